@@ -1,0 +1,1 @@
+"""The commands that run in a shard. Importing `respcache.commands.all` fills the table with them."""

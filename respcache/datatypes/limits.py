@@ -1,0 +1,37 @@
+"""The sizes up to which a value counts as compact, as CONFIG SET gives them; one object for each process.
+
+Redis keeps small collections in one flat block (listpack, intset) and reports it in OBJECT ENCODING. The same
+thresholds decide here which encoding is reported, and in which order small collections are iterated.
+"""
+
+from __future__ import annotations
+
+
+class Limits:
+    """Entries and bytes. The attributes are the CONFIG names with underscores; defaults as in Redis 7.2."""
+
+    __slots__ = (
+        "hash_max_listpack_entries",
+        "hash_max_listpack_value",
+        "list_max_listpack_size",
+        "proto_max_bulk_len",
+        "set_max_intset_entries",
+        "set_max_listpack_entries",
+        "set_max_listpack_value",
+        "zset_max_listpack_entries",
+        "zset_max_listpack_value",
+    )
+
+    def __init__(self) -> None:
+        self.hash_max_listpack_entries = 128
+        self.hash_max_listpack_value = 64
+        self.list_max_listpack_size = -2  # negative: a class of sizes in bytes, -2 is 8 KiB
+        self.proto_max_bulk_len = 512 * 1024 * 1024
+        self.set_max_intset_entries = 512
+        self.set_max_listpack_entries = 128
+        self.set_max_listpack_value = 64
+        self.zset_max_listpack_entries = 128
+        self.zset_max_listpack_value = 64
+
+
+LIMITS = Limits()

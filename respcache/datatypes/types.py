@@ -1,0 +1,69 @@
+"""The kinds of values a key may hold: their names for clients, and how they travel between shards.
+
+Every kind but the string is a class of its own with `dump()` (plain data that `marshal` takes) and `load(data)`.
+Strings are `bytes`, or `bytearray` once changed in place. `marshal` would bring both back as `bytes`, and OBJECT
+ENCODING tells them apart; so they travel under two names, while clients see one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from respcache.datatypes.hash import Hash
+from respcache.datatypes.list import List
+from respcache.datatypes.set import Set
+from respcache.datatypes.zset import ZSet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# What TYPE answers, and what SCAN ... TYPE compares with.
+TYPE_NAMES: dict[type, bytes] = {
+    bytes: b"string",
+    bytearray: b"string",
+    List: b"list",
+    Set: b"set",
+    ZSet: b"zset",
+    Hash: b"hash",
+}
+
+_DUMPS: dict[type, tuple[str, Callable[[Any], object]]] = {
+    bytes: ("string", lambda value: value),
+    bytearray: ("buffer", bytes),
+    List: ("list", List.dump),
+    Set: ("set", Set.dump),
+    ZSet: ("zset", ZSet.dump),
+    Hash: ("hash", Hash.dump),
+}
+
+_LOADS: dict[str, Callable[[Any], Any]] = {
+    "string": lambda data: data,
+    "buffer": bytearray,
+    "list": List.load,
+    "set": Set.load,
+    "zset": ZSet.load,
+    "hash": Hash.load,
+}
+
+
+def type_name(value: object) -> bytes:
+    """The kind of a value as clients know it."""
+    return TYPE_NAMES[type(value)]
+
+
+def dump_value(value: object) -> tuple[str, object]:
+    """A value as a name and plain data, which `load_value` turns into an equal value, in this process or another."""
+    name, dump = _DUMPS[type(value)]
+    return name, dump(value)
+
+
+def load_value(name: str, data: object) -> Any:
+    """The value that `dump_value` took apart."""
+    return _LOADS[name](data)
+
+
+def copy_value(value: Any) -> Any:
+    """A value of its own with the same content."""
+    if type(value) is bytes:
+        return value
+    return value.copy()

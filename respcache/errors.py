@@ -1,0 +1,115 @@
+"""Every error text that goes over the wire, in one place.
+
+Two kinds exist. A `CommandError` is the reply to one command; the connection goes on. A `ProtocolError`
+means that the byte stream cannot be understood any further: the client is told, then hung up on.
+Any other exception that reaches a dispatcher is a bug of ours, and is logged with its traceback.
+
+The texts are those of Redis 7.2; clients (and people's tests) match on them.
+"""
+
+from __future__ import annotations
+
+
+class CommandError(Exception):
+    """One error reply. `text` is the whole line without the leading '-', e.g. ``ERR syntax error``."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+    def line(self) -> bytes:
+        """The reply line in bytes. Line breaks would end the line early, so they become spaces, as in Redis."""
+        text = self.text.replace("\r", " ").replace("\n", " ")
+        return b"-" + text.encode("utf-8", "surrogateescape") + b"\r\n"
+
+
+class ProtocolError(Exception):
+    """The stream of a client is broken: `text` is sent as ``-ERR Protocol error: text``, then the socket is closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+    def line(self) -> bytes:
+        return b"-ERR Protocol error: " + self.text.encode("utf-8", "surrogateescape") + b"\r\n"
+
+
+def printable(data: bytes) -> str:
+    """Bytes of a client inside an error text, unchanged on the wire whatever they are."""
+    return data.decode("utf-8", "surrogateescape")
+
+
+# Shared by many commands. An exception object is raised anew each time (a traceback hangs on it), hence the functions
+# and classes instead of constants.
+
+WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
+SYNTAX = "ERR syntax error"
+NOT_AN_INTEGER = "ERR value is not an integer or out of range"
+NOT_A_FLOAT = "ERR value is not a valid float"
+NOT_POSITIVE = "ERR value is out of range, must be positive"
+OUT_OF_RANGE = "ERR value is out of range"
+INDEX_OUT_OF_RANGE = "ERR index out of range"
+NO_SUCH_KEY = "ERR no such key"
+OVERFLOW = "ERR increment or decrement would overflow"
+NAN_OR_INFINITY = "ERR increment would produce NaN or Infinity"
+STRING_TOO_LONG = "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
+MIN_MAX_NOT_FLOAT = "ERR min or max is not a float"
+MIN_MAX_NOT_STRING = "ERR min or max not valid string range item"
+SAME_OBJECT = "ERR source and destination objects are the same"
+DB_OUT_OF_RANGE = "ERR DB index is out of range"
+INVALID_DB = "ERR invalid DB index"
+INVALID_CURSOR = "ERR invalid cursor"
+NO_AUTH = "NOAUTH Authentication required."
+NO_PROTO = "NOPROTO unsupported protocol version"
+WRONG_PASS = "WRONGPASS invalid username-password pair or user is disabled."
+NESTED_MULTI = "ERR MULTI calls can not be nested"
+EXEC_WITHOUT_MULTI = "ERR EXEC without MULTI"
+DISCARD_WITHOUT_MULTI = "ERR DISCARD without MULTI"
+WATCH_IN_MULTI = "ERR WATCH inside MULTI is not allowed"
+NOT_IN_MULTI = "ERR Command not allowed inside a transaction"
+EXEC_ABORT = "EXECABORT Transaction discarded because of previous errors."
+MAX_CLIENTS = "ERR max number of clients reached"
+SHARD_DIED = "ERR the shard of this command died while the command was under way; whether it took effect is unknown"
+INTERNAL = "ERR internal error: the server's log has the traceback"
+
+
+class WrongType(CommandError):
+    def __init__(self) -> None:
+        super().__init__(WRONG_TYPE)
+
+
+class WrongSyntax(CommandError):
+    def __init__(self) -> None:
+        super().__init__(SYNTAX)
+
+
+class NotAnInteger(CommandError):
+    def __init__(self) -> None:
+        super().__init__(NOT_AN_INTEGER)
+
+
+class NotAFloat(CommandError):
+    def __init__(self) -> None:
+        super().__init__(NOT_A_FLOAT)
+
+
+def wrong_arity(name: str) -> CommandError:
+    """`name` as clients see it: lower case, a subcommand after a bar (``config|get``)."""
+    return CommandError(f"ERR wrong number of arguments for '{name}' command")
+
+
+def unknown_command(argv: list[bytes]) -> CommandError:
+    """Redis quotes the name and the first arguments, each part cut so that all of it stays near 128 bytes."""
+    quoted = ""
+    for argument in argv[1:]:
+        if len(quoted) >= 128:
+            break
+        quoted += f"'{printable(argument[: 128 - len(quoted)])}' "
+    return CommandError(f"ERR unknown command '{printable(argv[0][:128])}', with args beginning with: {quoted}")
+
+
+def unknown_subcommand(container: str, subcommand: bytes) -> CommandError:
+    """`container` in upper case."""
+    return CommandError(f"ERR unknown subcommand '{printable(subcommand[:128])}'. Try {container} HELP.")

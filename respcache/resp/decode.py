@@ -1,0 +1,199 @@
+"""Bytes to commands, without I/O.
+
+A client sends arrays of bulk strings, or inline commands (a line of words, as typed into telnet). hiredis parses the
+arrays in C, but it is made for replies: it takes ``+GET`` for ``$3 GET``, nested arrays and null elements for words,
+and it has no inline commands. So it only ever sees chunks that end at the end of a command, and afterwards the chunk is
+counted: as many ``\\r\\n*`` as commands, as many ``\\r\\n$`` as words. Whatever does not add up (the end of a chunk,
+inline commands, values that happen to contain such bytes, broken input) goes through a second parser, which is slower,
+incremental, and knows each protocol error of Redis.
+"""
+
+from __future__ import annotations
+
+import re
+
+import hiredis
+
+from respcache.errors import ProtocolError
+from respcache.quoting import split_args
+
+MAX_INLINE = 64 * 1024
+MAX_WORDS = (1 << 31) - 1
+UNAUTHENTICATED_WORDS = 10
+UNAUTHENTICATED_BULK = 16384
+
+# Larger chunks are part of a large value, which hiredis would only copy once more.
+_FAST_CHUNK = 1 << 18
+# hiredis allocates an array as large as its header promises; that is not left to a client.
+_MANY_WORDS = re.compile(rb"\*[0-9]{6}")
+
+Argv = list[bytes]
+
+_reader = hiredis.Reader()
+
+
+def _parse_whole(data: bytes) -> list[Argv] | None:
+    """The commands of a chunk that holds nothing but complete arrays of bulk strings; None for any other chunk."""
+    global _reader
+    if b"$-" in data or _MANY_WORDS.search(data):
+        return None
+    _reader.feed(data)
+    try:
+        commands: list[Argv] = list(iter(_reader.gets, False))
+        words = sum(map(len, commands))
+    except (hiredis.ProtocolError, TypeError):
+        words = -1
+        commands = []
+    if words != data.count(b"\r\n$") or len(commands) != data.count(b"\r\n*") + 1:
+        _reader = hiredis.Reader()  # the old one may hold half a command
+        return None
+    return commands
+
+
+class Decoder:
+    """The commands of one connection. After a broken one `error` is set, and nothing more is taken."""
+
+    __slots__ = ("_at", "_buffer", "_length", "_missing", "_words", "authenticated", "error", "max_bulk")
+
+    def __init__(self, max_bulk: int = 512 * 1024 * 1024) -> None:
+        self.error: ProtocolError | None = None
+        self.max_bulk = max_bulk
+        self.authenticated = True  # clients that still have to log in get small limits
+        self._buffer = bytearray()
+        self._at = 0  # where the incremental parser stands in it
+        self._missing = 0  # words that the array under way still lacks
+        self._words: Argv = []
+        self._length = -1  # of the bulk string under way; -1: its header is not there yet
+
+    @property
+    def buffered(self) -> int:
+        """Bytes held back because their command is not complete."""
+        return len(self._buffer) + sum(map(len, self._words))
+
+    def feed(self, data: bytes) -> list[Argv]:
+        """The commands that `data` completes, in order. Empty ones, which Redis ignores, may be among them."""
+        if self.error is not None:
+            return []
+        if not self.authenticated:
+            self._buffer += data
+            return self._parse()
+        commands: list[Argv] = []
+        if self._buffer or self._missing:
+            self._buffer += data
+            commands = self._parse(limit=1)
+            if self.error is not None or not commands:
+                return commands
+            data = bytes(self._buffer)
+            self._buffer.clear()
+        if data:
+            commands += self._parse_chunk(data)
+        return commands
+
+    def _parse_chunk(self, data: bytes) -> list[Argv]:
+        commands: list[Argv] | None = None
+        if data[0] == 42 and len(data) <= _FAST_CHUNK:  # "*"
+            if data.endswith(b"\r\n"):
+                commands = _parse_whole(data)
+                if commands is not None:
+                    return commands
+            last = data.rfind(b"\r\n*") + 2
+            if last > 2:
+                commands = _parse_whole(data[:last])
+                if commands is not None:
+                    data = data[last:]
+        self._buffer += data
+        return (commands or []) + self._parse()
+
+    # -- the strict, incremental parser: each step takes what it can at `_at`, and says whether it got on
+
+    def _parse(self, limit: int = -1) -> list[Argv]:
+        """Commands out of the buffer until it has no complete one (or `limit` were found)."""
+        commands: list[Argv] = []
+        try:
+            while len(commands) != limit and self._at < len(self._buffer):
+                if self._missing:
+                    advanced = self._take_bulk_string(commands)
+                elif self._buffer[self._at] == 42:  # "*"
+                    advanced = self._take_array_header()
+                else:
+                    advanced = self._take_inline(commands)
+                if not advanced:
+                    break
+        except ProtocolError as error:
+            self.error = error
+        del self._buffer[: self._at]
+        self._at = 0
+        return commands
+
+    def _header(self, too_long: str) -> int | None:
+        """The number behind the mark at `_at`, or None if its line is not complete. Raises ValueError for no number."""
+        end = self._buffer.find(b"\r", self._at)
+        if end < 0:
+            if len(self._buffer) - self._at > MAX_INLINE:
+                raise ProtocolError(too_long)
+            return None
+        if end + 1 >= len(self._buffer):
+            return None
+        digits = bytes(self._buffer[self._at + 1 : end])
+        number = int(digits) if len(digits) <= 20 else None
+        if number is None or b"%d" % number != digits:  # int() takes "+1", " 1" and "01"; Redis does not
+            raise ValueError(digits)
+        self._at = end + 2
+        return number
+
+    def _take_array_header(self) -> bool:
+        try:
+            count = self._header("too big mbulk count string")
+        except ValueError:
+            raise ProtocolError("invalid multibulk length") from None
+        if count is None:
+            return False
+        if count > MAX_WORDS:
+            raise ProtocolError("invalid multibulk length")
+        if count > UNAUTHENTICATED_WORDS and not self.authenticated:
+            raise ProtocolError("unauthenticated multibulk length")
+        self._missing = max(count, 0)
+        self._words = []
+        return True
+
+    def _take_bulk_string(self, commands: list[Argv]) -> bool:
+        if self._length < 0:
+            mark = self._buffer[self._at]
+            if mark != 36 and self._buffer.find(b"\r", self._at) >= 0:  # "$"
+                raise ProtocolError(f"expected '$', got '{chr(mark)}'")
+            try:
+                length = self._header("too big bulk count string")
+            except ValueError:
+                raise ProtocolError("invalid bulk length") from None
+            if length is None:
+                return False
+            if not 0 <= length <= self.max_bulk:
+                raise ProtocolError("invalid bulk length")
+            if length > UNAUTHENTICATED_BULK and not self.authenticated:
+                raise ProtocolError("unauthenticated bulk length")
+            self._length = length
+        end = self._at + self._length
+        if len(self._buffer) < end + 2:
+            return False
+        with memoryview(self._buffer) as view:
+            self._words.append(bytes(view[self._at : end]))
+        self._at = end + 2
+        self._length = -1
+        self._missing -= 1
+        if not self._missing:
+            commands.append(self._words)
+            self._words = []
+        return True
+
+    def _take_inline(self, commands: list[Argv]) -> bool:
+        end = self._buffer.find(b"\n", self._at)
+        if end < 0:
+            if len(self._buffer) - self._at > MAX_INLINE:
+                raise ProtocolError("too big inline request")
+            return False
+        words = split_args(bytes(self._buffer[self._at : end]).removesuffix(b"\r"))
+        if words is None:
+            raise ProtocolError("unbalanced quotes in request")
+        self._at = end + 1
+        commands.append(words)
+        return True

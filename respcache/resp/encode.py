@@ -1,0 +1,128 @@
+"""Replies to bytes. The only place that knows how RESP2 and RESP3 differ.
+
+A reply is encoded whole before any of it is sent: there is no half reply that an error could cut off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import isinf, isnan
+
+from respcache.errors import CommandError
+from respcache.resp.types import Encoded, NullArray, Pairs, Push, Reply, SetReply, Status, Verbatim
+
+RESP2 = 2
+RESP3 = 3
+
+OK_LINE = b"+OK\r\n"
+NULL = {RESP2: b"$-1\r\n", RESP3: b"_\r\n"}
+_NULL_ARRAY = {RESP2: b"*-1\r\n", RESP3: b"_\r\n"}
+
+
+def encode(reply: Reply, protocol: int) -> bytes:
+    """The bytes of one reply. `protocol` is 2 or 3. Raises TypeError for a value that is no `Reply`."""
+    kind = type(reply)
+    if kind is bytes:
+        return b"$%d\r\n%b\r\n" % (len(reply), reply)  # type: ignore[arg-type, str-bytes-safe]  # kind says bytes
+    if kind is int:
+        return b":%d\r\n" % reply  # type: ignore[str-bytes-safe]  # kind says int
+    if reply is None:
+        return NULL[protocol]
+    parts: list[bytes] = []
+    _encode_into(reply, protocol, parts.append)
+    return b"".join(parts)
+
+
+def _encode_into(reply: Reply, protocol: int, put: Callable[[bytes], None]) -> None:
+    match reply:
+        case None:
+            put(NULL[protocol])
+        case bytes() | bytearray():
+            put(b"$%d\r\n%b\r\n" % (len(reply), reply))
+        case bool():
+            put((b"#t\r\n" if reply else b"#f\r\n") if protocol == RESP3 else (b":1\r\n" if reply else b":0\r\n"))
+        case int():
+            put(b":%d\r\n" % reply)
+        case float():
+            text = format_double(reply)
+            put(b",%b\r\n" % text if protocol == RESP3 else b"$%d\r\n%b\r\n" % (len(text), text))
+        case Status():
+            put(b"+%b\r\n" % reply.text)
+        case SetReply():
+            _sequence(b"~" if protocol == RESP3 else b"*", reply, protocol, put)
+        case Pairs():
+            _pairs(reply, protocol, put)
+        case Push():
+            _sequence(b">" if protocol == RESP3 else b"*", reply, protocol, put)
+        case list() | tuple():
+            _sequence(b"*", reply, protocol, put)
+        case dict():
+            put(b"%%%d\r\n" % len(reply) if protocol == RESP3 else b"*%d\r\n" % (2 * len(reply)))
+            for key, value in reply.items():
+                _encode_into(key, protocol, put)
+                _encode_into(value, protocol, put)
+        case Verbatim():
+            if protocol == RESP3:
+                put(b"=%d\r\n%b:%b\r\n" % (len(reply.text) + 4, reply.format, reply.text))
+            else:
+                put(b"$%d\r\n%b\r\n" % (len(reply.text), reply.text))
+        case NullArray():
+            put(_NULL_ARRAY[protocol])
+        case CommandError():
+            put(reply.line())
+        case Encoded():
+            put(reply.data)
+        case _:
+            raise TypeError(f"not a reply: {type(reply).__name__}")
+
+
+def _sequence(
+    mark: bytes, items: list[Reply] | tuple[Reply, ...], protocol: int, put: Callable[[bytes], None]
+) -> None:
+    put(b"%b%d\r\n" % (mark, len(items)))
+    for item in items:
+        if type(item) is bytes:  # by far the most frequent element
+            put(b"$%d\r\n%b\r\n" % (len(item), item))
+        else:
+            _encode_into(item, protocol, put)
+
+
+def _pairs(pairs: Pairs, protocol: int, put: Callable[[bytes], None]) -> None:
+    put(b"*%d\r\n" % (len(pairs) if protocol == RESP3 else 2 * len(pairs)))
+    for first, second in pairs:
+        if protocol == RESP3:
+            put(b"*2\r\n")
+        _encode_into(first, protocol, put)
+        _encode_into(second, protocol, put)
+
+
+def format_double(value: float) -> bytes:
+    """A double as Redis 7.2 prints scores: the shortest digits that read back the same.
+
+    Integers that a signed 64-bit integer holds twice over stand plain; ``inf``, ``-inf`` and ``nan`` are lower case;
+    the exponent appears where Redis' shortest-digits printer switches to it (`fpconv_dtoa`).
+    """
+    if isinf(value):
+        return b"inf" if value > 0 else b"-inf"
+    if isnan(value):
+        return b"nan"
+    if abs(value) < (1 << 62) and value.is_integer():
+        return b"%d" % int(value)
+    sign = "-" if value < 0 else ""
+    mantissa, _, exponent = f"{abs(value)!r}".partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    if fraction == "0":
+        fraction = ""
+    scale = int(exponent or 0) - len(fraction)
+    digits = (whole + fraction).lstrip("0")
+    scale += len(digits) - len(digits.rstrip("0"))
+    digits = digits.rstrip("0")
+    power = scale + len(digits) - 1
+    if scale >= 0 and abs(power) < len(digits) + 7:
+        text = digits + "0" * scale
+    elif scale < 0 and (scale > -7 or abs(power) < 4):
+        point = len(digits) + scale
+        text = f"{digits[:point]}.{digits[point:]}" if point > 0 else f"0.{'0' * -point}{digits}"
+    else:
+        text = f"{digits[0]}{'.' + digits[1:] if len(digits) > 1 else ''}e{'+' if power >= 0 else '-'}{abs(power)}"
+    return (sign + text).encode()

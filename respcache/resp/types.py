@@ -1,0 +1,91 @@
+"""What a handler may return, and how each value looks on the wire.
+
+| Python value        | RESP2                       | RESP3                |
+|---------------------|-----------------------------|----------------------|
+| `None`              | ``$-1``                     | ``_``                |
+| `NULL_ARRAY`        | ``*-1``                     | ``_``                |
+| `int`               | ``:1``                      | ``:1``               |
+| `bool`              | ``:1`` / ``:0``             | ``#t`` / ``#f``      |
+| `float`             | bulk string                 | ``,1.5``             |
+| `bytes` `bytearray` | bulk string                 | bulk string          |
+| `Status`            | ``+OK``                     | ``+OK``              |
+| `Verbatim`          | bulk string                 | ``=15\\r\\ntxt:...`` |
+| `list` `tuple`      | array                       | array                |
+| `dict`              | flat array                  | map                  |
+| `SetReply`          | array                       | set                  |
+| `Pairs`             | flat array                  | array of pairs       |
+| `Push`              | array                       | push                 |
+| `CommandError`      | ``-ERR ...``                | ``-ERR ...``         |
+| `Encoded`           | as it is                    | as it is             |
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from respcache.errors import CommandError
+
+
+class Status:
+    """A simple string such as ``+OK``."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text
+
+
+class Verbatim:
+    """Text for people, with a three-letter format."""
+
+    __slots__ = ("format", "text")
+
+    def __init__(self, text: bytes, format: bytes = b"txt") -> None:
+        self.text = text
+        self.format = format
+
+
+class NullArray:
+    """The type of `NULL_ARRAY`: "no array", which RESP2 tells from "no string"."""
+
+    __slots__ = ()
+
+
+class SetReply(list["Reply"]):
+    """Members of a set, in the order in which they are sent."""
+
+    __slots__ = ()
+
+
+class Pairs(list["tuple[Reply, Reply]"]):
+    """(member, score), (field, value): flat in RESP2, one array a pair in RESP3."""
+
+    __slots__ = ()
+
+
+class Push(list["Reply"]):
+    """Out-of-band data (pub/sub, invalidations)."""
+
+    __slots__ = ()
+
+
+class Encoded:
+    """A reply, or several, already in the right protocol."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+
+OK = Status(b"OK")
+QUEUED = Status(b"QUEUED")
+PONG = Status(b"PONG")
+NULL_ARRAY = NullArray()
+
+Reply: TypeAlias = (
+    "None | bool | int | float | bytes | bytearray | Status | Verbatim | NullArray | SetReply | Pairs | Push "
+    "| Encoded | CommandError | list[Reply] | tuple[Reply, ...] | dict[bytes, Reply] | list[bytes] | list[int] "
+    "| list[bytes | None] | list[int | None] | dict[bytes, bytes]"
+)

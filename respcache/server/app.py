@@ -1,0 +1,224 @@
+"""The main process from start to end.
+
+Lifetimes are nested, and the nesting is the shutdown order: listening ends first, then sessions (what they have asked
+for is answered, within a grace period), then commands under way, then the shards (their standard input is closed, and
+they exit), last the poller.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+import trio
+
+from respcache import __version__
+from respcache.logs import log
+from respcache.server.poller import READ
+from respcache.server.server import Server
+from respcache.server.transport import Listener
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from respcache.config import Config
+
+_GRACE = 2.0
+_WILDCARDS = {"*": "0.0.0.0", "::*": "::"}
+
+
+class CannotListen(Exception):
+    """No address to serve on; the text is for the log."""
+
+
+def run(config: Config) -> int:
+    """Serve until told to stop; the exit status."""
+    _raise_descriptor_limit(config.maxclients)
+    log.notice(f"respcache {__version__}, pid={os.getpid()}, {config.shards} shards")
+    try:
+        return trio.run(_serve, config)
+    except CannotListen as error:
+        log.warning(str(error))
+        return 1
+
+
+async def _serve(config: Config) -> int:
+    server = Server(config)
+    async with trio.open_nursery() as background:
+        background.start_soon(server.poller.run)
+        try:
+            # Bound before the shards start: a port that is taken is said at once.
+            sockets = _bind(server)
+            async with trio.open_nursery() as starting:
+                for link in server.links:
+                    starting.start_soon(background.start, link.supervise)
+            # The garbage of start-up is not looked at again; sessions hold cycles, so collection stays on.
+            gc.freeze()
+            gc.set_threshold(50_000, 20, 50)
+            await _accept_until_stopped(server, sockets)
+        finally:
+            with trio.CancelScope(shield=True):
+                async with trio.open_nursery() as stopping:
+                    for link in server.links:
+                        stopping.start_soon(link.stop)
+            background.cancel_scope.cancel()
+    log.warning("Bye bye...")
+    return 0
+
+
+async def _accept_until_stopped(server: Server, sockets: list[socket.socket]) -> None:
+    async with trio.open_nursery() as tasks:
+        server.tasks = tasks
+        tasks.start_soon(server.clients.end_pauses)
+        for link in server.links:
+            tasks.start_soon(link.expire_actively)
+        await tasks.start(_stop_on_signals, server)
+        if server.config.respcache_parent_fd >= 0:
+            _stop_with_parent(server)
+        listeners = [Listener(sock, server.poller, server.accept) for sock in sockets]
+        _say_ready(server, sockets)
+        await server.stop_requested.wait()
+        for listener in listeners:
+            listener.close()
+        if server.config.unixsocket:
+            _remove(server.config.unixsocket)
+        await _let_sessions_finish(server)
+        tasks.cancel_scope.cancel()
+
+
+async def _let_sessions_finish(server: Server) -> None:
+    """Answer what was asked, then close every connection."""
+    with trio.move_on_after(_GRACE):
+        while any(link.queued for link in server.links):
+            await trio.sleep(0.005)
+    for session in server.clients.all():
+        session.close(after_writing=True)
+
+
+async def _stop_on_signals(server: Server, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        task_status.started()
+        received: AsyncIterator[int] = signals
+        async for _ in received:
+            server.stop()
+
+
+def _stop_with_parent(server: Server) -> None:
+    """The other end of this pipe is held by the process that wants us to end with it."""
+    fd = server.config.respcache_parent_fd
+    os.set_blocking(fd, False)
+
+    def on_readable(_events: int) -> None:
+        try:
+            gone = not os.read(fd, 1)
+        except BlockingIOError:
+            return
+        if gone:
+            server.poller.unregister(fd)
+            server.stop()
+
+    server.poller.register(fd, READ, on_readable)
+
+
+# -- listening
+
+
+def _bind(server: Server) -> list[socket.socket]:
+    """Sockets for all configured addresses. Raises CannotListen."""
+    config = server.config
+    sockets: list[socket.socket] = []
+    # As in Redis, port 0 means no TCP. Where nothing else is asked for either, it means any free port.
+    if config.port or not config.unixsocket:
+        sockets += _bind_tcp(server)
+    if config.unixsocket:
+        sockets.append(_bind_unix(config.unixsocket, config.unixsocketperm, config.tcp_backlog))
+    return sockets
+
+
+def _bind_tcp(server: Server) -> list[socket.socket]:
+    config = server.config
+    port = config.port
+    sockets = []
+    for word in config.bind:
+        optional = word.startswith("-")  # an address that may be missing
+        address = word.lstrip("-")
+        address = _WILDCARDS.get(address, address)
+        try:
+            sock = _listen(address, port, config.tcp_backlog)
+        except OSError as error:
+            if optional:
+                continue
+            reason = f"bind: {error.strerror}"
+            log.warning(f"Warning: Could not create server TCP listening socket {address}:{port}: {reason}")
+            raise CannotListen("Failed listening on port %d (tcp), aborting." % port) from None
+        sockets.append(sock)
+        port = sock.getsockname()[1]
+    if not sockets:
+        raise CannotListen("Configured to not listen anywhere, exiting.")
+    server.port = port
+    return sockets
+
+
+def _listen(address: str, port: int, backlog: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind((address, port))
+        sock.listen(backlog)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _bind_unix(path: str, permissions: int, backlog: int) -> socket.socket:
+    _remove(path)  # a socket file that a killed server left behind
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.bind(path)
+        if permissions:
+            os.chmod(path, permissions)
+        sock.listen(backlog)
+    except OSError as error:
+        sock.close()
+        raise CannotListen(f"Failed opening Unix socket: {path}: {error.strerror}") from None
+    return sock
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
+def _say_ready(server: Server, sockets: list[socket.socket]) -> None:
+    """One line on the log says where; whoever gave us a descriptor for it gets the port."""
+    places = []
+    for sock in sockets:
+        name = sock.getsockname()
+        places.append(f"unix:{name}" if isinstance(name, str) else f"{name[0]}:{name[1]}")
+    log.notice(f"Ready to accept connections on {' '.join(places)}")
+    if server.config.respcache_ready_fd >= 0:
+        with os.fdopen(server.config.respcache_ready_fd, "wb", closefd=True) as pipe:
+            pipe.write(b"%d\n" % server.port)
+
+
+def _raise_descriptor_limit(clients: int) -> None:
+    """One descriptor a client, and some for ourselves, as far as the system lets us."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    wanted = clients + 64
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))

@@ -1,0 +1,88 @@
+"""One wait for everything: sockets of clients, listeners, and the pipes of the shards.
+
+A trio task for each client costs a task switch and two system calls a chunk. Here one task waits, through trio, on one
+poll object that holds all descriptors, and calls each ready one back; measured, that is worth a third of the whole
+throughput (DESIGN section 6). Callbacks are synchronous and never block. What they enqueue for the shards and for
+clients is sent once, at the end of the round.
+"""
+
+from __future__ import annotations
+
+import selectors
+from typing import TYPE_CHECKING
+
+import trio
+
+from respcache.logs import log_exception
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+READ = selectors.EVENT_READ
+WRITE = selectors.EVENT_WRITE
+
+# Rounds without a visit to trio's scheduler while there always is more to do.
+_ROUNDS = 4
+
+
+class Poller:
+    """Descriptors and who is called when they are ready."""
+
+    def __init__(self) -> None:
+        self._selector = selectors.DefaultSelector()
+        self.in_round = False
+        # Called at the end of each round, in order: send what the round has produced.
+        self.after_round: list[Callable[[], None]] = []
+
+    def register(self, fd: int, events: int, callback: Callable[[int], None]) -> None:
+        """Call `callback(events)` whenever `fd` is ready for one of `events`. Level triggered."""
+        self._selector.register(fd, events, callback)
+
+    def modify(self, fd: int, events: int, callback: Callable[[int], None]) -> None:
+        """Change what to wait for; 0 pauses the descriptor, which stays known."""
+        try:
+            known = self._selector.get_key(fd)
+        except KeyError:
+            if events:
+                self._selector.register(fd, events, callback)
+            return
+        if not events:
+            self._selector.unregister(fd)
+        elif known.events != events:
+            self._selector.modify(fd, events, callback)
+
+    def unregister(self, fd: int) -> None:
+        """Forget a descriptor, known or not. Must come before it is closed."""
+        try:
+            self._selector.unregister(fd)
+        except KeyError:
+            pass
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        fd = self._selector.fileno()  # type: ignore[attr-defined]  # epoll and kqueue have it
+        try:
+            while True:
+                await trio.lowlevel.wait_readable(fd)
+                for _ in range(_ROUNDS):
+                    if not self._round():
+                        break
+        finally:
+            self._selector.close()
+
+    def _round(self) -> bool:
+        """Call back whoever is ready; whether anybody was."""
+        ready = self._selector.select(0)
+        self.in_round = True
+        for key, events in ready:
+            try:
+                key.data(events)
+            except Exception:
+                # A bug must not take the other clients down with it.
+                log_exception("a descriptor's callback failed")
+                self.unregister(key.fd)
+        self.in_round = False
+        if ready:
+            for finish in self.after_round:
+                finish()
+        return bool(ready)

@@ -1,0 +1,130 @@
+"""Answers on their way to a client: slots that are filled in any order, and sent in the order of the commands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from respcache.commands._spec import Part
+from respcache.errors import CommandError
+from respcache.resp.encode import encode
+
+if TYPE_CHECKING:
+    from respcache.commands._spec import Command
+    from respcache.server.session import Session
+
+
+# What a local handler returns when its reply is on its way already, or when there is none to send.
+IN_A_SLOT = object()
+
+
+class Batch:
+    """The replies of some consecutive commands of a session. `missing` counts the answers still to come."""
+
+    __slots__ = ("count", "data", "missing", "muted", "replies", "session")
+
+    def __init__(self, session: Session, count: int, missing: int, data: bytes = b"") -> None:
+        self.session = session
+        self.count = count
+        self.missing = missing
+        self.data = data  # all replies, joined, when they came in one piece
+        self.replies: list[bytes] = []  # else one by one
+        self.muted = False  # CLIENT REPLY OFF: answered, but not sent
+
+    def arrived(self) -> None:
+        """One of the missing answers is in."""
+        self.missing -= 1
+        if not self.missing:
+            self.session.answered()
+
+    def output(self) -> bytes:
+        if self.muted:
+            return b""
+        return b"".join(self.replies) if self.replies else self.data
+
+
+class WholeRun:
+    """Ticket of a run that is all of its batch: the answer is one piece."""
+
+    __slots__ = ("batch",)
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+
+    def deliver(self, result: bytes) -> None:
+        self.batch.data = result
+        self.batch.arrived()
+
+    def fail(self, error: CommandError) -> None:
+        self.batch.data = error.line() * self.batch.count
+        self.batch.arrived()
+
+
+class PartialRun:
+    """Ticket of a run that fills some places of its batch."""
+
+    __slots__ = ("batch", "places")
+
+    def __init__(self, batch: Batch, places: list[int]) -> None:
+        self.batch = batch
+        self.places = places
+
+    def deliver(self, result: list[bytes]) -> None:
+        replies = self.batch.replies
+        for place, reply in zip(self.places, result, strict=True):
+            replies[place] = reply
+        self.batch.arrived()
+
+    def fail(self, error: CommandError) -> None:
+        self.deliver([error.line()] * len(self.places))
+
+
+class Gathering:
+    """The parts of one command that was cut up; `finish(reply)` gets the merged reply, or the first error."""
+
+    __slots__ = ("_batch", "_missing", "_parts", "_protocol", "_row", "error")
+
+    def __init__(self, row: Command, parts: int, protocol: int, batch: Batch) -> None:
+        self._row = row
+        self._missing = parts
+        self._parts: list[Part | None] = [None] * parts
+        self._protocol = protocol
+        self._batch = batch
+        self.error: CommandError | None = None
+
+    def ticket(self, index: int, positions: list[int]) -> PartTicket:
+        """The ticket of part `index`; `positions` says which keys of the command it is about."""
+        return PartTicket(self, index, positions)
+
+    def put(self, index: int, part: Part) -> None:
+        self._parts[index] = part
+        self._missing -= 1
+        if not self._missing:
+            self._batch.data = merge(self._row, [p for p in self._parts if p], self._protocol, self.error)
+            self._batch.arrived()
+
+
+def merge(row: Command, parts: list[Part], protocol: int, error: CommandError | None) -> bytes:
+    """The encoded reply of a command out of its parts; an error of any part is the error of the whole."""
+    assert row.gather is not None
+    return error.line() if error is not None else encode(row.gather(parts), protocol)
+
+
+class PartTicket:
+    """Ticket of one part of a split command."""
+
+    __slots__ = ("_gathering", "_index", "_positions")
+
+    def __init__(self, gathering: Gathering, index: int, positions: list[int]) -> None:
+        self._gathering = gathering
+        self._index = index
+        self._positions = positions
+
+    def deliver(self, result: tuple[bool, Any]) -> None:
+        succeeded, reply = result
+        if not succeeded and self._gathering.error is None:
+            self._gathering.error = CommandError(reply)
+        self._gathering.put(self._index, Part(reply, self._positions))
+
+    def fail(self, error: CommandError) -> None:
+        self._gathering.error = error
+        self._gathering.put(self._index, Part(None, self._positions))

@@ -1,0 +1,178 @@
+"""What the parts of the main process share: one object that knows them all, and the life of a connection.
+
+The parts themselves do not know each other; they are given what they need here.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+import respcache.commands.all
+import respcache.server.commands  # noqa: F401 - fills the table with main's own commands
+from respcache import errors
+from respcache.clock import Clock
+from respcache.errors import CommandError
+from respcache.logs import log
+from respcache.server.clients import Clients
+from respcache.server.poller import Poller
+from respcache.server.pubsub import PubSub
+from respcache.server.router import Router
+from respcache.server.sequencer import Sequencer
+from respcache.server.session import Session, simple_rows
+from respcache.server.shard_link import ShardLink
+from respcache.server.stats import Stats
+from respcache.server.transport import SocketTransport
+from respcache.shard import wire
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Awaitable, Callable
+
+    from respcache.config import Config
+
+_DENIED = (
+    b"-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the "
+    b"default user. In this mode connections are only accepted from the loopback interface. Set a password, bind to "
+    b"the loopback interface only, or start with --protected-mode no.\r\n"
+)
+# The settings that shards need, by the names they have there (`respcache.datatypes.limits`).
+SHARD_SETTINGS = (
+    "hash-max-listpack-entries",
+    "hash-max-listpack-value",
+    "list-max-listpack-size",
+    "proto-max-bulk-len",
+    "set-max-intset-entries",
+    "set-max-listpack-entries",
+    "set-max-listpack-value",
+    "zset-max-listpack-entries",
+    "zset-max-listpack-value",
+    "notify-keyspace-events",
+)
+
+
+class Server:
+    """The main process while it serves. `tasks` runs what commands await; it is set before anything is accepted."""
+
+    tasks: trio.Nursery
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.clock = Clock()
+        self.run_id = secrets.token_hex(20)
+        self.poller = Poller()
+        self.router = Router(config.shards)
+        self.clients = Clients(self.clock)
+        self.pubsub = PubSub()
+        self.stats = Stats(self.clock.now_ms())
+        self.simple = simple_rows()
+        self.links = [
+            ShardLink(
+                index, self.poller, self.clock, config.databases, self.publish_event, self.shard_settings, self._shard_died
+            )
+            for index in range(config.shards)
+        ]
+        self.sequencer = Sequencer(self.links, self.router)
+        self.stop_requested = trio.Event()
+        self.port = 0
+        self._to_flush: list[Session] = []
+        self.poller.after_round += [self.sequencer.flush, self._flush_sessions]
+        for name in SHARD_SETTINGS:
+            config.on_change(name, self._configure_shards)
+
+    # -- connections
+
+    def accept(self, sock: socket.socket, peer: str, local: str) -> None:
+        """A client has connected: give it a session, or turn it away."""
+        self.stats.connections += 1
+        if len(self.clients) >= self.config.maxclients:
+            self.stats.rejected += 1
+            _turn_away(sock, CommandError(errors.MAX_CLIENTS).line())
+            return
+        if self.config.protected_mode and not self.config.requirepass and not _is_local(peer):
+            self.stats.rejected += 1
+            _turn_away(sock, _DENIED)
+            return
+        transport = SocketTransport(sock, self.poller, peer, local)
+        session = Session(self, transport, self.clients.next_id())
+        transport.session = session
+        self.clients.add(session)
+
+    def flush_soon(self, session: Session) -> None:
+        """The session has replies to send: at the end of the poller's round, or now if there is none."""
+        if self.poller.in_round:
+            self._to_flush.append(session)
+        else:
+            session.flush()
+
+    def _flush_sessions(self) -> None:
+        sessions, self._to_flush = self._to_flush, []
+        for session in sessions:
+            session.flush()
+
+    def links_are_full(self) -> bool:
+        """Whether some shard is so far behind that clients should wait."""
+        limit = self.config.shard_queue_limit
+        return any(link.queued > limit for link in self.links)
+
+    def spawn(self, function: Callable[..., Awaitable[Any]], *args: Any) -> None:
+        """Run a command's coroutine in a task of its own."""
+        self.tasks.start_soon(function, *args)
+
+    # -- shards
+
+    def shard_settings(self) -> dict[str, Any]:
+        """What a shard has to know of the configuration."""
+        return {name.replace("-", "_"): self.config.value(name) for name in SHARD_SETTINGS}
+
+    def _configure_shards(self) -> None:
+        for link in self.links:
+            link.call_soon((wire.CONFIGURE, self.shard_settings()))
+
+    def publish_event(self, db: int, event: bytes, key: bytes) -> None:
+        """A keyspace event of a shard: publish it to the channels that ``notify-keyspace-events`` asks for."""
+        flags = self.config.notify_keyspace_events
+        if "K" in flags:
+            self.pubsub.publish(b"__keyspace@%d__:%b" % (db, key), event)
+        if "E" in flags:
+            self.pubsub.publish(b"__keyevent@%d__:%b" % (db, event), key)
+
+    def _shard_died(self, shard: int) -> None:
+        """Its watches died with it: EXEC must not succeed on the strength of them."""
+        for session in self.clients.all():
+            if shard in session.watching:
+                session.watch_lost = True
+
+    async def advance_clock(self, milliseconds: int) -> None:
+        """Shift time, and let what that expires expire before anybody's next command."""
+        self.clock.advance(milliseconds)
+        for link in self.links:
+            if link.next_deadline:
+                await link.tick()
+            link.tick_soon()
+        self.clients.pause_changed.set()
+
+    async def figures(self) -> list[dict[str, Any]]:
+        """Each shard's STATS. Not a moment of the global order: figures need none."""
+        calls = [link.call_soon((wire.STATS,)) for link in self.links]
+        return [await call.result() for call in calls]
+
+    def stop(self) -> None:
+        """Ask for an orderly end."""
+        if not self.stop_requested.is_set():
+            log.warning("User requested shutdown...")
+            self.stop_requested.set()
+
+
+def _turn_away(sock: socket.socket, reply: bytes) -> None:
+    try:
+        sock.send(reply)
+    except OSError:
+        pass
+    sock.close()
+
+
+def _is_local(peer: str) -> bool:
+    return peer.startswith(("127.", "[::1]", "/")) or peer.endswith(":0")

@@ -1,0 +1,402 @@
+"""One client's conversation, without I/O: bytes in through `feed`, bytes out through the transport, nothing awaited.
+
+The hot path is `_run_of_simple`: consecutive commands with one key each, found in one dictionary, hashed, and handed to
+the sequencer as one run for each shard. Everything that is not plain (MULTI, subscriptions, local commands, commands
+over several shards, a client that has still to log in) goes one by one through `_dispatch`.
+
+Replies are sent in the order of the commands. Commands that need to wait in main (a coroutine) suspend the session:
+what the client sends meanwhile stays queued here, and nothing more is read from it.
+"""
+
+from __future__ import annotations
+
+from binascii import crc_hqx
+from collections import deque
+from inspect import iscoroutine
+from typing import TYPE_CHECKING, Any, Protocol
+
+from respcache import errors
+from respcache.commands._args import Args
+from respcache.commands._spec import TABLE, Command, Flag, Reach, lookup
+from respcache.errors import CommandError
+from respcache.logs import log_exception
+from respcache.resp.decode import Decoder
+from respcache.resp.encode import encode
+from respcache.resp.types import QUEUED, Reply
+from respcache.server import scan
+from respcache.server.replies import IN_A_SLOT, Batch
+from respcache.server.router import hash_tag
+from respcache.server.transactions import Transaction, carry
+from respcache.shard import wire
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from respcache.server.server import Server
+
+Argv = list[bytes]
+
+# Allowed in RESP2 while a connection is subscribed, where every reply would look like a message.
+_WHILE_SUBSCRIBED = frozenset(
+    (b"SUBSCRIBE", b"PSUBSCRIBE", b"SSUBSCRIBE", b"UNSUBSCRIBE", b"PUNSUBSCRIBE", b"SUNSUBSCRIBE")
+) | {b"PING", b"QUIT", b"RESET"}
+# Carried out at once in a MULTI, all others are queued.
+_WHILE_QUEUING = frozenset(("EXEC", "DISCARD", "MULTI", "WATCH", "QUIT", "RESET"))
+
+
+class Transport(Protocol):
+    """What a session needs of its connection."""
+
+    peer: str
+    local: str
+
+    def write(self, data: bytes) -> None:
+        """Send, or keep until the peer takes it."""
+
+    def pause_reading(self, paused: bool) -> None:
+        """Stop or go on reading what the client sends."""
+
+    def close(self, *, after_writing: bool = False) -> None:
+        """Hang up; what was written before may still be sent first."""
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that the peer has not taken yet."""
+
+
+def simple_rows() -> dict[bytes, Command]:
+    """The commands of the hot path, by the ways in which names are usually spelt."""
+    return {
+        spelling: row
+        for name, row in TABLE.items()
+        if row.first_key and not row.subcommands and not row.flags & (Flag.BLOCKING | Flag.NO_MULTI)
+        for spelling in (name, name.lower())
+    }
+
+
+class Session:
+    """State of one client. Times are milliseconds since the epoch."""
+
+    def __init__(self, server: Server, transport: Transport, client_id: int) -> None:
+        self.server = server
+        self.transport = transport
+        self.id = client_id
+        self.db = 0
+        self.protocol = 2
+        self.name = b""
+        self.library_name = b""
+        self.library_version = b""
+        self.created = self.last_active = server.clock.now_ms()
+        self.last_command = "NULL"
+        self.bytes_in = self.bytes_out = 0
+        self.touch = True
+        self.no_evict = False
+        self.reply_mode = b"ON"  # ON, OFF, SKIP (for the next command only)
+        self.transaction: Transaction | None = None
+        self.watching: set[int] = set()  # shards that hold keys this session watches
+        self.watch_lost = False  # one of those shards died: what it watched cannot be vouched for
+        self.channels: dict[bytes, None] = {}
+        self.patterns: dict[bytes, None] = {}
+        self.shard_channels: dict[bytes, None] = {}
+        self.slots: deque[Batch] = deque()
+        self.closing = False
+        self.closed = False
+        self._decoder = Decoder(server.config.proto_max_bulk_len)
+        self._waiting: deque[Argv] = deque()  # commands that came while the session is suspended
+        self._suspended = False
+        self._flush_due = False
+        self._reading_paused = False
+        self.authenticated = not server.config.requirepass
+        self._decoder.authenticated = self.authenticated
+        self.update_plain()
+
+    # -- state
+
+    def update_plain(self) -> None:
+        """Whether commands may take the hot path; to be called when anything it depends on has changed."""
+        self._plain = (
+            self.authenticated
+            and self.transaction is None
+            and self.reply_mode == b"ON"
+            and not (self.protocol == 2 and self.subscriptions)
+            and not self.server.clients.paused
+        )
+
+    @property
+    def subscriptions(self) -> int:
+        return len(self.channels) + len(self.patterns) + len(self.shard_channels)
+
+    def log_in(self, authenticated: bool) -> None:
+        self.authenticated = self._decoder.authenticated = authenticated
+        self.update_plain()
+
+    # -- input
+
+    def feed(self, data: bytes) -> None:
+        """Take what the client sent. Replies follow through the transport, now or later."""
+        self.bytes_in += len(data)
+        self.last_active = self.server.clock.last_ms
+        commands = self._decoder.feed(data)
+        if self._suspended:
+            self._waiting.extend(commands)
+        else:
+            self._execute(commands)
+        if self._decoder.error is not None:
+            self._hang_up_on_bad_input()
+        elif self._decoder.buffered > self.server.config.client_query_buffer_limit:
+            self.close()
+        self._apply_backpressure()
+
+    def end_of_input(self) -> None:
+        """The client will send nothing more: answer what it has sent, then close."""
+        self.closing = True
+        if not self.slots and not self._suspended:
+            self.close()
+
+    def _hang_up_on_bad_input(self) -> None:
+        if self._suspended:
+            return  # once the commands before it are done
+        error = self._decoder.error
+        assert error is not None
+        self.closing = True
+        self._decoder.feed(b"")
+        self._answer(error.line())
+
+    def _execute(self, commands: list[Argv]) -> None:
+        at, count = 0, len(commands)
+        while at < count and not self.closing:
+            if self._suspended:
+                self._waiting.extend(commands[at:])
+                return
+            if self._plain:
+                at = self._run_of_simple(commands, at)
+            if at < count:
+                if self._plain and self._is_simple(commands[at]):
+                    continue
+                if commands[at]:
+                    self._dispatch(commands[at])
+                at += 1
+
+    def _is_simple(self, argv: Argv) -> bool:
+        row = self.server.simple.get(argv[0]) if argv else None
+        return row is not None and row.min_words <= len(argv) <= row.max_words
+
+    def _run_of_simple(self, commands: list[Argv], start: int) -> int:
+        """Submit the commands from `start` on up to the first that is not simple; its index."""
+        server = self.server
+        rows, shard_of_slot = server.simple, server.router.shard_of_slot
+        shards: list[int] = []
+        row = None
+        for argv in commands[start:] if start else commands:
+            try:
+                row = rows[argv[0]]
+            except (KeyError, IndexError):
+                break
+            if not row.min_words <= len(argv) <= row.max_words:
+                break
+            key = argv[row.first_key]
+            if b"{" in key:
+                key = hash_tag(key)
+            shards.append(shard_of_slot[crc_hqx(key, 0) & 16383])
+            self.last_command = row.wire_name
+        count = len(shards)
+        if count:
+            server.stats.commands += count
+            run = commands if count == len(commands) else commands[start : start + count]
+            server.sequencer.run(self, run, shards)
+        return start + count
+
+    # -- one command
+
+    def _dispatch(self, argv: Argv) -> None:
+        """Everything that Redis checks before a command runs, in its order; then the command."""
+        self.server.stats.commands += 1
+        muted = self.reply_mode != b"ON"
+        if self.reply_mode == b"SKIP":
+            self.reply_mode = b"ON"
+            self.update_plain()
+        before = len(self.slots)
+        try:
+            self._check_and_route(argv)
+        except CommandError as error:
+            self.server.stats.errors += 1
+            self._answer(error.line())
+        except Exception:
+            log_exception(f"{errors.printable(argv[0])} failed")
+            self._answer(CommandError(errors.INTERNAL).line())
+        if muted:
+            for index in range(before, len(self.slots)):
+                self.slots[index].muted = True
+
+    def _check_and_route(self, argv: Argv) -> None:
+        try:
+            row = lookup(argv)
+            self.last_command = row.wire_name
+            self._check(row)
+        except CommandError:
+            if self.transaction is not None:
+                self.transaction.aborted = True
+            raise
+        if self.transaction is not None and row.name not in _WHILE_QUEUING:
+            if row.flags & Flag.NO_MULTI:
+                self.transaction.aborted = True
+                raise CommandError(errors.NOT_IN_MULTI)
+            self.transaction.commands.append((row, argv))
+            self._answer(encode(QUEUED, self.protocol))
+            return
+        if self.server.clients.holds_back(self, row):
+            self.suspend()
+            self._waiting.append(argv)
+            self.server.clients.wait_for_unpause(self)
+            return
+        self.route(row, argv)
+
+    def _check(self, row: Command) -> None:
+        if not self.authenticated and not row.flags & Flag.NO_AUTH:
+            raise CommandError(errors.NO_AUTH)
+        if self.protocol == 2 and self.subscriptions and row.name.encode() not in _WHILE_SUBSCRIBED:
+            raise CommandError(
+                f"ERR Can't execute '{row.wire_name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET "
+                "are allowed in this context"
+            )
+
+    def route(self, row: Command, argv: Argv) -> None:
+        """Give the command its place in the global order; answer it if main can."""
+        sequencer = self.server.sequencer
+        match row.reach:
+            case Reach.LOCAL:
+                reply = row.handler(self, Args(argv, row.name.count(" ") + 1))
+                if iscoroutine(reply):
+                    self._await_reply(reply)
+                elif reply is not IN_A_SLOT:
+                    self._answer(encode(reply, self.protocol))
+            case Reach.ALL:
+                sequencer.gather(self, row, sequencer.parts(row, argv, {}))
+            case Reach.CURSOR:
+                self._scan(row, argv)
+            case Reach.KEYS:
+                places = sequencer.router.places(row, argv)
+                if len(places) == 1:
+                    sequencer.run(self, [argv], list(places))
+                elif row.gather is not None:
+                    sequencer.gather(self, row, sequencer.parts(row, argv, places))
+                else:
+                    barrier = sequencer.barrier(set(places))
+                    self._await_reply(carry(self.server, barrier, self, row, argv, places))
+
+    def _scan(self, row: Command, argv: Argv) -> None:
+        shard, local = scan.shard_of_cursor(argv, self.server.router.shards)
+        batch = Batch(self, 1, 1)
+        self.slots.append(batch)
+        ticket = scan.ScanTicket(batch, shard, self.server.router.shards)
+        item = (wire.PART, self.db, self.protocol, self.id, self.touch, local)
+        self.server.links[shard].submit(item, ticket)
+
+    def _await_reply(self, reply: Coroutine[Any, Any, Reply]) -> None:
+        """Suspend the session until a coroutine has its reply."""
+        batch = Batch(self, 1, 1)
+        self.slots.append(batch)
+        self.suspend()
+        self.server.spawn(self._finish, reply, batch)
+
+    async def _finish(self, reply: Coroutine[Any, Any, Reply], batch: Batch) -> None:
+        try:
+            batch.data = encode(await reply, self.protocol)
+        except CommandError as error:
+            batch.data = error.line()
+        except Exception:
+            log_exception(f"{self.last_command} failed")
+            batch.data = CommandError(errors.INTERNAL).line()
+        batch.arrived()
+        self.resume()
+        self.server.sequencer.flush()
+
+    def suspend(self) -> None:
+        """Take no further command until `resume`."""
+        self._suspended = True
+
+    def resume(self) -> None:
+        """Go on with the commands that came in the meantime."""
+        self._suspended = False
+        waiting = list(self._waiting)
+        self._waiting.clear()
+        if not self.closed:
+            self._execute(waiting)
+            if self._decoder.error is not None and not self.closing:
+                self._hang_up_on_bad_input()
+            self._apply_backpressure()
+            if self.closing and not self.slots and not self._suspended:
+                self.close()
+
+    # -- output
+
+    def _answer(self, data: bytes) -> None:
+        """The reply to the current command, known already."""
+        self.slots.append(Batch(self, 1, 0, data))
+        self.answered()
+
+    def push(self, data: bytes) -> None:
+        """Send out-of-band data: after the replies that are under way, as the order of things was."""
+        if self.slots:
+            self.slots.append(Batch(self, 0, 0, data))
+            self.answered()
+        else:
+            self._send(data)
+
+    def answered(self) -> None:
+        """Some batch is complete: send what can be sent, at the end of this round of the poller."""
+        if not self._flush_due:
+            self._flush_due = True
+            self.server.flush_soon(self)
+
+    def flush(self) -> None:
+        """Send the replies of all batches that are complete, up to the first that is not."""
+        self._flush_due = False
+        slots = self.slots
+        if self.closed:
+            slots.clear()
+            return
+        if slots and not slots[0].missing:
+            batch = slots.popleft()
+            data = batch.output()
+            if slots and not slots[0].missing:
+                pieces = [data]
+                while slots and not slots[0].missing:
+                    pieces.append(slots.popleft().output())
+                data = b"".join(pieces)
+            self._send(data)
+        if self.closing and not slots and not self._suspended:
+            self.close(after_writing=True)
+        elif self._reading_paused:
+            self._apply_backpressure()
+
+    def _send(self, data: bytes) -> None:
+        self.bytes_out += len(data)
+        self.transport.write(data)
+
+    def _apply_backpressure(self) -> None:
+        """Read nothing more from a client that has too much unanswered, or does not take its replies."""
+        config = self.server.config
+        paused = (
+            len(self.slots) > config.client_max_unanswered
+            or self.transport.unsent > config.client_output_pause
+            or len(self._waiting) > config.client_max_unanswered
+            or self.server.links_are_full()
+        )
+        if paused != self._reading_paused:
+            self._reading_paused = paused
+            self.transport.pause_reading(paused)
+
+    # -- the end
+
+    def close(self, *, after_writing: bool = False) -> None:
+        """End the conversation and give back all it holds."""
+        if self.closed:
+            return
+        self.closed = self.closing = True
+        self.server.sequencer.unwatch(self)
+        self.server.pubsub.forget(self)
+        self.server.clients.remove(self)
+        self.transaction = None
+        self._waiting.clear()
+        self.transport.close(after_writing=after_writing)

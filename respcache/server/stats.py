@@ -1,0 +1,21 @@
+"""Figures about the running server, for INFO."""
+
+from __future__ import annotations
+
+
+class Stats:
+    """Counters since the start, or since CONFIG RESETSTAT. Times are milliseconds since the epoch."""
+
+    __slots__ = ("bytes_in", "bytes_out", "commands", "connections", "errors", "rejected", "started")
+
+    def __init__(self, now: int) -> None:
+        self.started = now
+        self.reset()
+
+    def reset(self) -> None:
+        self.commands = 0
+        self.connections = 0
+        self.rejected = 0
+        self.errors = 0
+        self.bytes_in = 0
+        self.bytes_out = 0

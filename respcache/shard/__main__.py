@@ -1,0 +1,58 @@
+"""The entry of a shard process: frames in on standard input, frames out on standard output, until the input ends.
+
+Started by `respcache.server.shard_link` as ``python -I -S -c ... SHARD_NUMBER DATABASES SEED``: no site, no
+environment, the parent's import path handed over. Anything that Python prints goes to standard error.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+
+import respcache.commands.all  # noqa: F401 - fills the table
+from respcache.shard.wire import FrameReader, pack
+from respcache.shard.worker import Worker
+from respcache.store.shard import Shard
+
+_READ = 1 << 20
+
+
+def main(arguments: list[str]) -> None:
+    """Serve until standard input ends: main closed it, or is gone."""
+    _, databases, seed = arguments
+    # Control-C in a terminal reaches the whole process group; only main decides when a shard ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    source, sink = _private_pipes()
+    worker = Worker(Shard(int(databases), seed=int(seed) if seed else None))
+    reader = FrameReader()
+    # Values hold no reference cycles: looking for some may be rare, and need not look at the code again.
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
+    while data := os.read(source, _READ):
+        for now, items in reader.feed(data):
+            _write(sink, pack(worker.frame(now, items)))
+
+
+def _private_pipes() -> tuple[int, int]:
+    """Take the pipes away from descriptors 0 and 1, so that a stray print() cannot get into a frame."""
+    source, sink = os.dup(0), os.dup(1)
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    os.dup2(2, 1)
+    return source, sink
+
+
+def _write(sink: int, data: bytes) -> None:
+    try:
+        written = os.write(sink, data)
+        while written < len(data):
+            written += os.write(sink, memoryview(data)[written:])
+    except BrokenPipeError:
+        sys.exit(0)  # main is gone
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
