@@ -18,6 +18,8 @@ from respcache.errors import (
     WrongSyntax,
 )
 
+Integer = int  # the class below has a method of the name `int`
+
 INT64_MIN, INT64_MAX = -(1 << 63), (1 << 63) - 1
 
 # What C's strtod takes, less hexadecimal: Python's float() also takes "1_000" and blanks around the number.
@@ -118,7 +120,7 @@ class Args:
             raise CommandError(error) if error else NotAFloat()
         return value
 
-    def db(self) -> int:
+    def db(self) -> Integer:
         """A database number (not yet checked against `databases`). Raises the error of SELECT."""
         value = parse_int(self.next())
         if value is None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum, IntFlag
+from itertools import chain
 from typing import Any, NamedTuple, TypeVar
 
 from respcache import errors
@@ -119,7 +120,7 @@ Gather = Callable[[list[Part]], Reply]
 
 def total(parts: list[Part]) -> Reply:
     """Counts add up (DEL, EXISTS, DBSIZE)."""
-    return sum(part.reply for part in parts)
+    return sum(int(part.reply) for part in parts)
 
 
 def first(parts: list[Part]) -> Reply:
@@ -130,7 +131,7 @@ def first(parts: list[Part]) -> Reply:
 
 def concatenated(parts: list[Part]) -> Reply:
     """Lists one after the other (KEYS)."""
-    return [item for part in parts for item in part.reply]
+    return list(chain.from_iterable(part.reply for part in parts))
 
 
 def in_key_order(parts: list[Part]) -> Reply:
@@ -271,6 +272,8 @@ def lookup(argv: Sequence[bytes]) -> Command:
     return row
 
 
-def container(name: str, *, arity: int = -2, flags: Flag = NO_FLAGS, since: str, group: str) -> Any:
+def container(
+    name: str, *, arity: int = -2, flags: Flag = NO_FLAGS, since: str, group: str
+) -> Callable[[H], H]:
     """Declare a command that only holds subcommands (OBJECT, CONFIG ...); the function below is never called."""
     return command(name, arity=arity, flags=flags, reach=Reach.LOCAL, since=since, group=group)

@@ -180,7 +180,7 @@ def _done(parts: list[Part]) -> Reply:
 @command("DBSIZE", arity=1, reach=Reach.ALL, gather=total, flags=READONLY | FAST, since="1.0.0", group="server",
          categories=KEYSPACE, tips=("request_policy:all_shards", "response_policy:agg_sum"))  # fmt: skip
 def dbsize(shard: Shard, args: Args) -> Reply:
-    """Return the number of keys, those included whose time is over but that nobody has missed yet."""
+    """Return the number of keys. Keys whose time is over count until they are removed."""
     return len(shard.db)
 
 

@@ -5,7 +5,7 @@ A reply is encoded whole before any of it is sent: there is no half reply that a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import isinf, isnan
 
 from respcache.errors import CommandError
@@ -21,11 +21,10 @@ _NULL_ARRAY = {RESP2: b"*-1\r\n", RESP3: b"_\r\n"}
 
 def encode(reply: Reply, protocol: int) -> bytes:
     """The bytes of one reply. `protocol` is 2 or 3. Raises TypeError for a value that is no `Reply`."""
-    kind = type(reply)
-    if kind is bytes:
-        return b"$%d\r\n%b\r\n" % (len(reply), reply)  # type: ignore[arg-type, str-bytes-safe]  # kind says bytes
-    if kind is int:
-        return b":%d\r\n" % reply  # type: ignore[str-bytes-safe]  # kind says int
+    if type(reply) is bytes:
+        return b"$%d\r\n%b\r\n" % (len(reply), reply)
+    if type(reply) is int:
+        return b":%d\r\n" % reply
     if reply is None:
         return NULL[protocol]
     parts: list[bytes] = []
@@ -38,7 +37,7 @@ def _encode_into(reply: Reply, protocol: int, put: Callable[[bytes], None]) -> N
         case None:
             put(NULL[protocol])
         case bytes() | bytearray():
-            put(b"$%d\r\n%b\r\n" % (len(reply), reply))
+            put(b"$%d\r\n%b\r\n" % (len(reply), bytes(reply)))
         case bool():
             put((b"#t\r\n" if reply else b"#f\r\n") if protocol == RESP3 else (b":1\r\n" if reply else b":0\r\n"))
         case int():
@@ -77,7 +76,7 @@ def _encode_into(reply: Reply, protocol: int, put: Callable[[bytes], None]) -> N
 
 
 def _sequence(
-    mark: bytes, items: list[Reply] | tuple[Reply, ...], protocol: int, put: Callable[[bytes], None]
+    mark: bytes, items: Sequence[Reply], protocol: int, put: Callable[[bytes], None]
 ) -> None:
     put(b"%b%d\r\n" % (mark, len(items)))
     for item in items:

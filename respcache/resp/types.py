@@ -24,6 +24,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from respcache.errors import CommandError
 
 
@@ -85,7 +87,6 @@ PONG = Status(b"PONG")
 NULL_ARRAY = NullArray()
 
 Reply: TypeAlias = (
-    "None | bool | int | float | bytes | bytearray | Status | Verbatim | NullArray | SetReply | Pairs | Push "
-    "| Encoded | CommandError | list[Reply] | tuple[Reply, ...] | dict[bytes, Reply] | list[bytes] | list[int] "
-    "| list[bytes | None] | list[int | None] | dict[bytes, bytes]"
+    "bool | int | float | bytes | bytearray | Status | Verbatim | NullArray | SetReply | Pairs | Push "
+    "| Encoded | CommandError | Sequence[Reply] | Mapping[bytes, Reply] | None"
 )

@@ -154,7 +154,7 @@ def _bind_tcp(server: Server) -> list[socket.socket]:
                 continue
             reason = f"bind: {error.strerror}"
             log.warning(f"Warning: Could not create server TCP listening socket {address}:{port}: {reason}")
-            raise CannotListen("Failed listening on port %d (tcp), aborting." % port) from None
+            raise CannotListen(f"Failed listening on port {port} (tcp), aborting.") from None
         sockets.append(sock)
         port = sock.getsockname()[1]
     if not sockets:

@@ -60,7 +60,7 @@ class Poller:
 
     async def run(self) -> None:
         """Serve until cancelled."""
-        fd = self._selector.fileno()  # type: ignore[attr-defined]  # epoll and kqueue have it
+        fd = self._selector.fileno()
         try:
             while True:
                 await trio.lowlevel.wait_readable(fd)

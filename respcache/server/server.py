@@ -70,7 +70,13 @@ class Server:
         self.simple = simple_rows()
         self.links = [
             ShardLink(
-                index, self.poller, self.clock, config.databases, self.publish_event, self.shard_settings, self._shard_died
+                index,
+                self.poller,
+                self.clock,
+                config.databases,
+                self.publish_event,
+                self.shard_settings,
+                self._shard_died,
             )
             for index in range(config.shards)
         ]

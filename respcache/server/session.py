@@ -126,6 +126,12 @@ class Session:
     def subscriptions(self) -> int:
         return len(self.channels) + len(self.patterns) + len(self.shard_channels)
 
+    @property
+    def is_local(self) -> bool:
+        """Whether the client is on this machine."""
+        peer = self.transport.peer
+        return peer.startswith(("127.", "[::1]", "[::ffff:127.")) or peer.endswith(":0")
+
     def log_in(self, authenticated: bool) -> None:
         self.authenticated = self._decoder.authenticated = authenticated
         self.update_plain()
@@ -211,10 +217,7 @@ class Session:
     def _dispatch(self, argv: Argv) -> None:
         """Everything that Redis checks before a command runs, in its order; then the command."""
         self.server.stats.commands += 1
-        muted = self.reply_mode != b"ON"
-        if self.reply_mode == b"SKIP":
-            self.reply_mode = b"ON"
-            self.update_plain()
+        mode = self.reply_mode
         before = len(self.slots)
         try:
             self._check_and_route(argv)
@@ -224,9 +227,18 @@ class Session:
         except Exception:
             log_exception(f"{errors.printable(argv[0])} failed")
             self._answer(CommandError(errors.INTERNAL).line())
-        if muted:
-            for index in range(before, len(self.slots)):
-                self.slots[index].muted = True
+        if mode != b"ON":
+            self._mute(mode, before)
+
+    def _mute(self, mode: bytes, before: int) -> None:
+        """CLIENT REPLY: nobody hears what the last command answered, unless it was CLIENT REPLY ON itself."""
+        if mode == b"SKIP":
+            self.reply_mode = b"ON"
+            self.update_plain()
+        elif self.reply_mode == b"ON":
+            return
+        for index in range(before, len(self.slots)):
+            self.slots[index].muted = True
 
     def _check_and_route(self, argv: Argv) -> None:
         try:
@@ -273,7 +285,7 @@ class Session:
             case Reach.ALL:
                 sequencer.gather(self, row, sequencer.parts(row, argv, {}))
             case Reach.CURSOR:
-                self._scan(row, argv)
+                self._scan(argv)
             case Reach.KEYS:
                 places = sequencer.router.places(row, argv)
                 if len(places) == 1:
@@ -284,7 +296,7 @@ class Session:
                     barrier = sequencer.barrier(set(places))
                     self._await_reply(carry(self.server, barrier, self, row, argv, places))
 
-    def _scan(self, row: Command, argv: Argv) -> None:
+    def _scan(self, argv: Argv) -> None:
         shard, local = scan.shard_of_cursor(argv, self.server.router.shards)
         batch = Batch(self, 1, 1)
         self.slots.append(batch)

@@ -361,8 +361,7 @@ class ShardLink:
             self._poller.unregister(fd)
         self._stdin = self._stdout = -1
         for pipe in (self._process.stdin, self._process.stdout):
-            assert pipe is not None
-            pipe.close()  # type: ignore[attr-defined]  # FdStream has a synchronous close
+            pipe.close()  # type: ignore[union-attr]  # trio's pipes on POSIX are FdStreams, with a synchronous close
 
     def _fail_tickets(self) -> int:
         """Fail what the shard took with it; what was not sent yet stays for its successor."""

@@ -6,10 +6,11 @@ from __future__ import annotations
 class Stats:
     """Counters since the start, or since CONFIG RESETSTAT. Times are milliseconds since the epoch."""
 
-    __slots__ = ("bytes_in", "bytes_out", "commands", "connections", "errors", "rejected", "started")
+    __slots__ = ("bytes_in", "bytes_out", "commands", "connections", "errors", "peak_memory", "rejected", "started")
 
     def __init__(self, now: int) -> None:
         self.started = now
+        self.peak_memory = 0
         self.reset()
 
     def reset(self) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
-from respcache import errors
 from respcache.commands._args import Args
 from respcache.commands._spec import Command, Part, Reach
 from respcache.errors import CommandError

@@ -16,7 +16,7 @@ from typing import Any
 RUN = 0
 # (PART, database, protocol, client, touch, argv) -> (True, plain reply) or (False, error text): main merges the parts
 PART = 1
-# (EXEC, client, protocol, touch, check watches, [(database, argv), ...]) -> [bytes, ...], or None if a watched key changed
+# (EXEC, client, protocol, touch, check watches, [(database, argv), ...]) -> [bytes, ...]; None: a watched key changed
 EXEC = 2
 # (IS_DIRTY, client) -> bool; forgets the client's watches
 IS_DIRTY = 3

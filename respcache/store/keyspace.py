@@ -82,7 +82,7 @@ class Keyspace(IndexedDict[Any]):
         return None
 
     def due(self, now: int, limit: int) -> Iterable[bytes]:
-        """Up to `limit` keys whose time is over, earliest first. The caller removes each before it asks for the next."""
+        """Up to `limit` keys whose time is over, earliest first; each is removed before the next is asked for."""
         for _ in range(limit):
             deadline = self.next_deadline()
             if deadline is None or deadline >= now:

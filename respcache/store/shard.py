@@ -37,7 +37,7 @@ class Event:
 class Shard:
     """The data of one shard, and the circumstances of the command that is running.
 
-    `now` is in milliseconds since the epoch. `client` is the id of the client whose command is running (0: main itself).
+    `now` is in milliseconds since the epoch. `client` is the id of the client whose command runs (0: main itself).
     """
 
     def __init__(self, databases: int = 16, seed: int | None = None, limits: Limits = LIMITS) -> None:
@@ -110,28 +110,28 @@ class Shard:
         """The value of a key, which must be a `kind`, or None. Raises WrongType. For commands that read."""
         value = self.look(key)
         if value is None or type(value) is kind:
-            return cast("T | None", value)
+            return value
         raise WrongType
 
     def find_string(self, key: bytes) -> bytes | bytearray | None:
         """Like `find`, for strings, which come as `bytes`, or as `bytearray` once changed in place."""
         value = self.look(key)
         if value is None or type(value) is bytes or type(value) is bytearray:
-            return cast("bytes | bytearray | None", value)
+            return value
         raise WrongType
 
     def edit(self, key: bytes, kind: type[T]) -> T | None:
         """Like `find`, for commands that write: neither a hit nor a miss. None if there is no such key."""
         value = self.look_to_write(key)
         if value is None or type(value) is kind:
-            return cast("T | None", value)
+            return value
         raise WrongType
 
     def edit_string(self, key: bytes) -> bytes | bytearray | None:
         """Like `find_string`, for commands that write."""
         value = self.look_to_write(key)
         if value is None or type(value) is bytes or type(value) is bytearray:
-            return cast("bytes | bytearray | None", value)
+            return value
         raise WrongType
 
     def obtain(self, key: bytes, kind: Callable[[], T]) -> T:

@@ -48,7 +48,7 @@ class RespcacheServer(StartedServer):
     def __init__(self, *arguments: str, shards: int = 1) -> None:
         command = [sys.executable, "-m", "respcache", "--port", "0", "--shards", str(shards)]
         command += ["--enable-debug-command", "yes", *arguments]
-        self.log = tempfile.TemporaryFile()
+        self.log = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the server
         self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL)
         self.port = self._port_from_log()
 

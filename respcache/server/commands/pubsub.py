@@ -102,7 +102,7 @@ def spublish(session: Session, args: Args) -> Reply:
 
 
 @container("PUBSUB", since="2.8.0", group="pubsub")
-def pubsub() -> None:
+def pubsub(session: Session, args: Args) -> None:
     """Look at channels and subscribers."""
 
 

@@ -1,0 +1,243 @@
+"""The programs under test: each is started on a port of its own on loopback, watched, and ended."""
+
+from __future__ import annotations
+
+import copy
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from compat.bench.wire import Wire, Word
+
+_READY_WITHIN = 30.0
+_STOP_DEADLINE = 10.0
+_PROC = Path("/proc")
+
+
+class ServerUnderTest:
+    """One server program: `name` for tables, the command line that starts it, and the process while it runs."""
+
+    name: str
+
+    def __init__(self, command: list[str], version: str) -> None:
+        self._command = command
+        self.version = version
+        self.port = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._directory: tempfile.TemporaryDirectory[str] | None = None
+
+    @property
+    def slow(self) -> bool:
+        """Whether big loads are out of the question."""
+        return False
+
+    def command(self, port: int | str) -> list[str]:
+        """The command line on this port."""
+        return [str(port) if word == "PORT" else word for word in self._command]
+
+    def start(self) -> float:
+        """Start it; the seconds from there until it answered a PING."""
+        self.port = _free_port()
+        self._directory = tempfile.TemporaryDirectory(prefix="bench-")
+        started = time.perf_counter()
+        with open(Path(self._directory.name, "log"), "wb") as log:
+            self._process = subprocess.Popen(
+                self.command(self.port),
+                cwd=self._directory.name,
+                env=_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        self._wait_for_pong(started)
+        return time.perf_counter() - started
+
+    def _wait_for_pong(self, started: float) -> None:
+        assert self._process is not None
+        while True:
+            try:
+                with Wire(self.port, timeout=_READY_WITHIN) as wire:
+                    wire.call("PING")
+                return
+            except OSError:
+                # Refused: it is not there yet. Waiting longer than this would be part of the result.
+                time.sleep(0.0005)
+            if self._process.poll() is not None or time.perf_counter() - started > _READY_WITHIN:
+                log = self._log()
+                self.stop()
+                raise RuntimeError(f"{self.name} did not start:\n{log}")
+
+    def _log(self) -> str:
+        assert self._directory is not None
+        return Path(self._directory.name, "log").read_text("utf-8", "replace")
+
+    def stop(self) -> None:
+        """End it; killed where it does not end by itself."""
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                self._process.wait(_STOP_DEADLINE)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._process = None
+        if self._directory is not None:
+            self._directory.cleanup()
+            self._directory = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def another(self) -> Self:
+        """The same program, for one more process beside this one; not started yet."""
+        other = copy.copy(self)
+        other._process = None
+        other._directory = None
+        return other
+
+    def wire(self) -> Wire:
+        """A new connection."""
+        return Wire(self.port)
+
+    def call(self, *words: Word) -> object:
+        """One command on a connection of its own."""
+        with self.wire() as wire:
+            return wire.call(*words)
+
+    # What the system says of it; Linux only, None elsewhere.
+
+    def memory(self) -> int | None:
+        """Bytes of memory of all its processes; pages that several share count once (PSS)."""
+        try:
+            return sum(_proportional_set_size(pid) for pid in self._pids())
+        except OSError:
+            return None
+
+    def processor_time(self) -> float | None:
+        """Seconds of processor time that all its processes have used."""
+        try:
+            return sum(map(_processor_time, self._pids()))
+        except OSError:
+            return None
+
+    def _pids(self) -> list[int]:
+        """Its process and all that come from it."""
+        assert self._process is not None
+        children: dict[int, list[int]] = {}
+        for entry in _PROC.iterdir():
+            if entry.name.isdigit() and (parent := _parent(entry)) is not None:
+                children.setdefault(parent, []).append(int(entry.name))
+        found = [self._process.pid]
+        for pid in found:  # grows as it goes
+            found += children.get(pid, [])
+        return found
+
+
+class Respcache(ServerUnderTest):
+    """respcache from this source tree."""
+
+    name = "respcache"
+
+    def __init__(self, shards: int | None) -> None:
+        from respcache import __version__
+
+        command = [sys.executable, "-m", "respcache", "--port", "PORT", "--save", ""]
+        if shards is not None:
+            command += ["--shards", str(shards)]
+        super().__init__(command, __version__)
+
+
+class GenuineRedis(ServerUnderTest):
+    """The measure of everything else."""
+
+    name = "redis-server"
+
+    def __init__(self, program: str) -> None:
+        said = subprocess.run([program, "--version"], check=True, capture_output=True, text=True).stdout
+        version = next((word[2:] for word in said.split() if word.startswith("v=")), said.strip())
+        super().__init__([program, "--port", "PORT", "--save", "", "--appendonly", "no"], version)
+
+
+class FakeredisServer(ServerUnderTest):
+    """fakeredis behind its own TCP server: a thread for each connection."""
+
+    name = "fakeredis"
+
+    def __init__(self) -> None:
+        from importlib.metadata import version
+
+        # Its accept queue has room for 5: of 50 clients that come at once most would wait seconds for their second
+        # try, and nothing else would be measured. So it gets the room that the others have.
+        script = (
+            "import sys, fakeredis; fakeredis.TcpFakeServer.request_queue_size = 511; "
+            "fakeredis.TcpFakeServer(('127.0.0.1', int(sys.argv[1])), server_type='redis').serve_forever()"
+        )
+        super().__init__([sys.executable, "-c", script, "PORT"], version("fakeredis"))
+
+    @property
+    def slow(self) -> bool:
+        return True
+
+
+def available(shards: int | None) -> list[ServerUnderTest]:
+    """The servers that can be started here: respcache always, the others where they are installed."""
+    servers: list[ServerUnderTest] = []
+    if program := os.environ.get("RESPCACHE_REFERENCE") or shutil.which("redis-server"):
+        servers.append(GenuineRedis(program))
+    servers.append(Respcache(shards))
+    try:
+        servers.append(FakeredisServer())
+    except ModuleNotFoundError:  # PackageNotFoundError is one
+        pass
+    return servers
+
+
+def _free_port() -> int:
+    # A moment in which somebody else could take it; such a run fails and is started again by hand.
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _environment() -> dict[str, str]:
+    """The servers run in directories of their own, and still find this source tree."""
+    source = str(Path(__file__).resolve().parents[2])
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH")]))}
+
+
+def _parent(process: Path) -> int | None:
+    try:
+        return int(_stat_fields(process)[1])
+    except OSError:
+        return None  # it has ended in the meantime
+
+
+def _processor_time(pid: int) -> float:
+    fields = _stat_fields(_PROC / str(pid))
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # utime and stime
+
+
+def _stat_fields(process: Path) -> list[str]:
+    """The fields of /proc/PID/stat from the state on: before it stands a name that may contain anything."""
+    return (process / "stat").read_text().rpartition(")")[2].split()
+
+
+def _proportional_set_size(pid: int) -> int:
+    for line in (_PROC / str(pid) / "smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    return 0

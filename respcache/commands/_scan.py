@@ -1,0 +1,72 @@
+"""The arguments that SCAN, HSCAN, SSCAN and ZSCAN share, and the form of their reply.
+
+Redis looks at the cursor first, at the key next, and at the options last: ``HSCAN no-such-key 0 NONSENSE`` is an empty
+result. So there is one function for the cursor and one for the options, and handlers look in between.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from respcache.errors import INVALID_CURSOR, CommandError, WrongSyntax
+from respcache.glob import compile_glob
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from respcache.commands._args import Args
+    from respcache.glob import Matcher
+    from respcache.resp.types import Reply
+
+DEFAULT_COUNT = 10
+
+# What C's strtoul takes to the end of the word: a sign is fine, and so is nothing at all.
+_CURSOR = re.compile(rb"[+-]?\d+|")
+
+
+@dataclass(frozen=True, slots=True)
+class ScanOptions:
+    """What follows the cursor. `type` is as the client wrote it."""
+
+    match: Matcher | None = None
+    count: int = DEFAULT_COUNT
+    type: bytes | None = None
+
+
+def parse_cursor(args: Args) -> int:
+    """The cursor, 0 to 2**64 - 1. Raises CommandError."""
+    word = args.next()
+    if not _CURSOR.fullmatch(word):
+        raise CommandError(INVALID_CURSOR)
+    cursor = int(word or 0)
+    if abs(cursor) >= 1 << 64:
+        raise CommandError(INVALID_CURSOR)
+    return cursor % (1 << 64)  # a negative one wraps around, as an unsigned long does in C
+
+
+def parse_options(args: Args, *, allow_type: bool = False) -> ScanOptions:
+    """All the words that are left: MATCH, COUNT, and TYPE if allowed. Raises CommandError."""
+    match, count, kind = None, DEFAULT_COUNT, None
+    while len(args):
+        option = args.option()
+        if not len(args):
+            raise WrongSyntax
+        if option == b"COUNT":
+            count = args.int()
+            if count < 1:
+                raise WrongSyntax
+        elif option == b"MATCH":
+            pattern = args.next()
+            match = None if pattern == b"*" else compile_glob(pattern)
+        elif option == b"TYPE" and allow_type:
+            kind = args.next()
+        else:
+            raise WrongSyntax
+    return ScanOptions(match, count, kind)
+
+
+def scan_reply(cursor: int, elements: Sequence[Reply]) -> Reply:
+    """Where to go on, and what was found."""
+    return [b"%d" % cursor, list(elements)]

@@ -1,0 +1,81 @@
+"""Words as a shell-like line gives them: inline commands, and lines of the configuration file."""
+
+from __future__ import annotations
+
+_BLANKS = b" \t\n\v\f\r\0"
+_ESCAPES = {ord("n"): b"\n", ord("r"): b"\r", ord("t"): b"\t", ord("b"): b"\b", ord("a"): b"\a"}
+
+
+def split_args(line: bytes) -> list[bytes] | None:
+    """The words of a line, or None if its quotes are unbalanced.
+
+    Inside double quotes ``\\n``, ``\\r``, ``\\t``, ``\\b``, ``\\a``, ``\\xHH`` and a backslash before any other character
+    are understood; inside single quotes only ``\\'``. A closing quote must be followed by a blank or the end.
+    """
+    words: list[bytes] = []
+    at = 0
+    while True:
+        while at < len(line) and line[at] in _BLANKS:
+            at += 1
+        if at >= len(line):
+            return words
+        found = _word(line, at)
+        if found is None:
+            return None
+        word, at = found
+        words.append(word)
+
+
+def _word(line: bytes, at: int) -> tuple[bytes, int] | None:
+    """The word that begins at `at`, and where it ends."""
+    word = bytearray()
+    while at < len(line) and line[at] not in _BLANKS:
+        char = line[at : at + 1]
+        if char not in (b'"', b"'"):
+            word += char
+            at += 1
+            continue
+        quoted = _double_quoted(line, at + 1) if char == b'"' else _single_quoted(line, at + 1)
+        if quoted is None:
+            return None
+        text, at = quoted
+        word += text
+        if at < len(line) and line[at] not in _BLANKS:
+            return None
+    return bytes(word), at
+
+
+def _double_quoted(line: bytes, at: int) -> tuple[bytes, int] | None:
+    """The text up to the closing quote, and the place behind that."""
+    text = bytearray()
+    while at < len(line):
+        char = line[at]
+        if char == ord('"'):
+            return bytes(text), at + 1
+        if char == ord("\\") and at + 1 < len(line):
+            digits = line[at + 2 : at + 4]
+            if line[at + 1] == ord("x") and len(digits) == 2 and all(d in b"0123456789abcdefABCDEF" for d in digits):
+                text.append(int(digits, 16))
+                at += 4
+            else:
+                text += _ESCAPES.get(line[at + 1], line[at + 1 : at + 2])
+                at += 2
+        else:
+            text.append(char)
+            at += 1
+    return None
+
+
+def _single_quoted(line: bytes, at: int) -> tuple[bytes, int] | None:
+    """As `_double_quoted`; the one escape is that of the quote itself."""
+    text = bytearray()
+    while at < len(line):
+        if line.startswith(b"\\'", at):
+            text += b"'"
+            at += 2
+        elif line[at] == ord("'"):
+            return bytes(text), at + 1
+        else:
+            text.append(line[at])
+            at += 1
+    return None

@@ -1,0 +1,369 @@
+"""HELLO, AUTH, PING, SELECT and all of CLIENT."""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING, Any
+
+from respcache import errors
+from respcache.commands._args import parse_int
+from respcache.commands._spec import (
+    ADMIN,
+    ALLOW_BUSY,
+    FAST,
+    LOADING,
+    NO_AUTH,
+    NOSCRIPT,
+    STALE,
+    command,
+    container,
+)
+from respcache.errors import CommandError, WrongSyntax, printable
+from respcache.resp.types import OK, PONG, Reply, Status, Verbatim
+from respcache.server.clients import client_type, describe
+from respcache.server.replies import IN_A_SLOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from respcache.commands._args import Args
+    from respcache.server.session import Session
+
+SERVER_VERSION = b"7.2.4"
+GREET = NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY
+CLIENT = NOSCRIPT | LOADING | STALE
+TYPES = (b"NORMAL", b"MASTER", b"REPLICA", b"SLAVE", b"PUBSUB")
+
+
+@command("PING", arity=-1, flags=FAST, since="1.0.0", group="connection", syntax="[message]")
+def ping(session: Session, args: Args) -> Reply:
+    """Answer PONG, or the message."""
+    if len(args) > 1:
+        raise errors.wrong_arity("ping")
+    message = args.next() if len(args) else None
+    if session.subscriptions and session.protocol == 2:
+        return [b"pong", message or b""]
+    return PONG if message is None else message
+
+
+@command("ECHO", arity=2, flags=LOADING | STALE | FAST, since="1.0.0", group="connection", syntax="message")
+def echo(session: Session, args: Args) -> Reply:
+    """Return the message."""
+    return args.next()
+
+
+@command("SELECT", arity=2, flags=LOADING | STALE | FAST, since="1.0.0", group="connection", syntax="index")
+def select(session: Session, args: Args) -> Reply:
+    """Change the database of this connection."""
+    index = args.int(errors.INVALID_DB, -(1 << 31), (1 << 31) - 1, errors.INVALID_DB)
+    if not 0 <= index < session.server.config.databases:
+        raise CommandError(errors.DB_OUT_OF_RANGE)
+    session.db = index
+    return OK
+
+
+@command("QUIT", arity=-1, flags=ALLOW_BUSY | NOSCRIPT | LOADING | STALE | FAST | NO_AUTH, since="1.0.0",
+         group="connection")  # fmt: skip
+def quit_(session: Session, args: Args) -> Reply:
+    """Close the connection, after what was asked before is answered."""
+    session.closing = True
+    return OK
+
+
+@command("RESET", arity=1, flags=GREET, since="6.2.0", group="connection")
+def reset(session: Session, args: Args) -> Reply:
+    """Put the connection back into the state of a new one."""
+    session.transaction = None
+    session.server.sequencer.unwatch(session)
+    session.server.pubsub.forget(session)
+    session.db = 0
+    session.protocol = 2
+    session.name = b""
+    session.touch = True
+    session.no_evict = False
+    session.reply_mode = b"ON"
+    session.log_in(not session.server.config.requirepass)
+    return Status(b"RESET")
+
+
+# -- logging in
+
+
+def _log_in(session: Session, username: bytes, password: bytes) -> None:
+    """Raises CommandError when the name or the password is wrong."""
+    wanted = session.server.config.requirepass.encode("utf-8", "surrogateescape")
+    known = username == b"default" and (not wanted or hmac.compare_digest(wanted, password))
+    if not known:
+        raise CommandError(errors.WRONG_PASS)
+    session.log_in(True)
+
+
+@command("AUTH", arity=-2, flags=GREET, since="1.0.0", group="connection", syntax="[username] password",
+         categories=("connection",))  # fmt: skip
+def auth(session: Session, args: Args) -> Reply:
+    """Log in with the server's password."""
+    if len(args) > 2:
+        raise WrongSyntax
+    if len(args) == 1:
+        if not session.server.config.requirepass:
+            raise CommandError(
+                "ERR AUTH <password> called without any password configured for the default user. "
+                "Are you sure your configuration is correct?"
+            )
+        _log_in(session, b"default", args.next())
+    else:
+        _log_in(session, args.next(), args.next())
+    return OK
+
+
+@command("HELLO", arity=-1, flags=GREET, since="6.0.0", group="connection",
+         syntax="[protover [AUTH username password] [SETNAME clientname]]")  # fmt: skip
+def hello(session: Session, args: Args) -> Reply:
+    """Agree on the protocol, log in, and introduce the server."""
+    protocol = session.protocol
+    credentials = name = None
+    if len(args):
+        protocol = args.int("ERR Protocol version is not an integer or out of range")
+        if protocol not in (2, 3):
+            raise CommandError(errors.NO_PROTO)
+    while len(args):
+        word = args.next()
+        option = word.upper()
+        if option == b"AUTH" and len(args) >= 2:
+            credentials = (args.next(), args.next())
+        elif option == b"SETNAME" and len(args):
+            name = args.next()
+            _check_name(name, "Client names")
+        else:
+            raise CommandError(f"ERR Syntax error in HELLO option '{printable(word)}'")
+    if credentials is not None:
+        _log_in(session, *credentials)
+    if not session.authenticated:
+        raise CommandError(
+            "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH "
+            "<user> <pass> option can be used to authenticate the client and select the RESP protocol version at "
+            "the same time"
+        )
+    if name is not None:
+        session.name = name
+    session.protocol = protocol
+    session.update_plain()
+    return {
+        b"server": b"redis",
+        b"version": SERVER_VERSION,
+        b"proto": protocol,
+        b"id": session.id,
+        b"mode": b"standalone",
+        b"role": b"master",
+        b"modules": [],
+    }
+
+
+# -- CLIENT
+
+
+@container("CLIENT", since="2.4.0", group="connection")
+def client(session: Session, args: Args) -> None:
+    """Look at connections, and change their behaviour."""
+
+
+def _check_name(name: bytes, what: str) -> None:
+    if any(not 33 <= byte <= 126 for byte in name):
+        raise CommandError(f"ERR {what} cannot contain spaces, newlines or special characters.")
+
+
+@command("CLIENT ID", arity=2, flags=CLIENT, since="5.0.0", group="connection")
+def client_id(session: Session, args: Args) -> Reply:
+    """Return the id of this connection."""
+    return session.id
+
+
+@command("CLIENT GETNAME", arity=2, flags=CLIENT, since="2.6.9", group="connection")
+def client_getname(session: Session, args: Args) -> Reply:
+    """Return the name of this connection."""
+    return session.name or None
+
+
+@command("CLIENT SETNAME", arity=3, flags=CLIENT, since="2.6.9", group="connection", syntax="connection-name")
+def client_setname(session: Session, args: Args) -> Reply:
+    """Name this connection."""
+    name = args.next()
+    _check_name(name, "Client names")
+    session.name = name
+    return OK
+
+
+@command("CLIENT SETINFO", arity=4, flags=CLIENT, since="7.2.0", group="connection",
+         syntax="<LIB-NAME libname | LIB-VER libver>")  # fmt: skip
+def client_setinfo(session: Session, args: Args) -> Reply:
+    """Say which library the client is written with."""
+    attribute, value = args.next(), args.next()
+    match attribute.lower():
+        case b"lib-name":
+            _check_name(value, "lib-name")
+            session.library_name = value
+        case b"lib-ver":
+            _check_name(value, "lib-ver")
+            session.library_version = value
+        case _:
+            raise CommandError(f"ERR Unrecognized option '{printable(attribute)}'")
+    return OK
+
+
+@command("CLIENT INFO", arity=2, flags=CLIENT, since="6.2.0", group="connection")
+def client_info(session: Session, args: Args) -> Reply:
+    """Describe this connection."""
+    return Verbatim(describe(session) + b"\n")
+
+
+@command("CLIENT LIST", arity=-2, flags=CLIENT | ADMIN, since="2.4.0", group="connection",
+         syntax="[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]]")  # fmt: skip
+def client_list(session: Session, args: Args) -> Reply:
+    """Describe connections: all, or those of a type or with given ids."""
+    sessions = session.server.clients.all()
+    if len(args) == 2 and args.flag(b"TYPE"):
+        kind = _client_type(args.next())
+        sessions = [other for other in sessions if client_type(other) == kind]
+    elif len(args) >= 2 and args.flag(b"ID"):
+        ids = {args.int("ERR Invalid client ID", low=1) for _ in range(len(args))}
+        sessions = [other for other in sessions if other.id in ids]
+    elif len(args):
+        raise WrongSyntax
+    return Verbatim(b"".join(describe(other) + b"\n" for other in sessions))
+
+
+def _client_type(word: bytes) -> str:
+    if word.upper() not in TYPES:
+        raise CommandError(f"ERR Unknown client type '{printable(word)}'")
+    return word.lower().decode()
+
+
+@command("CLIENT KILL", arity=-3, flags=CLIENT | ADMIN, since="2.4.0", group="connection",
+         syntax="<ip:port | <[ID client-id] | [TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] | [USER username] | "
+                "[ADDR ip:port] | [LADDR ip:port] | [SKIPME <YES | NO>]> ...>")  # fmt: skip
+def client_kill(session: Session, args: Args) -> Reply:
+    """Close connections: the one with an address, or all that match every filter."""
+    if len(args) == 1:
+        address = args.next().decode("latin-1")
+        victims = [other for other in session.server.clients.all() if other.transport.peer == address]
+        if not victims:
+            raise CommandError("ERR No such client")
+        _kill(session, victims)
+        return OK
+    filters, skip_me = _kill_filters(args)
+    victims = [
+        other
+        for other in session.server.clients.all()
+        if not (skip_me and other is session) and all(matches(other) for matches in filters)
+    ]
+    _kill(session, victims)
+    return len(victims)
+
+
+def _kill_filters(args: Args) -> tuple[list[Callable[[Session], bool]], bool]:
+    """What a connection must satisfy to be closed, and whether the caller is spared."""
+    filters: list[Callable[[Session], bool]] = []
+    skip_me = True
+    while len(args):
+        option = args.option()
+        value = args.next()
+        match option:
+            case b"ID":
+                number = parse_int(value)
+                if number is None or number <= 0:
+                    raise CommandError("ERR client-id should be greater than 0")
+                filters.append(lambda other, number=number: other.id == number)  # type: ignore[misc]  # bound early
+            case b"TYPE":
+                kind = _client_type(value)
+                filters.append(lambda other, kind=kind: client_type(other) == kind)  # type: ignore[misc]  # as above
+            case b"ADDR":
+                filters.append(lambda other, value=value: other.transport.peer.encode() == value)  # type: ignore[misc]
+            case b"LADDR":
+                filters.append(lambda other, value=value: other.transport.local.encode() == value)  # type: ignore[misc]
+            case b"USER":
+                if value != b"default":
+                    raise CommandError(f"ERR No such user '{printable(value)}'")
+            case b"SKIPME":
+                if value.upper() not in (b"YES", b"NO"):
+                    raise WrongSyntax
+                skip_me = value.upper() == b"YES"
+            case _:
+                raise WrongSyntax
+    return filters, skip_me
+
+
+def _kill(killer: Session, victims: list[Session]) -> None:
+    for victim in victims:
+        if victim is killer:
+            victim.closing = True  # after it has got its reply
+        else:
+            victim.close()
+
+
+@command("CLIENT REPLY", arity=3, flags=CLIENT, since="3.2.0", group="connection", syntax="<ON | OFF | SKIP>")
+def client_reply(session: Session, args: Args) -> Any:
+    """Switch replies off and on, or leave out the next one."""
+    mode = args.option()
+    match mode:
+        case b"ON":
+            session.reply_mode = b"ON"
+            session.update_plain()
+            return OK
+        case b"OFF":
+            session.reply_mode = b"OFF"
+        case b"SKIP":
+            if session.reply_mode == b"ON":
+                session.reply_mode = b"SKIP"
+        case _:
+            raise WrongSyntax
+    session.update_plain()
+    return IN_A_SLOT
+
+
+@command("CLIENT NO-EVICT", arity=3, flags=CLIENT | ADMIN, since="7.0.0", group="connection", syntax="<ON | OFF>")
+def client_no_evict(session: Session, args: Args) -> Reply:
+    """Spare this connection when memory runs out."""
+    session.no_evict = _switch(args)
+    return OK
+
+
+@command("CLIENT NO-TOUCH", arity=3, flags=CLIENT, since="7.2.0", group="connection", syntax="<ON | OFF>")
+def client_no_touch(session: Session, args: Args) -> Reply:
+    """Let this connection's commands leave the access times of keys alone."""
+    session.touch = not _switch(args)
+    return OK
+
+
+def _switch(args: Args) -> bool:
+    word = args.option()
+    if word not in (b"ON", b"OFF"):
+        raise WrongSyntax
+    return word == b"ON"
+
+
+@command("CLIENT PAUSE", arity=-3, flags=CLIENT | ADMIN, since="3.0.0", group="connection",
+         syntax="timeout [WRITE | ALL]")  # fmt: skip
+def client_pause(session: Session, args: Args) -> Reply:
+    """Hold all commands back, or those that write, for some milliseconds."""
+    only_writes = False
+    timeout = args.next()
+    if len(args):
+        mode = args.option()
+        if mode not in (b"WRITE", b"ALL"):
+            raise CommandError("ERR CLIENT PAUSE mode must be WRITE or ALL")
+        only_writes = mode == b"WRITE"
+        args.end()
+    milliseconds = parse_int(timeout)
+    if milliseconds is None:
+        raise CommandError("ERR timeout is not an integer or out of range")
+    if milliseconds < 0:
+        raise CommandError("ERR timeout is negative")
+    session.server.clients.pause(session.server.clock.now_ms() + milliseconds, only_writes)
+    return OK
+
+
+@command("CLIENT UNPAUSE", arity=2, flags=CLIENT | ADMIN, since="6.2.0", group="connection")
+def client_unpause(session: Session, args: Args) -> Reply:
+    """Let held commands go."""
+    session.server.clients.unpause()
+    return OK

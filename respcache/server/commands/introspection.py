@@ -1,0 +1,214 @@
+"""INFO and COMMAND: the server about itself, out of the counters and the command table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from respcache.commands._spec import (
+    LOADING,
+    STALE,
+    TABLE,
+    Command,
+    Flag,
+    KeyFinder,
+    Keys,
+    KeySpec,
+    NumKeys,
+    command,
+    lookup,
+)
+from respcache.errors import CommandError, WrongSyntax
+from respcache.glob import compile_glob
+from respcache.resp.types import NULL_ARRAY, Reply, SetReply, Status, Verbatim
+from respcache.server.acl_categories import categories_of
+from respcache.server.info import sections
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from respcache.commands._args import Args
+    from respcache.server.session import Session
+
+COMMAND = LOADING | STALE
+_OWN_SECTIONS = ("modules", "shards")  # not among those that INFO without arguments shows
+
+
+@command("INFO", arity=-1, flags=LOADING | STALE, since="1.0.0", group="server", syntax="[section [section ...]]",
+         tips=("nondeterministic_output", "request_policy:all_shards", "response_policy:special"),
+         categories=("dangerous",))  # fmt: skip
+async def info(session: Session, args: Args) -> Reply:
+    """Return figures about the server, by section."""
+    wanted = {word.lower().decode("latin-1") for word in args.rest()} or {"default"}
+    shown = [
+        section
+        for section in await sections(session.server)
+        if section.name in wanted
+        or wanted & {"all", "everything"}
+        or ("default" in wanted and section.name not in _OWN_SECTIONS)
+    ]
+    return Verbatim("\r\n".join(section.text() for section in shown).encode("utf-8", "surrogateescape"))
+
+
+# -- COMMAND
+
+
+@command("COMMAND", arity=-1, flags=COMMAND, since="2.8.13", group="server", tips=("nondeterministic_output_order",))
+def command_(session: Session, args: Args) -> Reply:
+    """Describe all commands."""
+    return [_describe(row) for row in TABLE.values()]
+
+
+@command("COMMAND COUNT", arity=2, flags=COMMAND, since="2.8.13", group="server")
+def command_count(session: Session, args: Args) -> Reply:
+    """Count the commands."""
+    return len(TABLE)
+
+
+@command("COMMAND INFO", arity=-2, flags=COMMAND, since="2.8.13", group="server",
+         syntax="[command-name [command-name ...]]", tips=("nondeterministic_output_order",))  # fmt: skip
+def command_info(session: Session, args: Args) -> Reply:
+    """Describe some commands, or all."""
+    names = args.rest()
+    if not names:
+        return [_describe(row) for row in TABLE.values()]
+    rows = [_named(name) for name in names]
+    return [NULL_ARRAY if row is None else _describe(row) for row in rows]
+
+
+def _named(name: bytes) -> Command | None:
+    """The row of a wire name (``get``, ``config|get``), in any case."""
+    container_name, _, subcommand = name.upper().partition(b"|")
+    row = TABLE.get(container_name)
+    return row.subcommands.get(subcommand) if row is not None and subcommand else row
+
+
+def _describe(row: Command) -> Reply:
+    first, last, step = _legacy_range(row)
+    return [
+        row.wire_name.encode(),
+        row.arity,
+        SetReply(Status(name) for name in _flag_names(row)),
+        first,
+        last,
+        step,
+        SetReply(Status(b"@" + name.encode()) for name in categories_of(row)),
+        [tip.encode() for tip in row.tips],
+        [_describe_keys(spec) for spec in row.keys],
+        [_describe(subcommand) for subcommand in row.subcommands.values()],
+    ]
+
+
+def _flag_names(row: Command) -> Iterable[bytes]:
+    return (flag.name.lower().encode() for flag in Flag if flag in row.flags and flag.name)
+
+
+def _legacy_range(row: Command) -> tuple[int, int, int]:
+    """First key, last key and step, as clients knew them before key specifications; zeros where there is no range."""
+    fixed = [spec for spec in row.keys if isinstance(spec, Keys)]
+    if not fixed:
+        return 0, 0, 0
+    first = min(spec.first for spec in fixed)
+    lasts = [spec.first if spec.last is None else spec.last for spec in fixed]
+    return first, min(lasts) if min(lasts) < 0 else max(lasts), max(spec.step for spec in fixed)
+
+
+def _describe_keys(spec: KeySpec) -> Reply:
+    flags = SetReply(Status(flag.encode()) for flag in _access_flags(spec.access))
+    match spec:
+        case Keys(first, last, step):
+            place: Reply = {b"index": first}
+            until = 0 if last is None else last - first if last >= 0 else last
+            keys: Reply = {b"lastkey": until, b"keystep": step, b"limit": 0}
+            return _key_specification(flags, b"index", place, b"range", keys)
+        case NumKeys(at):
+            numbers: Reply = {b"keynumidx": 0, b"firstkey": 1, b"keystep": 1}
+            return _key_specification(flags, b"index", {b"index": at}, b"keynum", numbers)
+        case KeyFinder():
+            return _key_specification(flags, b"unknown", {}, b"unknown", {})
+
+
+def _access_flags(access: str) -> list[str]:
+    """Redis writes the kind of access in upper case, what it is for in lower case."""
+    return [word if word in ("RW", "RO", "OW", "RM") else word.lower() for word in access.split()]
+
+
+def _key_specification(flags: SetReply, search: bytes, place: Reply, find: bytes, keys: Reply) -> Reply:
+    return {
+        b"flags": flags,
+        b"begin_search": {b"type": search, b"spec": place},
+        b"find_keys": {b"type": find, b"spec": keys},
+    }
+
+
+@command("COMMAND LIST", arity=-2, flags=COMMAND, since="7.0.0", group="server",
+         syntax="[FILTERBY <MODULE module-name | ACLCAT category | PATTERN pattern>]",
+         tips=("nondeterministic_output_order",))  # fmt: skip
+def command_list(session: Session, args: Args) -> Reply:
+    """List the names of the commands: all, or those of a module, of a category, or that match a pattern."""
+    rows = [row for top in TABLE.values() for row in (top, *top.subcommands.values())]
+    if len(args):
+        if len(args) != 3 or not args.flag(b"FILTERBY"):
+            raise WrongSyntax
+        kind, value = args.option(), args.next()
+        match kind:
+            case b"MODULE":
+                rows = []
+            case b"ACLCAT":
+                category = value.lower().decode("latin-1")
+                rows = [row for row in rows if category in categories_of(row)]
+            case b"PATTERN":
+                matches = compile_glob(value, ignore_case=True)
+                rows = [row for row in rows if matches(row.wire_name.encode())]
+            case _:
+                raise WrongSyntax
+    return [row.wire_name.encode() for row in rows]
+
+
+@command("COMMAND DOCS", arity=-2, flags=COMMAND, since="7.0.0", group="server",
+         syntax="[command-name [command-name ...]]", tips=("nondeterministic_output_order",))  # fmt: skip
+def command_docs(session: Session, args: Args) -> Reply:
+    """Document some commands, or all."""
+    names = args.rest()
+    rows = [row for row in map(_named, names) if row is not None] if names else list(TABLE.values())
+    return {row.wire_name.encode(): _document(row) for row in rows}
+
+
+def _document(row: Command) -> Reply:
+    document: dict[bytes, Reply] = {
+        b"summary": row.summary.encode(),
+        b"since": row.since.encode(),
+        b"group": row.group.encode(),
+    }
+    if row.subcommands:
+        document[b"subcommands"] = {sub.wire_name.encode(): _document(sub) for sub in row.subcommands.values()}
+    return document
+
+
+@command("COMMAND GETKEYS", arity=-3, flags=COMMAND, since="2.8.13", group="server", syntax="command [arg [arg ...]]")
+def command_getkeys(session: Session, args: Args) -> Reply:
+    """Return the keys of a command line."""
+    return [key for key, _ in _keys_of(args.rest())]
+
+
+@command("COMMAND GETKEYSANDFLAGS", arity=-3, flags=COMMAND, since="7.0.0", group="server",
+         syntax="command [arg [arg ...]]")  # fmt: skip
+def command_getkeysandflags(session: Session, args: Args) -> Reply:
+    """Return the keys of a command line, and what the command does to each."""
+    return [[key, SetReply(Status(flag.encode()) for flag in _access_flags(access))]
+            for key, access in _keys_of(args.rest())]  # fmt: skip
+
+
+def _keys_of(argv: list[bytes]) -> list[tuple[bytes, str]]:
+    """The keys of a command line, each with its access. Raises CommandError."""
+    try:
+        row = lookup(argv)
+    except CommandError as error:
+        if "wrong number" in error.text:
+            raise CommandError("ERR Invalid number of arguments specified for command") from None
+        raise CommandError("ERR Invalid command specified") from None
+    if not row.keys:
+        raise CommandError("ERR The command has no key arguments")
+    found = [(argv[at], spec.access) for spec in row.keys for at in spec.positions(argv)]
+    if not found:
+        raise CommandError("ERR Invalid arguments specified for command")
+    return found
