@@ -1,4 +1,5 @@
-"""respcache, a genuine redis-server and fakeredis' TCP server, measured side by side: `python -m compat.bench`.
+"""respcache, a genuine redis-server and fakeredis' TCP server, measured side by side: `python -m
+compat.bench`.
 
 * `servers`   the three programs under test: started, watched (memory, processor time), ended
 * `wire`      a connection, for loads that redis-benchmark does not know

@@ -2,9 +2,10 @@
 
     python -m compat.bench.loadgen PORT CLIENTS PIPELINE REQUESTS KEYSPACE WORD ...
 
-It does what redis-benchmark does: each client sends a batch of `PIPELINE` commands, and the next one when all replies
-of the last are there; in every command ``__rand_int__`` is a random number of 12 digits below KEYSPACE. It prints the
-requests per second. It is slower than redis-benchmark, so a fast server looks slower than it is.
+It does what redis-benchmark does: each client sends a batch of `PIPELINE` commands, and the next one when all
+replies of the last are there; in every command ``__rand_int__`` is a random number of 12 digits below
+KEYSPACE. It prints the requests per second. It is slower than redis-benchmark, so a fast server looks slower
+than it is.
 """
 
 from __future__ import annotations

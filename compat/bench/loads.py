@@ -1,106 +1,68 @@
-"""The measurements: each one a small function from a running server to a number, all of them in `MEASUREMENTS`."""
+"""The measurements: each a small function from a running server to a number, all of them in `MEASUREMENTS`."""
 
 from __future__ import annotations
 
-import random
-import shlex
 import shutil
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
-from compat.bench import loadgen
+from compat.bench import fill, growth, loadgen
+from compat.bench.plan import Measurement, Plan
 from compat.bench.servers import ServerUnderTest
-from compat.bench.wire import Wire, pack
+from compat.bench.wire import Wire
 
 BENCHMARK = shutil.which("redis-benchmark")
 KEYSPACE = 10_000
-BATCH = 1000  # elements or keys a command, where data sets are filled
 _LIMIT = 120.0  # seconds: no single load takes that long unless something hangs
-_BULK_PORTION = 20  # commands on their way at once, where data sets are filled
 
 
-@dataclass
-class Plan:
-    """How much is measured. `requests` remembers how many requests fill `seconds`, per measurement and server."""
-
-    rounds: int
-    seconds: float
-    idle_seconds: float
-    memory_keys: int
-    sizes: tuple[int, ...]
-    requests: dict[tuple[str, str], int] = field(default_factory=dict)
-
-
-FULL = Plan(rounds=5, seconds=0.7, idle_seconds=10, memory_keys=1_000_000, sizes=(10**3, 10**5, 10**6))
-QUICK = Plan(rounds=1, seconds=0.25, idle_seconds=2, memory_keys=100_000, sizes=(10**3, 10**5))
-
-Measure = Callable[[ServerUnderTest, Plan], float | None]
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """One row of the tables.
-
-    more_is_better: a rate; otherwise a time, or a cost.
-    measure: the number, in `unit`; None where this server cannot be measured so.
-    how: what exactly is done, for the report.
-    once: measured in one round only, because it takes long and varies little.
-    charted: shown in the picture.
-    """
-
-    name: str
-    title: str
-    unit: str
-    more_is_better: bool
-    measure: Measure
-    how: str
-    once: bool = False
-    charted: bool = False
-
-
-# Throughput: redis-benchmark, many clients.
-
-Prepare = Callable[[Wire, int], None]
+# Throughput: many clients, driven by redis-benchmark.
 
 
 def throughput(
     name: str,
-    title: str,
     command: str,
-    *,
     clients: int = 50,
     pipeline: int = 1,
-    prepare: Prepare | None = None,
+    prepare: Callable[[Wire, int], None] | None = None,
 ) -> Measurement:
     """Requests per second of one command under load. `prepare` gets the number of requests that will come."""
     words = command.split()
     options = ["-c", str(clients), "-P", str(pipeline), "-r", str(KEYSPACE)]
 
-    def measure(server: ServerUnderTest, plan: Plan) -> float:
-        def run(requests: int) -> float:
-            with server.wire() as wire:
-                wire.call("FLUSHALL")
-                if prepare is not None:
-                    prepare(wire, requests)
-            return _drive(server.port, options, requests, words)
+    def run(server: ServerUnderTest, requests: int) -> float:
+        with server.wire() as wire:
+            wire.call("FLUSHALL")
+            if prepare is not None:
+                prepare(wire, requests)
+        return _drive(server.port, options, requests, words)
 
+    def measure(server: ServerUnderTest, plan: Plan) -> float:
         at_least = 10 * clients * pipeline
         if (name, server.name) not in plan.requests:
-            rate = run(at_least)
+            rate = run(server, at_least)
             plan.requests[name, server.name] = max(at_least, int(rate * plan.seconds))
-        return run(plan.requests[name, server.name])
+        return run(server, plan.requests[name, server.name])
 
-    shown = command if len(words) < 10 else f"{' '.join(words[:2])} ... ({len(words) - 1} keys)"
-    how = f"redis-benchmark -p PORT {' '.join(options)} -n REQUESTS {shown}"
-    return Measurement(name, title, "requests/s", True, measure, how, charted=True)
+    few = len(words) < 10
+    shown = command if few else f"{' '.join(words[:2])} ... ({len(words) - 1} keys)"
+    title = f"{words[0]}{'' if few else f' of {len(words) - 1} keys'}, {clients} client{'s' * (clients > 1)}"
+    return Measurement(
+        name,
+        title if pipeline == 1 else f"{title}, pipelines of {pipeline}",
+        "requests/s",
+        measure,
+        f"`redis-benchmark -p PORT {' '.join(options)} -n REQUESTS --csv {shown}`",
+        more_is_better=True,
+        charted=True,
+    )
 
 
 def _drive(port: int, options: list[str], requests: int, words: list[str]) -> float:
-    """Let redis-benchmark (or our own load generator in its place) send so many requests; requests per second."""
+    """Requests per second, driven by redis-benchmark or, in its place, our own load generator."""
     if BENCHMARK is None:
         numbers = [str(port), options[1], options[3], str(requests), options[5]]
         program = [sys.executable, "-m", loadgen.__name__, *numbers]
@@ -109,25 +71,145 @@ def _drive(port: int, options: list[str], requests: int, words: list[str]) -> fl
     done = subprocess.run([*program, *words], check=True, capture_output=True, text=True, timeout=_LIMIT)
     last = done.stdout.splitlines()[-1]
     # With --csv: "the command","requests per second","latencies",...
-    return float(last) if BENCHMARK is None else float(last.split('","')[1])
+    return float(last if BENCHMARK is None else last.split('","')[1])
 
 
-def fill_keys(wire: Wire, _: int) -> None:
-    """Every key that a load may ask for."""
-    _in_portions(wire, KEYSPACE, lambda i: ["MSET", *_flat((f"key:{n:012}", "xxx") for n in i)])
+def _keys(wire: Wire, _requests: int) -> None:
+    fill.strings(wire, KEYSPACE)
 
 
-def fill_list(wire: Wire, requests: int) -> None:
-    """A list that lasts for all requests: popping from an empty one costs nothing."""
-    _in_portions(wire, requests, lambda i: ["RPUSH", "mylist", *(["xxx"] * len(i))])
+def _enough_to_pop(wire: Wire, requests: int) -> None:
+    fill.a_list(wire, "mylist", requests)
 
 
-def _in_portions(wire: Wire, count: int, command: Callable[[range], list[str]]) -> None:
-    """Send the command for every `BATCH` of the numbers below `count`."""
-    commands = [command(range(at, min(at + BATCH, count))) for at in range(0, count, BATCH)]
-    for at in range(0, len(commands), _BULK_PORTION):
-        wire.exchange(pack(*words) for words in commands[at : at + _BULK_PORTION])
+# Times: one client that waits for each answer.
 
 
-def _flat(pairs: object) -> list[str]:
-    raise NotImplementedError
+def round_trip(server: ServerUnderTest, plan: Plan) -> float:
+    """Microseconds of a GET through redis-py."""
+    import redis
+
+    with redis.Redis(port=server.port) as client:
+        client.set("key", "xxx")
+        gets = 0
+        started = time.perf_counter()
+        while (elapsed := time.perf_counter() - started) < plan.seconds:
+            client.get("key")
+            gets += 1
+    return elapsed / gets * 1e6
+
+
+def flush(server: ServerUnderTest, _plan: Plan) -> float:
+    """Microseconds of a FLUSHALL on 1,000 keys: what a test fixture does between tests."""
+    times = []
+    with server.wire() as wire:
+        wire.call("FLUSHALL")
+        for _ in range(20):
+            fill.strings(wire, 1000)
+            started = time.perf_counter()
+            wire.call("FLUSHALL")
+            times.append(time.perf_counter() - started)
+    return statistics.median(times) * 1e6
+
+
+def start_up(server: ServerUnderTest, _plan: Plan) -> float:
+    """Milliseconds from the start of the program until it has answered a PING."""
+    other = server.another()
+    try:
+        return other.start() * 1e3
+    finally:
+        other.stop()
+
+
+def import_floor() -> float:
+    """Milliseconds in which Python starts and imports what respcache cannot do without."""
+    started = time.perf_counter()
+    subprocess.run([sys.executable, "-c", "import trio, hiredis"], check=True)
+    return (time.perf_counter() - started) * 1e3
+
+
+# Costs.
+
+
+def memory_of_a_key(server: ServerUnderTest, plan: Plan) -> float | None:
+    """Bytes of memory a key, on a fresh server, all processes together."""
+    # fakeredis takes long for so many, and the quotient is the same.
+    keys = plan.memory_keys // 5 if server.slow else plan.memory_keys
+    with server.another() as fresh, fresh.wire() as wire:
+        before = fresh.memory()
+        fill.strings(wire, keys, value="value:0123456789")
+        after = fresh.memory()
+    if before is None or after is None:
+        return None
+    return (after - before) / keys
+
+
+def idle(server: ServerUnderTest, plan: Plan) -> float | None:
+    """Milliseconds of processor time that a second of idling costs, all processes together."""
+    before = server.processor_time()
+    time.sleep(plan.idle_seconds)
+    after = server.processor_time()
+    if before is None or after is None:
+        return None
+    return (after - before) * 1e3 / plan.idle_seconds
+
+
+# The table. Idling comes after the loads: a server must come to rest by itself.
+
+GET = "GET key:__rand_int__"
+SET = "SET key:__rand_int__ xxx"
+
+MEASUREMENTS = [
+    throughput("get-p1-c50", GET, prepare=_keys),
+    throughput("set-p1-c50", SET),
+    throughput("get-p16-c50", GET, pipeline=16, prepare=_keys),
+    throughput("set-p16-c50", SET, pipeline=16),
+    throughput("get-p1-c1", GET, clients=1, prepare=_keys),
+    throughput("set-p1-c1", SET, clients=1),
+    throughput("incr", "INCR counter:__rand_int__"),
+    throughput("lpush", "LPUSH mylist xxx"),
+    throughput("lpop", "LPOP mylist", prepare=_enough_to_pop),
+    throughput("hset", "HSET myhash element:__rand_int__ xxx"),
+    throughput("zadd", "ZADD myzset 0 element:__rand_int__"),
+    throughput("mget", "MGET" + 100 * " key:__rand_int__", prepare=_keys),
+    Measurement(
+        "round-trip",
+        "redis-py, one GET after the other",
+        "µs",
+        round_trip,
+        "`redis.Redis(port=PORT).get('key')` in a loop",
+        charted=True,
+    ),
+    Measurement(
+        "flushall",
+        "FLUSHALL of 1,000 keys",
+        "µs",
+        flush,
+        "`MSET` of 1,000 keys, then the time of `FLUSHALL`; the median of 20",
+    ),
+    Measurement(
+        "start-up",
+        "Start until PING is answered",
+        "ms",
+        start_up,
+        "a process of its own, a connection tried every 0.5 ms",
+    ),
+    Measurement(
+        "idle",
+        "Processor time of an idle second",
+        "ms",
+        idle,
+        "/proc/PID/stat of all processes of the server, 10 s apart",
+        once=True,
+    ),
+    Measurement(
+        "memory",
+        "Memory of a key",
+        "bytes",
+        memory_of_a_key,
+        "a fresh server; `MSET` of 1,000,000 keys (fakeredis: a fifth of it) like `key:000000000001`, with values "
+        "of 16 bytes; the increase of the PSS of all processes, divided by the number of keys",
+        once=True,
+    ),
+    *growth.measurements(),
+]

@@ -179,8 +179,8 @@ class FakeredisServer(ServerUnderTest):
     def __init__(self) -> None:
         from importlib.metadata import version
 
-        # Its accept queue has room for 5: of 50 clients that come at once most would wait seconds for their second
-        # try, and nothing else would be measured. So it gets the room that the others have.
+        # Its accept queue has room for 5: of 50 clients that come at once most would wait seconds for their
+        # second try, and nothing else would be measured. So it gets the room that the others have.
         script = (
             "import sys, fakeredis; fakeredis.TcpFakeServer.request_queue_size = 511; "
             "fakeredis.TcpFakeServer(('127.0.0.1', int(sys.argv[1])), server_type='redis').serve_forever()"

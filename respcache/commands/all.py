@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from importlib import import_module
 
-FAMILIES = ("keys", "strings", "bitmaps", "hashes", "lists", "sets", "zsets", "zset_ranges", "zset_algebra")
+FAMILIES = (
+    "keys",
+    "key_expiry",
+    "key_scan",
+    "key_info",
+    "sort",
+    "strings",
+    "bitmaps",
+    "hashes",
+    "lists",
+    "sets",
+    "zsets",
+    "zset_ranges",
+    "zset_algebra",
+)
 
 for _family in FAMILIES:
     import_module(f"respcache.commands.{_family}")

@@ -25,6 +25,7 @@ class Batch:
     def __init__(self, session: Session, count: int, missing: int, data: bytes = b"") -> None:
         self.session = session
         self.count = count
+        session.unanswered += count
         self.missing = missing
         self.data = data  # all replies, joined, when they came in one piece
         self.replies: list[bytes] = []  # else one by one
@@ -37,6 +38,8 @@ class Batch:
             self.session.answered()
 
     def output(self) -> bytes:
+        """What to send; the batch is done with that."""
+        self.session.unanswered -= self.count
         if self.muted:
             return b""
         return b"".join(self.replies) if self.replies else self.data

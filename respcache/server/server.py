@@ -83,8 +83,10 @@ class Server:
         self.sequencer = Sequencer(self.links, self.router)
         self.stop_requested = trio.Event()
         self.port = 0
+        self.congested = False  # some shard has more queued than `shard-queue-limit`
+        self.stalled: list[Session] = []  # not read from because of that
         self._to_flush: list[Session] = []
-        self.poller.after_round += [self.sequencer.flush, self._flush_sessions]
+        self.poller.after_round += [self.sequencer.flush, self._flush_sessions, self._check_congestion]
         for name in SHARD_SETTINGS:
             config.on_change(name, self._configure_shards)
 
@@ -118,10 +120,17 @@ class Server:
         for session in sessions:
             session.flush()
 
-    def links_are_full(self) -> bool:
-        """Whether some shard is so far behind that clients should wait."""
+    def _check_congestion(self) -> None:
+        """Nobody is read from while some shard is far behind; half-way down again, all may go on."""
         limit = self.config.shard_queue_limit
-        return any(link.queued > limit for link in self.links)
+        queued = max(link.queued for link in self.links)
+        if not self.congested:
+            self.congested = queued > limit
+        elif queued <= limit // 2:
+            self.congested = False
+            stalled, self.stalled = self.stalled, []
+            for session in stalled:
+                session.apply_backpressure()
 
     def spawn(self, function: Callable[..., Awaitable[Any]], *args: Any) -> None:
         """Run a command's coroutine in a task of its own."""

@@ -64,10 +64,14 @@ class Transport(Protocol):
         """Bytes that the peer has not taken yet."""
 
 
-def simple_rows() -> dict[bytes, Command]:
+# Fewest and most words, index of the key: all that the hot path wants to know of a command.
+SimpleRow = tuple[int, int, int]
+
+
+def simple_rows() -> dict[bytes, SimpleRow]:
     """The commands of the hot path, by the ways in which names are usually spelt."""
     return {
-        spelling: row
+        spelling: (row.min_words, row.max_words, row.first_key)
         for name, row in TABLE.items()
         if row.first_key and not row.subcommands and not row.flags & (Flag.BLOCKING | Flag.NO_MULTI)
         for spelling in (name, name.lower())
@@ -87,7 +91,7 @@ class Session:
         self.library_name = b""
         self.library_version = b""
         self.created = self.last_active = server.clock.now_ms()
-        self.last_command = "NULL"
+        self._last_argv: Argv = [b"NULL"]
         self.bytes_in = self.bytes_out = 0
         self.touch = True
         self.no_evict = False
@@ -99,6 +103,7 @@ class Session:
         self.patterns: dict[bytes, None] = {}
         self.shard_channels: dict[bytes, None] = {}
         self.slots: deque[Batch] = deque()
+        self.unanswered = 0  # commands in `slots`
         self.closing = False
         self.closed = False
         self._decoder = Decoder(server.config.proto_max_bulk_len)
@@ -132,6 +137,14 @@ class Session:
         peer = self.transport.peer
         return peer.startswith(("127.", "[::1]", "[::ffff:127.")) or peer.endswith(":0")
 
+    @property
+    def last_command(self) -> str:
+        """The wire name of the command that came last."""
+        try:
+            return lookup(self._last_argv).wire_name
+        except CommandError:
+            return "NULL"
+
     def log_in(self, authenticated: bool) -> None:
         self.authenticated = self._decoder.authenticated = authenticated
         self.update_plain()
@@ -151,7 +164,7 @@ class Session:
             self._hang_up_on_bad_input()
         elif self._decoder.buffered > self.server.config.client_query_buffer_limit:
             self.close()
-        self._apply_backpressure()
+        self.apply_backpressure()
 
     def end_of_input(self) -> None:
         """The client will send nothing more: answer what it has sent, then close."""
@@ -185,28 +198,27 @@ class Session:
 
     def _is_simple(self, argv: Argv) -> bool:
         row = self.server.simple.get(argv[0]) if argv else None
-        return row is not None and row.min_words <= len(argv) <= row.max_words
+        return row is not None and row[0] <= len(argv) <= row[1]
 
     def _run_of_simple(self, commands: list[Argv], start: int) -> int:
         """Submit the commands from `start` on up to the first that is not simple; its index."""
         server = self.server
         rows, shard_of_slot = server.simple, server.router.shard_of_slot
         shards: list[int] = []
-        row = None
-        for argv in commands[start:] if start else commands:
-            try:
-                row = rows[argv[0]]
-            except (KeyError, IndexError):
-                break
-            if not row.min_words <= len(argv) <= row.max_words:
-                break
-            key = argv[row.first_key]
-            if b"{" in key:
-                key = hash_tag(key)
-            shards.append(shard_of_slot[crc_hqx(key, 0) & 16383])
-            self.last_command = row.wire_name
+        try:
+            for argv in commands[start:] if start else commands:
+                fewest, most, at = rows[argv[0]]
+                if not fewest <= len(argv) <= most:
+                    break
+                key = argv[at]
+                if b"{" in key:
+                    key = hash_tag(key)
+                shards.append(shard_of_slot[crc_hqx(key, 0) & 16383])
+        except (KeyError, IndexError):
+            pass  # another sort of command, or an empty one
         count = len(shards)
         if count:
+            self._last_argv = commands[start + count - 1]
             server.stats.commands += count
             run = commands if count == len(commands) else commands[start : start + count]
             server.sequencer.run(self, run, shards)
@@ -243,7 +255,7 @@ class Session:
     def _check_and_route(self, argv: Argv) -> None:
         try:
             row = lookup(argv)
-            self.last_command = row.wire_name
+            self._last_argv = argv
             self._check(row)
         except CommandError:
             if self.transaction is not None:
@@ -336,7 +348,7 @@ class Session:
             self._execute(waiting)
             if self._decoder.error is not None and not self.closing:
                 self._hang_up_on_bad_input()
-            self._apply_backpressure()
+            self.apply_backpressure()
             if self.closing and not self.slots and not self._suspended:
                 self.close()
 
@@ -367,6 +379,7 @@ class Session:
         slots = self.slots
         if self.closed:
             slots.clear()
+            self.unanswered = 0
             return
         if slots and not slots[0].missing:
             batch = slots.popleft()
@@ -380,21 +393,23 @@ class Session:
         if self.closing and not slots and not self._suspended:
             self.close(after_writing=True)
         elif self._reading_paused:
-            self._apply_backpressure()
+            self.apply_backpressure()
 
     def _send(self, data: bytes) -> None:
         self.bytes_out += len(data)
         self.transport.write(data)
 
-    def _apply_backpressure(self) -> None:
+    def apply_backpressure(self) -> None:
         """Read nothing more from a client that has too much unanswered, or does not take its replies."""
         config = self.server.config
         paused = (
-            len(self.slots) > config.client_max_unanswered
+            self.unanswered > config.client_max_unanswered
             or self.transport.unsent > config.client_output_pause
             or len(self._waiting) > config.client_max_unanswered
-            or self.server.links_are_full()
         )
+        if self.server.congested:
+            paused = True
+            self.server.stalled.append(self)
         if paused != self._reading_paused:
             self._reading_paused = paused
             self.transport.pause_reading(paused)

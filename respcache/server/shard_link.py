@@ -307,9 +307,9 @@ class ShardLink:
         delay = 0.0
         while True:
             await self._ended.wait()
-            code = await self._reap()
             if self._stopping:
                 return
+            code = await self._reap()
             self.restarts += 1
             lost = self._fail_tickets()
             self._on_death(self.index)
@@ -357,6 +357,8 @@ class ShardLink:
 
     def _close_pipes(self) -> None:
         assert self._process is not None
+        if self._stdin < 0:
+            return
         for fd in (self._stdin, self._stdout):
             self._poller.unregister(fd)
         self._stdin = self._stdout = -1
@@ -376,10 +378,8 @@ class ShardLink:
         if self._process is None:
             return
         with trio.CancelScope(shield=True):
-            if self._stdin >= 0:
-                self.flush()
+            self.flush()
             await self._reap()
-        self._ended.set()
 
 
 def _widen(fd: int) -> None:

@@ -1,0 +1,97 @@
+"""Measure respcache next to redis-server and fakeredis: `python -m compat.bench --help`."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import subprocess
+import sys
+from contextlib import ExitStack
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import hiredis
+
+from compat.bench import report
+from compat.bench.loads import MEASUREMENTS, import_floor
+from compat.bench.plan import FULL, QUICK, Measurement, Plan
+from compat.bench.report import Results
+from compat.bench.servers import ServerUnderTest, available
+
+# What a load may fail with: the server refuses the command, hangs up, or does not answer.
+FAILURES = (OSError, RuntimeError, subprocess.SubprocessError, hiredis.HiredisError)
+
+
+def main() -> int:
+    options = _parser().parse_args()
+    wanted = [row for row in MEASUREMENTS if _is_wanted(row, options.only)]
+    if not wanted:
+        print("No such measurement; there are:", *(row.name for row in MEASUREMENTS), file=sys.stderr)
+        return 2
+    plan = QUICK if options.quick else FULL
+    if options.rounds is not None:
+        plan.rounds = options.rounds
+    with ExitStack() as running:
+        servers = available(options.shards)
+        for server in servers:
+            running.enter_context(server)
+        results = Results(servers, plan.rounds, plan.seconds)
+        print(report.heading(servers), flush=True)
+        failed = [row for row in wanted if not _measure(row, servers, plan, results)]
+    # A part of the measurements, or hasty ones, must not take the place of the whole report.
+    if not (options.no_report or options.only or options.quick):
+        invocation = shlex.join(["python", "-m", "compat.bench", *sys.argv[1:]])
+        report.write(Path(__file__).parent, results, MEASUREMENTS, invocation)
+    return 1 if failed else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m compat.bench", description=__doc__)
+    parser.add_argument("--rounds", type=_positive, metavar="N", help="of each load (default: 5; quick: 1)")
+    parser.add_argument("--quick", action="store_true", help="within a minute; too little for the report")
+    parser.add_argument(
+        "--only", metavar="NAME", action="append", help="this measurement, or those of a pattern: growth-*"
+    )
+    parser.add_argument("--shards", type=_positive, metavar="N", help="of respcache (default: its own)")
+    parser.add_argument("--no-report", action="store_true", help="leave REPORT.md and ratios.svg alone")
+    return parser
+
+
+def _positive(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise ValueError
+    return number
+
+
+def _is_wanted(measurement: Measurement, patterns: list[str] | None) -> bool:
+    return not patterns or any(fnmatchcase(measurement.name, pattern) for pattern in patterns)
+
+
+def _measure(row: Measurement, servers: list[ServerUnderTest], plan: Plan, results: Results) -> bool:
+    """All rounds of one measurement, the servers taking turns; whether none failed."""
+    healthy = list(servers)
+    for _ in range(1 if row.once else plan.rounds):
+        for server in list(healthy):
+            try:
+                value = row.measure(server, plan)
+            except FAILURES as failure:
+                print(f"{row.name}: {server.name} failed: {_reason(failure)}", file=sys.stderr)
+                healthy.remove(server)
+                continue
+            if value is not None:
+                results.add(row, server, value)
+        if row.name == "start-up":
+            results.floor.append(import_floor())
+    if results.measured(row):
+        print(report.line(results, row), flush=True)
+    return healthy == servers
+
+
+def _reason(failure: BaseException) -> str:
+    if isinstance(failure, subprocess.CalledProcessError):
+        return f"{failure}: {failure.stderr}"
+    return repr(failure)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

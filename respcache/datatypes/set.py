@@ -1,0 +1,208 @@
+"""Sets, in the three encodings of Redis 7.2.
+
+| encoding  | holds                   | order                  | becomes                                            |
+|-----------|-------------------------|------------------------|----------------------------------------------------|
+| intset    | integers only           | by value               | listpack, or hashtable where that would be too big |
+| listpack  | few and short members   | as they were added     | hashtable                                          |
+| hashtable | anything                | none to rely on        |                                                    |
+
+A set starts as an intset and changes as `t_set.c` of Redis 7.2 decides, member by member; it changes back only when SPOP
+takes nearly everything. Whatever the encoding, `lookup` is a dict that has the members as keys, so that questions about
+many members at once can be left to C (`filter(other.lookup.__contains__, members)`).
+
+Intsets and hashtables are an `IndexedSet`, out of which single members can be picked at random, and which a cursor can
+walk. An intset is put in order when it is iterated.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import chain, filterfalse, islice, takewhile
+from typing import TYPE_CHECKING
+
+from respcache.datatypes.indexed import IndexedSet
+from respcache.datatypes.limits import LIMITS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from random import Random
+
+INTSET, LISTPACK, HASHTABLE = b"intset", b"listpack", b"hashtable"
+
+# Signed 64-bit integers in the one form that prints the same, up to the range of those with 19 digits.
+_INTEGER = re.compile(rb"0|-?[1-9][0-9]{0,18}")
+
+# SPOP makes a new set of what remains when it takes at least this many times as much.
+_POP_REMAINDER = 5
+
+
+def is_integer(member: bytes) -> bool:
+    """Whether an intset can hold the member."""
+    return bool(_INTEGER.fullmatch(member)) and (len(member) < 19 or -(1 << 63) <= int(member) < 1 << 63)
+
+
+class Set:
+    """Distinct byte strings."""
+
+    __slots__ = ("_indexed", "encoding", "lookup")
+
+    lookup: Mapping[bytes, object]
+    """A dict with the members as its keys. Only to be read."""
+
+    def __init__(self, members: Iterable[bytes] = ()) -> None:
+        """A set as SUNIONSTORE and SDIFFSTORE make it: an intset as long as the members, in their order, allow."""
+        distinct = dict.fromkeys(members)
+        # The rules for single members, worked out for all at once. The integers up to the first other member become an
+        # intset: one too many of them, and it is a hashtable for good.
+        integers = list(takewhile(is_integer, distinct))
+        if len(integers) > LIMITS.set_max_intset_entries:
+            self._become(HASHTABLE, distinct)
+        elif len(integers) == len(distinct):
+            self._become(INTSET, distinct)
+        elif _fit_listpack(distinct):
+            self._become(LISTPACK, chain(sorted(integers, key=int), islice(distinct, len(integers), None)))
+        else:
+            self._become(HASHTABLE, distinct)
+
+    @classmethod
+    def of_intersection(cls, members: Iterable[bytes]) -> Set:
+        """A set as SINTERSTORE makes it: an intset if the result is one, else a listpack if it may be."""
+        distinct = dict.fromkeys(members)
+        made = cls()
+        if len(distinct) <= LIMITS.set_max_intset_entries and all(map(is_integer, distinct)):
+            made._become(INTSET, distinct)
+        else:
+            made._become(LISTPACK if _fit_listpack(distinct) else HASHTABLE, distinct)
+        return made
+
+    def __len__(self) -> int:
+        return len(self.lookup)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(sorted(self.lookup, key=int) if self.encoding == INTSET else self.lookup)
+
+    def __contains__(self, member: bytes) -> bool:
+        return member in self.lookup
+
+    def update(self, members: Sequence[bytes]) -> int:
+        """Add them one after the other, as SADD does; how many are new."""
+        before = len(self)
+        self._prepare(members[0] if members else b"", len(members))
+        for at, member in enumerate(members):
+            if self.encoding == HASHTABLE and self._indexed is not None:
+                # Nothing is left to decide.
+                return len(self) - before + sum(map(self._indexed.add, members[at:]))
+            if member not in self.lookup:
+                self._add(member)
+        return len(self) - before
+
+    def discard(self, member: bytes) -> bool:
+        """Whether it was there."""
+        if self._indexed is not None:
+            return self._indexed.discard(member)
+        if member not in self.lookup:
+            return False
+        del self.lookup[member]  # type: ignore[attr-defined]  # read-only for others
+        return True
+
+    def choices(self, random: Random, count: int) -> list[bytes]:
+        """`count` members, each chosen uniformly from all: the same one may come again. The set is not empty."""
+        return random.choices(self._sequence(), k=count)
+
+    def sample(self, random: Random, count: int) -> list[bytes]:
+        """`count` different members (all of them if there are fewer), uniformly chosen."""
+        if count >= len(self):
+            return list(self)  # in their order, as Redis does
+        return random.sample(self._sequence(), count)
+
+    def pop(self, random: Random, count: int) -> list[bytes]:
+        """Remove and return `count` different members (all of them if there are fewer), uniformly chosen."""
+        remaining = len(self) - count
+        if 0 < remaining * _POP_REMAINDER <= count:
+            return self._pop_most(self.sample(random, remaining))
+        popped = self.sample(random, count)
+        for member in popped:
+            self.discard(member)
+        return popped
+
+    def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
+        """About `count` members and the next cursor, 0 at the end. Compact encodings come whole, whatever is asked."""
+        if self.encoding == HASHTABLE and self._indexed is not None:
+            return self._indexed.scan(cursor, count)
+        return 0, list(self)
+
+    def copy(self) -> Set:
+        return Set.load(self.dump())
+
+    def dump(self) -> tuple[bytes, list[bytes]]:
+        return self.encoding, list(self.lookup if self._indexed is None else self._indexed.members)
+
+    @classmethod
+    def load(cls, data: tuple[bytes, list[bytes]]) -> Set:
+        """A set with the encoding and the order that was dumped; cursors into the old one are good for it."""
+        loaded = cls()
+        loaded._become(*data)
+        return loaded
+
+    def _become(self, encoding: bytes, members: Iterable[bytes]) -> None:
+        """Hold these members, which are distinct, in this encoding."""
+        self.encoding = encoding
+        if encoding == LISTPACK:
+            self._indexed: IndexedSet | None = None
+            self.lookup = dict.fromkeys(members)
+        else:
+            self._indexed = IndexedSet(members)
+            self.lookup = self._indexed.slots
+
+    def _sequence(self) -> list[bytes]:
+        """The members by number, in no particular order; copies them only where they are few."""
+        return list(self.lookup) if self._indexed is None else self._indexed.members
+
+    def _prepare(self, first: bytes, count: int) -> None:
+        """What Redis decides by the number of arguments alone, before it looks whether they are new."""
+        few = count <= LIMITS.set_max_listpack_entries
+        if not self.lookup and not (is_integer(first) and count <= LIMITS.set_max_intset_entries):
+            self._become(LISTPACK if few else HASHTABLE, ())
+        elif (self.encoding == LISTPACK and not few) or (
+            self.encoding == INTSET and count > LIMITS.set_max_intset_entries
+        ):
+            self._become(HASHTABLE, self.lookup)
+
+    def _add(self, member: bytes) -> None:
+        """Add a new member to a set that is no hashtable yet."""
+        if self.encoding == INTSET and is_integer(member):
+            fits = len(self) < LIMITS.set_max_intset_entries
+            self._become_if_other(INTSET if fits else HASHTABLE)
+        else:
+            # An integer's length counts only here: as long as all are integers, it makes no difference.
+            checked = chain(self.lookup, (member,)) if self.encoding == INTSET else (member,)
+            fits = len(self) < LIMITS.set_max_listpack_entries and _are_short(checked)
+            self._become_if_other(LISTPACK if fits else HASHTABLE)
+        if self._indexed is not None:
+            self._indexed.add(member)
+        else:
+            self.lookup[member] = None  # type: ignore[index]  # read-only for others
+
+    def _become_if_other(self, encoding: bytes) -> None:
+        if encoding != self.encoding:
+            self._become(encoding, list(self))
+
+    def _pop_most(self, kept: list[bytes]) -> list[bytes]:
+        """Keep only these members; the others. They are added to a new set, which may be more compact."""
+        popped = list(filterfalse(frozenset(kept).__contains__, self))
+        if self.encoding == INTSET:
+            self._become(INTSET, kept)
+        elif self.encoding == LISTPACK:
+            self._become(LISTPACK, filter(frozenset(kept).__contains__, self))
+        else:
+            self._become(LISTPACK if _fit_listpack(kept) else HASHTABLE, kept)
+        return popped
+
+
+def _fit_listpack(members: Iterable[bytes]) -> bool:
+    few = list(islice(members, LIMITS.set_max_listpack_entries + 1))
+    return len(few) <= LIMITS.set_max_listpack_entries and _are_short(few)
+
+
+def _are_short(members: Iterable[bytes]) -> bool:
+    return max(map(len, members)) <= LIMITS.set_max_listpack_value
