@@ -77,7 +77,7 @@ def _bars(top: float, row: Row, unit: float) -> list[str]:
         y, length = top + number * _BAR, speed * unit
         bar = f'x="{_LEFT}" y="{y:.1f}" width="{length:.1f}" height="{_BAR - 1}"'
         parts.append(f'<rect {bar} fill="{_COLOURS[number % 3]}"/>')
-        parts.append(_text(_LEFT + length + 5, y + 9.5, f"{speed:.2g}", size=10))
+        parts.append(_text(_LEFT + length + 5, y + 9.5, f"{speed:.2g}", size=10, halo=True))
     return parts
 
 
@@ -90,6 +90,9 @@ def _text(
     anchor: str = "start",
     weight: str = "400",
     colour: str = _INK,
+    halo: bool = False,
 ) -> str:
+    """One line of text; with a halo it stays legible on the lines of the grid."""
     place = f'x="{x:.1f}" y="{y:.1f}" font-size="{size}" font-weight="{weight}" text-anchor="{anchor}"'
-    return f'<text {place} fill="{colour}">{escape(text)}</text>'
+    border = ' stroke="#fff" stroke-width="4" paint-order="stroke"' if halo else ""
+    return f'<text {place} fill="{colour}"{border}>{escape(text)}</text>'

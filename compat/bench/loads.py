@@ -41,7 +41,7 @@ def throughput(
         return _drive(server.port, options, requests, words)
 
     def measure(server: ServerUnderTest, plan: Plan) -> float:
-        at_least = 10 * clients * pipeline
+        at_least = max(1000, 10 * clients * pipeline)  # fewer would take no time that can be measured
         if (name, server.name) not in plan.requests:
             rate = run(server, at_least)
             plan.requests[name, server.name] = max(at_least, int(rate * plan.seconds))

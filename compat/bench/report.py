@@ -93,9 +93,13 @@ def write(directory: Path, results: Results, measurements: list[Measurement], in
         if row.charted
     ]
     if any(speed is not None for row in rows for speed in row.speeds):
-        subheading = f"Times as fast as redis-server on the same machine; medians of {results.rounds} rounds"
+        subheading = f"Times as fast as redis-server on the same machine; medians of {_rounds(results)}"
         picture = chart.svg("Speed, compared with redis-server", subheading, others, rows)
         directory.joinpath("ratios.svg").write_text(picture, "utf-8")
+
+
+def _rounds(results: Results) -> str:
+    return f"{results.rounds} round{'s' * (results.rounds > 1)}"
 
 
 def _speed(measurement: Measurement, ratio: float | None) -> float | None:
@@ -113,7 +117,7 @@ def _markdown(results: Results, measurements: list[Measurement], invocation: str
         "# How fast respcache is",
         f"Written by `{invocation}` on {datetime.now(UTC):%Y-%m-%d}; the same command measures it again.",
         "All servers run side by side on the machine that makes the load, and are driven in turn. Numbers are "
-        f"medians of {results.rounds} rounds; in brackets the ratio to {REFERENCE}'s.",
+        f"medians of {_rounds(results)}; in brackets the ratio to {REFERENCE}'s.",
         "![Speed, compared with redis-server](ratios.svg)",
         "## Throughput: more is better",
         _table(results, rates),
@@ -139,9 +143,7 @@ def _table(results: Results, measurements: list[Measurement]) -> str:
     names = [server.name for server in results.servers]
     lines = [f"| | | {' | '.join(names)} |", "|---|---|" + "---:|" * len(names)]
     for row in measurements:
-        cells = []
-        for name in names:
-            cells.append(f"{number(results.median(row, name))} {_ratio(results, row, name)}".strip())
+        cells = [f"{number(results.median(row, name))} {_ratio(results, row, name)}".strip() for name in names]
         lines.append(f"| {row.title} | {row.unit} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -183,7 +183,7 @@ class FakeredisServer(ServerUnderTest):
         # second try, and nothing else would be measured. So it gets the room that the others have.
         script = (
             "import sys, fakeredis; fakeredis.TcpFakeServer.request_queue_size = 511; "
-            "fakeredis.TcpFakeServer(('127.0.0.1', int(sys.argv[1])), server_type='redis').serve_forever()"
+            'fakeredis.TcpFakeServer(("127.0.0.1", int(sys.argv[1])), server_type="redis").serve_forever()'
         )
         super().__init__([sys.executable, "-c", script, "PORT"], version("fakeredis"))
 

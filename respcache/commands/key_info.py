@@ -29,14 +29,15 @@ SHARED_REFERENCES = 2147483647
 # How many elements MEMORY USAGE measures unless told otherwise.
 SAMPLES = 5
 
-# About what a key takes in the tables of its database, itself and its value apart: an entry in a dict that is two thirds
+# About what a key takes in the tables of its database, itself and its value apart: an entry in a dict that is half
 # full, three places in the parallel lists, and the number that leads from one to the others.
 PLACE = 110
 
 
 @container("OBJECT", since="2.2.3", group="generic")
-def object_() -> None:
+def object_(shard: Shard, args: Args) -> Reply:
     """Tell how values are stored."""
+    raise AssertionError("only its subcommands are called")
 
 
 @command("OBJECT ENCODING", arity=3, keys=Keys(2, access="RO"), flags=READONLY, since="2.2.3", group="generic",
@@ -117,8 +118,9 @@ def object_help(shard: Shard, args: Args) -> Reply:
 
 
 @container("MEMORY", since="4.0.0", group="server")
-def memory() -> None:
+def memory(shard: Shard, args: Args) -> Reply:
     """Tell how memory is used."""
+    raise AssertionError("only its subcommands are called")
 
 
 @command("MEMORY USAGE", arity=-3, keys=Keys(2, access="RO"), flags=READONLY, since="4.0.0", group="server",

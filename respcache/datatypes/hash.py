@@ -1,8 +1,8 @@
 """Hashes: fields and values.
 
-Small hashes (encoding "listpack") are a plain dict: like Redis' flat block, it keeps the order in which fields were
-added, whatever is changed or removed. Beyond the limits it becomes an `IndexedDict` (encoding "hashtable"), out of which
-single fields can be picked at random, and which a cursor can walk. There is no way back, as in Redis.
+Small hashes (encoding "listpack") are a plain dict: like Redis' flat block, it keeps the order in which fields
+were added, whatever is changed or removed. Beyond the limits it becomes an `IndexedDict` (encoding "hashtable"), out
+of which single fields can be picked at random, and which a cursor can walk. There is no way back, as in Redis.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Hash:
 
     def values(self) -> Collection[bytes]:
         fields = self._fields
-        return fields.values() if type(fields) is dict else fields.values  # type: ignore[return-value, operator]
+        return fields.values if isinstance(fields, IndexedDict) else fields.values()
 
     def update(self, pairs: Collection[Pair]) -> int:
         """Set all these fields; how many of them are new."""

@@ -6,9 +6,9 @@
 | listpack  | few and short members   | as they were added     | hashtable                                          |
 | hashtable | anything                | none to rely on        |                                                    |
 
-A set starts as an intset and changes as `t_set.c` of Redis 7.2 decides, member by member; it changes back only when SPOP
-takes nearly everything. Whatever the encoding, `lookup` is a dict that has the members as keys, so that questions about
-many members at once can be left to C (`filter(other.lookup.__contains__, members)`).
+A set starts as an intset and changes as `t_set.c` of Redis 7.2 decides, member by member; it changes back only when
+SPOP takes nearly everything. Whatever the encoding, `lookup` is a dict that has the members as keys, so that questions
+about many members at once can be left to C (`filter(other.lookup.__contains__, members)`).
 
 Intsets and hashtables are an `IndexedSet`, out of which single members can be picked at random, and which a cursor can
 walk. An intset is put in order when it is iterated.
@@ -18,13 +18,13 @@ from __future__ import annotations
 
 import re
 from itertools import chain, filterfalse, islice, takewhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from respcache.datatypes.indexed import IndexedSet
 from respcache.datatypes.limits import LIMITS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from random import Random
 
 INTSET, LISTPACK, HASHTABLE = b"intset", b"listpack", b"hashtable"
@@ -46,8 +46,8 @@ class Set:
 
     __slots__ = ("_indexed", "encoding", "lookup")
 
-    lookup: Mapping[bytes, object]
-    """A dict with the members as its keys. Only to be read."""
+    lookup: dict[bytes, Any]
+    """The members are its keys. Others must only read it."""
 
     def __init__(self, members: Iterable[bytes] = ()) -> None:
         """A set as SUNIONSTORE and SDIFFSTORE make it: an intset as long as the members, in their order, allow."""
@@ -100,10 +100,7 @@ class Set:
         """Whether it was there."""
         if self._indexed is not None:
             return self._indexed.discard(member)
-        if member not in self.lookup:
-            return False
-        del self.lookup[member]  # type: ignore[attr-defined]  # read-only for others
-        return True
+        return self.lookup.pop(member, self) is not self  # its values are None
 
     def choices(self, random: Random, count: int) -> list[bytes]:
         """`count` members, each chosen uniformly from all: the same one may come again. The set is not empty."""
@@ -118,8 +115,8 @@ class Set:
     def pop(self, random: Random, count: int) -> list[bytes]:
         """Remove and return `count` different members (all of them if there are fewer), uniformly chosen."""
         remaining = len(self) - count
-        if 0 < remaining * _POP_REMAINDER <= count:
-            return self._pop_most(self.sample(random, remaining))
+        if remaining * _POP_REMAINDER <= count:
+            return self._pop_most(self.sample(random, max(remaining, 0)))
         popped = self.sample(random, count)
         for member in popped:
             self.discard(member)
@@ -181,7 +178,7 @@ class Set:
         if self._indexed is not None:
             self._indexed.add(member)
         else:
-            self.lookup[member] = None  # type: ignore[index]  # read-only for others
+            self.lookup[member] = None
 
     def _become_if_other(self, encoding: bytes) -> None:
         if encoding != self.encoding:
@@ -189,7 +186,7 @@ class Set:
 
     def _pop_most(self, kept: list[bytes]) -> list[bytes]:
         """Keep only these members; the others. They are added to a new set, which may be more compact."""
-        popped = list(filterfalse(frozenset(kept).__contains__, self))
+        popped = list(filterfalse(frozenset(kept).__contains__, self)) if kept else list(self)
         if self.encoding == INTSET:
             self._become(INTSET, kept)
         elif self.encoding == LISTPACK:
@@ -205,4 +202,4 @@ def _fit_listpack(members: Iterable[bytes]) -> bool:
 
 
 def _are_short(members: Iterable[bytes]) -> bool:
-    return max(map(len, members)) <= LIMITS.set_max_listpack_value
+    return max(map(len, members), default=0) <= LIMITS.set_max_listpack_value

@@ -33,30 +33,32 @@ class ScoreRange(NamedTuple):
 
 
 class LexBound(NamedTuple):
-    """One end of a range by name. `member` None stands before all members, or behind all of them (`last`)."""
+    """One end of a range by name. `member` None stands before all members, or, if `last`, behind all of them."""
 
     member: bytes | None
     open: bool = False
     last: bool = False
 
-    def is_below(self, member: bytes) -> bool:
-        """Whether, as the lower end, it lets a member in."""
-        if self.member is None:
-            return not self.last
-        return self.member < member or (self.member == member and not self.open)
-
-    def is_above(self, member: bytes) -> bool:
-        """Whether, as the upper end, it lets a member in."""
-        if self.member is None:
-            return self.last
-        return member < self.member or (self.member == member and not self.open)
-
 
 class LexRange(NamedTuple):
-    """Members from `low` to `high`."""
+    """Members from `low` to `high`, compared byte by byte."""
 
     low: LexBound
     high: LexBound
+
+    def starts_by(self, member: bytes) -> bool:
+        """Whether the lower end lets a member in."""
+        bound, is_open, last = self.low
+        if bound is None:
+            return not last
+        return bound < member or (bound == member and not is_open)
+
+    def goes_to(self, member: bytes) -> bool:
+        """Whether the upper end lets a member in."""
+        bound, is_open, last = self.high
+        if bound is None:
+            return last
+        return member < bound or (bound == member and not is_open)
 
 
 class ZSet:
@@ -66,10 +68,12 @@ class ZSet:
 
     def __init__(self, items: Iterable[tuple[bytes, float]] = ()) -> None:
         """`items` are members with scores; the last score of a member counts. O(n log n), built in one go."""
-        self._scores: IndexedDict[float] = IndexedDict()
-        self._order: SortedList[tuple[float, bytes]] = SortedList()
-        self.encoding = b"listpack"
-        self.update(dict(items))
+        scores = dict(items)
+        fits = len(scores) <= LIMITS.zset_max_listpack_entries
+        fits = fits and max(map(len, scores), default=0) <= LIMITS.zset_max_listpack_value
+        self.encoding = b"listpack" if fits else b"skiplist"
+        self._scores: IndexedDict[float] = IndexedDict((member, self._kept(score)) for member, score in scores.items())
+        self._order: SortedList[tuple[float, bytes]] = SortedList((score, member) for member, score in self.items())
 
     def __len__(self) -> int:
         return len(self._scores)
@@ -93,13 +97,12 @@ class ZSet:
         """Add a member, or give it another score. O(log n)."""
         old = self._scores.get(member)
         if old is None:
-            self._added(member)
+            self._grows(member)
         elif old == score:
             return
         else:
             self._order.remove((old, member))
-        if self.encoding == b"listpack":
-            score += 0.0  # Redis writes -0 to a listpack as the integer 0: ZADD z -0 a; ZSCORE z a
+        score = self._kept(score)
         self._scores[member] = score
         self._order.add((score, member))
 
@@ -112,10 +115,10 @@ class ZSet:
         for member, score in scores.items():
             old = self._scores.get(member)
             if old is None:
-                self._added(member)
+                self._grows(member)
             if old != score:
-                self._scores[member] = score + 0.0 if self.encoding == b"listpack" else score
-        self._order = SortedList((score, member) for member, score in self._scores.items())
+                self._scores[member] = self._kept(score)
+        self._order = SortedList((score, member) for member, score in self.items())
 
     def discard(self, member: bytes) -> bool:
         """Whether it was there."""
@@ -173,13 +176,100 @@ class ZSet:
         if not self._order:
             return 0, 0
         (lowest, first), (highest, last) = self._order[0], self._order[-1]
-        if not wanted.low.is_below(last) or not wanted.high.is_above(first):
+        if not wanted.starts_by(last) or not wanted.goes_to(first):
             return 0, 0
-        if lowest == highest:
-            start, stop = self._lex_position(lowest, wanted.low), self._lex_position(lowest, wanted.high, high=True)
-            return start, max(start, stop)
-        if reverse:
-            stop = _run(reversed(self._order), wanted.high.is_above, False, len(self))
-            return stop - _run(self._order.islice(0, stop, True), wanted.low.is_below, True, stop), stop
-        start = len(self) - _run(iter(self._order), wanted.low.is_below, False, len(self))
-        return start, start
+        if lowest != highest:
+            return _walk_down(wanted, list(self)) if reverse else _walk_up(wanted, list(self))
+        start = self._lex_position(lowest, wanted.low, behind=wanted.low.open)
+        stop = self._lex_position(lowest, wanted.high, behind=not wanted.high.open)
+        return start, max(start, stop)
+
+    def _before(self, score: float) -> int:
+        """How many members have a lower score."""
+        return int(self._order.bisect_left((score,)))  # a tuple comes before its longer ones
+
+    def _behind(self, score: float) -> int:
+        """How many members have this score or a lower one."""
+        return len(self) if score == inf else self._before(nextafter(score, inf))
+
+    def _lex_position(self, score: float, bound: LexBound, *, behind: bool) -> int:
+        """The rank at which a bound cuts members that all have one score: before or behind the member it names."""
+        if bound.member is None:
+            return len(self) if bound.last else 0
+        find = self._order.bisect_right if behind else self._order.bisect_left
+        return int(find((score, bound.member)))
+
+    # -- choosing
+
+    def choice(self, random: Random) -> bytes:
+        """A uniformly chosen member."""
+        return self._scores.choice(random)
+
+    def choices(self, random: Random, count: int) -> list[bytes]:
+        """`count` members, each chosen uniformly from all: the same one may come again. There must be any."""
+        return random.choices(self._scores.members, k=count)
+
+    def sample(self, random: Random, count: int) -> list[bytes]:
+        """`count` different members, uniformly chosen.
+
+        All of them, if there are not more, come backwards, and those of a listpack in order: as in Redis.
+        """
+        if count >= len(self):
+            return [member for member, _ in self.slice(0, len(self), reverse=True)]
+        sampled = self._scores.sample(random, count)
+        if self.encoding == b"listpack":
+            sampled.sort(key=lambda member: (self._scores[member], member))
+        return sampled
+
+    def scan(self, cursor: int, count: int) -> tuple[int, list[tuple[bytes, float]]]:
+        """Some members with their scores, and the cursor to go on with: see `IndexedSet.scan`.
+
+        A listpack is given whole, in order, whatever the cursor says.
+        """
+        if self.encoding == b"listpack":
+            return 0, list(self.slice(0, len(self)))
+        cursor, members = self._scores.scan(cursor, count)
+        return cursor, [(member, self._scores[member]) for member in members]
+
+    # -- copies
+
+    def copy(self) -> ZSet:
+        return ZSet.load(self.dump())
+
+    def dump(self) -> tuple[bytes, list[bytes], list[float]]:
+        """The encoding, which does not follow from the members alone; members and scores in the order of cursors."""
+        return self.encoding, list(self._scores.members), list(self._scores.values)
+
+    @classmethod
+    def load(cls, data: tuple[bytes, list[bytes], list[float]]) -> ZSet:
+        encoding, members, scores = data
+        loaded = cls()
+        loaded.encoding = encoding
+        loaded._scores = IndexedDict(zip(members, scores, strict=True))
+        loaded._order = SortedList(zip(scores, members, strict=True))
+        return loaded
+
+    # -- encoding: a listpack that has grown beyond the limits becomes a skiplist, and stays one
+
+    def _grows(self, member: bytes) -> None:
+        """A new member is about to come."""
+        if len(self) >= LIMITS.zset_max_listpack_entries or len(member) > LIMITS.zset_max_listpack_value:
+            self.encoding = b"skiplist"
+
+    def _kept(self, score: float) -> float:
+        """A score as it is stored. Redis writes -0 to a listpack as the integer 0: ``ZADD z -0 a`` and ZSCORE."""
+        return score + 0.0 if self.encoding == b"listpack" else score
+
+
+def _walk_up(wanted: LexRange, members: list[bytes]) -> tuple[int, int]:
+    """From the first member that is in the range to the first one behind it that is not."""
+    start = next((rank for rank, member in enumerate(members) if wanted.starts_by(member)), len(members))
+    stop = next((rank for rank in range(start, len(members)) if not wanted.goes_to(members[rank])), len(members))
+    return start, stop
+
+
+def _walk_down(wanted: LexRange, members: list[bytes]) -> tuple[int, int]:
+    """From the last member that is in the range down to the first one before it that is not."""
+    stop = next((rank + 1 for rank in reversed(range(len(members))) if wanted.goes_to(members[rank])), 0)
+    start = next((rank + 1 for rank in reversed(range(stop)) if not wanted.starts_by(members[rank])), 0)
+    return start, stop

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import gc
 import warnings
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -68,8 +67,9 @@ def respcache_async(respcache_server: Server) -> Iterator[redis.asyncio.Redis]:
         await connection.on_connect()
 
     respcache_server.flush()
-    yield respcache_server.async_client(redis_connect_func=on_connect)
-    _disconnect([(connection, loop) for connection, loop in opened if connection.is_connected])
+    client = respcache_server.async_client(redis_connect_func=on_connect)
+    yield client
+    _close(client, opened)
 
 
 @pytest.fixture
@@ -87,33 +87,27 @@ def _shards(config: pytest.Config) -> int:
         raise pytest.UsageError(f"respcache_shards: {value!r} is not a number") from None
 
 
-def _disconnect(left: list[tuple[Any, AbstractEventLoop]]) -> None:
+def _close(client: redis.asyncio.Redis, opened: list[tuple[Any, AbstractEventLoop]]) -> None:
     """Close what a test left open: in the event loop of the connection, if that can still run.
 
     Where the loop is gone (`asyncio.run` in the test), nothing can be closed in an orderly way any more, and
     asyncio would warn about it; but the fixture owns the client, so that is no fault of the test.
     """
-    abandoned = []
-    for connection, loop in left:
+    abandoned = False
+    for connection, loop in opened:
         if loop.is_closed():
-            abandoned.append(connection)
+            abandoned = abandoned or connection.is_connected
         elif not loop.is_running():
             loop.run_until_complete(connection.disconnect())
-    left.clear()
+        del connection, loop  # the last references must not be here
+    opened.clear()
     if abandoned:
-        _drop(abandoned)
+        _abandon(client)
 
 
-def _drop(connections: list[Any]) -> None:
-    import asyncio
-
-    loop = asyncio.new_event_loop()
+def _abandon(client: redis.asyncio.Redis) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
-        while connections:
-            # "Event loop is closed": when asyncio finds out, the connection has let go of its socket.
-            with suppress(RuntimeError):
-                loop.run_until_complete(connections.pop().disconnect(nowait=True))
+        client.connection_pool.reset()  # type: ignore[no-untyped-call]  # redis-py gives it no types
         # The sockets hang in reference cycles: they are closed here, where the warnings are ignored.
         gc.collect()
-    loop.close()

@@ -271,9 +271,6 @@ def test_control_c_is_left_to_the_test_run(running: Server) -> None:
 
 
 def test_a_server_that_died_can_be_stopped() -> None:
-    server = Server()
-    server.start()
-    port = server.port
-    os.kill(server.pid, signal.SIGKILL)
-    wait_until_gone(port)
-    server.stop()
+    with Server() as server:
+        os.kill(server.pid, signal.SIGKILL)
+        wait_until_gone(server.port)
