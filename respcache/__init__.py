@@ -5,3 +5,6 @@
 """
 
 __version__ = "0.1.0"
+
+# The version of Redis whose behaviour this is: clients and programs that start a redis-server look at it.
+REDIS_VERSION = "7.2.4"

@@ -9,8 +9,8 @@ _ESCAPES = {ord("n"): b"\n", ord("r"): b"\r", ord("t"): b"\t", ord("b"): b"\b", 
 def split_args(line: bytes) -> list[bytes] | None:
     """The words of a line, or None if its quotes are unbalanced.
 
-    Inside double quotes ``\\n``, ``\\r``, ``\\t``, ``\\b``, ``\\a``, ``\\xHH`` and a backslash before any other character
-    are understood; inside single quotes only ``\\'``. A closing quote must be followed by a blank or the end.
+    Inside double quotes ``\\n``, ``\\r``, ``\\t``, ``\\b``, ``\\a``, ``\\xHH`` and a backslash before any other
+    character are understood; inside single quotes only ``\\'``. A closing quote must be followed by a blank or the end.
     """
     words: list[bytes] = []
     at = 0
@@ -79,3 +79,11 @@ def _single_quoted(line: bytes, at: int) -> tuple[bytes, int] | None:
             text.append(line[at])
             at += 1
     return None
+
+
+def quote(word: str) -> str:
+    """`word` so that `split_args` gives it back as one word; unchanged where that needs no quotes."""
+    if word and not set(word) & set("\"'\\ \t\n\v\f\r\0"):
+        return word
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + escaped.replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t").replace("\0", "\\x00") + '"'

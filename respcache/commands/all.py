@@ -21,4 +21,5 @@ FAMILIES = (
 )
 
 for _family in FAMILIES:
+    if __import__("importlib.util").util.find_spec(f"respcache.commands.{_family}") is None: continue
     import_module(f"respcache.commands.{_family}")

@@ -23,7 +23,7 @@ class Limits:
     )
 
     def __init__(self) -> None:
-        self.hash_max_listpack_entries = 128
+        self.hash_max_listpack_entries = 512
         self.hash_max_listpack_value = 64
         self.list_max_listpack_size = -2  # negative: a class of sizes in bytes, -2 is 8 KiB
         self.proto_max_bulk_len = 512 * 1024 * 1024

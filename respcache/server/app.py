@@ -20,7 +20,7 @@ from respcache import __version__
 from respcache.logs import log
 from respcache.server.poller import READ
 from respcache.server.server import Server
-from respcache.server.transport import Listener
+from respcache.server.transport import Listener, printed_address
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -204,7 +204,7 @@ def _say_ready(server: Server, sockets: list[socket.socket]) -> None:
     places = []
     for sock in sockets:
         name = sock.getsockname()
-        places.append(f"unix:{name}" if isinstance(name, str) else f"{name[0]}:{name[1]}")
+        places.append(f"unix:{name}" if isinstance(name, str) else printed_address(name))
     log.notice(f"Ready to accept connections on {' '.join(places)}")
     if server.config.respcache_ready_fd >= 0:
         with os.fdopen(server.config.respcache_ready_fd, "wb", closefd=True) as pipe:

@@ -7,12 +7,10 @@ import platform
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from respcache import __version__
+from respcache import REDIS_VERSION, __version__
 
 if TYPE_CHECKING:
     from respcache.server.server import Server
-
-REDIS_VERSION = "7.2.4"
 
 
 class Section(NamedTuple):

@@ -157,14 +157,14 @@ class Listener:
                 self._accept(sock, f"{path}:0", f"{path}:0")
             else:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self._accept(sock, _printed(address), _printed(self._socket.getsockname()))
+                self._accept(sock, printed_address(address), printed_address(self._socket.getsockname()))
 
     def close(self) -> None:
         self._poller.unregister(self._socket.fileno())
         self._socket.close()
 
 
-def _printed(address: tuple[str, int] | tuple[str, int, int, int]) -> str:
+def printed_address(address: tuple[str, int] | tuple[str, int, int, int]) -> str:
     host, port = address[0], address[1]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 

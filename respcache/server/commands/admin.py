@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from respcache import __version__
+from respcache import REDIS_VERSION, __version__
 from respcache.commands._args import parse_float
 from respcache.commands._spec import (
     ADMIN,
@@ -20,6 +20,7 @@ from respcache.commands._spec import (
     command,
     container,
 )
+from respcache.config.files import rewrite
 from respcache.errors import CommandError, NotAFloat, WrongSyntax, printable, unknown_subcommand
 from respcache.resp.types import OK, Reply, Verbatim
 from respcache.shard import wire
@@ -64,7 +65,7 @@ def config_resetstat(session: Session, args: Args) -> Reply:
 @command("CONFIG REWRITE", arity=2, flags=CONFIG, since="2.8.0", group="server")
 def config_rewrite(session: Session, args: Args) -> Reply:
     """Write the configuration back to its file."""
-    session.server.config.rewrite()
+    rewrite(session.server.config)
     return OK
 
 
@@ -109,7 +110,7 @@ def lolwut(session: Session, args: Args) -> Reply:
     for row in range(12):
         seed = (row * 2654435761) ^ session.server.stats.started
         rows.append("".join(".:*#"[((seed >> (at % 31)) + at * row) % 4] for at in range(columns)))
-    return Verbatim("\n".join([*rows, f"Redis ver. 7.2.4 (respcache {__version__})", ""]).encode())
+    return Verbatim("\n".join([*rows, f"Redis ver. {REDIS_VERSION} (respcache {__version__})", ""]).encode())
 
 
 # -- DEBUG

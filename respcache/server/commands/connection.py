@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from typing import TYPE_CHECKING, Any
 
-from respcache import errors
+from respcache import REDIS_VERSION, errors
 from respcache.commands._args import parse_int
 from respcache.commands._spec import (
     ADMIN,
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from respcache.commands._args import Args
     from respcache.server.session import Session
 
-SERVER_VERSION = b"7.2.4"
 GREET = NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY
 CLIENT = NOSCRIPT | LOADING | STALE
 TYPES = (b"NORMAL", b"MASTER", b"REPLICA", b"SLAVE", b"PUBSUB")
@@ -150,7 +149,7 @@ def hello(session: Session, args: Args) -> Reply:
     session.update_plain()
     return {
         b"server": b"redis",
-        b"version": SERVER_VERSION,
+        b"version": REDIS_VERSION.encode(),
         b"proto": protocol,
         b"id": session.id,
         b"mode": b"standalone",

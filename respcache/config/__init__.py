@@ -1,0 +1,138 @@
+"""The configuration of one server: what a file, the command line and CONFIG SET say.
+
+    config = load(["--port", "0", "--shards", "3"])     # respcache.config.files
+    config.shards                                       # values are attributes, with underscores
+    config.set([(b"maxclients", b"20")])                # CONFIG SET
+    config.get([b"max*"])                               # CONFIG GET
+
+The names, their kinds of values and defaults are in `respcache.config.directives`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from respcache.config.directives import DIRECTIVES, NAMES, Directive
+from respcache.config.kinds import BadValue
+from respcache.errors import CommandError, printable
+from respcache.glob import compile_glob
+
+_GLOB_CHARACTERS = frozenset(b"*?[")
+
+
+class Config:
+    """Values by name, checked as they are set. Annotated here are those that other modules read."""
+
+    bind: list[str]
+    client_max_unanswered: int
+    client_output_buffer_limit: dict[str, tuple[int, int, int]]
+    client_output_pause: int
+    client_query_buffer_limit: int
+    databases: int
+    enable_debug_command: str
+    logfile: str
+    loglevel: str
+    maxclients: int
+    notify_keyspace_events: str
+    pidfile: str
+    port: int
+    proto_max_bulk_len: int
+    protected_mode: bool
+    requirepass: str
+    respcache_parent_fd: int
+    respcache_ready_fd: int
+    shard_queue_limit: int
+    shards: int
+    tcp_backlog: int
+    tcp_keepalive: int
+    timeout: int
+    unixsocket: str
+    unixsocketperm: int
+
+    def __init__(self) -> None:
+        self.path = ""  # the configuration file, absolute; empty if there is none
+        self._listeners: dict[str, list[Callable[[], None]]] = {}
+        for row in DIRECTIVES.values():
+            setattr(self, row.attribute, row.default)
+
+    def value(self, name: str) -> Any:
+        """The value of the directive `name`, as a Python value."""
+        return getattr(self, NAMES[name].attribute)
+
+    def show(self, name: str) -> str:
+        """The value of the directive `name`, as CONFIG GET returns it."""
+        return NAMES[name].kind.show(self.value(name))
+
+    def put(self, name: str, words: Sequence[str]) -> None:
+        """Set a directive when the server starts. Raises KeyError for an unknown name, and BadValue."""
+        row = NAMES[name]
+        setattr(self, row.attribute, row.kind.parse(words))
+
+    def get(self, patterns: Iterable[bytes]) -> dict[bytes, bytes]:
+        """The directives that match one of the patterns, by name."""
+        found: dict[bytes, bytes] = {}
+        for pattern in patterns:
+            for name in _matching(pattern.lower()):
+                found[name.encode()] = self.show(name).encode("utf-8", "surrogateescape")
+        return found
+
+    def set(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
+        """Set directives while the server runs, all of them or none. Raises CommandError."""
+        rows = _changeable(pairs)
+        before = {row: getattr(self, row.attribute) for row in rows}
+        try:
+            for row, words in rows.items():
+                try:
+                    setattr(self, row.attribute, row.kind.parse(words))
+                except BadValue as error:
+                    raise _refused(row.name, str(error)) from None
+        except CommandError:
+            for row, value in before.items():
+                setattr(self, row.attribute, value)
+            raise
+        for row in rows:
+            for listener in self._listeners.get(row.name, ()):
+                listener()
+
+    def on_change(self, name: str, listener: Callable[[], None]) -> None:
+        """Have `listener` called after each CONFIG SET of this directive."""
+        self._listeners.setdefault(name, []).append(listener)
+
+    def changed(self) -> dict[str, str]:
+        """The directives that differ from their defaults, as CONFIG GET shows them."""
+        return {
+            name: self.show(name)
+            for name, row in DIRECTIVES.items()
+            if getattr(self, row.attribute) != row.default
+        }  # fmt: skip
+
+
+def _matching(pattern: bytes) -> list[str]:
+    if not _GLOB_CHARACTERS & set(pattern):
+        name = pattern.decode("utf-8", "surrogateescape")
+        return [name] if name in NAMES else []
+    matches = compile_glob(pattern)
+    return [name for name in NAMES if matches(name.encode())]
+
+
+def _changeable(pairs: Iterable[tuple[bytes, bytes]]) -> dict[Directive, list[str]]:
+    """The directives to set and the words of their values, all names checked before any value is."""
+    rows: dict[Directive, list[str]] = {}
+    for name, value in pairs:
+        given = name.decode("utf-8", "surrogateescape")
+        row = NAMES.get(given.lower())
+        if row is None:
+            raise CommandError(f"ERR Unknown option or number of arguments for CONFIG SET - '{printable(name)}'")
+        if row.fixed:
+            raise _refused(given, "can't set immutable config")
+        if row in rows:
+            raise _refused(given, "duplicate parameter")
+        text = value.decode("utf-8", "surrogateescape")
+        # Empty text is one empty word: that is how `save` is switched off.
+        rows[row] = (text.split() or [""]) if row.kind.many else [text]
+    return rows
+
+
+def _refused(name: str, reason: str) -> CommandError:
+    return CommandError(f"ERR CONFIG SET failed (possibly related to argument '{name}') - {reason}")

@@ -1,0 +1,261 @@
+"""The table of directives: every name that redis-server 7.2 knows, and respcache's own.
+
+One `Directive` is one name with its kind of value and its default, as text. Those that have no meaning here (yet) are
+known all the same, so that an existing redis.conf and a test harness that sets them work: they are checked, kept, and
+shown by CONFIG GET, and marked `unused`; the log says so at level verbose.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from respcache.config.kinds import (
+    Choice,
+    Directory,
+    EventClasses,
+    Kind,
+    Memory,
+    MemoryOrPercent,
+    Number,
+    OctalNumber,
+    OutputLimits,
+    SavePoints,
+    Text,
+    Words,
+    YesNo,
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Directive:
+    """One directive. `fixed` ones are set at the start only; `alias` is a second name, from older versions."""
+
+    name: str
+    kind: Kind
+    default: Any
+    fixed: bool = False
+    alias: str = ""
+    unused: bool = False
+    help: str = ""
+
+    @property
+    def attribute(self) -> str:
+        """The name of its value as a Python attribute of `Config`."""
+        return self.name.replace("-", "_")
+
+
+def default_shards() -> int:
+    """Between 2 and 4, by the number of cores that this process may use."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(4, max(2, cores))
+
+
+_PORT = Number(0, 65535)
+_SECONDS = Number(0, (1 << 31) - 1)
+_ENTRIES = Number(0, (1 << 63) - 1)
+_ALLOWED = Choice("no", "yes", "local")
+_OWN = (
+    Directive("shards", Number(1, 64), default_shards(), fixed=True,
+              help="Processes that hold the data. Default: between 2 and 4, by the number of cores."),
+    Directive("client-max-unanswered", Number(1), 10_000,
+              help="Commands that one client may have under way; then it is not read from until some are answered."),
+    Directive("client-output-pause", Memory(1), 64 << 20,
+              help="Bytes of replies waiting for one client from which on it is not read from."),
+    Directive("shard-queue-limit", Number(1), 100_000,
+              help="Commands queued for one shard from which on no client is read from."),
+    Directive("respcache-ready-fd", Number(-1), -1, fixed=True,
+              help="A file descriptor to which the port is written, as a line, when clients can connect."),
+    Directive("respcache-parent-fd", Number(-1), -1, fixed=True,
+              help="A pipe; the server stops when its other end is closed, that is with the process that holds it."),
+)  # fmt: skip
+
+_USED = (
+    Directive("bind", Words(0, 16), ["127.0.0.1", "-::1"], fixed=True,
+              help="Addresses to listen on. One that starts with '-' may be missing."),
+    Directive("client-output-buffer-limit", OutputLimits(), OutputLimits.default,
+              help="Class, hard limit, soft limit, seconds: a client that leaves more than this unread is cut off."),
+    Directive("client-query-buffer-limit", Memory(1 << 20), 1 << 30, help="Bytes of one command, at most."),
+    Directive("databases", Number(1, (1 << 31) - 1), 16, fixed=True, help="How many databases SELECT knows."),
+    Directive("dir", Directory(), "", help="The working directory."),
+    Directive("enable-debug-command", _ALLOWED, "no", fixed=True,
+              help="Who may send DEBUG: nobody, everybody, or clients on this machine."),
+    Directive("hash-max-listpack-entries", _ENTRIES, 512, alias="hash-max-ziplist-entries",
+              help="Up to how many fields OBJECT ENCODING of a hash is listpack."),
+    Directive("hash-max-listpack-value", _ENTRIES, 64, alias="hash-max-ziplist-value",
+              help="Up to how many bytes of a field or value OBJECT ENCODING of a hash is listpack."),
+    Directive("list-max-listpack-size", Number(-(1 << 31), (1 << 31) - 1), -2, alias="list-max-ziplist-size",
+              help="The size up to which OBJECT ENCODING of a list is listpack: elements, or -1 (4 KB) to -5 (64 KB)."),
+    Directive("logfile", Text(), "", fixed=True, help="Where the log goes; empty is standard output."),
+    Directive("loglevel", Choice("debug", "verbose", "notice", "warning", "nothing"), "notice",
+              help="From which level on messages are logged."),
+    Directive("maxclients", Number(1, (1 << 32) - 1), 10_000, help="Clients connected at a time, at most."),
+    Directive("notify-keyspace-events", EventClasses(), "",
+              help="Which classes of keyspace events are published; letters as in Redis."),
+    Directive("pidfile", Text(), "", fixed=True, help="A file that holds the process id while the server runs."),
+    Directive("port", _PORT, 6379, fixed=True,
+              help="The TCP port. 0 is none where there is a unixsocket, else any free one: the log says which."),
+    Directive("protected-mode", YesNo(), True,
+              help="Without a password, turn away clients from other machines."),
+    Directive("proto-max-bulk-len", Memory(1 << 20), 512 << 20, help="Bytes of one argument or string, at most."),
+    Directive("requirepass", Text(), "", help="The password that clients have to give; empty is none."),
+    Directive("set-max-intset-entries", _ENTRIES, 512,
+              help="Up to how many members OBJECT ENCODING of a set of integers is intset."),
+    Directive("set-max-listpack-entries", _ENTRIES, 128,
+              help="Up to how many members OBJECT ENCODING of a set is listpack."),
+    Directive("set-max-listpack-value", _ENTRIES, 64,
+              help="Up to how many bytes of a member OBJECT ENCODING of a set is listpack."),
+    Directive("tcp-backlog", Number(0, (1 << 31) - 1), 511, fixed=True,
+              help="Connections that may wait to be accepted."),
+    Directive("tcp-keepalive", _SECONDS, 300, help="Seconds of silence after which TCP asks whether a client lives."),
+    Directive("timeout", _SECONDS, 0, help="Seconds of silence after which a client is disconnected; 0 is never."),
+    Directive("unixsocket", Text(), "", fixed=True, help="The path of a unix socket to listen on."),
+    Directive("unixsocketperm", OctalNumber(), 0, fixed=True, help="Permissions of the unix socket, octal."),
+    Directive("zset-max-listpack-entries", _ENTRIES, 128, alias="zset-max-ziplist-entries",
+              help="Up to how many members OBJECT ENCODING of a sorted set is listpack."),
+    Directive("zset-max-listpack-value", _ENTRIES, 64, alias="zset-max-ziplist-value",
+              help="Up to how many bytes of a member OBJECT ENCODING of a sorted set is listpack."),
+)  # fmt: skip
+
+
+def _unused(name: str, kind: Kind, default: Any, alias: str = "", *, fixed: bool = False) -> Directive:
+    return Directive(name, kind, default, alias=alias, fixed=fixed, unused=True)
+
+
+def _group(kind: Kind, default: Any, names: str, *, fixed: bool = False) -> list[Directive]:
+    """Unused directives of one kind and one default."""
+    return [_unused(name, kind, default, fixed=fixed) for name in names.split()]
+
+
+_NUMBERS = {
+    "acllog-max-len": 128,
+    "active-defrag-cycle-max": 25,
+    "active-defrag-cycle-min": 1,
+    "active-defrag-max-scan-fields": 1000,
+    "active-defrag-threshold-lower": 10,
+    "active-defrag-threshold-upper": 100,
+    "active-expire-effort": 1,
+    "auto-aof-rewrite-percentage": 100,
+    "cluster-announce-bus-port": 0,
+    "cluster-announce-port": 0,
+    "cluster-announce-tls-port": 0,
+    "cluster-migration-barrier": 1,
+    "cluster-node-timeout": 15000,
+    "cluster-port": 0,
+    "hz": 10,
+    "io-threads": 1,
+    "latency-monitor-threshold": 0,
+    "lfu-decay-time": 1,
+    "lfu-log-factor": 10,
+    "list-compress-depth": 0,
+    "maxmemory-eviction-tenacity": 10,
+    "maxmemory-samples": 5,
+    "repl-backlog-ttl": 3600,
+    "repl-diskless-sync-delay": 5,
+    "repl-diskless-sync-max-replicas": 0,
+    "repl-timeout": 60,
+    "shutdown-timeout": 10,
+    "slowlog-max-len": 128,
+    "socket-mark-id": 0,
+    "stream-node-max-entries": 100,
+    "tls-port": 0,
+    "tls-session-cache-size": 20480,
+    "tls-session-cache-timeout": 300,
+    "tracking-table-max-keys": 1_000_000,
+}
+_REPLICA_NUMBERS = {
+    "min-replicas-max-lag": (10, "min-slaves-max-lag"),
+    "min-replicas-to-write": (0, "min-slaves-to-write"),
+    "repl-ping-replica-period": (10, "repl-ping-slave-period"),
+    "replica-announce-port": (0, "slave-announce-port"),
+    "replica-priority": (100, "slave-priority"),
+    "cluster-replica-validity-factor": (10, "cluster-slave-validity-factor"),
+    "busy-reply-threshold": (5000, "lua-time-limit"),
+}
+_SHUTDOWN = Words(1)
+
+_KEPT = (
+    *[_unused(name, Number(-(1 << 31)), default) for name, default in _NUMBERS.items()],
+    *[_unused(name, Number(-(1 << 31)), default, alias) for name, (default, alias) in _REPLICA_NUMBERS.items()],
+    *_group(
+        YesNo(),
+        True,
+        "activerehashing aof-load-truncated aof-rewrite-incremental-fsync aof-use-rdb-preamble "
+        "cluster-allow-pubsubshard-when-down cluster-allow-replica-migration cluster-require-full-coverage "
+        "crash-log-enabled crash-memcheck-enabled disable-thp dynamic-hz jemalloc-bg-thread latency-tracking "
+        "rdb-save-incremental-fsync rdbcompression repl-diskless-sync replica-announced set-proc-title "
+        "stop-writes-on-bgsave-error tls-session-caching",
+    ),
+    *_group(
+        YesNo(),
+        False,
+        "activedefrag aof-disable-auto-gc aof-timestamp-enabled appendonly cluster-allow-reads-when-down "
+        "lazyfree-lazy-eviction lazyfree-lazy-expire lazyfree-lazy-server-del lazyfree-lazy-user-del "
+        "lazyfree-lazy-user-flush no-appendfsync-on-rewrite rdb-del-sync-files repl-disable-tcp-nodelay "
+        "replica-ignore-disk-write-errors tls-cluster tls-prefer-server-ciphers tls-replication",
+    ),
+    *_group(
+        YesNo(), False, "always-show-logo cluster-enabled daemonize io-threads-do-reads syslog-enabled", fixed=True
+    ),
+    _unused("rdbchecksum", YesNo(), True, fixed=True),
+    _unused("replica-ignore-maxmemory", YesNo(), True, "slave-ignore-maxmemory"),
+    _unused("replica-lazy-flush", YesNo(), False, "slave-lazy-flush"),
+    _unused("replica-read-only", YesNo(), True, "slave-read-only"),
+    _unused("replica-serve-stale-data", YesNo(), True, "slave-serve-stale-data"),
+    _unused("cluster-replica-no-failover", YesNo(), False, "cluster-slave-no-failover"),
+    *_group(
+        Text(),
+        "",
+        "cluster-announce-hostname cluster-announce-human-nodename cluster-announce-ip bind-source-addr locale-collate "
+        "masterauth masteruser tls-ca-cert-dir tls-ca-cert-file tls-cert-file tls-ciphers tls-ciphersuites "
+        "tls-client-cert-file tls-client-key-file tls-client-key-file-pass tls-dh-params-file tls-key-file "
+        "tls-key-file-pass tls-protocols",
+    ),
+    *_group(Text(), "", "aclfile ignore-warnings", fixed=True),
+    _unused("aof-rewrite-cpulist", Text(), "", "aof_rewrite_cpulist", fixed=True),
+    _unused("bgsave-cpulist", Text(), "", "bgsave_cpulist", fixed=True),
+    _unused("bio-cpulist", Text(), "", "bio_cpulist", fixed=True),
+    _unused("server-cpulist", Text(), "", "server_cpulist", fixed=True),
+    _unused("replica-announce-ip", Text(), "", "slave-announce-ip"),
+    _unused("replicaof", Words(2, 2), [], "slaveof", fixed=True),
+    _unused("appenddirname", Text(), "appendonlydir", fixed=True),
+    _unused("appendfilename", Text(), "appendonly.aof", fixed=True),
+    _unused("cluster-config-file", Text(), "nodes.conf", fixed=True),
+    _unused("dbfilename", Text(), "dump.rdb"),
+    _unused("syslog-ident", Text(), "redis", fixed=True),
+    _unused("syslog-facility", Text(), "local0", fixed=True),
+    _unused("proc-title-template", Text(), "{title} {listen-addr} {server-mode}"),
+    _unused("acl-pubsub-default", Choice("allchannels", "resetchannels"), "resetchannels"),
+    _unused("appendfsync", Choice("everysec", "always", "no"), "everysec"),
+    _unused("cluster-preferred-endpoint-type", Choice("ip", "hostname", "unknown-endpoint"), "ip"),
+    _unused("enable-module-command", _ALLOWED, "no", fixed=True),
+    _unused("enable-protected-configs", _ALLOWED, "no", fixed=True),
+    _unused("maxmemory-policy", Choice("volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl", "allkeys-lru",
+                                       "allkeys-lfu", "allkeys-random", "noeviction"), "noeviction"),
+    _unused("oom-score-adj", Choice("no", "yes", "relative", "absolute"), "no"),
+    _unused("propagation-error-behavior", Choice("ignore", "panic", "panic-on-replicas"), "ignore"),
+    _unused("repl-diskless-load", Choice("disabled", "on-empty-db", "swapdb"), "disabled"),
+    _unused("sanitize-dump-payload", Choice("no", "yes", "clients"), "no"),
+    _unused("supervised", Choice("no", "upstart", "systemd", "auto"), "no", fixed=True),
+    _unused("tls-auth-clients", Choice("no", "yes", "optional"), "yes"),
+    _unused("shutdown-on-sigint", _SHUTDOWN, ["default"]),
+    _unused("shutdown-on-sigterm", _SHUTDOWN, ["default"]),
+    _unused("latency-tracking-info-percentiles", Words(), ["50", "99", "99.9"]),
+    _unused("oom-score-adj-values", Words(3, 3), ["0", "200", "800"]),
+    _unused("slowlog-log-slower-than", Number(-1), 10_000),
+    _unused("save", SavePoints(), []),
+    _unused("active-defrag-ignore-bytes", Memory(1), 100 << 20),
+    _unused("auto-aof-rewrite-min-size", Memory(), 64 << 20),
+    _unused("cluster-link-sendbuf-limit", Memory(), 0),
+    _unused("hll-sparse-max-bytes", Memory(), 3000),
+    _unused("maxmemory", Memory(), 0),
+    _unused("maxmemory-clients", MemoryOrPercent(), 0),
+    _unused("repl-backlog-size", Memory(1), 1 << 20),
+    _unused("stream-node-max-bytes", Memory(), 4096),
+)  # fmt: skip
+
+DIRECTIVES: dict[str, Directive] = {row.name: row for row in sorted(_OWN + _USED + _KEPT, key=lambda row: row.name)}
+
+# Every name under which a directive is known.
+NAMES: dict[str, Directive] = DIRECTIVES | {row.alias: row for row in DIRECTIVES.values() if row.alias}
