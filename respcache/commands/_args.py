@@ -7,7 +7,7 @@ of the wire, and look at the data afterwards get that order for nothing.
 from __future__ import annotations
 
 import re
-from math import isnan
+from math import isinf, isnan
 
 from respcache.errors import (
     DB_OUT_OF_RANGE,
@@ -43,11 +43,23 @@ def parse_int(data: bytes | bytearray) -> int | None:
 
 def parse_float(data: bytes | bytearray) -> float | None:
     """A double as Redis' getDoubleFromObject reads it ("inf" allowed, NaN and surrounding blanks not), or None."""
-    if _FLOAT.match(data):
-        return float(data)
-    if _HEX_FLOAT.match(data):
-        return float.fromhex(data.decode())
-    return None
+    try:
+        if _FLOAT.match(data):
+            value = float(data)
+        elif _HEX_FLOAT.match(data):
+            value = float.fromhex(data.decode())
+        else:
+            return None
+    except OverflowError:  # hexadecimal only
+        return None
+    # strtod's ERANGE: a number too large for a double is no infinity, one too small is no zero.
+    if (isinf(value) and data[-1] not in b"fFyY") or (value == 0.0 and _NON_ZERO.match(data)):
+        return None
+    return value
+
+
+# A mantissa that is not zero.
+_NON_ZERO = re.compile(rb"[+-]?(?:0[xX][0.]*[1-9a-fA-F]|[0.]*[1-9])")
 
 
 class Args:

@@ -71,6 +71,8 @@ class Keys(NamedTuple):
     last: int | None = None
     step: int = 1
     access: str = ""
+    # The option whose operand is the database of these keys (COPY ... DB n); without it, the client's database.
+    database: bytes = b""
 
     def positions(self, argv: Sequence[bytes]) -> Iterator[int]:
         last = self.first if self.last is None else self.last
@@ -144,6 +146,9 @@ def in_key_order(parts: list[Part]) -> Reply:
 
 
 Handler = Callable[[Any, Any], Any]
+
+# Whether a call, given its words, may use keys that it does not name (SORT ... BY).
+Roams = Callable[[Sequence[bytes]], bool]
 H = TypeVar("H", bound=Handler)
 
 
@@ -163,6 +168,7 @@ class Command:
         "min_words",
         "name",
         "reach",
+        "roams",
         "since",
         "subcommands",
         "summary",
@@ -180,6 +186,7 @@ class Command:
         flags: Flag,
         gather: Gather | None,
         reach: Reach,
+        roams: Roams | None,
         since: str,
         group: str,
         syntax: str,
@@ -195,10 +202,11 @@ class Command:
         self.keys = keys
         # The router's fast path: the one key of a single-key command, 0 for everything that needs a closer look.
         fixed = keys[0] if len(keys) == 1 and isinstance(keys[0], Keys) and keys[0].last is None else None
-        self.first_key = fixed.first if fixed is not None and reach is Reach.KEYS else 0
+        self.first_key = fixed.first if fixed is not None and reach is Reach.KEYS and roams is None else 0
         self.flags = flags | (MOVABLEKEYS if any(not isinstance(k, Keys) for k in keys) else NO_FLAGS)
         self.gather = gather
         self.reach = reach
+        self.roams = roams
         self.since = since
         self.group = group
         self.syntax = syntax
@@ -218,6 +226,23 @@ class Command:
         """Indexes into `argv` of all its keys, in order of the specifications."""
         return [position for spec in self.keys for position in spec.positions(argv)]
 
+    def key_databases(self, argv: Sequence[bytes], current: int) -> dict[int, int]:
+        """Index into `argv` of each key -> the database it is in, for a client whose database is `current`."""
+        databases = {}
+        for spec in self.keys:
+            option = spec.database if isinstance(spec, Keys) else b""
+            database = _operand(argv, option, current) if option else current
+            databases.update(dict.fromkeys(spec.positions(argv), database))
+        return databases
+
+
+def _operand(argv: Sequence[bytes], option: bytes, default: int) -> int:
+    """The number behind the last `option`; `default` where there is none: the handler will say what is wrong."""
+    for at in range(len(argv) - 2, 0, -1):
+        if argv[at].upper() == option and argv[at + 1].isdigit():
+            return int(argv[at + 1])
+    return default
+
 
 TABLE: dict[bytes, Command] = {}
 
@@ -229,6 +254,7 @@ def command(
     flags: Flag = NO_FLAGS,
     keys: KeySpec | tuple[KeySpec, ...] = (),
     gather: Gather | None = None,
+    roams: Roams | None = None,
     reach: Reach | None = None,
     since: str,
     group: str,
@@ -239,14 +265,16 @@ def command(
     """Register the function below as the handler of `name`.
 
     `gather` says how the parts of a command merge that may be cut up by key; without it, a command whose keys sit on
-    several shards is carried. `reach` follows from `keys` and need be given only for ALL and CURSOR. `categories` are
-    ACL categories beyond those that flags and group imply. The first line of the docstring is the summary in the docs.
+    several shards is carried. `roams` tells of a call that may use keys it does not name: it is carried with a barrier
+    over all shards, and its handler asks for such keys by `Shard.require`. `reach` follows from `keys` and need be
+    given only for ALL and CURSOR. `categories` are ACL categories beyond those that flags and group imply. The first
+    line of the docstring is the summary in the docs.
     """
 
     def register(handler: H) -> H:
         specs = keys if isinstance(keys, tuple) and not isinstance(keys, (Keys, NumKeys, KeyFinder)) else (keys,)
         where = reach or (Reach.KEYS if specs else Reach.LOCAL)
-        row = Command(name, handler, arity, specs, flags, gather, where, since, group, syntax, categories, tips)
+        row = Command(name, handler, arity, specs, flags, gather, where, roams, since, group, syntax, categories, tips)
         container, _, subcommand = name.encode().partition(b" ")
         if subcommand:
             TABLE[container].subcommands[subcommand] = row

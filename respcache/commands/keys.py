@@ -105,9 +105,9 @@ def _settle(shard: Shard, key: bytes, value: Any, deadline: int | None) -> None:
     shard.replace(key, value, deadline)
 
 
-@command("COPY", arity=-3, keys=(Keys(1, access="RO ACCESS"), Keys(2, access="OW UPDATE")), flags=WRITE | DENYOOM,
-         since="6.2.0", group="generic", syntax="source destination [DB destination-db] [REPLACE]",
-         categories=KEYSPACE)  # fmt: skip
+@command("COPY", arity=-3, keys=(Keys(1, access="RO ACCESS"), Keys(2, access="OW UPDATE", database=b"DB")),
+         flags=WRITE | DENYOOM, since="6.2.0", group="generic", categories=KEYSPACE,
+         syntax="source destination [DB destination-db] [REPLACE]")  # fmt: skip
 def copy(shard: Shard, args: Args) -> Reply:
     """Copy the value and the expiration time of a key to another key."""
     source, destination = args.next(), args.next()

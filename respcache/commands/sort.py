@@ -41,6 +41,11 @@ def _store_position(argv: Sequence[bytes]) -> list[int]:
     return found
 
 
+def _has_patterns(argv: Sequence[bytes]) -> bool:
+    """Whether BY or GET name keys by a pattern: which keys, only the elements tell."""
+    return any(b"*" in word for word in argv[3:])
+
+
 class _Request:
     """The options of one SORT."""
 
@@ -82,7 +87,7 @@ class _Request:
 
 
 @command("SORT", arity=-2, keys=(Keys(1, access="RO ACCESS"), KeyFinder(_store_position, access="OW UPDATE")),
-         flags=WRITE | DENYOOM, since="1.0.0", group="generic", categories=CATEGORIES,
+         flags=WRITE | DENYOOM, roams=_has_patterns, since="1.0.0", group="generic", categories=CATEGORIES,
          syntax="key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] [ALPHA] "
          "[STORE destination]")  # fmt: skip
 def sort(shard: Shard, args: Args) -> Reply:
@@ -100,8 +105,8 @@ def sort(shard: Shard, args: Args) -> Reply:
     return len(rows)
 
 
-@command("SORT_RO", arity=-2, keys=Keys(1, access="RO ACCESS"), flags=READONLY | MOVABLEKEYS, since="7.0.0",
-         group="generic", categories=CATEGORIES,
+@command("SORT_RO", arity=-2, keys=Keys(1, access="RO ACCESS"), flags=READONLY | MOVABLEKEYS, roams=_has_patterns,
+         since="7.0.0", group="generic", categories=CATEGORIES,
          syntax="key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] [ALPHA]",
          )  # fmt: skip
 def sort_ro(shard: Shard, args: Args) -> Reply:
@@ -129,6 +134,7 @@ def _sorted(shard: Shard, key: bytes, request: _Request) -> list[bytes | None]:
     chosen = elements[start:] if request.count < 0 else elements[start : start + request.count]
     if not request.gets:
         return list(chosen)
+    shard.require(key for key, _ in (_source(p, e) for p in request.gets for e in chosen) if key)
     return [_look_up(shard, pattern, element) for element in chosen for pattern in request.gets]
 
 
@@ -145,6 +151,7 @@ def _order(shard: Shard, elements: list[bytes], request: _Request) -> None:
             elements.sort(key=lambda element: (_number(element), element), reverse=request.descending)
         return
 
+    shard.require(key for key, _ in (_source(by, e) for e in elements) if key)
     weights = {element: _look_up(shard, by, element) for element in elements}
     if request.alpha:
         # Elements without a weight come first, and stay in their order.
@@ -163,18 +170,25 @@ def _number(text: bytes) -> float:
     return value
 
 
+def _source(pattern: bytes, element: bytes) -> tuple[bytes, bytes]:
+    """The key, and the field of its hash if any, that a pattern names for an element; no key if it names none."""
+    before, asterisk, after = pattern.partition(b"*")
+    if not asterisk:
+        return b"", b""
+    name, _, field = after.partition(b"->")
+    if not field:  # "key_*->" is a key whose name ends in an arrow
+        name = after
+    return before + element + name, field
+
+
 def _look_up(shard: Shard, pattern: bytes, element: bytes) -> bytes | None:
     """What a pattern stands for with this element: a string, a field of a hash, the element itself, or None."""
     if pattern == b"#":
         return element
-    before, asterisk, after = pattern.partition(b"*")
-    if not asterisk:
+    key, field = _source(pattern, element)
+    if b"*" not in pattern:
         return None
-    name, arrow, field = after.partition(b"->")
-    if not field:  # "key_*->" is a key whose name ends in an arrow
-        name, arrow = after, b""
-
-    value = shard.look(before + element + name)
-    if arrow:
+    value = shard.look(key)
+    if field:
         return value.get(field) if type(value) is Hash else None
     return bytes(value) if type(value) in (bytes, bytearray) else None

@@ -1,7 +1,8 @@
 """What the value of a directive may be: from its words in a file or a command to a Python value, and back to text.
 
 A `Kind` has `parse(words) -> value`, which raises `BadValue` with the text that Redis answers, and
-`show(value) -> text`, which gives what CONFIG GET returns. Text is `str` with surrogateescape, so that passwords and paths keep their bytes.
+`show(value) -> text`, which gives what CONFIG GET returns. Text is `str` with surrogateescape, so that passwords and
+paths keep their bytes.
 """
 
 from __future__ import annotations

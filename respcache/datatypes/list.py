@@ -153,12 +153,16 @@ class List:
         other.encoding = self.encoding
         return other
 
-    def dump(self) -> list[bytes]:
-        return list(self)
+    def dump(self) -> tuple[bytes, list[bytes]]:
+        return self.encoding, list(self)
 
     @classmethod
-    def load(cls, data: list[bytes]) -> List:
-        return cls(data)
+    def load(cls, data: tuple[bytes, list[bytes]]) -> List:
+        encoding, elements = data
+        value = cls(elements)
+        # A list that has shrunk a little is still a quicklist: that depends on its past, not on its elements.
+        value.encoding = encoding
+        return value
 
     # -- blocks
 

@@ -1,47 +1,40 @@
-"""Which shard a key lives on, and which shards a command needs."""
+"""Which shards a command needs."""
 
 from __future__ import annotations
 
-from binascii import crc_hqx
 from typing import TYPE_CHECKING
+
+from respcache.slots import shards_of_slots, slot_of
 
 if TYPE_CHECKING:
     from respcache.commands._spec import Command
 
-SLOTS = 16384
-
 Argv = list[bytes]
 
 
-def hash_tag(key: bytes) -> bytes:
-    """The part of a key that is hashed: between the first ``{`` and the next ``}``, if something stands there."""
-    start = key.find(b"{")
-    if start >= 0:
-        end = key.find(b"}", start + 1)
-        if end > start + 1:
-            return key[start + 1 : end]
-    return key
-
-
 class Router:
-    """Slots in contiguous ranges over `shards` shards, as Redis Cluster spreads them over nodes."""
+    """Finds the shards of commands, among `shards` of them."""
 
     __slots__ = ("shard_of_slot", "shards")
 
     def __init__(self, shards: int) -> None:
         self.shards = shards
-        self.shard_of_slot = bytes(slot * shards // SLOTS for slot in range(SLOTS))
+        self.shard_of_slot = shards_of_slots(shards)
 
     def shard_of(self, key: bytes) -> int:
-        if b"{" in key:
-            key = hash_tag(key)
-        return self.shard_of_slot[crc_hqx(key, 0) & 16383]
+        return self.shard_of_slot[slot_of(key)]
 
     def places(self, row: Command, argv: Argv) -> dict[int, list[int]]:
-        """Shard -> indexes into `argv` of the keys that live there. Commands without keys go to shard 0."""
+        """Shard -> indexes into `argv` of the keys that live there. Commands without keys go to shard 0.
+
+        A command that may use keys it does not name needs all shards, some of them with no index.
+        """
         places: dict[int, list[int]] = {}
         for at in row.key_positions(argv):
             places.setdefault(self.shard_of(argv[at]), []).append(at)
+        if row.roams is not None and row.roams(argv):
+            for shard in range(self.shards):
+                places.setdefault(shard, [])
         return places or {0: []}
 
 

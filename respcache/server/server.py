@@ -71,6 +71,7 @@ class Server:
         self.links = [
             ShardLink(
                 index,
+                config.shards,
                 self.poller,
                 self.clock,
                 config.databases,

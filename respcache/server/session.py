@@ -25,9 +25,9 @@ from respcache.resp.encode import encode
 from respcache.resp.types import QUEUED, Reply
 from respcache.server import scan
 from respcache.server.replies import IN_A_SLOT, Batch
-from respcache.server.router import hash_tag
 from respcache.server.transactions import Transaction, carry
 from respcache.shard import wire
+from respcache.slots import hash_tag
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

@@ -130,6 +130,7 @@ class ShardLink:
     def __init__(
         self,
         index: int,
+        shards: int,
         poller: Poller,
         clock: Clock,
         databases: int,
@@ -141,6 +142,7 @@ class ShardLink:
         self.restarts = 0
         self.pid = 0
         self.next_deadline = 0
+        self._shards = shards
         self._poller = poller
         self._clock = clock
         self._databases = databases
@@ -322,7 +324,7 @@ class ShardLink:
     async def _start(self) -> None:
         seed = os.environ.get("RESPCACHE_SEED", "")
         command = [sys.executable, "-I", "-S", "-c", _BOOT, "\n".join(os.path.abspath(path) for path in sys.path)]
-        command += [str(self.index), str(self._databases), seed]
+        command += [str(self.index), str(self._shards), str(self._databases), seed]
         self._process = process = await trio.lowlevel.open_process(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
+from respcache import errors
 from respcache.commands._args import Args
 from respcache.commands._spec import Command, Part, Reach
 from respcache.errors import CommandError
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
 
 Argv = list[bytes]
 Places = dict[int, list[int]]
+Place = tuple[int, bytes]  # database, key
+Guest = tuple[Any, ...]  # see respcache.shard.wire
+
+# How often a command may find out that it needs further keys: SORT does so for BY, and once more for GET.
+_MAX_CARRIES = 4
 
 
 class Transaction:
@@ -50,27 +56,45 @@ async def carry(
 
 
 async def _carry(server: Server, session: Session, row: Command, argv: Argv, places: Places) -> bytes:
-    """With the barrier held: borrow the foreign keys, run the command at home, hand back what it changed."""
+    """With the barrier held: borrow the foreign keys, run the command at home, hand back what it changed.
+
+    A command that turns out to need further keys has changed nothing: it says which, and runs again with them.
+    """
     home = server.links[server.router.shard_of(argv[row.key_positions(argv)[0]])]
-    lenders = {shard: at for shard, at in places.items() if shard != home.index}
-    keys = {shard: [(session.db, key) for key in {argv[i] for i in at}] for shard, at in lenders.items()}
-    calls = {shard: server.links[shard].call_soon((wire.BORROW, wanted)) for shard, wanted in keys.items()}
-    owners: dict[tuple[int, bytes], int] = {}
-    guests: list[tuple[Any, ...]] = []
-    for shard, call in calls.items():
-        for (db, key), lent in zip(keys[shard], await call.result(), strict=True):
-            owners[db, key] = shard
-            guests.append((db, key, *(lent or (None, None, None))))
+    databases = row.key_databases(argv, session.db)
+    foreign = {(databases[at], argv[at]): shard for shard, at_all in places.items() for at in at_all}
     context = (session.db, session.protocol, session.id, session.touch)
-    reply, changed = await home.call((wire.CARRY, *context, argv, guests))
-    returns: dict[int, list[Any]] = {}
+    for _ in range(_MAX_CARRIES):
+        foreign = {place: shard for place, shard in foreign.items() if shard != home.index}
+        guests = await _borrow(server, foreign)
+        reply, changed, required = await home.call((wire.CARRY, *context, argv, guests))
+        if not required:
+            await _hand_back(server, foreign, changed)
+            encoded: bytes = reply
+            return encoded
+        foreign |= {(db, key): server.router.shard_of(key) for db, key in required}
+    raise CommandError(errors.INTERNAL)
+
+
+async def _borrow(server: Server, foreign: dict[Place, int]) -> list[Guest]:
+    """The values of keys that live on other shards than the one they are for."""
+    wanted: dict[int, list[Place]] = {}
+    for place, shard in foreign.items():
+        wanted.setdefault(shard, []).append(place)
+    calls = [(places, server.links[shard].call_soon((wire.BORROW, places))) for shard, places in wanted.items()]
+    guests: list[Guest] = []
+    for places, call in calls:
+        for place, lent in zip(places, await call.result(), strict=True):
+            guests.append((*place, *(lent or (None, None, None))))
+    return guests
+
+
+async def _hand_back(server: Server, owners: dict[Place, int], changed: list[Guest]) -> None:
+    returns: dict[int, list[Guest]] = {}
     for guest in changed:
         returns.setdefault(owners[guest[0], guest[1]], []).append(guest)
-    handed = [server.links[shard].call_soon((wire.HAND_BACK, back)) for shard, back in returns.items()]
-    for call in handed:
+    for call in [server.links[shard].call_soon((wire.HAND_BACK, guests)) for shard, guests in returns.items()]:
         await call.result()
-    encoded: bytes = reply
-    return encoded
 
 
 # -- MULTI/EXEC

@@ -1,6 +1,6 @@
 """The entry of a shard process: frames in on standard input, frames out on standard output, until the input ends.
 
-Started by `respcache.server.shard_link` as ``python -I -S -c ... SHARD_NUMBER DATABASES SEED``: no site, no
+Started by `respcache.server.shard_link` as ``python -I -S -c ... SHARD_NUMBER SHARDS DATABASES SEED``: no site, no
 environment, the parent's import path handed over. Anything that Python prints goes to standard error.
 """
 
@@ -21,12 +21,12 @@ _READ = 1 << 20
 
 def main(arguments: list[str]) -> None:
     """Serve until standard input ends: main closed it, or is gone."""
-    _, databases, seed = arguments
+    index, shards, databases, seed = arguments
     # Control-C in a terminal reaches the whole process group; only main decides when a shard ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     source, sink = _private_pipes()
-    worker = Worker(Shard(int(databases), seed=int(seed) if seed else None))
+    worker = Worker(Shard(int(databases), int(seed) if seed else None, index=int(index), shards=int(shards)))
     reader = FrameReader()
     # Values hold no reference cycles: looking for some may be rare, and need not look at the code again.
     gc.freeze()

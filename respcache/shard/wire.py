@@ -26,8 +26,8 @@ WATCH = 4
 UNWATCH = 5
 # (BORROW, [(database, key), ...]) -> [(type name, data, deadline) or None, ...]
 BORROW = 6
-# (CARRY, database, protocol, client, touch, argv, guests) -> (reply bytes, [changed guest, ...]); a guest is
-# (database, key, type name or None, data, deadline)
+# (CARRY, database, protocol, client, touch, argv, guests) -> (reply bytes, [changed guest, ...], required); a guest is
+# (database, key, type name or None, data, deadline); `required` lists the (database, key) without which it cannot run
 CARRY = 7
 # (HAND_BACK, [guest, ...]) -> None
 HAND_BACK = 8

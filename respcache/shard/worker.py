@@ -12,6 +12,7 @@ from respcache.errors import CommandError
 from respcache.logs import log_exception
 from respcache.resp.encode import NULL, encode
 from respcache.shard import wire
+from respcache.store.shard import ForeignKeys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,6 +117,8 @@ class Worker:
             return encode(self._call(argv), self.shard.protocol)
         except CommandError as error:
             return error.line()
+        except ForeignKeys:
+            raise
         except Exception:
             return self._bug(argv)
 
@@ -172,8 +175,8 @@ class Worker:
 
     def _carry(
         self, db: int, protocol: int, client: int, touch: bool, argv: Argv, guests: list[Any]
-    ) -> tuple[bytes, list[Any]]:
-        """Run a command with keys of other shards as guests; its reply, and the guests that it changed."""
+    ) -> tuple[bytes, list[Any], list[tuple[int, bytes]]]:
+        """Run a command with keys of other shards as guests; its reply, the guests it changed, what it lacked."""
         shard = self.shard
         for index, key, name, data, deadline in guests:
             if name is not None:
@@ -182,11 +185,15 @@ class Worker:
                 if deadline is not None:
                     keyspace.set_deadline(key, deadline)
         shard.touched = set()
+        shard.guests = {(index, key) for index, key, *_ in guests}
         self._enter(db, protocol, client, touch)
+        reply, required = b"", []
         try:
             reply = self._encoded(argv)
-        finally:
-            touched, shard.touched = shard.touched, None
+        except ForeignKeys as lacking:
+            required = lacking.places
+        touched, shard.touched = shard.touched, None
+        shard.guests = frozenset()
         changed = []
         for index, key, *_ in guests:
             keyspace = shard.databases[index]
@@ -195,7 +202,7 @@ class Worker:
                 name, data = (None, None) if value is None else dump_value(value)
                 changed.append((index, key, name, data, keyspace.deadlines.get(key)))
             keyspace.discard(key)
-        return reply, changed
+        return reply, changed, required
 
     def _hand_back(self, guests: list[Any]) -> None:
         """Take one's own keys back as another shard left them. Its events were sent from there."""

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from respcache.datatypes.limits import LIMITS, Limits
 from respcache.errors import WrongType
+from respcache.slots import shards_of_slots, slot_of
 from respcache.store.keyspace import Keyspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Set
 
 T = TypeVar("T")
 
@@ -34,13 +35,24 @@ class Event:
     EXPIRED, EVICTED, STREAM, MISS, NEW = "x", "e", "t", "m", "n"
 
 
+class ForeignKeys(Exception):
+    """A command needs keys that live on other shards: `places` holds (database, key). It has changed nothing yet."""
+
+    def __init__(self, places: list[tuple[int, bytes]]) -> None:
+        super().__init__(places)
+        self.places = places
+
+
 class Shard:
     """The data of one shard, and the circumstances of the command that is running.
 
     `now` is in milliseconds since the epoch. `client` is the id of the client whose command runs (0: main itself).
     """
 
-    def __init__(self, databases: int = 16, seed: int | None = None, limits: Limits = LIMITS) -> None:
+    def __init__(
+        self, databases: int = 16, seed: int | None = None, limits: Limits = LIMITS, index: int = 0, shards: int = 1
+    ) -> None:
+        self.index = index
         self.databases = [Keyspace() for _ in range(databases)]
         self.db = self.databases[0]
         self.db_index = 0
@@ -58,8 +70,10 @@ class Shard:
         self.watchers: dict[tuple[int, bytes], set[int]] = {}
         self.watched_by: dict[int, set[tuple[int, bytes]]] = {}
         self.dirty: set[int] = set()
-        # While keys of other shards are guests here: which keys were modified.
+        # While keys of other shards are guests here: which these are, and which keys were modified.
+        self.guests: Set[tuple[int, bytes]] = frozenset()
         self.touched: set[tuple[int, bytes]] | None = None
+        self._shard_of_slot = shards_of_slots(shards)
 
     def select(self, index: int) -> None:
         self.db_index = index
@@ -74,6 +88,19 @@ class Shard:
             yield
         finally:
             self.select(home)
+
+    def require(self, keys: Iterable[bytes]) -> None:
+        """Keys of the current database that the command is going to look at without having named them.
+
+        Raises ForeignKeys when some live on other shards and are no guests here; so it comes before any change.
+        """
+        places = [
+            (self.db_index, key)
+            for key in keys
+            if self._shard_of_slot[slot_of(key)] != self.index and (self.db_index, key) not in self.guests
+        ]
+        if places:
+            raise ForeignKeys(places)
 
     # -- looking
 
