@@ -33,7 +33,7 @@ class ProtocolError(Exception):
         self.text = text
 
     def line(self) -> bytes:
-        return b"-ERR Protocol error: " + self.text.encode("utf-8", "surrogateescape") + b"\r\n"
+        return CommandError(f"ERR Protocol error: {self.text}").line()
 
 
 def printable(data: bytes) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 _BLANKS = b" \t\n\v\f\r\0"
+_ENDS = b" \t\n\r\0"  # what ends a word without quotes: two kinds of blanks fewer, as in Redis
 _ESCAPES = {ord("n"): b"\n", ord("r"): b"\r", ord("t"): b"\t", ord("b"): b"\b", ord("a"): b"\a"}
 
 
@@ -29,7 +30,7 @@ def split_args(line: bytes) -> list[bytes] | None:
 def _word(line: bytes, at: int) -> tuple[bytes, int] | None:
     """The word that begins at `at`, and where it ends."""
     word = bytearray()
-    while at < len(line) and line[at] not in _BLANKS:
+    while at < len(line) and line[at] not in _ENDS:
         char = line[at : at + 1]
         if char not in (b'"', b"'"):
             word += char

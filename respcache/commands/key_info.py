@@ -6,10 +6,11 @@ from sys import getsizeof
 from typing import TYPE_CHECKING
 
 from respcache.commands._args import parse_int
-from respcache.commands._spec import LOADING, READONLY, STALE, Keys, Reach, command, container
+from respcache.commands._help import help_of
+from respcache.commands._spec import LOADING, READONLY, STALE, Keys, command, container
 from respcache.datatypes.sizes import memory_of
 from respcache.errors import SYNTAX, CommandError, WrongSyntax
-from respcache.resp.types import Reply, Status
+from respcache.resp.types import Reply
 
 if TYPE_CHECKING:
     from typing import Any
@@ -92,35 +93,22 @@ def object_refcount(shard: Shard, args: Args) -> Reply:
     return SHARED_REFERENCES if number is not None and 0 <= number < SHARED_INTEGERS else 1
 
 
-_OBJECT_HELP = """\
-OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:
-ENCODING <key>
-    Return the kind of internal representation used in order to store the value
-    associated with a <key>.
-FREQ <key>
-    Return the access frequency index of the <key>. The returned integer is
-    proportional to the logarithm of the recent access frequency of the key.
-IDLETIME <key>
-    Return the idle time of the <key>, that is the approximated number of
-    seconds elapsed since the last access to the key.
-REFCOUNT <key>
-    Return the number of references of the value associated with the specified
-    <key>.
-HELP
-    Prints this help."""
-
-
-@command("OBJECT HELP", arity=2, reach=Reach.KEYS, flags=LOADING | STALE, since="6.2.0", group="generic",
-         categories=KEYSPACE)  # fmt: skip
+@command("OBJECT HELP", arity=2, flags=LOADING | STALE, since="6.2.0", group="generic", categories=KEYSPACE)
 def object_help(shard: Shard, args: Args) -> Reply:
-    """Explain the subcommands."""
-    return [Status(line.encode()) for line in _OBJECT_HELP.split("\n")]
+    """List the subcommands."""
+    return help_of("OBJECT")
 
 
 @container("MEMORY", since="4.0.0", group="server")
 def memory(shard: Shard, args: Args) -> Reply:
     """Tell how memory is used."""
     raise AssertionError("only its subcommands are called")
+
+
+@command("MEMORY HELP", arity=2, flags=LOADING | STALE, since="4.0.0", group="server")
+def memory_help(shard: Shard, args: Args) -> Reply:
+    """List the subcommands."""
+    return help_of("MEMORY")
 
 
 @command("MEMORY USAGE", arity=-3, keys=Keys(2, access="RO"), flags=READONLY, since="4.0.0", group="server",

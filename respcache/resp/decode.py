@@ -3,18 +3,19 @@
 A client sends arrays of bulk strings, or inline commands (a line of words, as typed into telnet). hiredis parses the
 arrays in C, but it is made for replies: it takes ``+GET`` for ``$3 GET``, nested arrays and null elements for words,
 and it has no inline commands. So it only ever sees chunks that end at the end of a command, and afterwards the chunk is
-counted: as many ``\\r\\n*`` as commands, as many ``\\r\\n$`` as words. Whatever does not add up (the end of a chunk,
-inline commands, values that happen to contain such bytes, broken input) goes through a second parser, which is slower,
-incremental, and knows each protocol error of Redis.
+counted: as many ``\\r\\n*`` as commands, as many ``\\r\\n$`` as words, and nothing held back. Whatever does not add up
+(the end of a chunk, inline commands, broken input), and values with bytes in them that could make up for something
+missing elsewhere, go through a second parser, which is slower, incremental, and knows each protocol error of Redis.
 """
 
 from __future__ import annotations
 
 import re
+from itertools import chain
 
 import hiredis
 
-from respcache.errors import ProtocolError
+from respcache.errors import ProtocolError, printable
 from respcache.quoting import split_args
 
 MAX_INLINE = 64 * 1024
@@ -26,34 +27,53 @@ UNAUTHENTICATED_BULK = 16384
 _FAST_CHUNK = 1 << 18
 # hiredis allocates an array as large as its header promises; that is not left to a client.
 _MANY_WORDS = re.compile(rb"\*[0-9]{6}")
+# What a value needs to look like a header to those who count headers.
+_HEADER_BYTES = b"$*\r\n"
 
 Argv = list[bytes]
 
-_reader = hiredis.Reader()
+_NOTHING = object()
+
+
+def _new_reader() -> hiredis.Reader:
+    return hiredis.Reader(notEnoughData=_NOTHING)
+
+
+_reader = _new_reader()
 
 
 def _parse_whole(data: bytes) -> list[Argv] | None:
-    """The commands of a chunk that holds nothing but complete arrays of bulk strings; None for any other chunk."""
+    """The commands of a chunk that holds nothing but complete arrays of bulk strings; None for any other chunk.
+
+    `data` ends with a line break.
+    """
     global _reader
     if b"$-" in data or _MANY_WORDS.search(data):
         return None
     _reader.feed(data)
     try:
-        commands: list[Argv] = list(iter(_reader.gets, False))
-        words = sum(map(len, commands))
+        commands: list[Argv] = list(iter(_reader.gets, _NOTHING))
+        text = b"".join(chain.from_iterable(commands))
+        # All clients share the reader: what it holds back would be the beginning of the next client's command. It holds
+        # nothing if a further reply comes back as itself.
+        _reader.feed(b":1\r\n")
+        if (
+            _reader.gets() == 1
+            and len(text.translate(None, _HEADER_BYTES)) == len(text)
+            and data.count(b"\r\n$") == sum(map(len, commands))
+            and data.count(b"\r\n*") == len(commands) - 1
+        ):
+            return commands
     except (hiredis.ProtocolError, TypeError):
-        words = -1
-        commands = []
-    if words != data.count(b"\r\n$") or len(commands) != data.count(b"\r\n*") + 1:
-        _reader = hiredis.Reader()  # the old one may hold half a command
-        return None
-    return commands
+        pass  # broken, or values that are no bytes
+    _reader = _new_reader()
+    return None
 
 
 class Decoder:
     """The commands of one connection. After a broken one `error` is set, and nothing more is taken."""
 
-    __slots__ = ("_at", "_buffer", "_length", "_missing", "_words", "authenticated", "error", "max_bulk")
+    __slots__ = ("_at", "_buffer", "_held", "_length", "_missing", "_words", "authenticated", "error", "max_bulk")
 
     def __init__(self, max_bulk: int = 512 * 1024 * 1024) -> None:
         self.error: ProtocolError | None = None
@@ -63,12 +83,13 @@ class Decoder:
         self._at = 0  # where the incremental parser stands in it
         self._missing = 0  # words that the array under way still lacks
         self._words: Argv = []
+        self._held = 0  # bytes of these words
         self._length = -1  # of the bulk string under way; -1: its header is not there yet
 
     @property
     def buffered(self) -> int:
         """Bytes held back because their command is not complete."""
-        return len(self._buffer) + sum(map(len, self._words))
+        return len(self._buffer) + self._held
 
     def feed(self, data: bytes) -> list[Argv]:
         """The commands that `data` completes, in order. Empty ones, which Redis ignores, may be among them."""
@@ -160,7 +181,7 @@ class Decoder:
         if self._length < 0:
             mark = self._buffer[self._at]
             if mark != 36 and self._buffer.find(b"\r", self._at) >= 0:  # "$"
-                raise ProtocolError(f"expected '$', got '{chr(mark)}'")
+                raise ProtocolError(f"expected '$', got '{printable(bytes((mark,)))}'")
             try:
                 length = self._header("too big bulk count string")
             except ValueError:
@@ -177,12 +198,14 @@ class Decoder:
             return False
         with memoryview(self._buffer) as view:
             self._words.append(bytes(view[self._at : end]))
+        self._held += self._length
         self._at = end + 2
         self._length = -1
         self._missing -= 1
         if not self._missing:
             commands.append(self._words)
             self._words = []
+            self._held = 0
         return True
 
     def _take_inline(self, commands: list[Argv]) -> bool:

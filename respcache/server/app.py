@@ -74,6 +74,7 @@ async def _accept_until_stopped(server: Server, sockets: list[socket.socket]) ->
     async with trio.open_nursery() as tasks:
         server.tasks = tasks
         tasks.start_soon(server.clients.end_pauses)
+        tasks.start_soon(server.idle.run)
         for link in server.links:
             tasks.start_soon(link.expire_actively)
         await tasks.start(_stop_on_signals, server)

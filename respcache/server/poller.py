@@ -31,6 +31,8 @@ class Poller:
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
         self.in_round = False
+        # Called when a round begins: look at the clock.
+        self.before_round: list[Callable[[], object]] = []
         # Called at the end of each round, in order: send what the round has produced.
         self.after_round: list[Callable[[], None]] = []
 
@@ -73,7 +75,11 @@ class Poller:
     def _round(self) -> bool:
         """Call back whoever is ready; whether anybody was."""
         ready = self._selector.select(0)
+        if not ready:
+            return False
         self.in_round = True
+        for begin in self.before_round:
+            begin()
         for key, events in ready:
             try:
                 key.data(events)
@@ -82,7 +88,6 @@ class Poller:
                 log_exception("a descriptor's callback failed")
                 self.unregister(key.fd)
         self.in_round = False
-        if ready:
-            for finish in self.after_round:
-                finish()
-        return bool(ready)
+        for finish in self.after_round:
+            finish()
+        return True

@@ -6,6 +6,7 @@ The parts themselves do not know each other; they are given what they need here.
 from __future__ import annotations
 
 import secrets
+import socket
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -17,6 +18,7 @@ from respcache.clock import Clock
 from respcache.errors import CommandError
 from respcache.logs import log
 from respcache.server.clients import Clients
+from respcache.server.idle import IdleClients
 from respcache.server.poller import Poller
 from respcache.server.pubsub import PubSub
 from respcache.server.router import Router
@@ -28,7 +30,6 @@ from respcache.server.transport import SocketTransport
 from respcache.shard import wire
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Awaitable, Callable
 
     from respcache.config import Config
@@ -65,6 +66,7 @@ class Server:
         self.poller = Poller()
         self.router = Router(config.shards)
         self.clients = Clients(self.clock)
+        self.idle = IdleClients(self)
         self.pubsub = PubSub()
         self.stats = Stats(self.clock.now_ms())
         self.simple = simple_rows()
@@ -87,6 +89,7 @@ class Server:
         self.congested = False  # some shard has more queued than `shard-queue-limit`
         self.stalled: list[Session] = []  # not read from because of that
         self._to_flush: list[Session] = []
+        self.poller.before_round.append(self.clock.now_us)
         self.poller.after_round += [self.sequencer.flush, self._flush_sessions, self._check_congestion]
         for name in SHARD_SETTINGS:
             config.on_change(name, self._configure_shards)
@@ -104,6 +107,8 @@ class Server:
             self.stats.rejected += 1
             _turn_away(sock, _DENIED)
             return
+        if sock.family != socket.AF_UNIX:
+            _keep_alive(sock, self.config.tcp_keepalive)
         transport = SocketTransport(sock, self.poller, peer, local)
         session = Session(self, transport, self.clients.next_id())
         transport.session = session
@@ -169,6 +174,7 @@ class Server:
                 await link.tick()
             link.tick_soon()
         self.clients.pause_changed.set()
+        self.idle.check()
 
     async def figures(self) -> list[dict[str, Any]]:
         """Each shard's STATS. Not a moment of the global order: figures need none."""
@@ -180,6 +186,17 @@ class Server:
         if not self.stop_requested.is_set():
             log.warning("User requested shutdown...")
             self.stop_requested.set()
+
+
+def _keep_alive(sock: socket.socket, seconds: int) -> None:
+    """Have TCP find out about a dead peer: asked after `seconds` of silence, then three times more."""
+    if not seconds:
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    # The names differ by platform; where one is missing, the system's default serves.
+    for name, value in (("TCP_KEEPIDLE", seconds), ("TCP_KEEPINTVL", max(1, seconds // 3)), ("TCP_KEEPCNT", 3)):
+        if option := getattr(socket, name, None):
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _turn_away(sock: socket.socket, reply: bytes) -> None:

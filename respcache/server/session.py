@@ -19,7 +19,7 @@ from respcache import errors
 from respcache.commands._args import Args
 from respcache.commands._spec import TABLE, Command, Flag, Reach, lookup
 from respcache.errors import CommandError
-from respcache.logs import log_exception
+from respcache.logs import log, log_exception
 from respcache.resp.decode import Decoder
 from respcache.resp.encode import encode
 from respcache.resp.types import QUEUED, Reply
@@ -111,6 +111,7 @@ class Session:
         self._suspended = False
         self._flush_due = False
         self._reading_paused = False
+        self._over_limit_since: int | None = None  # the soft limit of its output
         self.authenticated = not server.config.requirepass
         self._decoder.authenticated = self.authenticated
         self.update_plain()
@@ -398,6 +399,26 @@ class Session:
     def _send(self, data: bytes) -> None:
         self.bytes_out += len(data)
         self.transport.write(data)
+        if self.transport.unsent:
+            self._check_output()
+
+    def _check_output(self) -> None:
+        """Cut off a client that leaves too much unread: at once over the hard limit, after some time over the soft one.
+
+        The limits are those of its class, see ``client-output-buffer-limit``; 0 is none.
+        """
+        name = "pubsub" if self.subscriptions else "normal"
+        hard, soft, seconds = self.server.config.client_output_buffer_limit[name]
+        unsent, now = self.transport.unsent, self.server.clock.last_ms
+        if not soft or unsent <= soft:
+            self._over_limit_since = None
+        elif self._over_limit_since is None:
+            self._over_limit_since = now
+        too_long = self._over_limit_since is not None and now - self._over_limit_since > seconds * 1000
+        if (hard and unsent > hard) or too_long:
+            log.warning(f"Client id={self.id} addr={self.transport.peer} closed: it leaves too many replies unread")
+            self.server.stats.output_limit_disconnections += 1
+            self.close()
 
     def apply_backpressure(self) -> None:
         """Read nothing more from a client that has too much unanswered, or does not take its replies."""

@@ -6,7 +6,17 @@ from __future__ import annotations
 class Stats:
     """Counters since the start, or since CONFIG RESETSTAT. Times are milliseconds since the epoch."""
 
-    __slots__ = ("bytes_in", "bytes_out", "commands", "connections", "errors", "peak_memory", "rejected", "started")
+    __slots__ = (
+        "bytes_in",
+        "bytes_out",
+        "commands",
+        "connections",
+        "errors",
+        "output_limit_disconnections",
+        "peak_memory",
+        "rejected",
+        "started",
+    )
 
     def __init__(self, now: int) -> None:
         self.started = now
@@ -18,5 +28,6 @@ class Stats:
         self.connections = 0
         self.rejected = 0
         self.errors = 0
+        self.output_limit_disconnections = 0
         self.bytes_in = 0
         self.bytes_out = 0

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import socket
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from respcache.logs import log_exception
 from respcache.server.poller import READ, WRITE
 
 if TYPE_CHECKING:
@@ -87,10 +88,15 @@ class SocketTransport:
     def _on_ready(self, events: int) -> None:
         if self._closed:
             return  # closed earlier in the same round
-        if events & WRITE:
-            self._send_pending()
-        if events & READ and self._reading:
-            self._receive()
+        try:
+            if events & WRITE:
+                self._send_pending()
+            if events & READ and self._reading:
+                self._receive()
+        except Exception:
+            # A bug: this client's state cannot be trusted any more, but nobody else need suffer.
+            log_exception("a session failed")
+            self.session.close()
 
     def _receive(self) -> None:
         try:
@@ -152,12 +158,20 @@ class Listener:
             except OSError:
                 return  # nobody waits any more, or out of descriptors: the next round tries again
             sock.setblocking(False)
-            if sock.family == socket.AF_UNIX:
-                path = self._socket.getsockname() or "?"
-                self._accept(sock, f"{path}:0", f"{path}:0")
-            else:
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self._accept(sock, printed_address(address), printed_address(self._socket.getsockname()))
+            try:
+                self._welcome(sock, address)
+            except Exception:
+                # A client that cannot be served (it may be gone already) is no reason to stop listening.
+                log_exception("a connection could not be served")
+                sock.close()
+
+    def _welcome(self, sock: socket.socket, address: Any) -> None:
+        if sock.family == socket.AF_UNIX:
+            path = self._socket.getsockname() or "?"
+            self._accept(sock, f"{path}:0", f"{path}:0")
+        else:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._accept(sock, printed_address(address), printed_address(self._socket.getsockname()))
 
     def close(self) -> None:
         self._poller.unregister(self._socket.fileno())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from respcache import REDIS_VERSION, __version__
 from respcache.commands._args import parse_float
+from respcache.commands._help import help_of, help_reply
 from respcache.commands._spec import (
     ADMIN,
     ALLOW_BUSY,
@@ -35,6 +36,12 @@ CONFIG = ADMIN | NOSCRIPT | LOADING | STALE
 @container("CONFIG", since="2.0.0", group="server")
 def config(session: Session, args: Args) -> None:
     """Look at the configuration, and change it."""
+
+
+@command("CONFIG HELP", arity=2, flags=LOADING | STALE, since="5.0.0", group="server")
+def config_help(session: Session, args: Args) -> Reply:
+    """List the subcommands."""
+    return help_of("CONFIG")
 
 
 @command("CONFIG GET", arity=-3, flags=CONFIG, since="2.0.0", group="server", syntax="parameter [parameter ...]")
@@ -117,9 +124,19 @@ def lolwut(session: Session, args: Args) -> Reply:
 
 DEBUG = ADMIN | NOSCRIPT | LOADING | STALE
 
+# Usage and summary of its subcommands: in COMMAND INFO they are not listed, so they are no rows of the table.
+_DEBUG_HELP = (
+    ("ADVANCE-CLOCK <milliseconds>", "Shift the server's clock forward; for tests of what depends on time."),
+    ("ERROR <string>", "Answer with this text as an error."),
+    ("SHARDS", "Of each shard: its number, process id, restarts, and commands under way."),
+    ("SLEEP <seconds>", "Do nothing else for so long. Takes decimals."),
+    ("CHANGE-REPL-ID | JMAP | QUICKLIST-PACKED-THRESHOLD <bytes> | SET-ACTIVE-EXPIRE <0|1>",
+     "Accepted for the sake of test suites, without effect."),
+)  # fmt: skip
+
 
 @command("DEBUG", arity=-2, flags=DEBUG | NO_ASYNC_LOADING, since="1.0.0", group="server",
-         syntax="subcommand [argument ...]")  # fmt: skip
+         syntax="subcommand [argument [argument ...]]")  # fmt: skip
 def debug(session: Session, args: Args) -> Any:
     """What tests of clients and of servers ask for; off unless ``enable-debug-command`` allows it."""
     allowed = session.server.config.enable_debug_command
@@ -131,6 +148,8 @@ def debug(session: Session, args: Args) -> Any:
         )
     word = args.next()
     match word.upper():
+        case b"HELP":
+            return help_reply("DEBUG", _DEBUG_HELP)
         case b"SLEEP":
             return _sleep(args)
         case b"ADVANCE-CLOCK":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from respcache import REDIS_VERSION, errors
 from respcache.commands._args import parse_int
+from respcache.commands._help import help_of
 from respcache.commands._spec import (
     ADMIN,
     ALLOW_BUSY,
@@ -166,6 +167,12 @@ def client(session: Session, args: Args) -> None:
     """Look at connections, and change their behaviour."""
 
 
+@command("CLIENT HELP", arity=2, flags=LOADING | STALE, since="5.0.0", group="connection")
+def client_help(session: Session, args: Args) -> Reply:
+    """List the subcommands."""
+    return help_of("CLIENT")
+
+
 def _check_name(name: bytes, what: str) -> None:
     if any(not 33 <= byte <= 126 for byte in name):
         raise CommandError(f"ERR {what} cannot contain spaces, newlines or special characters.")
@@ -238,7 +245,8 @@ def _client_type(word: bytes) -> str:
 
 
 @command("CLIENT KILL", arity=-3, flags=CLIENT | ADMIN, since="2.4.0", group="connection",
-         syntax="<ip:port | <[ID client-id] | [TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] | [USER username] | "
+         syntax="<ip:port | <[ID client-id] | [TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>] | "
+                "[USER username] | "
                 "[ADDR ip:port] | [LADDR ip:port] | [SKIPME <YES | NO>]> ...>")  # fmt: skip
 def client_kill(session: Session, args: Args) -> Reply:
     """Close connections: the one with an address, or all that match every filter."""

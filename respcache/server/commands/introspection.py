@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from respcache.commands._help import help_of
 from respcache.commands._spec import (
     LOADING,
     STALE,
@@ -17,6 +18,7 @@ from respcache.commands._spec import (
     command,
     lookup,
 )
+from respcache.commands._syntax import Argument, parse_syntax
 from respcache.errors import CommandError, WrongSyntax
 from respcache.glob import compile_glob
 from respcache.resp.types import NULL_ARRAY, Reply, SetReply, Status, Verbatim
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from respcache.server.session import Session
 
 COMMAND = LOADING | STALE
+_ARGUMENT_FLAGS = ("optional", "multiple", "multiple_token")
 _OWN_SECTIONS = ("modules", "shards")  # not among those that INFO without arguments shows
 
 
@@ -56,6 +59,12 @@ async def info(session: Session, args: Args) -> Reply:
 def command_(session: Session, args: Args) -> Reply:
     """Describe all commands."""
     return [_describe(row) for row in TABLE.values()]
+
+
+@command("COMMAND HELP", arity=2, flags=LOADING | STALE, since="5.0.0", group="server")
+def command_help(session: Session, args: Args) -> Reply:
+    """List the subcommands."""
+    return help_of("COMMAND")
 
 
 @command("COMMAND COUNT", arity=2, flags=COMMAND, since="2.8.13", group="server")
@@ -170,18 +179,36 @@ def command_docs(session: Session, args: Args) -> Reply:
     """Document some commands, or all."""
     names = args.rest()
     rows = [row for row in map(_named, names) if row is not None] if names else list(TABLE.values())
-    return {row.wire_name.encode(): _document(row) for row in rows}
+    return {row.wire_name.encode(): document(row) for row in rows}
 
 
-def _document(row: Command) -> Reply:
-    document: dict[bytes, Reply] = {
+def document(row: Command) -> Reply:
+    """What COMMAND DOCS says of one command."""
+    entry: dict[bytes, Reply] = {
         b"summary": row.summary.encode(),
         b"since": row.since.encode(),
-        b"group": row.group.encode(),
+        b"group": row.group.replace("_", "-").encode(),
     }
+    if arguments := parse_syntax(row.name, row.syntax, len(row.keys)):
+        entry[b"arguments"] = [_argument(argument) for argument in arguments]
     if row.subcommands:
-        document[b"subcommands"] = {sub.wire_name.encode(): _document(sub) for sub in row.subcommands.values()}
-    return document
+        entry[b"subcommands"] = {sub.wire_name.encode(): document(sub) for sub in row.subcommands.values()}
+    return entry
+
+
+def _argument(argument: Argument) -> Reply:
+    entry: dict[bytes, Reply] = {b"name": argument.name.encode(), b"type": argument.type.encode()}
+    if argument.display:
+        entry[b"display_text"] = argument.display.encode()
+    if argument.key_spec >= 0:
+        entry[b"key_spec_index"] = argument.key_spec
+    if argument.token:
+        entry[b"token"] = argument.token.encode()
+    if flags := [Status(name.encode()) for name in _ARGUMENT_FLAGS if getattr(argument, name)]:
+        entry[b"flags"] = SetReply(flags)
+    if argument.arguments:
+        entry[b"arguments"] = [_argument(part) for part in argument.arguments]
+    return entry
 
 
 @command("COMMAND GETKEYS", arity=-3, flags=COMMAND, since="2.8.13", group="server", syntax="command [arg [arg ...]]")

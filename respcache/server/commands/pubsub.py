@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from respcache.commands._help import help_of
 from respcache.commands._spec import (
     FAST,
     LOADING,
@@ -104,6 +105,12 @@ def spublish(session: Session, args: Args) -> Reply:
 @container("PUBSUB", since="2.8.0", group="pubsub")
 def pubsub(session: Session, args: Args) -> None:
     """Look at channels and subscribers."""
+
+
+@command("PUBSUB HELP", arity=2, flags=LOADING | STALE, since="6.2.0", group="pubsub")
+def pubsub_help(session: Session, args: Args) -> Reply:
+    """List the subcommands."""
+    return help_of("PUBSUB")
 
 
 def _active(names: Iterable[bytes], args: Args) -> Reply:
