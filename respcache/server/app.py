@@ -48,11 +48,11 @@ def run(config: Config) -> int:
 
 async def _serve(config: Config) -> int:
     server = Server(config)
+    # Bound before the shards start: a port that is taken is said at once.
+    sockets = _bind(server)
     async with trio.open_nursery() as background:
         background.start_soon(server.poller.run)
         try:
-            # Bound before the shards start: a port that is taken is said at once.
-            sockets = _bind(server)
             async with trio.open_nursery() as starting:
                 for link in server.links:
                     starting.start_soon(background.start, link.supervise)

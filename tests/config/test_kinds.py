@@ -1,0 +1,89 @@
+"""The kinds of values that directives take."""
+
+from __future__ import annotations
+
+import pytest
+
+from respcache.config.kinds import (
+    BadValue,
+    Choice,
+    EventClasses,
+    Kind,
+    Memory,
+    MemoryOrPercent,
+    Number,
+    OctalNumber,
+    OutputLimits,
+    SavePoints,
+    Text,
+    Words,
+    YesNo,
+)
+
+GOOD = [
+    (YesNo(), ["YES"], True, "yes"),
+    (YesNo(), ["no"], False, "no"),
+    (Number(), ["0"], 0, "0"),
+    (Number(-5), ["-5"], -5, "-5"),
+    (Memory(), ["1024"], 1024, "1024"),
+    (Memory(), ["1k"], 1000, "1000"),
+    (Memory(), ["2MB"], 2 << 20, "2097152"),
+    (Memory(), ["1gb"], 1 << 30, "1073741824"),
+    (MemoryOrPercent(), ["10%"], -10, "10%"),
+    (MemoryOrPercent(), ["1kb"], 1024, "1024"),
+    (OctalNumber(), ["700"], 0o700, "700"),
+    (Choice("notice", "debug"), ["NOTICE"], "notice", "notice"),
+    (Text(), [""], "", ""),
+    (Words(0, 3), ["127.0.0.1", "-::1"], ["127.0.0.1", "-::1"], "127.0.0.1 -::1"),
+    (Words(), [""], [], ""),
+    (SavePoints(), [""], [], ""),
+    (SavePoints(), ["3600", "1", "300", "100"], [3600, 1, 300, 100], "3600 1 300 100"),
+    (EventClasses(), [""], "", ""),
+    (EventClasses(), ["KEA"], "g$lshzxetdKE", "AKE"),
+    (EventClasses(), ["Elg"], "glE", "glE"),
+    (EventClasses(), ["Amn"], "g$lshzxetdmn", "Amn"),
+]
+
+BAD = [
+    (YesNo(), ["maybe"], "argument must be 'yes' or 'no'"),
+    (Number(), ["abc"], "argument couldn't be parsed into an integer"),
+    (Number(), ["1.5"], "argument couldn't be parsed into an integer"),
+    (Number(), ["007"], "argument couldn't be parsed into an integer"),
+    (Number(1, 9), ["10"], "argument must be between 1 and 9 inclusive"),
+    (Number(), ["1", "2"], "wrong number of arguments"),
+    (Memory(), ["1z"], "argument must be a memory value"),
+    (Memory(), ["10%"], "argument must be a memory value"),
+    (MemoryOrPercent(), ["x"], "argument must be a memory or percent value"),
+    (OctalNumber(), ["9"], "argument couldn't be parsed into an integer"),
+    (Choice("a", "b"), ["c"], "argument(s) must be one of the following: a, b"),
+    (Words(2, 2), ["one"], "wrong number of arguments"),
+    (SavePoints(), ["60"], "Invalid save parameters"),
+    (SavePoints(), ["0", "1"], "Invalid save parameters"),
+    (SavePoints(), ["a", "b"], "Invalid save parameters"),
+    (OutputLimits(), ["normal", "0"], "Wrong number of arguments in buffer limit configuration."),
+    (OutputLimits(), ["who", "0", "0", "0"], "Invalid client class specified in buffer limit configuration."),
+    (OutputLimits(), ["normal", "x", "0", "0"],
+     "Error in hard, soft or soft_seconds setting in buffer limit configuration."),
+    (EventClasses(), ["Q"], "Invalid event class character. Use 'Ag$lshzxeKEtmdn'."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "words", "value", "shown"), GOOD)
+def test_values_are_parsed_and_shown(kind: Kind, words: list[str], value: object, shown: str) -> None:
+    assert kind.parse(words) == value
+    assert kind.show(value) == shown
+
+
+@pytest.mark.parametrize(("kind", "words", "reason"), BAD)
+def test_what_a_kind_does_not_take_is_told(kind: Kind, words: list[str], reason: str) -> None:
+    with pytest.raises(BadValue) as refused:
+        kind.parse(words)
+    assert str(refused.value) == reason
+
+
+def test_output_limits_keep_the_classes_that_are_not_named() -> None:
+    kind = OutputLimits()
+    limits = kind.parse(["replica", "1mb", "1kb", "5"])
+    assert limits["slave"] == (1 << 20, 1 << 10, 5)
+    assert limits["pubsub"] == OutputLimits.default["pubsub"]
+    assert kind.show(limits) == "normal 0 0 0 slave 1048576 1024 5 pubsub 33554432 8388608 60"

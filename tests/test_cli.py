@@ -1,0 +1,124 @@
+"""The command line as a user, and as a program that would start redis-server, meets it."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes import RespcacheServer
+from tests.support.resp import Connection
+
+
+def run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "respcache", *arguments]
+    return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=30, check=False)
+
+
+@pytest.mark.parametrize("option", ["--version", "-v"])
+def test_version_has_the_form_of_redis_server(option: str) -> None:
+    done = run(option)
+    assert done.returncode == 0
+    # pytest-redis, for one, finds the number by this.
+    assert re.match(r"Redis server v=\d+\.\d+\.\d+ sha=\S+ malloc=\S+ bits=\d+ build=\S+\n\Z", done.stdout)
+
+
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_help_says_how_it_is_used(option: str) -> None:
+    done = run(option)
+    assert done.returncode == 0
+    assert done.stdout.startswith("Usage: respcache [/path/to/redis.conf] [--directive value ...]")
+
+
+def test_a_mistake_is_told_on_standard_error_and_ends_the_start() -> None:
+    done = run("--nosuch", "1")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert ">>> 'nosuch 1'\nBad directive or wrong number of arguments" in done.stderr
+
+
+def test_a_port_that_is_taken_is_told_and_ends_the_start() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run("--port", str(port), "--bind", "127.0.0.1")
+    assert done.returncode == 1
+    assert f"Could not create server TCP listening socket 127.0.0.1:{port}: bind: Address already in use" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_it_in_order(stop: signal.Signals) -> None:
+    server = RespcacheServer(shards=2)
+    server.process.send_signal(stop)
+    assert server.process.wait(10) == 0
+    log = server.output()
+    assert log.count("Ready to accept connections") == 1
+    assert log.rstrip().endswith("Bye bye...")
+    server.stop()
+
+
+def test_unix_socket_without_tcp(tmp_path: Path) -> None:
+    path = tmp_path / "redis.sock"
+    command = [sys.executable, "-m", "respcache", "--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        line = next(line for line in process.stdout if "Ready" in line)
+        assert f"unix:{path}" in line
+        assert "127.0.0.1" not in line
+        assert path.stat().st_mode & 0o777 == 0o700
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(path))
+            client.sendall(b"PING\r\n")
+            assert client.recv(100) == b"+PONG\r\n"
+        process.terminate()
+        assert process.wait(10) == 0
+    assert not path.exists()
+
+
+def test_configuration_from_standard_input() -> None:
+    command = [sys.executable, "-m", "respcache", "--port", "0", "-"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write("databases 2\n")
+        process.stdin.close()
+        line = next(line for line in process.stdout if "Ready" in line)
+        port = int(re.search(r"127\.0\.0\.1:(\d+)", line)[1])  # type: ignore[index]  # else the test fails
+        connection = Connection(port)
+        assert connection.call("CONFIG", "GET", "databases") == [b"databases", b"2"]
+        connection.close()
+        process.terminate()
+        assert process.wait(10) == 0
+
+
+def test_directives_without_effect_are_logged_at_verbose_only() -> None:
+    for level, expected in (("verbose", 1), ("notice", 0)):
+        server = RespcacheServer("--loglevel", level, "--hz", "20", "--appendonly", "no")
+        assert server.output().count("'hz' is known, and has no effect") == expected
+        server.stop()
+
+
+def test_nothing_is_printed_for_mistakes_of_clients() -> None:
+    server = RespcacheServer()
+    before = server.output()
+    connection = Connection(server.port)
+    connection.call("NOSUCH")
+    connection.call("GET")
+    connection.send_raw(b"*1\r\n!\r\n")
+    connection.rest()
+    connection.close()
+    assert server.output() == before
+    server.stop()
+
+
+def test_pidfile(tmp_path: Path) -> None:
+    path = tmp_path / "pid"
+    server = RespcacheServer("--pidfile", str(path))
+    assert path.read_text() == f"{server.process.pid}\n"
+    server.stop()
+    assert not path.exists()
