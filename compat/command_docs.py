@@ -25,25 +25,25 @@ Shape = tuple[Any, ...]
 def main(arguments: list[str]) -> int:
     host, _, port = (arguments or ["127.0.0.1:6379"])[0].rpartition(":")
     with redis.Redis(host=host, port=int(port), protocol=3) as client:
-        theirs = dict(_flat(_text(client.execute_command("COMMAND DOCS"))))
-    ours = dict(_flat({row.wire_name: _text(document(row)) for row in TABLE.values()}))
+        theirs = dict(flat(text(client.execute_command("COMMAND DOCS"))))
+    ours = dict(flat({row.wire_name: text(document(row)) for row in TABLE.values()}))
     shared = [name for name in ours if name in theirs]
-    found = [(name, difference) for name in shared if (difference := _difference(ours[name], theirs[name]))]
-    for name, difference in found:
-        print(f"{name}\n{difference}")
+    found = [(name, lines) for name in shared if (lines := difference(ours[name], theirs[name]))]
+    for name, lines in found:
+        print(f"{name}\n{lines}")
     print(f"{len(shared)} commands in both, {len(shared) - len(found)} documented alike")
     return 0
 
 
-def _text(reply: Any) -> Any:
+def text(reply: Any) -> Any:
     """A reply with all its byte strings as text; sets become lists, in order."""
     match reply:
         case dict():
-            return {_text(key): _text(value) for key, value in reply.items()}
+            return {text(key): text(value) for key, value in reply.items()}
         case set():
-            return sorted(map(_text, reply))
+            return sorted(map(text, reply))
         case list():
-            return [_text(item) for item in reply]
+            return [text(item) for item in reply]
         case Status():
             return reply.text.decode()
         case bytes():
@@ -52,14 +52,14 @@ def _text(reply: Any) -> Any:
             return reply
 
 
-def _flat(documents: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def flat(documents: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Containers and their subcommands side by side."""
     for name, entry in documents.items():
         yield name, entry
-        yield from _flat(entry.get("subcommands", {}))
+        yield from flat(entry.get("subcommands", {}))
 
 
-def _difference(ours: dict[str, Any], theirs: dict[str, Any]) -> str:
+def difference(ours: dict[str, Any], theirs: dict[str, Any]) -> str:
     """What differs, for people; empty if nothing does."""
     lines = [
         f"    {name}: {ours.get(name)} instead of {theirs.get(name)}"

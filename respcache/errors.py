@@ -100,16 +100,21 @@ def wrong_arity(name: str) -> CommandError:
     return CommandError(f"ERR wrong number of arguments for '{name}' command")
 
 
+def _shown(data: bytes, limit: int = 128) -> str:
+    """What ``%.128s`` prints: some bytes, up to the first that is zero."""
+    return printable(data[:limit].partition(b"\0")[0])
+
+
 def unknown_command(argv: list[bytes]) -> CommandError:
     """Redis quotes the name and the first arguments, each part cut so that all of it stays near 128 bytes."""
     quoted = ""
     for argument in argv[1:]:
         if len(quoted) >= 128:
             break
-        quoted += f"'{printable(argument[: 128 - len(quoted)])}' "
-    return CommandError(f"ERR unknown command '{printable(argv[0][:128])}', with args beginning with: {quoted}")
+        quoted += f"'{_shown(argument, 128 - len(quoted))}' "
+    return CommandError(f"ERR unknown command '{_shown(argv[0])}', with args beginning with: {quoted}")
 
 
 def unknown_subcommand(container: str, subcommand: bytes) -> CommandError:
     """`container` in upper case."""
-    return CommandError(f"ERR unknown subcommand '{printable(subcommand[:128])}'. Try {container} HELP.")
+    return CommandError(f"ERR unknown subcommand '{_shown(subcommand)}'. Try {container} HELP.")

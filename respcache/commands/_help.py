@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _INDENT = "    "
 _WIDTH = 80
+_REPEATED = 40  # a longer argument is not written out twice
 
 
 def help_of(container: str) -> Reply:
@@ -60,8 +61,11 @@ def _shown(argument: Argument) -> str:
             body = f"<{argument.display}>"
     shown = f"{argument.token} {body}".strip()
     if argument.multiple:
-        shown += f" [{shown if argument.multiple_token else body} ...]"
-    return f"[{shown}]" if argument.optional else shown
+        again = shown if argument.multiple_token else body
+        shown += f" [{again} ...]" if len(again) <= _REPEATED else " [...]"
+    if argument.optional:
+        return f"[{body[1:-1]}]" if argument.type == "oneof" and shown == body else f"[{shown}]"
+    return shown
 
 
 def _alone(choice: Argument) -> str:

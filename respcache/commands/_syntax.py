@@ -22,8 +22,8 @@ _CLOSING = frozenset("]>|")
 _TYPES = {
     "integer": (
         "bit bits client-id count cursor db decrement destination-db end entries-added entries-read frequency "
-        "increment index index1 index2 len limit milliseconds min-idle-time min-match-len ms num-matches numkeys numlocal "
-        "numreplicas offset port protover rank seconds start stop ttl version weight"
+        "increment index index1 index2 len limit milliseconds min-idle-time min-match-len ms num-matches numkeys "
+        "numlocal numreplicas offset port protover rank seconds start stop ttl version weight"
     ),
     "double": "height latitude longitude max min radius score timeout width",
     "key": "destination destkey dst key key1 key2 newkey source sourcekey src",
@@ -155,8 +155,10 @@ def parse_syntax(command: str, syntax: str, key_specs: int = 1) -> tuple[Argumen
 def _number_keys(arguments: Iterable[Argument], numbers: Iterator[int], key_specs: int) -> Iterator[Argument]:
     """Say of each key which key specification finds it: they have the same order."""
     for argument in arguments:
-        if argument.type == "key":
+        if argument.type == "key" or argument.token == "BY":
             yield replace(argument, key_spec=min(next(numbers), key_specs - 1))
+        elif argument.token == "GET" and argument.type == "pattern":
+            yield replace(argument, key_spec=1)  # SORT: the same specification as of BY
         elif argument.arguments:
             yield replace(argument, arguments=tuple(_number_keys(argument.arguments, numbers, key_specs)))
         else:

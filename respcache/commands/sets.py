@@ -170,7 +170,8 @@ def sinter(shard: Shard, args: Args) -> Reply:
     return SetReply(_intersection(_sets(shard, args.rest())))
 
 
-@command("SINTERSTORE", arity=-3, keys=(Keys(1, access=STORE), Keys(2, -1, access=READ)), flags=WRITE | DENYOOM,
+# Redis 7.2 says of this destination alone that it is read too, which it is not; so clients see it.
+@command("SINTERSTORE", arity=-3, keys=(Keys(1, access="RW UPDATE"), Keys(2, -1, access=READ)), flags=WRITE | DENYOOM,
          since="1.0.0", group="set", syntax="destination key [key ...]")  # fmt: skip
 def sinterstore(shard: Shard, args: Args) -> Reply:
     """Store the members that all sets have, and count them."""

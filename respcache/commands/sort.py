@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from respcache.commands._args import parse_float
-from respcache.commands._spec import DENYOOM, MOVABLEKEYS, READONLY, WRITE, KeyFinder, Keys, command
+from respcache.commands._spec import DENYOOM, READONLY, WRITE, KeyFinder, Keys, command
 from respcache.datatypes.hash import Hash
 from respcache.datatypes.list import List
 from respcache.datatypes.set import Set
@@ -39,6 +39,14 @@ def _store_position(argv: Sequence[bytes]) -> list[int]:
             found = [at]
         at += 1 + _OPERANDS.get(option, 0)
     return found
+
+
+def _unknown_positions(argv: Sequence[bytes]) -> list[int]:
+    """BY and GET read keys that no word of the command names; COMMAND INFO says so in a specification of its own."""
+    return []
+
+
+KEYS = (Keys(1, access="RO ACCESS"), KeyFinder(_unknown_positions, access="RO ACCESS"))
 
 
 def _has_patterns(argv: Sequence[bytes]) -> bool:
@@ -86,7 +94,7 @@ class _Request:
         return self.by is None or b"*" in self.by
 
 
-@command("SORT", arity=-2, keys=(Keys(1, access="RO ACCESS"), KeyFinder(_store_position, access="OW UPDATE")),
+@command("SORT", arity=-2, keys=(*KEYS, KeyFinder(_store_position, access="OW UPDATE")),
          flags=WRITE | DENYOOM, roams=_has_patterns, since="1.0.0", group="generic", categories=CATEGORIES,
          syntax="key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] [ALPHA] "
          "[STORE destination]")  # fmt: skip
@@ -105,10 +113,10 @@ def sort(shard: Shard, args: Args) -> Reply:
     return len(rows)
 
 
-@command("SORT_RO", arity=-2, keys=Keys(1, access="RO ACCESS"), flags=READONLY | MOVABLEKEYS, roams=_has_patterns,
-         since="7.0.0", group="generic", categories=CATEGORIES,
-         syntax="key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] [ALPHA]",
-         )  # fmt: skip
+@command("SORT_RO", arity=-2, keys=KEYS, flags=READONLY, roams=_has_patterns, since="7.0.0", group="generic",
+         categories=CATEGORIES,
+         syntax="key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] "
+         "[ALPHA]")  # fmt: skip
 def sort_ro(shard: Shard, args: Args) -> Reply:
     """Return the elements of a list, a set or a sorted set in order."""
     return _sorted(shard, args.next(), _Request(args, may_store=False))

@@ -58,6 +58,7 @@ def zadd(shard: Shard, args: Args) -> Reply:
         if conditions.xx:
             return 0
         zset = ZSet()
+    zset.expect(len(items))
     added, updated = _add(zset, items, conditions)
     if added or updated:
         shard.changed(key, zset, Event.ZSET, b"zadd")

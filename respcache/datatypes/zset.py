@@ -251,6 +251,11 @@ class ZSet:
 
     # -- encoding: a listpack that has grown beyond the limits becomes a skiplist, and stays one
 
+    def expect(self, count: int) -> None:
+        """So many scores are about to be set. As in Redis, that alone can end a listpack, however few members come."""
+        if count > LIMITS.zset_max_listpack_entries:
+            self.encoding = b"skiplist"
+
     def _grows(self, member: bytes) -> None:
         """A new member is about to come."""
         if len(self) >= LIMITS.zset_max_listpack_entries or len(member) > LIMITS.zset_max_listpack_value:

@@ -92,12 +92,15 @@ class Decoder:
         return len(self._buffer) + self._held
 
     def feed(self, data: bytes) -> list[Argv]:
-        """The commands that `data` completes, in order. Empty ones, which Redis ignores, may be among them."""
+        """The commands that `data` completes, in order. Empty ones, which Redis ignores, may be among them.
+
+        Before authentication it is one command at a time, as it may end the small limits; `feed(b"")` gives the next.
+        """
         if self.error is not None:
             return []
         if not self.authenticated:
             self._buffer += data
-            return self._parse()
+            return self._parse(limit=1)
         commands: list[Argv] = []
         if self._buffer or self._missing:
             self._buffer += data

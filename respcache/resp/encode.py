@@ -6,7 +6,7 @@ A reply is encoded whole before any of it is sent: there is no half reply that a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import isinf, isnan
+from math import copysign, isinf, isnan
 
 from respcache.errors import CommandError
 from respcache.resp.types import Encoded, NullArray, Pairs, Push, Reply, SetReply, Status, Verbatim
@@ -98,13 +98,15 @@ def _pairs(pairs: Pairs, protocol: int, put: Callable[[bytes], None]) -> None:
 def format_double(value: float) -> bytes:
     """A double as Redis 7.2 prints scores: the shortest digits that read back the same.
 
-    Integers that a signed 64-bit integer holds twice over stand plain; ``inf``, ``-inf`` and ``nan`` are lower case;
-    the exponent appears where Redis' shortest-digits printer switches to it (`fpconv_dtoa`).
+    Integers that a signed 64-bit integer holds twice over stand plain, and so does ``-0``; ``inf``, ``-inf`` and
+    ``nan`` are lower case; the exponent appears where Redis' shortest-digits printer switches to it (`fpconv_dtoa`).
     """
     if isinf(value):
         return b"inf" if value > 0 else b"-inf"
     if isnan(value):
         return b"nan"
+    if value == 0:
+        return b"0" if copysign(1, value) > 0 else b"-0"
     if abs(value) < (1 << 62) and value.is_integer():
         return b"%d" % int(value)
     sign = "-" if value < 0 else ""

@@ -20,11 +20,12 @@ _OF_GROUP = {
     "generic": "keyspace",
     "geo": "geo",
     "hyperloglog": "hyperloglog",
-    "pubsub": "pubsub",
     "transactions": "transaction",
     "connection": "connection",
     "scripting": "scripting",
 }
+# A generic command that is about some types says which; it is not one about keys then.
+_TYPES = frozenset(("string", "hash", "list", "set", "sortedset", "stream"))
 _OF_FLAG = (
     (Flag.WRITE, "write"),
     (Flag.READONLY, "read"),
@@ -38,7 +39,7 @@ _OF_FLAG = (
 def categories_of(row: Command) -> list[str]:
     """Names without the ``@``, each once."""
     names = [name for flag, name in _OF_FLAG if flag in row.flags]
-    if row.group in _OF_GROUP and not row.subcommands:
+    if row.group in _OF_GROUP and not row.subcommands and _TYPES.isdisjoint(row.categories):
         names.append(_OF_GROUP[row.group])
     names += row.categories
     names.append("fast" if Flag.FAST in row.flags else "slow")

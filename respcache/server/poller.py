@@ -4,11 +4,18 @@ A trio task for each client costs a task switch and two system calls a chunk. He
 poll object that holds all descriptors, and calls each ready one back; measured, that is worth a third of the whole
 throughput (DESIGN section 6). Callbacks are synchronous and never block. What they enqueue for the shards and for
 clients is sent once, at the end of the round.
+
+While clients talk, even one visit to trio's scheduler a round is dear: a single client's command needs two rounds, one
+for its bytes and one for the shard's answer, and trio would take longer than both. So after a round the poller waits
+for the next one itself, for a moment, and goes back to trio when nothing came, when a callback woke a task
+(`yield_soon`), or when trio has not been visited for a while: its timers and signals are late by that much at most.
+An idle server waits in trio.
 """
 
 from __future__ import annotations
 
 import selectors
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import trio
@@ -21,8 +28,9 @@ if TYPE_CHECKING:
 READ = selectors.EVENT_READ
 WRITE = selectors.EVENT_WRITE
 
-# Rounds without a visit to trio's scheduler while there always is more to do.
-_ROUNDS = 4
+# How long to wait for the next round outside of trio, and how long to stay away from it altogether, in seconds.
+_LINGER = 0.001
+_MAX_AWAY = 0.005
 
 
 class Poller:
@@ -31,6 +39,7 @@ class Poller:
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
         self.in_round = False
+        self._yielding = False
         # Called when a round begins: look at the clock.
         self.before_round: list[Callable[[], object]] = []
         # Called at the end of each round, in order: send what the round has produced.
@@ -60,21 +69,26 @@ class Poller:
         except KeyError:
             pass
 
+    def yield_soon(self) -> None:
+        """A task was woken: let trio run it after this round."""
+        self._yielding = True
+
     async def run(self) -> None:
         """Serve until cancelled."""
         fd = self._selector.fileno()
         try:
             while True:
                 await trio.lowlevel.wait_readable(fd)
-                for _ in range(_ROUNDS):
-                    if not self._round():
-                        break
+                self._yielding = False
+                back_at = monotonic() + _MAX_AWAY
+                while self._round() and not self._yielding and monotonic() < back_at:
+                    pass
         finally:
             self._selector.close()
 
     def _round(self) -> bool:
         """Call back whoever is ready; whether anybody was."""
-        ready = self._selector.select(0)
+        ready = self._selector.select(_LINGER)
         if not ready:
             return False
         self.in_round = True

@@ -16,6 +16,7 @@ from respcache.server.shard_link import NOBODY, Barrier, ShardLink
 from respcache.shard import wire
 
 if TYPE_CHECKING:
+    from respcache.server.poller import Poller
     from respcache.server.session import Session
 
 Argv = list[bytes]
@@ -24,7 +25,8 @@ Argv = list[bytes]
 class Sequencer:
     """Puts commands into the queues of shards."""
 
-    def __init__(self, links: list[ShardLink], router: Router) -> None:
+    def __init__(self, links: list[ShardLink], router: Router, poller: Poller) -> None:
+        self._poller = poller
         self.links = links
         self.router = router
 
@@ -78,7 +80,7 @@ class Sequencer:
 
     def barrier(self, shards: set[int]) -> Barrier:
         """A barrier in the queues of these shards, placed now."""
-        return Barrier([self.links[shard] for shard in sorted(shards)])
+        return Barrier([self.links[shard] for shard in sorted(shards)], self._poller)
 
     def watch(self, session: Session, keys: list[bytes]) -> None:
         """From this point of the order on, changes of these keys fail the session's EXEC."""

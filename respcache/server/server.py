@@ -83,7 +83,7 @@ class Server:
             )
             for index in range(config.shards)
         ]
-        self.sequencer = Sequencer(self.links, self.router)
+        self.sequencer = Sequencer(self.links, self.router, self.poller)
         self.stop_requested = trio.Event()
         self.port = 0
         self.congested = False  # some shard has more queued than `shard-queue-limit`
@@ -141,6 +141,7 @@ class Server:
     def spawn(self, function: Callable[..., Awaitable[Any]], *args: Any) -> None:
         """Run a command's coroutine in a task of its own."""
         self.tasks.start_soon(function, *args)
+        self.poller.yield_soon()
 
     # -- shards
 
@@ -186,6 +187,7 @@ class Server:
         if not self.stop_requested.is_set():
             log.warning("User requested shutdown...")
             self.stop_requested.set()
+            self.poller.yield_soon()
 
 
 def _keep_alive(sock: socket.socket, seconds: int) -> None:

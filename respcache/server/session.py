@@ -40,6 +40,8 @@ Argv = list[bytes]
 _WHILE_SUBSCRIBED = frozenset(
     (b"SUBSCRIBE", b"PSUBSCRIBE", b"SSUBSCRIBE", b"UNSUBSCRIBE", b"PUNSUBSCRIBE", b"SUNSUBSCRIBE")
 ) | {b"PING", b"QUIT", b"RESET"}
+# What an HTTP request has for commands. A web page can make a browser send one here; its body might follow as commands.
+_OF_BROWSERS = (b"POST", b"HOST:")
 # Carried out at once in a MULTI, all others are queued.
 _WHILE_QUEUING = frozenset(("EXEC", "DISCARD", "MULTI", "WATCH", "QUIT", "RESET"))
 
@@ -104,8 +106,9 @@ class Session:
         self.shard_channels: dict[bytes, None] = {}
         self.slots: deque[Batch] = deque()
         self.unanswered = 0  # commands in `slots`
-        self.closing = False
+        self.closing = False  # take no further command, close after the last answer
         self.closed = False
+        self._input_ended = False
         self._decoder = Decoder(server.config.proto_max_bulk_len)
         self._waiting: deque[Argv] = deque()  # commands that came while the session is suspended
         self._suspended = False
@@ -156,11 +159,14 @@ class Session:
         """Take what the client sent. Replies follow through the transport, now or later."""
         self.bytes_in += len(data)
         self.last_active = self.server.clock.last_ms
+        one_by_one = not self.authenticated  # any command may be the one that logs in, and ends the small limits
         commands = self._decoder.feed(data)
-        if self._suspended:
-            self._waiting.extend(commands)
-        else:
-            self._execute(commands)
+        while commands:
+            if self._suspended:
+                self._waiting.extend(commands)
+            else:
+                self._execute(commands)
+            commands = self._decoder.feed(b"") if one_by_one else []
         if self._decoder.error is not None:
             self._hang_up_on_bad_input()
         elif self._decoder.buffered > self.server.config.client_query_buffer_limit:
@@ -169,17 +175,19 @@ class Session:
 
     def end_of_input(self) -> None:
         """The client will send nothing more: answer what it has sent, then close."""
-        self.closing = True
-        if not self.slots and not self._suspended:
-            self.close()
+        self._input_ended = True
+        self._close_when_done()
+
+    def _close_when_done(self) -> None:
+        if (self.closing or self._input_ended) and not self.slots and not self._suspended:
+            self.close(after_writing=True)
 
     def _hang_up_on_bad_input(self) -> None:
-        if self._suspended:
-            return  # once the commands before it are done
+        if self._suspended or self.closing:
+            return  # once the commands before it are done; and only once
         error = self._decoder.error
         assert error is not None
         self.closing = True
-        self._decoder.feed(b"")
         self._answer(error.line())
 
     def _execute(self, commands: list[Argv]) -> None:
@@ -235,6 +243,10 @@ class Session:
         try:
             self._check_and_route(argv)
         except CommandError as error:
+            if argv[0].upper() in _OF_BROWSERS:
+                log.warning(f"Closed {self.transport.peer}: it speaks HTTP; that may be an attack through a browser.")
+                self.close()
+                return
             self.server.stats.errors += 1
             self._answer(error.line())
         except Exception:
@@ -347,11 +359,10 @@ class Session:
         self._waiting.clear()
         if not self.closed:
             self._execute(waiting)
-            if self._decoder.error is not None and not self.closing:
+            if self._decoder.error is not None:
                 self._hang_up_on_bad_input()
             self.apply_backpressure()
-            if self.closing and not self.slots and not self._suspended:
-                self.close()
+            self._close_when_done()
 
     # -- output
 
@@ -391,9 +402,8 @@ class Session:
                     pieces.append(slots.popleft().output())
                 data = b"".join(pieces)
             self._send(data)
-        if self.closing and not slots and not self._suspended:
-            self.close(after_writing=True)
-        elif self._reading_paused:
+        self._close_when_done()
+        if self._reading_paused and not self.closed:
             self.apply_backpressure()
 
     def _send(self, data: bytes) -> None:

@@ -55,10 +55,11 @@ class Ticket(Protocol):
 class Barrier:
     """A place in the queues of several shards at once; its owner waits until it has come to the front of all."""
 
-    __slots__ = ("_missing", "_reached", "links")
+    __slots__ = ("_missing", "_poller", "_reached", "links")
 
-    def __init__(self, links: list[ShardLink]) -> None:
+    def __init__(self, links: list[ShardLink], poller: Poller) -> None:
         self.links = links
+        self._poller = poller
         self._missing = len(links)
         self._reached = trio.Event()
         if not links:
@@ -71,6 +72,7 @@ class Barrier:
         self._missing -= 1
         if not self._missing:
             self._reached.set()
+            self._poller.yield_soon()
 
     async def reached(self) -> None:
         await self._reached.wait()
@@ -97,20 +99,25 @@ NOBODY = Nobody()
 class Call:
     """A ticket that a task waits for."""
 
-    __slots__ = ("_done", "_error", "_result")
+    __slots__ = ("_done", "_error", "_poller", "_result")
 
-    def __init__(self) -> None:
+    def __init__(self, poller: Poller) -> None:
+        self._poller = poller
         self._done = trio.Event()
         self._result: Any = None
         self._error: CommandError | None = None
 
     def deliver(self, result: Any) -> None:
         self._result = result
-        self._done.set()
+        self._wake()
 
     def fail(self, error: CommandError) -> None:
         self._error = error
+        self._wake()
+
+    def _wake(self) -> None:
         self._done.set()
+        self._poller.yield_soon()
 
     async def result(self) -> Any:
         """Wait for the answer. Raises CommandError when the shard died."""
@@ -203,7 +210,7 @@ class ShardLink:
 
     def call_soon(self, item: Item) -> Call:
         """For the owner of the barrier (or for what needs no order): pass the queue; the answer to wait for."""
-        ticket = Call()
+        ticket = Call(self._poller)
         self._items.append(item)
         self._tickets.append(ticket)
         self.flush()
@@ -248,6 +255,7 @@ class ShardLink:
         if not data:
             self._poller.unregister(self._stdout)
             self._ended.set()
+            self._poller.yield_soon()
             return
         for next_deadline, results, events in self._reader.feed(data):
             if events:
@@ -292,7 +300,7 @@ class ShardLink:
 
     async def tick(self) -> None:
         """Let the shard expire what is due now."""
-        ticket = Call()
+        ticket = Call(self._poller)
         self.submit((wire.TICK,), ticket)
         self.flush()
         try:

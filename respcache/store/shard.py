@@ -329,10 +329,13 @@ class Shard:
         self.dirty.discard(client)
 
     def is_dirty(self, client: int) -> bool:
-        """Whether a key that the client watches was modified, or has expired since."""
-        if client in self.dirty:
+        """Whether a key that the client watches was modified, or has expired since.
+
+        A client that watches nothing here asks all the same if it watched keys of a shard that died: they are gone.
+        """
+        if client in self.dirty or client not in self.watched_by:
             return True
-        for index, key in self.watched_by.get(client, ()):
+        for index, key in self.watched_by[client]:
             deadline = self.databases[index].deadlines.get(key)
             if deadline is not None and deadline < self.now:
                 return True

@@ -65,6 +65,10 @@ class Connection:
         self.send_raw(b"".join(map(pack, commands)))
         return [self.read() for _ in commands]
 
+    def read_raw(self, size: int) -> bytes:
+        """So many bytes as they come; fewer only if the server closes the connection."""
+        return self._file.read(size)
+
     def rest(self) -> bytes:
         """Whatever comes until the server closes the connection."""
         return self._file.read()

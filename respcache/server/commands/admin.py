@@ -13,7 +13,6 @@ from respcache.commands._spec import (
     ALLOW_BUSY,
     FAST,
     LOADING,
-    NO_ASYNC_LOADING,
     NO_MULTI,
     NOSCRIPT,
     READONLY,
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from respcache.server.session import Session
 
 CONFIG = ADMIN | NOSCRIPT | LOADING | STALE
+EVERYWHERE = ("request_policy:all_nodes", "response_policy:all_succeeded")  # how a cluster client sends it
 
 
 @container("CONFIG", since="2.0.0", group="server")
@@ -51,7 +51,7 @@ def config_get(session: Session, args: Args) -> Reply:
 
 
 @command("CONFIG SET", arity=-4, flags=CONFIG, since="2.0.0", group="server",
-         syntax="parameter value [parameter value ...]")  # fmt: skip
+         syntax="parameter value [parameter value ...]", tips=EVERYWHERE)  # fmt: skip
 def config_set(session: Session, args: Args) -> Reply:
     """Change directives, all of them or none."""
     if len(args) % 2:
@@ -60,7 +60,7 @@ def config_set(session: Session, args: Args) -> Reply:
     return OK
 
 
-@command("CONFIG RESETSTAT", arity=2, flags=CONFIG, since="2.0.0", group="server")
+@command("CONFIG RESETSTAT", arity=2, flags=CONFIG, since="2.0.0", group="server", tips=EVERYWHERE)
 def config_resetstat(session: Session, args: Args) -> Reply:
     """Set the counters of INFO back to zero."""
     session.server.stats.reset()
@@ -69,7 +69,7 @@ def config_resetstat(session: Session, args: Args) -> Reply:
     return OK
 
 
-@command("CONFIG REWRITE", arity=2, flags=CONFIG, since="2.8.0", group="server")
+@command("CONFIG REWRITE", arity=2, flags=CONFIG, since="2.8.0", group="server", tips=EVERYWHERE)
 def config_rewrite(session: Session, args: Args) -> Reply:
     """Write the configuration back to its file."""
     rewrite(session.server.config)
@@ -135,7 +135,7 @@ _DEBUG_HELP = (
 )  # fmt: skip
 
 
-@command("DEBUG", arity=-2, flags=DEBUG | NO_ASYNC_LOADING, since="1.0.0", group="server",
+@command("DEBUG", arity=-2, flags=DEBUG, since="1.0.0", group="server",
          syntax="subcommand [argument [argument ...]]")  # fmt: skip
 def debug(session: Session, args: Args) -> Any:
     """What tests of clients and of servers ask for; off unless ``enable-debug-command`` allows it."""

@@ -32,10 +32,12 @@ if TYPE_CHECKING:
 
 GREET = NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY
 CLIENT = NOSCRIPT | LOADING | STALE
+EVERYWHERE = ("request_policy:all_nodes", "response_policy:all_succeeded")  # how a cluster client sends it
 TYPES = (b"NORMAL", b"MASTER", b"REPLICA", b"SLAVE", b"PUBSUB")
 
 
-@command("PING", arity=-1, flags=FAST, since="1.0.0", group="connection", syntax="[message]")
+@command("PING", arity=-1, flags=FAST, since="1.0.0", group="connection", syntax="[message]",
+         tips=("request_policy:all_shards", "response_policy:all_succeeded"))  # fmt: skip
 def ping(session: Session, args: Args) -> Reply:
     """Answer PONG, or the message."""
     if len(args) > 1:
@@ -190,7 +192,8 @@ def client_getname(session: Session, args: Args) -> Reply:
     return session.name or None
 
 
-@command("CLIENT SETNAME", arity=3, flags=CLIENT, since="2.6.9", group="connection", syntax="connection-name")
+@command("CLIENT SETNAME", arity=3, flags=CLIENT, since="2.6.9", group="connection", syntax="connection-name",
+         tips=EVERYWHERE)  # fmt: skip
 def client_setname(session: Session, args: Args) -> Reply:
     """Name this connection."""
     name = args.next()
@@ -200,7 +203,7 @@ def client_setname(session: Session, args: Args) -> Reply:
 
 
 @command("CLIENT SETINFO", arity=4, flags=CLIENT, since="7.2.0", group="connection",
-         syntax="<LIB-NAME libname | LIB-VER libver>")  # fmt: skip
+         syntax="<LIB-NAME libname | LIB-VER libver>", tips=EVERYWHERE)  # fmt: skip
 def client_setinfo(session: Session, args: Args) -> Reply:
     """Say which library the client is written with."""
     attribute, value = args.next(), args.next()
@@ -216,14 +219,15 @@ def client_setinfo(session: Session, args: Args) -> Reply:
     return OK
 
 
-@command("CLIENT INFO", arity=2, flags=CLIENT, since="6.2.0", group="connection")
+@command("CLIENT INFO", arity=2, flags=CLIENT, since="6.2.0", group="connection", tips=("nondeterministic_output",))
 def client_info(session: Session, args: Args) -> Reply:
     """Describe this connection."""
     return Verbatim(describe(session) + b"\n")
 
 
 @command("CLIENT LIST", arity=-2, flags=CLIENT | ADMIN, since="2.4.0", group="connection",
-         syntax="[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]]")  # fmt: skip
+         syntax="[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]]",
+         tips=("nondeterministic_output",))  # fmt: skip
 def client_list(session: Session, args: Args) -> Reply:
     """Describe connections: all, or those of a type or with given ids."""
     sessions = session.server.clients.all()

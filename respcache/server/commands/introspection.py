@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from respcache.server.session import Session
 
 COMMAND = LOADING | STALE
+CONNECTION = ("connection",)  # where ACL puts them, though COMMAND DOCS has them in the group "server"
+NOT_KEY = "NOT_KEY"  # the access of a word that only goes where a key of that name would (shard channels)
+_HIDDEN_FLAGS = Flag.MAY_REPLICATE  # as in Redis
 _ARGUMENT_FLAGS = ("optional", "multiple", "multiple_token")
 _OWN_SECTIONS = ("modules", "shards")  # not among those that INFO without arguments shows
 
@@ -55,26 +58,28 @@ async def info(session: Session, args: Args) -> Reply:
 # -- COMMAND
 
 
-@command("COMMAND", arity=-1, flags=COMMAND, since="2.8.13", group="server", tips=("nondeterministic_output_order",))
+@command("COMMAND", arity=-1, flags=COMMAND, since="2.8.13", group="server", categories=CONNECTION,
+         tips=("nondeterministic_output_order",))  # fmt: skip
 def command_(session: Session, args: Args) -> Reply:
     """Describe all commands."""
     return [_describe(row) for row in TABLE.values()]
 
 
-@command("COMMAND HELP", arity=2, flags=LOADING | STALE, since="5.0.0", group="server")
+@command("COMMAND HELP", arity=2, flags=COMMAND, since="5.0.0", group="server", categories=CONNECTION)
 def command_help(session: Session, args: Args) -> Reply:
     """List the subcommands."""
     return help_of("COMMAND")
 
 
-@command("COMMAND COUNT", arity=2, flags=COMMAND, since="2.8.13", group="server")
+@command("COMMAND COUNT", arity=2, flags=COMMAND, since="2.8.13", group="server", categories=CONNECTION)
 def command_count(session: Session, args: Args) -> Reply:
     """Count the commands."""
     return len(TABLE)
 
 
 @command("COMMAND INFO", arity=-2, flags=COMMAND, since="2.8.13", group="server",
-         syntax="[command-name [command-name ...]]", tips=("nondeterministic_output_order",))  # fmt: skip
+         syntax="[command-name [command-name ...]]", categories=CONNECTION,
+         tips=("nondeterministic_output_order",))  # fmt: skip
 def command_info(session: Session, args: Args) -> Reply:
     """Describe some commands, or all."""
     names = args.rest()
@@ -101,14 +106,14 @@ def _describe(row: Command) -> Reply:
         last,
         step,
         SetReply(Status(b"@" + name.encode()) for name in categories_of(row)),
-        [tip.encode() for tip in row.tips],
-        [_describe_keys(spec) for spec in row.keys],
-        [_describe(subcommand) for subcommand in row.subcommands.values()],
+        SetReply(tip.encode() for tip in row.tips),
+        SetReply(_describe_keys(spec) for spec in row.keys),
+        SetReply(_describe(subcommand) for subcommand in row.subcommands.values()),
     ]
 
 
 def _flag_names(row: Command) -> Iterable[bytes]:
-    return (flag.name.lower().encode() for flag in Flag if flag in row.flags and flag.name)
+    return (flag.name.lower().encode() for flag in Flag if flag in row.flags & ~_HIDDEN_FLAGS and flag.name)
 
 
 def _legacy_range(row: Command) -> tuple[int, int, int]:
@@ -150,7 +155,7 @@ def _key_specification(flags: SetReply, search: bytes, place: Reply, find: bytes
 
 
 @command("COMMAND LIST", arity=-2, flags=COMMAND, since="7.0.0", group="server",
-         syntax="[FILTERBY <MODULE module-name | ACLCAT category | PATTERN pattern>]",
+         syntax="[FILTERBY <MODULE module-name | ACLCAT category | PATTERN pattern>]", categories=CONNECTION,
          tips=("nondeterministic_output_order",))  # fmt: skip
 def command_list(session: Session, args: Args) -> Reply:
     """List the names of the commands: all, or those of a module, of a category, or that match a pattern."""
@@ -174,7 +179,8 @@ def command_list(session: Session, args: Args) -> Reply:
 
 
 @command("COMMAND DOCS", arity=-2, flags=COMMAND, since="7.0.0", group="server",
-         syntax="[command-name [command-name ...]]", tips=("nondeterministic_output_order",))  # fmt: skip
+         syntax="[command-name [command-name ...]]", categories=CONNECTION,
+         tips=("nondeterministic_output_order",))  # fmt: skip
 def command_docs(session: Session, args: Args) -> Reply:
     """Document some commands, or all."""
     names = args.rest()
@@ -211,14 +217,15 @@ def _argument(argument: Argument) -> Reply:
     return entry
 
 
-@command("COMMAND GETKEYS", arity=-3, flags=COMMAND, since="2.8.13", group="server", syntax="command [arg [arg ...]]")
+@command("COMMAND GETKEYS", arity=-3, flags=COMMAND, since="2.8.13", group="server",
+         syntax="command [arg [arg ...]]", categories=CONNECTION)  # fmt: skip
 def command_getkeys(session: Session, args: Args) -> Reply:
     """Return the keys of a command line."""
     return [key for key, _ in _keys_of(args.rest())]
 
 
 @command("COMMAND GETKEYSANDFLAGS", arity=-3, flags=COMMAND, since="7.0.0", group="server",
-         syntax="command [arg [arg ...]]")  # fmt: skip
+         syntax="command [arg [arg ...]]", categories=CONNECTION)  # fmt: skip
 def command_getkeysandflags(session: Session, args: Args) -> Reply:
     """Return the keys of a command line, and what the command does to each."""
     return [[key, SetReply(Status(flag.encode()) for flag in _access_flags(access))]
@@ -233,9 +240,10 @@ def _keys_of(argv: list[bytes]) -> list[tuple[bytes, str]]:
         if "wrong number" in error.text:
             raise CommandError("ERR Invalid number of arguments specified for command") from None
         raise CommandError("ERR Invalid command specified") from None
-    if not row.keys:
+    specs = [spec for spec in row.keys if spec.access != NOT_KEY]
+    if not specs:
         raise CommandError("ERR The command has no key arguments")
-    found = [(argv[at], spec.access) for spec in row.keys for at in spec.positions(argv)]
-    if not found:
+    found = [(argv[at], spec.access) for spec in specs for at in spec.positions(argv)]
+    if not found and not row.flags & Flag.NO_MANDATORY_KEYS:
         raise CommandError("ERR Invalid arguments specified for command")
     return found
