@@ -6,6 +6,8 @@ and it has no inline commands. So it only ever sees chunks that end at the end o
 counted: as many ``\\r\\n*`` as commands, as many ``\\r\\n$`` as words, and nothing held back. Whatever does not add up
 (the end of a chunk, inline commands, broken input), and values with bytes in them that could make up for something
 missing elsewhere, go through a second parser, which is slower, incremental, and knows each protocol error of Redis.
+
+One plain command by itself, the most frequent chunk of all, is cut up here faster than hiredis and the counting are.
 """
 
 from __future__ import annotations
@@ -30,6 +32,10 @@ _MANY_WORDS = re.compile(rb"\*[0-9]{6}")
 # What a value needs to look like a header to those who count headers.
 _HEADER_BYTES = b"$*\r\n"
 
+# Headers of arrays and of bulk strings as clients write them.
+_COUNTS = tuple(b"*%d" % count for count in range(64))
+_LENGTHS = tuple(b"$%d" % length for length in range(1024))
+
 Argv = list[bytes]
 
 _NOTHING = object()
@@ -40,6 +46,25 @@ def _new_reader() -> hiredis.Reader:
 
 
 _reader = _new_reader()
+
+
+def _parse_one(data: bytes) -> list[Argv] | None:
+    """The command of a chunk that is exactly one, none of its words holding a line break; None for any other chunk.
+
+    That is what a client without a pipeline sends.
+    """
+    parts = data.split(b"\r\n")
+    words = parts[2:-1:2]
+    try:
+        if (
+            parts[-1] == b""
+            and parts[0] == _COUNTS[len(words)]
+            and parts[1:-1:2] == [_LENGTHS[len(word)] for word in words]
+        ):
+            return [words]
+    except IndexError:
+        pass  # larger than the tables
+    return None
 
 
 def _parse_whole(data: bytes) -> list[Argv] | None:
@@ -117,7 +142,9 @@ class Decoder:
         commands: list[Argv] | None = None
         if data[0] == 42 and len(data) <= _FAST_CHUNK:  # "*"
             if data.endswith(b"\r\n"):
-                commands = _parse_whole(data)
+                if b"\r\n*" not in data:
+                    commands = _parse_one(data)
+                commands = commands or _parse_whole(data)
                 if commands is not None:
                     return commands
             last = data.rfind(b"\r\n*") + 2

@@ -9,6 +9,8 @@ from respcache.errors import CommandError
 from respcache.resp.encode import encode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from respcache.commands._spec import Command
     from respcache.server.session import Session
 
@@ -20,15 +22,14 @@ IN_A_SLOT = object()
 class Batch:
     """The replies of some consecutive commands of a session. `missing` counts the answers still to come."""
 
-    __slots__ = ("count", "data", "missing", "muted", "replies", "session")
+    __slots__ = ("count", "data", "missing", "muted", "session")
 
     def __init__(self, session: Session, count: int, missing: int, data: bytes = b"") -> None:
         self.session = session
         self.count = count
         session.unanswered += count
         self.missing = missing
-        self.data = data  # all replies, joined, when they came in one piece
-        self.replies: list[bytes] = []  # else one by one
+        self.data = data  # all replies, joined
         self.muted = False  # CLIENT REPLY OFF: answered, but not sent
 
     def arrived(self) -> None:
@@ -40,9 +41,23 @@ class Batch:
     def output(self) -> bytes:
         """What to send; the batch is done with that."""
         self.session.unanswered -= self.count
-        if self.muted:
-            return b""
-        return b"".join(self.replies) if self.replies else self.data
+        return b"" if self.muted else self.data
+
+
+class SplitBatch(Batch):
+    """A batch whose commands went to several shards; `shards` says where each one went."""
+
+    __slots__ = ("replies", "shards")
+
+    def __init__(self, session: Session, shards: bytes, missing: int) -> None:
+        super().__init__(session, len(shards), missing)
+        self.shards = shards
+        self.replies: dict[int, Iterator[bytes]] = {}
+
+    def output(self) -> bytes:
+        replies = self.replies
+        self.data = b"".join([next(replies[shard]) for shard in self.shards])
+        return super().output()
 
 
 class WholeRun:
@@ -63,22 +78,20 @@ class WholeRun:
 
 
 class PartialRun:
-    """Ticket of a run that fills some places of its batch."""
+    """Ticket of what one shard has of a `SplitBatch`."""
 
-    __slots__ = ("batch", "places")
+    __slots__ = ("batch", "shard")
 
-    def __init__(self, batch: Batch, places: list[int]) -> None:
+    def __init__(self, batch: SplitBatch, shard: int) -> None:
         self.batch = batch
-        self.places = places
+        self.shard = shard
 
     def deliver(self, result: list[bytes]) -> None:
-        replies = self.batch.replies
-        for place, reply in zip(self.places, result, strict=True):
-            replies[place] = reply
+        self.batch.replies[self.shard] = iter(result)
         self.batch.arrived()
 
     def fail(self, error: CommandError) -> None:
-        self.deliver([error.line()] * len(self.places))
+        self.deliver([error.line()] * self.batch.shards.count(self.shard))
 
 
 class Gathering:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from respcache.commands._spec import Command, Reach
-from respcache.server.replies import Batch, Gathering, PartialRun, WholeRun
+from respcache.server.replies import Batch, Gathering, PartialRun, SplitBatch, WholeRun
 from respcache.server.router import Router, part_of
 from respcache.server.shard_link import NOBODY, Barrier, ShardLink
 from respcache.shard import wire
@@ -35,7 +35,7 @@ class Sequencer:
         for link in self.links:
             link.flush()
 
-    def run(self, session: Session, commands: list[Argv], shards: list[int]) -> None:
+    def run(self, session: Session, commands: list[Argv], shards: bytes) -> None:
         """Commands with their keys on one shard each, `shards` saying which: one run a shard, one batch for all."""
         count = len(commands)
         head = shards[0]
@@ -45,19 +45,14 @@ class Sequencer:
             item = (wire.RUN, session.db, session.protocol, session.id, session.touch, True, commands)
             self.links[head].submit(item, WholeRun(batch))
             return
-        runs: dict[int, tuple[list[Argv], list[int]]] = {}
-        for place, shard in enumerate(shards):
-            run = runs.get(shard)
-            if run is None:
-                run = runs[shard] = ([], [])
-            run[0].append(commands[place])
-            run[1].append(place)
-        batch = Batch(session, count, len(runs))
-        batch.replies = [b""] * count
+        runs: dict[int, list[Argv]] = {shard: [] for shard in set(shards)}
+        for shard, argv in zip(shards, commands, strict=True):
+            runs[shard].append(argv)
+        batch = SplitBatch(session, shards, len(runs))
         session.slots.append(batch)
-        for shard, (part, places) in runs.items():
+        for shard, part in runs.items():
             item = (wire.RUN, session.db, session.protocol, session.id, session.touch, False, part)
-            self.links[shard].submit(item, PartialRun(batch, places))
+            self.links[shard].submit(item, PartialRun(batch, shard))
 
     def gather(self, session: Session, row: Command, parts: list[tuple[int, Argv, list[int]]]) -> None:
         """One command in `parts` of (shard, words, which of its keys): queued in one step, merged when all are in."""

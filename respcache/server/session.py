@@ -10,9 +10,9 @@ what the client sends meanwhile stays queued here, and nothing more is read from
 
 from __future__ import annotations
 
-from binascii import crc_hqx
 from collections import deque
 from inspect import iscoroutine
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 from respcache import errors
@@ -27,7 +27,6 @@ from respcache.server import scan
 from respcache.server.replies import IN_A_SLOT, Batch
 from respcache.server.transactions import Transaction, carry
 from respcache.shard import wire
-from respcache.slots import hash_tag
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -42,6 +41,8 @@ _WHILE_SUBSCRIBED = frozenset(
 ) | {b"PING", b"QUIT", b"RESET"}
 # What an HTTP request has for commands. A web page can make a browser send one here; its body might follow as commands.
 _OF_BROWSERS = (b"POST", b"HOST:")
+# So few unanswered commands that backpressure need not be thought about; the limits are configured, and looked up then.
+_SURELY_FEW = 64
 # Carried out at once in a MULTI, all others are queued.
 _WHILE_QUEUING = frozenset(("EXEC", "DISCARD", "MULTI", "WATCH", "QUIT", "RESET"))
 
@@ -171,7 +172,8 @@ class Session:
             self._hang_up_on_bad_input()
         elif self._decoder.buffered > self.server.config.client_query_buffer_limit:
             self.close()
-        self.apply_backpressure()
+        if self.unanswered > _SURELY_FEW or self._waiting or self.transport.unsent or self.server.congested:
+            self.apply_backpressure()
 
     def end_of_input(self) -> None:
         """The client will send nothing more: answer what it has sent, then close."""
@@ -212,25 +214,22 @@ class Session:
     def _run_of_simple(self, commands: list[Argv], start: int) -> int:
         """Submit the commands from `start` on up to the first that is not simple; its index."""
         server = self.server
-        rows, shard_of_slot = server.simple, server.router.shard_of_slot
-        shards: list[int] = []
+        rows = server.simple
+        keys: list[bytes] = []
         try:
-            for argv in commands[start:] if start else commands:
+            for argv in islice(commands, start, None) if start else commands:
                 fewest, most, at = rows[argv[0]]
                 if not fewest <= len(argv) <= most:
                     break
-                key = argv[at]
-                if b"{" in key:
-                    key = hash_tag(key)
-                shards.append(shard_of_slot[crc_hqx(key, 0) & 16383])
+                keys.append(argv[at])
         except (KeyError, IndexError):
             pass  # another sort of command, or an empty one
-        count = len(shards)
+        count = len(keys)
         if count:
             self._last_argv = commands[start + count - 1]
             server.stats.commands += count
             run = commands if count == len(commands) else commands[start : start + count]
-            server.sequencer.run(self, run, shards)
+            server.sequencer.run(self, run, server.router.shards_of(keys))
         return start + count
 
     # -- one command
@@ -314,7 +313,7 @@ class Session:
             case Reach.KEYS:
                 places = sequencer.router.places(row, argv)
                 if len(places) == 1:
-                    sequencer.run(self, [argv], list(places))
+                    sequencer.run(self, [argv], bytes(places))
                 elif row.gather is not None:
                     sequencer.gather(self, row, sequencer.parts(row, argv, places))
                 else:

@@ -94,7 +94,7 @@ def test_add_errors(do: Transcript) -> None:
 
 
 def test_scores(do: Transcript) -> None:
-    do("ZADD", "z", 1.5, "a", "+inf", "top", "-INF", "bottom", "1e3", "k", 0x10, "x", "-0", "o")
+    do("ZADD", "z", 1.5, "a", "+inf", "top", "-INF", "bottom", "1e3", "k", 16, "x", "-0", "o")
     assert do("ZSCORE", "z", "a") == do.double(1.5)
     assert do("ZSCORE", "z", "k") == do.double(1000)
     assert do("ZSCORE", "z", "o") == do.double(0)
@@ -110,11 +110,12 @@ def test_scores(do: Transcript) -> None:
 
 @pytest.mark.since("7.2")
 def test_the_digits_of_scores(do: Transcript) -> None:
-    do("ZADD", "z", *("0.1", "a", "3.3333333333333335", "b", "1e20", "c", "-1e-7", "d", "1e21", "e", "1e300", "f"))
-    do("ZADD", "z", *("123456789012345678", "g", "0.0001", "h", "5e-324", "i", "-17.25", "j", "1000000", "k"))
-    digits = "-17.25 -1e-7 5e-324 0.0001 0.1 3.3333333333333335 1000000 123456789012345680 1e+20 1e+21 1e+300".split()
+    given = ["-17.25", "-1e-7", "5e-324", "0.0001", "0.1", "3.3333333333333335", "1000000", "123456789012345678", "1e20"]
+    shown = ["-17.25", "-1e-7", "5e-324", "0.0001", "0.1", "3.3333333333333335", "1000000", "123456789012345680", "1e+20"]
+    for number, score in enumerate(given):
+        do("ZADD", "z", score, number)
     scores = [score for _, score in do.pairs(do("ZRANGE", "z", 0, -1, "WITHSCORES"))]
-    assert scores == ([float(text) for text in digits] if do.protocol == 3 else [text.encode() for text in digits])
+    assert scores == ([float(text) for text in shown] if do.protocol == 3 else [text.encode() for text in shown])
 
 
 def test_minus_zero(do: Transcript) -> None:

@@ -1,0 +1,249 @@
+"""Write docs/reference from the code: `python -m compat.docs`; with `--check`, only say whether it is up to date.
+
+Three pages: the commands (from the table), the directives (from the configuration), and how respcache differs from
+Redis (compat/differences.toml). Nobody edits them by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tomllib
+from collections.abc import Callable, Iterable, Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import respcache.commands.all
+import respcache.server.commands  # noqa: F401 - fills the table with main's own commands
+from respcache import REDIS_VERSION
+from respcache.commands._spec import TABLE, Command, Keys, Reach
+from respcache.config.directives import DIRECTIVES, Directive
+
+HERE = Path(__file__).parent
+REFERENCE = HERE.parent / "docs" / "reference"
+
+MADE_BY = "<!-- Made by `python -m compat.docs`; do not edit. -->"
+
+GROUPS = {
+    "generic": "Keys",
+    "string": "Strings",
+    "bitmap": "Bitmaps",
+    "hash": "Hashes",
+    "list": "Lists",
+    "set": "Sets",
+    "sorted_set": "Sorted sets",
+    "stream": "Streams",
+    "geo": "Geo",
+    "hyperloglog": "HyperLogLog",
+    "pubsub": "Publish and subscribe",
+    "transactions": "Transactions",
+    "scripting": "Scripts",
+    "connection": "Connections",
+    "server": "Server",
+}
+
+# Defaults that depend on the machine.
+DEFAULTS = {"shards": "2 to 4", "dir": "where it was started"}
+
+
+class Stale(Exception):
+    """The sources of the pages contradict each other; the text says where."""
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m compat.docs", description="Write docs/reference from the code.")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if a page is not up to date")
+    check = parser.parse_args(arguments).check
+    try:
+        pages = {name: make() for name, make in PAGES.items()}
+    except Stale as error:
+        print(f"compat/differences.toml: {error}", file=sys.stderr)
+        return 1
+    stale = [name for name, text in pages.items() if _current(REFERENCE / name) != text]
+    if check:
+        for name in stale:
+            print(f"docs/reference/{name} is not up to date: run `python -m compat.docs`", file=sys.stderr)
+        return 1 if stale else 0
+    REFERENCE.mkdir(parents=True, exist_ok=True)
+    for name in stale:
+        REFERENCE.joinpath(name).write_text(pages[name], "utf-8")
+        print(f"docs/reference/{name}")
+    return 0
+
+
+def _current(page: Path) -> str | None:
+    return page.read_text("utf-8") if page.exists() else None
+
+
+def rows() -> Iterator[Command]:
+    """All commands, a container before its subcommands."""
+    for row in TABLE.values():
+        yield row
+        yield from row.subcommands.values()
+
+
+# -- commands
+
+
+def commands_page() -> str:
+    shown = [row for row in rows() if not row.subcommands or row.accepts(1)]
+    parts = [
+        "# Commands",
+        MADE_BY,
+        f"respcache has {len(shown)} commands, subcommands counted. They behave as in Redis "
+        f"{REDIS_VERSION.rsplit('.', 1)[0]}, with all options; what does not is under [differences](differences.md), "
+        "which also lists the commands that are missing.",
+        "*Over shards* says what happens when the keys of one command live on several shards. However it runs, it is "
+        "atomic (see [architecture](../concepts/architecture.md#what-is-atomic)).",
+        _table(("over shards", "means"), REACHES.items()),
+    ]
+    groups = sorted({row.group for row in shown}, key=list(GROUPS).index)
+    for group in groups:
+        of_group = [row for row in shown if row.group == group]
+        parts += [f"## {GROUPS[group]}", _table(("command", "since", "over shards", ""), map(_command_cells, of_group))]
+    return _page(parts)
+
+
+REACHES = {
+    "-": "it has no keys, or one, or keys that are not data: nothing to spread",
+    "split": "each shard gets its part, all at one moment, and the replies are merged",
+    "carried": "the keys are brought to one shard while all of these shards wait",
+    "all": "every shard does it, all at one moment",
+    "in turn": "one shard after the other; the cursor says which is next",
+}
+
+
+def over_shards(row: Command) -> str:
+    """One of REACHES."""
+    if row.reach is Reach.ALL:
+        return "all"
+    if row.reach is Reach.CURSOR:
+        return "in turn"
+    one_key = len(row.keys) == 1 and isinstance(row.keys[0], Keys) and row.keys[0].last is None
+    if row.reach is Reach.LOCAL or not row.keys or one_key:
+        return "-"
+    return "carried" if row.gather is None else "split"
+
+
+def _command_cells(row: Command) -> tuple[str, ...]:
+    return f"`{row.name} {row.syntax}`".replace(" `", "`"), row.since, over_shards(row), row.summary
+
+
+# -- configuration
+
+
+def configuration_page() -> str:
+    own_defaults = [row for row in DIRECTIVES.values() if not row.unused]
+    unused = [row for row in DIRECTIVES.values() if row.unused]
+    return _page(
+        [
+            "# Configuration",
+            MADE_BY,
+            "Directives come from a file in the form of redis.conf, from the command line (`--port 7777`), and from "
+            "CONFIG SET while the server runs; CONFIG REWRITE writes them back. Those marked *at the start* cannot be "
+            "set later.",
+            _table(("directive", "default", "", "what it does"), map(_directive_cells, own_defaults)),
+            "## Known, without effect",
+            "All other directives of Redis 7.2 are known: they are checked, kept, and shown by CONFIG GET, so that an "
+            "existing redis.conf works. They have no effect.",
+            _table(("directive", "default"), ((_names(row), _default(row)) for row in unused)),
+        ]
+    )
+
+
+def _directive_cells(row: Directive) -> tuple[str, ...]:
+    return _names(row), _default(row), "at the start" if row.fixed else "", row.help
+
+
+def _names(row: Directive) -> str:
+    return f"`{row.name}`, `{row.alias}`" if row.alias else f"`{row.name}`"
+
+
+def _default(row: Directive) -> str:
+    if row.name in DEFAULTS:
+        return DEFAULTS[row.name]
+    shown = row.kind.show(row.default)
+    return f"`{shown}`" if shown else "empty"
+
+
+# -- differences
+
+
+def differences_page() -> str:
+    """Raises Stale."""
+    entries = tomllib.loads(HERE.joinpath("differences.toml").read_text("utf-8"))
+    _check_differences(entries["difference"])
+    missing = _missing(entries["missing"])
+    parts = [
+        "# Differences from Redis",
+        MADE_BY,
+        f"Measured against Redis {REDIS_VERSION.rsplit('.', 1)[0]}. Whatever is not on this page and differs is a bug.",
+        "## What behaves otherwise",
+    ]
+    for entry in entries["difference"]:
+        parts += [f"### {entry['title']}", *_difference_lines(entry)]
+    parts.append("## Missing commands")
+    for title, reason, names in missing:
+        parts += [f"### {title}", reason, ", ".join(f"`{name}`" for name in names) + "."]
+    return _page(parts)
+
+
+def _difference_lines(entry: dict[str, Any]) -> Iterator[str]:
+    if entry["commands"]:
+        yield "*" + ", ".join(entry["commands"]) + "*"
+    yield f"- Redis: {entry['genuine']}\n- respcache: {entry['here']}\n- Why: {entry['reason']}"
+
+
+def _check_differences(entries: list[dict[str, Any]]) -> None:
+    known = {row.name for row in rows()}
+    for entry in entries:
+        if unknown := set(entry["commands"]) - known:
+            raise Stale(f"{entry['name']} speaks of commands that are not there: {', '.join(sorted(unknown))}")
+
+
+def missing_commands() -> list[str]:
+    """The commands of Redis that respcache does not have."""
+    lines = HERE.joinpath("redis_commands.txt").read_text("utf-8").splitlines()
+    known = {row.name for row in rows()}
+    return [line for line in lines if not line.startswith("#") and line not in known]
+
+
+def _missing(entries: Iterable[dict[str, Any]]) -> list[tuple[str, str, list[str]]]:
+    """Title, reason and names of each group of missing commands. Raises Stale unless each has just one reason."""
+    left = missing_commands()
+    groups = []
+    for entry in entries:
+        for pattern in entry["commands"]:
+            if not any(fnmatchcase(name, pattern) for name in left):
+                raise Stale(f"{entry['title']}: {pattern} names no missing command (any more)")
+        names = [name for name in left if any(fnmatchcase(name, pattern) for pattern in entry["commands"])]
+        left = [name for name in left if name not in names]
+        groups.append((entry["title"], entry["reason"], names))
+    if left:
+        raise Stale(f"missing without a reason: {', '.join(left)}")
+    return groups
+
+
+# -- Markdown
+
+
+def _page(parts: Iterable[str]) -> str:
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(head: Iterable[str], body: Iterable[Iterable[str]]) -> str:
+    head = tuple(head)
+    lines = [head, tuple("---" for _ in head), *body]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "commands.md": commands_page,
+    "configuration.md": configuration_page,
+    "differences.md": differences_page,
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
