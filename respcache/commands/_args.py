@@ -7,7 +7,7 @@ of the wire, and look at the data afterwards get that order for nothing.
 from __future__ import annotations
 
 import re
-from math import isinf, isnan
+from math import inf, isinf, isnan
 
 from respcache.errors import (
     DB_OUT_OF_RANGE,
@@ -43,19 +43,25 @@ def parse_int(data: bytes | bytearray) -> int | None:
 
 def parse_float(data: bytes | bytearray) -> float | None:
     """A double as Redis' getDoubleFromObject reads it ("inf" allowed, NaN and surrounding blanks not), or None."""
-    try:
-        if _FLOAT.match(data):
-            value = float(data)
-        elif _HEX_FLOAT.match(data):
-            value = float.fromhex(data.decode())
-        else:
-            return None
-    except OverflowError:  # hexadecimal only
-        return None
+    value = parse_any_float(data)
     # strtod's ERANGE: a number too large for a double is no infinity, one too small is no zero.
-    if (isinf(value) and data[-1] not in b"fFyY") or (value == 0.0 and _NON_ZERO.match(data)):
+    if value is not None and (
+        (isinf(value) and data[-1] not in b"fFyY") or (value == 0.0 and _NON_ZERO.match(data))
+    ):
         return None
     return value
+
+
+def parse_any_float(data: bytes | bytearray) -> float | None:
+    """As `parse_float`; a number too large is infinite, and one too small is zero: nobody asks strtod whether it was."""
+    if _FLOAT.match(data):
+        return float(data)
+    if not _HEX_FLOAT.match(data):
+        return None
+    try:
+        return float.fromhex(data.decode())
+    except OverflowError:
+        return -inf if data.startswith(b"-") else inf
 
 
 # A mantissa that is not zero.

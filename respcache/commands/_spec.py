@@ -16,7 +16,7 @@ from itertools import chain
 from typing import Any, NamedTuple, TypeVar
 
 from respcache import errors
-from respcache.resp.types import Reply
+from respcache.resp.types import OK, Reply
 
 
 class Flag(IntFlag):
@@ -125,10 +125,9 @@ def total(parts: list[Part]) -> Reply:
     return sum(int(part.reply) for part in parts)
 
 
-def first(parts: list[Part]) -> Reply:
-    """Every shard says the same (FLUSHALL, MSET): one of them will do."""
-    reply: Reply = parts[0].reply
-    return reply
+def all_succeeded(parts: list[Part]) -> Reply:
+    """Every shard says OK (FLUSHALL, MSET); that it did travels without a word."""
+    return OK
 
 
 def concatenated(parts: list[Part]) -> Reply:
@@ -156,6 +155,7 @@ class Command:
     """One row of the table. `name` is in upper case; a subcommand is ``CONFIG GET``, its wire name ``config|get``."""
 
     __slots__ = (
+        "_step",
         "arity",
         "categories",
         "first_key",
@@ -203,6 +203,9 @@ class Command:
         # The router's fast path: the one key of a single-key command, 0 for everything that needs a closer look.
         fixed = keys[0] if len(keys) == 1 and isinstance(keys[0], Keys) and keys[0].last is None else None
         self.first_key = fixed.first if fixed is not None and reach is Reach.KEYS and roams is None else 0
+        # Words that come in groups up to the end (MSET key value ...) must make up whole groups.
+        open_ended = len(keys) == 1 and isinstance(keys[0], Keys) and keys[0].last == -1
+        self._step = keys[0].step if open_ended else 1  # type: ignore[union-attr]  # it is Keys then
         self.flags = flags | (MOVABLEKEYS if any(not isinstance(k, Keys) for k in keys) else NO_FLAGS)
         self.gather = gather
         self.reach = reach
@@ -220,7 +223,7 @@ class Command:
 
     def accepts(self, count: int) -> bool:
         """Whether `count` words, the name included, satisfy the arity."""
-        return self.min_words <= count <= self.max_words
+        return self.min_words <= count <= self.max_words and (count - self.min_words) % self._step == 0
 
     def key_positions(self, argv: Sequence[bytes]) -> list[int]:
         """Indexes into `argv` of all its keys, in order of the specifications."""
@@ -239,7 +242,7 @@ class Command:
 def _operand(argv: Sequence[bytes], option: bytes, default: int) -> int:
     """The number behind the last `option`; `default` where there is none: the handler will say what is wrong."""
     for at in range(len(argv) - 2, 0, -1):
-        if argv[at].upper() == option and argv[at + 1].isdigit():
+        if argv[at].upper() == option and argv[at + 1].isdigit() and len(argv[at + 1]) < 10:
             return int(argv[at + 1])
     return default
 

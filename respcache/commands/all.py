@@ -11,6 +11,7 @@ FAMILIES = (
     "key_info",
     "sort",
     "strings",
+    "lcs",
     "bitmaps",
     "hashes",
     "lists",

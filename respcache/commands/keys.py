@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from respcache.commands._spec import DENYOOM, FAST, READONLY, WRITE, Keys, Part, Reach, command, total
+from respcache.commands._spec import DENYOOM, FAST, READONLY, WRITE, Keys, Reach, all_succeeded, command, total
 from respcache.datatypes.types import copy_value, type_name
 from respcache.errors import DB_OUT_OF_RANGE, NO_SUCH_KEY, SAME_OBJECT, CommandError, WrongSyntax
 from respcache.resp.types import OK, Reply, Status
@@ -173,10 +173,6 @@ def _database(shard: Shard, args: Args) -> int:
 # -- whole databases: a part for every shard, so replies that every part can give
 
 
-def _done(parts: list[Part]) -> Reply:
-    return OK
-
-
 @command("DBSIZE", arity=1, reach=Reach.ALL, gather=total, flags=READONLY | FAST, since="1.0.0", group="server",
          categories=KEYSPACE, tips=("request_policy:all_shards", "response_policy:agg_sum"))  # fmt: skip
 def dbsize(shard: Shard, args: Args) -> Reply:
@@ -184,17 +180,17 @@ def dbsize(shard: Shard, args: Args) -> Reply:
     return len(shard.db)
 
 
-@command("FLUSHDB", arity=-1, reach=Reach.ALL, gather=_done, flags=WRITE, since="1.0.0", group="server",
+@command("FLUSHDB", arity=-1, reach=Reach.ALL, gather=all_succeeded, flags=WRITE, since="1.0.0", group="server",
          syntax="[ASYNC | SYNC]", categories=("keyspace", "dangerous"),
          tips=("request_policy:all_shards", "response_policy:all_succeeded"))  # fmt: skip
 def flushdb(shard: Shard, args: Args) -> Reply:
     """Remove all keys of the selected database."""
     _take_flush_mode(args)
     shard.flush(shard.db_index)
-    return None
+    return OK
 
 
-@command("FLUSHALL", arity=-1, reach=Reach.ALL, gather=_done, flags=WRITE, since="1.0.0", group="server",
+@command("FLUSHALL", arity=-1, reach=Reach.ALL, gather=all_succeeded, flags=WRITE, since="1.0.0", group="server",
          syntax="[ASYNC | SYNC]", categories=("keyspace", "dangerous"),
          tips=("request_policy:all_shards", "response_policy:all_succeeded"))  # fmt: skip
 def flushall(shard: Shard, args: Args) -> Reply:
@@ -202,7 +198,7 @@ def flushall(shard: Shard, args: Args) -> Reply:
     _take_flush_mode(args)
     for index in range(len(shard.databases)):
         shard.flush(index)
-    return None
+    return OK
 
 
 def _take_flush_mode(args: Args) -> None:
@@ -212,7 +208,7 @@ def _take_flush_mode(args: Args) -> None:
     args.end()
 
 
-@command("SWAPDB", arity=3, reach=Reach.ALL, gather=_done, flags=WRITE | FAST, since="4.0.0", group="server",
+@command("SWAPDB", arity=3, reach=Reach.ALL, gather=all_succeeded, flags=WRITE | FAST, since="4.0.0", group="server",
          syntax="index1 index2", categories=("keyspace", "dangerous"))  # fmt: skip
 def swapdb(shard: Shard, args: Args) -> Reply:
     """Exchange two databases, for all clients at once."""
@@ -222,4 +218,4 @@ def swapdb(shard: Shard, args: Args) -> Reply:
         raise CommandError(DB_OUT_OF_RANGE)
 
     shard.swap(one, other)
-    return None
+    return OK

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from respcache.commands._args import parse_float, parse_int
+from respcache.commands._args import parse_any_float, parse_int
 from respcache.commands._spec import DENYOOM, FAST, READONLY, WRITE, Keys, command
 from respcache.datatypes.zset import LexBound, LexRange, ScoreRange, ZSet
 from respcache.errors import MIN_MAX_NOT_FLOAT, MIN_MAX_NOT_STRING, CommandError, NotAnInteger, WrongSyntax
@@ -68,7 +68,7 @@ def _score(text: bytes) -> float:
 
     C's strtod reads it: blanks in front are skipped, and nothing at all is zero (``ZRANGEBYSCORE z "" (``).
     """
-    value = parse_float(text.lstrip()) if text else 0.0
+    value = parse_any_float(text.lstrip()) if text else 0.0
     if value is None:
         raise CommandError(MIN_MAX_NOT_FLOAT)
     return value

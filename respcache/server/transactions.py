@@ -62,7 +62,13 @@ async def _carry(server: Server, session: Session, row: Command, argv: Argv, pla
     """
     home = server.links[server.router.shard_of(argv[row.key_positions(argv)[0]])]
     databases = row.key_databases(argv, session.db)
-    foreign = {(databases[at], argv[at]): shard for shard, at_all in places.items() for at in at_all}
+    # Keys in a database that there is not stay where they are: the handler says what is wrong.
+    foreign = {
+        (databases[at], argv[at]): shard
+        for shard, at_all in places.items()
+        for at in at_all
+        if databases[at] < server.config.databases
+    }
     context = (session.db, session.protocol, session.id, session.touch)
     for _ in range(_MAX_CARRIES):
         foreign = {place: shard for place, shard in foreign.items() if shard != home.index}

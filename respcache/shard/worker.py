@@ -11,6 +11,7 @@ from respcache.datatypes.types import dump_value, load_value
 from respcache.errors import CommandError
 from respcache.logs import log_exception
 from respcache.resp.encode import NULL, encode
+from respcache.resp.types import OK
 from respcache.shard import wire
 from respcache.store.shard import ForeignKeys
 
@@ -130,7 +131,8 @@ class Worker:
     def _part(self, db: int, protocol: int, client: int, touch: bool, argv: Argv) -> tuple[bool, Any]:
         self._enter(db, protocol, client, touch)
         try:
-            return True, self._call(argv)
+            reply = self._call(argv)
+            return True, None if reply is OK else reply
         except CommandError as error:
             return False, error.text
         except Exception:
