@@ -55,25 +55,26 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m compat.docs", description="Write docs/reference from the code.")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a page is not up to date")
     check = parser.parse_args(arguments).check
+    results = [_update(REFERENCE / name, make, check) for name, make in PAGES.items()]
+    return 0 if all(results) else 1
+
+
+def _update(page: Path, make: Callable[[], str], check: bool) -> bool:
+    """Write a page if it is not up to date, or only say so; whether all is well then."""
     try:
-        pages = {name: make() for name, make in PAGES.items()}
+        text = make()
     except Stale as error:
         print(f"compat/differences.toml: {error}", file=sys.stderr)
-        return 1
-    stale = [name for name, text in pages.items() if _current(REFERENCE / name) != text]
+        return False
+    if page.exists() and page.read_text("utf-8") == text:
+        return True
     if check:
-        for name in stale:
-            print(f"docs/reference/{name} is not up to date: run `python -m compat.docs`", file=sys.stderr)
-        return 1 if stale else 0
-    REFERENCE.mkdir(parents=True, exist_ok=True)
-    for name in stale:
-        REFERENCE.joinpath(name).write_text(pages[name], "utf-8")
-        print(f"docs/reference/{name}")
-    return 0
-
-
-def _current(page: Path) -> str | None:
-    return page.read_text("utf-8") if page.exists() else None
+        print(f"{page.name} is not up to date: run `python -m compat.docs`", file=sys.stderr)
+        return False
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(text, "utf-8")
+    print(f"wrote {page}")
+    return True
 
 
 def rows() -> Iterator[Command]:

@@ -25,7 +25,7 @@ from tests.support.resp import Connection
 
 ROOT = Path(respcache.__file__).parents[1]
 GENERATED = [ROOT / "docs" / "reference" / name for name in docs.PAGES]
-WRITTEN = [ROOT / "README.md", ROOT / "CHANGELOG.md"] + sorted(set(ROOT.glob("docs/**/*.md")) - set(GENERATED))
+WRITTEN = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(set(ROOT.glob("docs/**/*.md")) - set(GENERATED))]
 PAGES = [*WRITTEN, *GENERATED]
 
 # Shows a piece of the code, instead of being code that uses it.
@@ -88,7 +88,7 @@ def test_a_quoted_command_is_the_code() -> None:
     class Inline(ast.NodeTransformer):
         """READ -> "RO ACCESS": the page spells out what the module has a name for."""
 
-        def visit_Name(self, node: ast.Name) -> ast.AST:  # noqa: N802 - the name that ast asks for
+        def visit_Name(self, node: ast.Name) -> ast.AST:
             value = constants.get(node.id)
             return value if isinstance(value, ast.Constant) else node
 

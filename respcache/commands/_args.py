@@ -53,7 +53,7 @@ def parse_float(data: bytes | bytearray) -> float | None:
 
 
 def parse_any_float(data: bytes | bytearray) -> float | None:
-    """As `parse_float`; a number too large is infinite, and one too small is zero: nobody asks strtod whether it was."""
+    """As `parse_float`, for those who do not ask strtod about its range: too large is infinite, too small is zero."""
     if _FLOAT.match(data):
         return float(data)
     if not _HEX_FLOAT.match(data):

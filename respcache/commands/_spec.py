@@ -155,7 +155,6 @@ class Command:
     """One row of the table. `name` is in upper case; a subcommand is ``CONFIG GET``, its wire name ``config|get``."""
 
     __slots__ = (
-        "_step",
         "arity",
         "categories",
         "first_key",
@@ -170,6 +169,7 @@ class Command:
         "reach",
         "roams",
         "since",
+        "step",
         "subcommands",
         "summary",
         "syntax",
@@ -205,7 +205,7 @@ class Command:
         self.first_key = fixed.first if fixed is not None and reach is Reach.KEYS and roams is None else 0
         # Words that come in groups up to the end (MSET key value ...) must make up whole groups.
         open_ended = len(keys) == 1 and isinstance(keys[0], Keys) and keys[0].last == -1
-        self._step = keys[0].step if open_ended else 1  # type: ignore[union-attr]  # it is Keys then
+        self.step = keys[0].step if open_ended else 1  # type: ignore[union-attr]  # it is Keys then
         self.flags = flags | (MOVABLEKEYS if any(not isinstance(k, Keys) for k in keys) else NO_FLAGS)
         self.gather = gather
         self.reach = reach
@@ -223,7 +223,7 @@ class Command:
 
     def accepts(self, count: int) -> bool:
         """Whether `count` words, the name included, satisfy the arity."""
-        return self.min_words <= count <= self.max_words and (count - self.min_words) % self._step == 0
+        return self.min_words <= count <= self.max_words
 
     def key_positions(self, argv: Sequence[bytes]) -> list[int]:
         """Indexes into `argv` of all its keys, in order of the specifications."""
@@ -289,7 +289,15 @@ def command(
 
 
 def lookup(argv: Sequence[bytes]) -> Command:
-    """The row that `argv` calls, its arity checked. Raises CommandError as Redis words it."""
+    """The row that `argv` calls, the number of words checked. Raises CommandError as Redis words it."""
+    row = find_row(argv)
+    if not row.accepts(len(argv)) or (len(argv) - row.min_words) % row.step:
+        raise errors.wrong_arity(row.wire_name)
+    return row
+
+
+def find_row(argv: Sequence[bytes]) -> Command:
+    """The row that `argv` calls, by its name. Raises CommandError."""
     row = TABLE.get(argv[0]) or TABLE.get(argv[0].upper())
     if row is None:
         raise errors.unknown_command(list(argv))
@@ -298,8 +306,6 @@ def lookup(argv: Sequence[bytes]) -> Command:
         if subcommand is None:
             raise errors.unknown_subcommand(row.name, argv[1])
         row = subcommand
-    if not row.accepts(len(argv)):
-        raise errors.wrong_arity(row.wire_name)
     return row
 
 

@@ -79,6 +79,7 @@ _GROUP_NAMES = {
         ("by", "circle box"),
         ("key-selector", "key empty-string"),
         ("client-type", "normal master replica pubsub"),
+        ("client-type", "normal master slave replica pubsub"),
         ("comparison", "gt lt"),
         ("condition", "nx xx"),
         ("condition", "nx xx gt lt"),
@@ -93,7 +94,7 @@ _GROUP_NAMES = {
         ("full-block", "full count"),
         ("id-selector", "auto-id id"),
         ("id-selector", "new-id id"),
-        ("new-format", "client-id client-type username ip:port skipme"),
+        ("new-format", "client-id client-type username addr laddr skipme"),
         ("operation", "and or xor not"),
         ("operation", "get-block write"),
         ("operator", "equal approximately"),
@@ -249,7 +250,9 @@ class _Parser:
         if len(operands) > 1:
             return Argument(_BLOCK_NAMES.get(token, token.lower()), "block", token, arguments=tuple(operands))
         operand = operands[0]
-        return replace(operand, token=token, name=token.lower() if operand.name == _ANY_MODE else operand.name)
+        # A value is called what the syntax calls it, unless that is no name but a form (ADDR ip:port).
+        has_name = operand.name != _ANY_MODE and ":" not in operand.name
+        return replace(operand, token=token, name=operand.name if has_name else token.lower())
 
     def _is_repetition(self) -> bool:
         """Whether the bracket here ends in three dots."""

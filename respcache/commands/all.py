@@ -9,6 +9,7 @@ FAMILIES = (
     "key_expiry",
     "key_scan",
     "key_info",
+    "memory",
     "sort",
     "strings",
     "lcs",

@@ -1,15 +1,13 @@
-"""What the server knows about one key: OBJECT and MEMORY USAGE."""
+"""What the server knows about one key: OBJECT."""
 
 from __future__ import annotations
 
-from sys import getsizeof
 from typing import TYPE_CHECKING
 
 from respcache.commands._args import parse_int
 from respcache.commands._help import help_of
 from respcache.commands._spec import LOADING, READONLY, STALE, Keys, command, container
-from respcache.datatypes.sizes import memory_of
-from respcache.errors import SYNTAX, CommandError, WrongSyntax
+from respcache.errors import CommandError
 from respcache.resp.types import Reply
 
 if TYPE_CHECKING:
@@ -26,13 +24,6 @@ EMBEDDED = 44
 # Redis has the integers below this once for all keys; their reference count shows as the highest there is.
 SHARED_INTEGERS = 10000
 SHARED_REFERENCES = 2147483647
-
-# How many elements MEMORY USAGE measures unless told otherwise.
-SAMPLES = 5
-
-# About what a key takes in the tables of its database, itself and its value apart: an entry in a dict that is half
-# full, three places in the parallel lists, and the number that leads from one to the others.
-PLACE = 110
 
 
 @container("OBJECT", since="2.2.3", group="generic")
@@ -97,31 +88,3 @@ def object_refcount(shard: Shard, args: Args) -> Reply:
 def object_help(shard: Shard, args: Args) -> Reply:
     """List the subcommands."""
     return help_of("OBJECT")
-
-
-@container("MEMORY", since="4.0.0", group="server")
-def memory(shard: Shard, args: Args) -> Reply:
-    """Tell how memory is used."""
-    raise AssertionError("only its subcommands are called")
-
-
-@command("MEMORY HELP", arity=2, flags=LOADING | STALE, since="4.0.0", group="server")
-def memory_help(shard: Shard, args: Args) -> Reply:
-    """List the subcommands."""
-    return help_of("MEMORY")
-
-
-@command("MEMORY USAGE", arity=-3, keys=Keys(2, access="RO"), flags=READONLY, since="4.0.0", group="server",
-         syntax="key [SAMPLES count]")  # fmt: skip
-def memory_usage(shard: Shard, args: Args) -> Reply:
-    """Estimate how many bytes a key and its value take."""
-    key, samples = args.next(), SAMPLES
-    while len(args):
-        if not args.flag(b"SAMPLES") or not len(args):
-            raise WrongSyntax
-        samples = args.int(low=0, range_error=SYNTAX)
-
-    value = shard.peek(key)
-    if value is None:
-        return None
-    return PLACE + getsizeof(key) + memory_of(value, samples)

@@ -23,10 +23,9 @@ from respcache.logs import log, log_exception
 from respcache.resp.decode import Decoder
 from respcache.resp.encode import encode
 from respcache.resp.types import QUEUED, Reply
-from respcache.server import scan
 from respcache.server.replies import IN_A_SLOT, Batch
+from respcache.server.scan import Scan, ScanTicket
 from respcache.server.transactions import Transaction, carry
-from respcache.shard import wire
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -269,7 +268,10 @@ class Session:
             row = lookup(argv)
             self._last_argv = argv
             self._check(row)
-        except CommandError:
+        except CommandError as error:
+            if argv[0].upper() == b"EXEC":  # such as EXEC with arguments: even so, it ends the transaction
+                self.discard()
+                raise CommandError(f"{errors.EXEC_ABORTED_BY} {error.text.removeprefix('ERR ')}") from None
             if self.transaction is not None:
                 self.transaction.aborted = True
             raise
@@ -286,6 +288,12 @@ class Session:
             self.server.clients.wait_for_unpause(self)
             return
         self.route(row, argv)
+
+    def discard(self) -> None:
+        """Forget what was queued since MULTI, and what was watched."""
+        self.transaction = None
+        self.server.sequencer.unwatch(self)
+        self.update_plain()
 
     def _check(self, row: Command) -> None:
         if not self.authenticated and not row.flags & Flag.NO_AUTH:
@@ -321,12 +329,10 @@ class Session:
                     self._await_reply(carry(self.server, barrier, self, row, argv, places))
 
     def _scan(self, argv: Argv) -> None:
-        shard, local = scan.shard_of_cursor(argv, self.server.router.shards)
+        scan = Scan(self, argv)
         batch = Batch(self, 1, 1)
         self.slots.append(batch)
-        ticket = scan.ScanTicket(batch, shard, self.server.router.shards)
-        item = (wire.PART, self.db, self.protocol, self.id, self.touch, local)
-        self.server.links[shard].submit(item, ticket)
+        ScanTicket(batch, scan).submit()
 
     def _await_reply(self, reply: Coroutine[Any, Any, Reply]) -> None:
         """Suspend the session until a coroutine has its reply."""

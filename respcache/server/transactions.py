@@ -16,8 +16,8 @@ from respcache.commands._spec import Command, Part, Reach
 from respcache.errors import CommandError
 from respcache.resp.encode import encode
 from respcache.resp.types import NULL_ARRAY, Encoded, Reply
-from respcache.server import scan
 from respcache.server.replies import IN_A_SLOT, Batch, merge
+from respcache.server.scan import Scan
 from respcache.shard import wire
 
 if TYPE_CHECKING:
@@ -248,7 +248,7 @@ async def _gather(session: Session, row: Command, argv: Argv) -> bytes:
 
 
 async def _scan(session: Session, argv: Argv) -> bytes:
-    shards = session.server.router.shards
-    shard, local = scan.shard_of_cursor(argv, shards)
-    item = (wire.PART, session.db, session.protocol, session.id, session.touch, local)
-    return scan.client_reply(await session.server.links[shard].call(item), shard, shards, session.protocol)
+    scan = Scan(session, argv)
+    while not scan.take(await session.server.links[scan.shard].call(scan.item())):
+        pass
+    return scan.reply

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.support.transcript import Transcript
 
 WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
@@ -147,6 +149,8 @@ def test_lmpop(do: Transcript) -> None:
     assert do.error("LMPOP", 1, "s", "LEFT") == WRONG_TYPE
 
 
+@pytest.mark.since("7.2")
+@pytest.mark.since("7.2")
 def test_encoding_follows_the_size(do: Transcript) -> None:
     do("RPUSH", "l", *"abc")
     assert do("OBJECT", "ENCODING", "l") == b"listpack"

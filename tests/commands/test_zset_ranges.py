@@ -67,7 +67,7 @@ def test_by_score(do: Transcript, numbers: str) -> None:
     for low, high, found in (
         ("-inf", "+inf", "abcde"), (2, 4, "bcd"), ("(2", 4, "cd"), (2, "(4", "bc"), ("(2", "(3", ""), (4, 2, ""),
         ("1.5", "3.5", "bc"), (6, 9, ""), (-9, 0, ""), (3, 3, "c"), ("(3", 3, ""), ("(-inf", "(inf", "abcde"),
-        ("inf", "-inf", ""), ("(5", "inf", ""), ("2e0", "4.0", "bcd"),
+        ("inf", "-inf", ""), ("(5", "inf", ""), ("2e0", "4.0", "bcd"), (4, "1e999", "de"),
     ):  # fmt: skip
         assert text(do("ZRANGEBYSCORE", numbers, low, high)) == found
         assert text(do("ZRANGE", numbers, low, high, "BYSCORE")) == found

@@ -7,7 +7,6 @@ import re
 import signal
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -15,6 +14,7 @@ import pytest
 from respcache.server.router import Router
 from tests.support.processes import RespcacheServer
 from tests.support.resp import Closed, Connection, ReplyError
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.respcache_only("a genuine server has no shards")
 
@@ -72,16 +72,6 @@ def shard_pids(admin: Connection) -> list[int]:
 
 def restarts(admin: Connection) -> list[int]:
     return [row[2] for row in admin.call("DEBUG", "SHARDS")]
-
-
-def eventually(holds: Callable[[], bool], within: float = 10.0) -> bool:
-    """Whether something becomes true in time. What is waited for is the end or start of a process."""
-    deadline = time.monotonic() + within
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.005)
-    return True
 
 
 def process_exists(pid: int) -> bool:

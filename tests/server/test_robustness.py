@@ -1,36 +1,31 @@
-"""Whatever clients do, the server answers as Redis does, stays within bounds, and serves the others."""
+"""Floods and broken clients: the server stays within bounds, and serves the others."""
 
 from __future__ import annotations
 
 import os
-import random
-import re
 import select
 import signal
 import socket
 import struct
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from respcache.commands._spec import READONLY, TABLE, Command, Keys, Reach
+from respcache.commands._spec import TABLE, Command, Keys, Reach
+from respcache.server.router import Router
 from respcache.shard import wire
 from respcache.shard.worker import Worker
 from respcache.store.shard import Shard
-from tests.conftest import REFERENCE
-from tests.support import invocations
-from tests.support.invocations import FILLER, KEYS, TYPES
-from tests.support.processes import ReferenceServer, RespcacheServer, StartedServer
-from tests.support.resp import Connection, ReplyError, pack
+from tests.support.processes import RespcacheServer, StartedServer
+from tests.support.resp import Connection, ReplyError
+from tests.support.waiting import eventually
 
-Call = tuple[str, ...]
 Connect = Callable[..., Connection]
 
-INTERNAL = ReplyError("ERR internal error: the server's log has the traceback")
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+STOPPED_READING = 0.3  # so many seconds without any room in the socket's buffers mean that
 
 
 @pytest.fixture
@@ -43,163 +38,185 @@ def ours(started: dict[str, StartedServer]) -> StartedServer:
 
 
 @pytest.fixture
-def genuine(started: dict[str, StartedServer]) -> StartedServer:
-    if REFERENCE is None:
-        pytest.skip(reason="no genuine redis-server found ($RESPCACHE_REFERENCE, or on the PATH)")
-    if "genuine" not in started:
-        started["genuine"] = ReferenceServer(REFERENCE)
-    started["genuine"].reset()
-    return started["genuine"]
+def connect_ours(ours: StartedServer) -> Iterator[Connect]:
+    opened: list[Connection] = []
+
+    def open_connection() -> Connection:
+        opened.append(Connection(ours.port))
+        return opened[-1]
+
+    yield open_connection
+    for connection in opened:
+        connection.close()
 
 
-def eventually(holds: Callable[[], bool], within: float = 10.0) -> bool:
-    """Whether something becomes true in time. What is waited for is the kernel, or another process."""
-    deadline = time.monotonic() + within
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.005)
-    return True
+@LINUX
+class TestFloods:
+    """More than the server can take at once, from clients that do not care."""
+
+    def test_a_client_that_never_reads(self, ours: StartedServer, connect_ours: Connect) -> None:
+        """It is not read from any more before the server holds much for it; then it gets every reply after all."""
+        value = b"v" * 1000
+        others = connect_ours()
+        others.call("RPUSH", "l", value)
+        before = memory(ours)
+        deaf = connect_ours()
+        command = b"LINDEX l 0\r\n"
+        sent = send_until_blocked(deaf.socket, command * 1000, times=1000)
+        assert sent < 1_000_000 * len(command)
+        assert memory(ours) - before < 64 << 20
+        assert others.pipeline(*[("LINDEX", "l", 0)] * 100) == [value] * 100
+        deaf.socket.shutdown(socket.SHUT_WR)
+        complete, _ = divmod(sent, len(command))
+        reply = b"$1000\r\n" + value + b"\r\n"
+        received = deaf.rest()
+        assert len(received) == complete * len(reply)
+        assert received == reply * complete
+
+    def test_a_client_that_sends_one_command_without_end(self, ours: StartedServer, connect_ours: Connect) -> None:
+        """What is held back of it counts against `client-query-buffer-limit`, in words already complete too."""
+        others = connect_ours()
+        limit = 1 << 20
+        others.call("CONFIG", "SET", "client-query-buffer-limit", limit)
+        try:
+            endless = connect_ours()
+            endless.send_raw(b"*1000000\r\n$5\r\nRPUSH\r\n")
+            sent = send_until_blocked(endless.socket, b"$1000\r\n" + b"x" * 1000 + b"\r\n", times=100_000)
+            assert sent < 100 * limit
+            assert others.call("PING") == "PONG"
+        finally:
+            others.call("CONFIG", "SET", "client-query-buffer-limit", 1 << 30)
+
+    def test_10_000_connections_opened_and_closed(self, ours: StartedServer, connect_ours: Connect) -> None:
+        """In order, by force, or in the midst of a command: nothing is left of them."""
+        admin = connect_ours()
+        admin.call("PING")
+        descriptors, before = open_descriptors(ours), memory(ours)
+        for number in range(10_000):
+            with socket.create_connection(("127.0.0.1", ours.port)) as client:
+                client.sendall((b"", b"PING\r\n", b"*2\r\n$4\r\nEC", b"*x\r\n")[number % 4])
+                # No TIME_WAIT: ten thousand of them would use the ports up. To the server it is a lost connection.
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        assert eventually(lambda: len(admin.call("CLIENT", "LIST").splitlines()) == 1)
+        assert open_descriptors(ours) == descriptors
+        assert memory(ours) - before < 16 << 20
+
+    def test_max_number_of_clients(self, server: StartedServer, connect: Connect) -> None:
+        admin = connect()
+        assert eventually(lambda: len(admin.call("CLIENT", "LIST").splitlines()) == 1)
+        maximum = admin.call("CONFIG", "GET", "maxclients")[1]
+        admin.call("CONFIG", "SET", "maxclients", 3)
+        try:
+            welcome = [connect(), connect()]
+            assert [client.call("PING") for client in welcome] == ["PONG", "PONG"]
+            assert connect().rest() == b"-ERR max number of clients reached\r\n"
+            assert connect().rest() == b"-ERR max number of clients reached\r\n"
+            assert [client.call("PING") for client in welcome] == ["PONG", "PONG"]
+            welcome.pop().close()
+            assert eventually(lambda: len(admin.call("CLIENT", "LIST").splitlines()) == 2)
+            assert connect().call("PING") == "PONG"
+        finally:
+            admin.call("CONFIG", "SET", "maxclients", maximum)
 
 
-class TestEveryCommand:
-    """Errors are compared with those of a genuine server, for all commands that it has."""
+class TestBrokenClients:
+    @pytest.fixture
+    def stopped_shard(self, connect_ours: Connect) -> Iterator[int]:
+        """The process of the shard that has "l", stopped: its commands stay under way."""
+        shard = Router(3).shard_of(b"l")
+        pid = next(row[1] for row in connect_ours().call("DEBUG", "SHARDS") if row[0] == shard)
+        os.kill(pid, signal.SIGSTOP)
+        yield pid
+        os.kill(pid, signal.SIGCONT)
 
-    def test_wrong_arity(self, ours: StartedServer) -> None:
-        wrong = [call for row in all_rows() for call in calls_of_wrong_arity(row)]
-        assert len(wrong) > len(TABLE)
-        replies = answers(ours, wrong)
-        expected = [ReplyError(f"ERR wrong number of arguments for '{name_of(call)}' command") for call in wrong]
-        assert differences(wrong, replies, expected) == []
+    def test_a_protocol_error_is_answered_once(self, connect_ours: Connect, stopped_shard: int) -> None:
+        """However much follows it, while the commands before it are under way."""
+        client, other = connect_ours(), connect_ours()
+        for _ in range(3):
+            client.send_raw(b"LLEN l\r\n*x\r\n")
+            assert other.call("PING") == "PONG"  # the server has seen what was sent before
+        os.kill(stopped_shard, signal.SIGCONT)
+        assert client.rest() == b":0\r\n-ERR Protocol error: invalid multibulk length\r\n"
 
-    def test_wrong_arity_as_redis_says_it(self, ours: StartedServer, genuine: StartedServer) -> None:
-        wrong = [call for row in known(all_rows(), genuine) for call in calls_of_wrong_arity(row)]
-        assert differences(wrong, answers(ours, wrong), answers(genuine, wrong)) == []
-
-    @pytest.mark.parametrize("kind", TYPES)
-    def test_wrong_type(self, ours: StartedServer, genuine: StartedServer, kind: str) -> None:
-        """Keys of a type that the command is not about: all of them, or only one while the others are missing."""
-        foreign = [row for row in known(invocations.rows(), genuine) if row.group not in TYPES[kind][1]]
-        cases = [(set_up, call) for row in foreign for set_up, call in with_keys_of(kind, invocations.invocation(row))]
-        assert mismatches(ours, genuine, cases) == []
-
-    @pytest.mark.parametrize("kind", TYPES)
-    def test_numbers_that_are_none_or_too_much(self, ours: StartedServer, genuine: StartedServer, kind: str) -> None:
-        """Each word of a call that is no key is replaced by each odd number; all keys have the right type."""
-        about_it = [row for row in known(invocations.rows(), genuine) if row.group in (*TYPES[kind][1], "generic")]
-        calls = [call for row in about_it for call in with_odd_numbers(invocations.invocation(row))]
-        set_up = [make(kind, key) for key in KEYS]
-        assert mismatches(ours, genuine, [(set_up, call) for call in calls]) == []
-
-    def test_any_words_at_all(self, ours: StartedServer) -> None:
-        """Calls that a generator with a fixed seed makes up: one reply each, and never an internal error."""
-        generator = random.Random(7)
-        callable_rows = [row for row in invocations.rows() if row.name not in MAY_BLOCK]
-        calls = [made_up(generator, generator.choice(callable_rows)) for _ in range(4000)]
-        replies = answers(ours, calls)
-        assert [call for call, reply in zip(calls, replies, strict=True) if reply == INTERNAL] == []
-        assert isinstance(ours, RespcacheServer)
-        assert "Traceback" not in ours.output()
-
-
-# Replies beyond these would be a matter of time, not of robustness.
-MAY_BLOCK = {"BLPOP", "BRPOP", "BLMOVE", "BRPOPLPUSH", "BLMPOP", "BZPOPMIN", "BZPOPMAX", "BZMPOP", "XREAD", "XREADGROUP"}
-ODD_NUMBERS = (
-    "", "-1", "0", "+1", " 1", "01", "1.5", "x", "nan", "inf", "-inf", "1e400", "0x10", "1_0",
-    "4294967296", "9223372036854775807", "9223372036854775808", "-9223372036854775808", "-9223372036854775809",
-    "1" + "0" * 400,
-)  # fmt: skip
-# Commands whose error for a number is not the same in all versions, or whose reply is as large as the number says.
-NOT_WITH_ODD_NUMBERS = {"SETBIT", "SETRANGE", "BITFIELD", "RESTORE"} | MAY_BLOCK
-
-
-def all_rows() -> Iterator[Command]:
-    for container in TABLE.values():
-        yield container
-        yield from container.subcommands.values()
-
-
-def calls_of_wrong_arity(row: Command) -> Iterator[Call]:
-    """One word too few, and one too many, where there is such a call."""
-    name = row.name.split()
-    if row.min_words > len(name):
-        yield (*name, *[FILLER] * (row.min_words - len(name) - 1))
-    if row.arity > 0:
-        yield (*name, *[FILLER] * (row.arity - len(name) + 1))
-
-
-def name_of(call: Call) -> str:
-    row = TABLE[call[0].encode()]
-    return "|".join(call[:2]).lower() if row.subcommands and len(call) > 1 else call[0].lower()
-
-
-def known(rows: Iterator[Command], server: StartedServer) -> list[Command]:
-    """Those of our commands that a server has too."""
-    client = Connection(server.port)
-    listed = list(rows)
-    infos = client.call("COMMAND", "INFO", *(row.wire_name for row in listed))
-    client.close()
-    return [row for row, info in zip(listed, infos, strict=True) if info is not None]
-
-
-def make(kind: str, key: str) -> Call:
-    return tuple(TYPES[kind][0].format(key).split())
-
-
-def with_keys_of(kind: str, call: list[str]) -> Iterator[tuple[list[Call], Call]]:
-    """The call with all its keys there, and with each one alone."""
-    used = [key for key in KEYS if key in call]
-    yield [make(kind, key) for key in used], tuple(call)
-    if len(used) > 1:
-        for key in used:
-            yield [make(kind, key)], tuple(call)
-
-
-def with_odd_numbers(call: list[str]) -> Iterator[Call]:
-    if call[0] in NOT_WITH_ODD_NUMBERS:
-        return
-    for at in range(1, len(call)):
-        if call[at].isdigit() or call[at] == FILLER:
-            for number in ODD_NUMBERS:
-                yield (*call[:at], number, *call[at + 1 :])
-
-
-def made_up(generator: random.Random, row: Command) -> Call:
-    keywords = [word for word in re.findall(r"[A-Z]{2,}", row.syntax)] or ["X"]
-    count = min(row.max_words, row.min_words + generator.choice((0, 0, 0, 1, 2, 3, 5))) - len(row.name.split())
-    pools = (KEYS, KEYS, (FILLER, "2", "-1", "0"), ODD_NUMBERS[:-1], keywords, keywords)
-    # Not more than a few elements for a negative count, and no huge string.
-    words = [generator.choice(generator.choice(pools)) for _ in range(count)]
-    return (*row.name.split(), *words)
-
-
-def answers(server: StartedServer, calls: list[Call]) -> list[Any]:
-    client = Connection(server.port)
-    try:
-        return [reply for at in range(0, len(calls), 500) for reply in client.pipeline(*calls[at : at + 500])]
-    finally:
+    def test_a_client_that_hangs_up_while_its_commands_are_under_way(
+        self, ours: StartedServer, connect_ours: Connect, stopped_shard: int
+    ) -> None:
+        """They take place, and their replies go nowhere; in particular not to the next client."""
+        client, other = connect_ours(), connect_ours()
+        client.send_raw(b"RPUSH l a\r\nRPUSH l b\r\nRENAME l m\r\n")
+        assert other.call("PING") == "PONG"
         client.close()
+        following = connect_ours()
+        following.send("LLEN", "m")
+        os.kill(stopped_shard, signal.SIGCONT)
+        assert following.read() in (0, 2)  # RENAME was asked for first, but needs its time
+        assert other.call("EXISTS", "l", "m") == 1
+
+    def test_a_client_that_closes_without_reading(self, ours: StartedServer, connect_ours: Connect) -> None:
+        """Writing to it fails in the midst of a round."""
+        others = connect_ours()
+        others.call("RPUSH", "l", b"x" * 100_000)
+        for _ in range(20):
+            client = connect_ours()
+            client.send_raw(b"LRANGE l 0 -1\r\n" * 100)
+            client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.close()
+        assert eventually(lambda: len(others.call("CLIENT", "LIST").splitlines()) == 1)
 
 
-def differences(calls: list[Call], got: list[Any], expected: list[Any]) -> list[str]:
-    """Lines about replies that differ."""
-    triples = zip(calls, got, expected, strict=True)
-    return [f"{' '.join(call)}: {ours!r}, not {theirs!r}" for call, ours, theirs in triples if ours != theirs]
+class TestBugs:
+    """What happens when our own code fails: an error reply, a line in the log, and everything else goes on."""
+
+    def test_a_handler_that_fails(self, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+        def broken(shard: Shard, args: object) -> None:
+            raise ZeroDivisionError("a bug")
+
+        row = Command("BROKEN", broken, -1, (Keys(1),), TABLE[b"LLEN"].flags, None, Reach.KEYS, "", "", "", (), ())
+        monkeypatch.setitem(TABLE, b"BROKEN", row)
+        worker = Worker(Shard(16))
+        commands = [[b"RPUSH", b"l", b"a"], [b"BROKEN", b"l"], [b"broken", b"l"], [b"LLEN", b"l"]]
+        run = (wire.RUN, 0, 2, 1, True, True, commands)
+        part = (wire.PART, 0, 2, 1, True, [b"BROKEN", b"l"])
+        transaction = (wire.EXEC, 1, 2, True, False, [(0, argv) for argv in commands])
+        carried = (wire.CARRY, 0, 2, 1, True, [b"BROKEN", b"l"], [(0, b"guest", None, None, None)])
+        _, results, _ = worker.frame(0, [run, part, transaction, carried])
+        internal = b"-ERR internal error: the server's log has the traceback\r\n"
+        assert results[0] == b":1\r\n" + internal * 2 + b":1\r\n"
+        assert results[1] == (False, "ERR internal error: the server's log has the traceback")
+        assert results[2] == [b":2\r\n", internal, internal, b":2\r\n"]
+        assert results[3][0] == internal
+        assert capfd.readouterr().err.count("ZeroDivisionError: a bug") == 5
 
 
-def mismatches(ours: StartedServer, genuine: StartedServer, cases: list[tuple[list[Call], Call]]) -> list[str]:
-    """Where one server replies with another error than the other, or with none. Keys are made anew for each call."""
-    calls: list[Call] = []
-    places: list[int] = []
-    for set_up, call in cases:
-        calls += [("DEL", *KEYS), *set_up]
-        places.append(len(calls))
-        calls.append(call)
-    tested = [call for _, call in cases]
-    replies = [[reply_or_none(everything[at]) for at in places] for everything in (answers(ours, calls), answers(genuine, calls))]
-    return differences(tested, *replies)
+def processes_of(server: StartedServer) -> list[int]:
+    """The server and its shards."""
+    connection = Connection(server.port)
+    shards = [row[1] for row in connection.call("DEBUG", "SHARDS")]
+    connection.close()
+    return [server.process.pid, *shards]
 
 
-def reply_or_none(reply: Any) -> ReplyError | None:
-    """What `mismatches` compares: errors. Other replies are what the commands' own tests are about."""
-    return reply if isinstance(reply, ReplyError) else None
+def memory(server: StartedServer) -> int:
+    """Bytes in memory, of all its processes."""
+    pages = [int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]) for pid in processes_of(server)]
+    return sum(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def open_descriptors(server: StartedServer) -> int:
+    """Of the main process."""
+    return len(os.listdir(f"/proc/{server.process.pid}/fd"))
+
+
+def send_until_blocked(sock: socket.socket, data: bytes, times: int) -> int:
+    """Send some data again and again, until the peer takes no more or hangs up; how many bytes it took."""
+    sent = 0
+    sock.setblocking(False)
+    try:
+        while sent < times * len(data):
+            if not select.select([], [sock], [], STOPPED_READING)[1]:
+                break
+            sent += sock.send(data[sent % len(data) :])
+    except ConnectionError:
+        pass
+    sock.setblocking(True)
+    return sent

@@ -82,6 +82,7 @@ TYPES = {
     "zset": ("ZADD {} 1 1 2 m", ("sorted_set", "geo")),
     "stream": ("XADD {} 1-1 1 2", ("stream",)),
 }
+KINDS = [kind for kind, (line, _) in TYPES.items() if line.split()[0].encode() in TABLE]
 
 
 def rows() -> Iterator[Command]:

@@ -16,7 +16,7 @@ from respcache.commands._spec import (
     KeySpec,
     NumKeys,
     command,
-    lookup,
+    find_row,
 )
 from respcache.commands._syntax import Argument, parse_syntax
 from respcache.errors import CommandError, WrongSyntax
@@ -235,15 +235,35 @@ def command_getkeysandflags(session: Session, args: Args) -> Reply:
 def _keys_of(argv: list[bytes]) -> list[tuple[bytes, str]]:
     """The keys of a command line, each with its access. Raises CommandError."""
     try:
-        row = lookup(argv)
-    except CommandError as error:
-        if "wrong number" in error.text:
-            raise CommandError("ERR Invalid number of arguments specified for command") from None
+        row = find_row(argv)
+    except CommandError:
         raise CommandError("ERR Invalid command specified") from None
+    if not row.accepts(len(argv)):
+        raise CommandError("ERR Invalid number of arguments specified for command")
     specs = [spec for spec in row.keys if spec.access != NOT_KEY]
     if not specs:
         raise CommandError("ERR The command has no key arguments")
-    found = [(argv[at], spec.access) for spec in specs for at in spec.positions(argv)]
+    found = [(argv[at], _access_of(spec, argv)) for spec in specs for at in spec.positions(argv)]
     if not found and not row.flags & Flag.NO_MANDATORY_KEYS:
         raise CommandError("ERR Invalid arguments specified for command")
     return found
+
+
+def _access_of(spec: KeySpec, argv: list[bytes]) -> str:
+    """What this call does to the key, where that depends on its options (SET, BITFIELD)."""
+    if "VARIABLE_FLAGS" not in spec.access:
+        return spec.access
+    if argv[0].upper() == b"SET":
+        return "RW ACCESS UPDATE" if b"GET" in (word.upper() for word in argv[3:]) else "OW UPDATE"
+    return "RO ACCESS" if _only_gets(argv[2:]) else "RW ACCESS UPDATE"
+
+
+def _only_gets(operations: list[bytes]) -> bool:
+    """Whether BITFIELD operations change nothing. What cannot be understood might change something."""
+    at = 0
+    while at < len(operations):
+        width = {b"GET": 3, b"OVERFLOW": 2}.get(operations[at].upper())
+        if width is None or at + width > len(operations):
+            return False
+        at += width
+    return True

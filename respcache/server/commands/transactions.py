@@ -46,9 +46,7 @@ def discard(session: Session, args: Args) -> Reply:
     """Forget all queued commands, and all watched keys."""
     if session.transaction is None:
         raise CommandError(errors.DISCARD_WITHOUT_MULTI)
-    session.transaction = None
-    session.server.sequencer.unwatch(session)
-    session.update_plain()
+    session.discard()
     return OK
 
 
