@@ -16,14 +16,13 @@ from typing import Any
 
 import pytest
 
-import respcache
 from compat import docs
 from respcache.commands._syntax import parse_syntax
 from respcache.config.directives import NAMES
 from respcache.testing import Server
 from tests.support.resp import Connection
 
-ROOT = Path(respcache.__file__).parents[1]
+ROOT = Path(__file__).parents[1]
 GENERATED = [ROOT / "docs" / "reference" / name for name in docs.PAGES]
 WRITTEN = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(set(ROOT.glob("docs/**/*.md")) - set(GENERATED))]
 PAGES = [*WRITTEN, *GENERATED]

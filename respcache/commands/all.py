@@ -14,6 +14,7 @@ FAMILIES = (
     "strings",
     "lcs",
     "bitmaps",
+    "bitfields",
     "hashes",
     "lists",
     "sets",
@@ -23,5 +24,4 @@ FAMILIES = (
 )
 
 for _family in FAMILIES:
-    if __import__("importlib.util").util.find_spec(f"respcache.commands.{_family}") is None: continue
     import_module(f"respcache.commands.{_family}")

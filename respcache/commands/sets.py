@@ -120,7 +120,8 @@ def sscan(shard: Shard, args: Args) -> Reply:
     options = parse_options(args)
 
     cursor, found = members.scan(cursor, options.count)
-    return scan_reply(cursor, found if options.match is None else list(filter(options.match, found)))
+    matches = options.match
+    return scan_reply(cursor, found if matches is None else [member for member in found if matches(member)])
 
 
 # -- random members
