@@ -203,7 +203,7 @@ class Command:
         # The router's fast path: the one key of a single-key command, 0 for everything that needs a closer look.
         fixed = keys[0] if len(keys) == 1 and isinstance(keys[0], Keys) and keys[0].last is None else None
         self.first_key = fixed.first if fixed is not None and reach is Reach.KEYS and roams is None else 0
-        # Words that come in groups up to the end (MSET key value ...) must make up whole groups.
+        # Words that come in groups up to the end (MSET key value ...); an odd word is the handler's to refuse.
         open_ended = len(keys) == 1 and isinstance(keys[0], Keys) and keys[0].last == -1
         self.step = keys[0].step if open_ended else 1  # type: ignore[union-attr]  # it is Keys then
         self.flags = flags | (MOVABLEKEYS if any(not isinstance(k, Keys) for k in keys) else NO_FLAGS)
@@ -291,7 +291,7 @@ def command(
 def lookup(argv: Sequence[bytes]) -> Command:
     """The row that `argv` calls, the number of words checked. Raises CommandError as Redis words it."""
     row = find_row(argv)
-    if not row.accepts(len(argv)) or (len(argv) - row.min_words) % row.step:
+    if not row.accepts(len(argv)):
         raise errors.wrong_arity(row.wire_name)
     return row
 

@@ -7,16 +7,13 @@ from __future__ import annotations
 
 from functools import reduce
 from operator import and_, or_, xor
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from respcache.commands._args import parse_int
+from respcache.commands._args import Args, parse_int
 from respcache.commands._spec import DENYOOM, FAST, READONLY, WRITE, Keys, command
 from respcache.errors import CommandError, WrongSyntax, WrongType
 from respcache.resp.types import Reply
 from respcache.store.shard import Event, Shard
-
-if TYPE_CHECKING:
-    from respcache.commands._args import Args
 
 BAD_OFFSET = "ERR bit offset is not an integer or out of range"
 
@@ -82,14 +79,13 @@ class _Range(NamedTuple):
         """First and last bit in a string of `size` bytes; an empty range has its last before its first."""
         total = size * 8 // self.unit
         start, end = self.start, self.end
-        if start < 0 and end < 0 and start > end:
-            return 0, -1
         start = max(start + total, 0) if start < 0 else start
-        end = max(end + total, 0) if end < 0 else min(end, total - 1)
+        end = min(max(end + total, 0) if end < 0 else end, total - 1)
         return start * self.unit, (end + 1) * self.unit - 1
 
 
 def _take_unit(args: Args) -> int:
+    """BYTE or BIT as a number of bits, and nothing behind it. Raises WrongSyntax."""
     if not len(args):
         return 8
     unit = {b"BYTE": 8, b"BIT": 1}.get(args.option())
@@ -110,6 +106,8 @@ def bitcount(shard: Shard, args: Args) -> Reply:
         wanted = _Range(args.int(), args.int(), _take_unit(args))
     value = shard.find_string(key) or b""
 
+    if wanted is not None and wanted.end < wanted.start < 0:
+        return 0  # also where both are so low that they would mean the first byte
     if wanted is None:
         return int.from_bytes(value, "big").bit_count()
     first, last = wanted.of(len(value))
@@ -136,8 +134,9 @@ def bitpos(shard: Shard, args: Args) -> Reply:
         raise CommandError("ERR The bit argument must be 1 or 0.")
     start = args.int() if len(args) else 0
     ends = len(args) > 0
-    end = args.int() if ends else -1
-    wanted = _Range(start, end, _take_unit(args))
+    end = args.next() if ends else b"-1"
+    unit = _take_unit(args)
+    wanted = _Range(start, Args([end], 0).int(), unit)
     value = shard.find_string(key)
 
     if value is None:

@@ -18,6 +18,7 @@ from respcache.errors import (
     NotAFloat,
     NotAnInteger,
     WrongSyntax,
+    wrong_arity,
 )
 from respcache.resp.types import OK, Reply
 from respcache.store.shard import Event, Shard
@@ -248,16 +249,22 @@ def getex(shard: Shard, args: Args) -> Reply:
          since="1.0.1", group="string", syntax="key value [key value ...]", tips=_PER_SHARD)  # fmt: skip
 def mset(shard: Shard, args: Args) -> Reply:
     """Set the values of several keys in one step."""
-    for key, value in args.pairs():
+    for key, value in _pairs(args, "mset"):
         _put(shard, key, value, None)
     return OK
+
+
+def _pairs(args: Args, name: str) -> list[tuple[bytes, bytes]]:
+    if len(args) % 2:
+        raise wrong_arity(name)
+    return args.pairs()
 
 
 @command("MSETNX", arity=-3, keys=Keys(1, -1, 2, access="OW INSERT"), flags=WRITE | DENYOOM, since="1.0.1",
          group="string", syntax="key value [key value ...]")  # fmt: skip
 def msetnx(shard: Shard, args: Args) -> Reply:
     """Set the values of several keys in one step if none of them exists."""
-    pairs = args.pairs()
+    pairs = _pairs(args, "msetnx")
     if any(shard.look_to_write(key) is not None for key, _ in pairs):
         return 0
     for key, value in pairs:

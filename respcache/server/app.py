@@ -94,7 +94,8 @@ async def _accept_until_stopped(server: Server, sockets: list[socket.socket]) ->
 async def _let_sessions_finish(server: Server) -> None:
     """Answer what was asked, then close every connection."""
     with trio.move_on_after(_GRACE):
-        while any(link.queued for link in server.links):
+        # Between the rounds of a command over several shards no shard has anything queued: sessions are asked too.
+        while any(link.queued for link in server.links) or any(session.busy for session in server.clients.all()):
             await trio.sleep(0.005)
     for session in server.clients.all():
         session.close(after_writing=True)

@@ -41,6 +41,8 @@ class Router:
 
         A command that may use keys it does not name needs all shards, some of them with no index.
         """
+        if (len(argv) - row.min_words) % row.step:
+            return {0: []}  # a group is not complete: not to be cut up, but to be refused as a whole
         places: dict[int, list[int]] = {}
         for at in row.key_positions(argv):
             places.setdefault(self.shard_of(argv[at]), []).append(at)

@@ -136,6 +136,11 @@ class Session:
         return len(self.channels) + len(self.patterns) + len(self.shard_channels)
 
     @property
+    def busy(self) -> bool:
+        """Whether the client has asked for something that it does not have yet."""
+        return bool(self.slots or self._waiting or self.transport.unsent)
+
+    @property
     def is_local(self) -> bool:
         """Whether the client is on this machine."""
         peer = self.transport.peer
