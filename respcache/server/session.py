@@ -356,7 +356,6 @@ class Session:
             batch.data = CommandError(errors.INTERNAL).line()
         batch.arrived()
         self.resume()
-        self.server.sequencer.flush()
 
     def suspend(self) -> None:
         """Take no further command until `resume`."""
@@ -373,6 +372,8 @@ class Session:
                 self._hang_up_on_bad_input()
             self.apply_backpressure()
             self._close_when_done()
+        # This may be a task, outside of the poller's rounds: nobody else would send what has been queued here.
+        self.server.sequencer.flush()
 
     # -- output
 

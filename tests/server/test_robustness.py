@@ -157,6 +157,14 @@ class TestBrokenClients:
         assert eventually(lambda: len(others.call("CLIENT", "LIST").splitlines()) == 1)
 
 
+def test_commands_held_back_take_place_when_the_pause_is_over(connect: Connect) -> None:
+    """By itself: no other client says anything then, and no shard."""
+    client, admin = connect(), connect()
+    assert client.pipeline(*[("LLEN", key) for key in "abcdef"]) == [0] * 6
+    assert admin.call("CLIENT", "PAUSE", 20) == "OK"
+    assert client.pipeline(*[("LLEN", key) for key in "abcdef"]) == [0] * 6
+
+
 class TestBugs:
     """What happens when our own code fails: an error reply, a line in the log, and everything else goes on."""
 
