@@ -33,6 +33,7 @@ class ScanOptions:
     match: Matcher | None = None
     count: int = DEFAULT_COUNT
     type: bytes | None = None
+    no_values: bool = False
 
 
 def parse_cursor(args: Args) -> int:
@@ -46,10 +47,13 @@ def parse_cursor(args: Args) -> int:
     return cursor % (1 << 64)  # a negative one wraps around, as an unsigned long does in C
 
 
-def parse_options(args: Args, *, allow_type: bool = False) -> ScanOptions:
-    """All the words that are left: MATCH, COUNT, and TYPE if allowed. Raises CommandError."""
-    match, count, kind = None, DEFAULT_COUNT, None
+def parse_options(args: Args, *, allow_type: bool = False, allow_no_values: bool = False) -> ScanOptions:
+    """All the words that are left: MATCH, COUNT, and TYPE and NOVALUES if allowed. Raises CommandError."""
+    match, count, kind, no_values = None, DEFAULT_COUNT, None, False
     while len(args):
+        if allow_no_values and args.flag(b"NOVALUES"):
+            no_values = True
+            continue
         option = args.option()
         if not len(args):
             raise WrongSyntax
@@ -64,7 +68,7 @@ def parse_options(args: Args, *, allow_type: bool = False) -> ScanOptions:
             kind = args.next()
         else:
             raise WrongSyntax
-    return ScanOptions(match, count, kind)
+    return ScanOptions(match, count, kind, no_values)
 
 
 def scan_reply(cursor: int, elements: Sequence[Reply]) -> Reply:

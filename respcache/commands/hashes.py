@@ -138,7 +138,8 @@ def hincrby(shard: Shard, args: Args) -> Reply:
     key, field, increment = args.next(), args.next(), args.int()
 
     fields = shard.obtain(key, Hash)
-    old = parse_int(fields.get(field) or b"0") if field in fields else 0
+    text = fields.get(field)
+    old = 0 if text is None else parse_int(text)
     if old is None:
         raise CommandError("ERR hash value is not an integer")
     value = old + increment
@@ -236,14 +237,20 @@ def hrandfield(shard: Shard, args: Args) -> Reply:
 @command("HSCAN", arity=-3, keys=Keys(1, access=READ), flags=READONLY, since="2.8.0", group="hash",
          syntax="key cursor [MATCH pattern] [COUNT count]", tips=OUTPUT)  # fmt: skip
 def hscan(shard: Shard, args: Args) -> Reply:
-    """Iterate over the fields and values of a hash."""
+    """Iterate over the fields and values of a hash.
+
+    NOVALUES, which leaves out the values, is not in Redis 7.2; it came with 7.4, and programs use it.
+    """
     key, cursor = args.next(), parse_cursor(args)
     fields = shard.find(key, Hash)
     if fields is None:
         return scan_reply(0, [])
-    options = parse_options(args)
+    options = parse_options(args, allow_no_values=True)
 
     cursor, found = fields.scan(cursor, options.count)
-    if options.match is not None:
-        found = list(filter(options.match, found))
+    matches = options.match
+    if matches is not None:
+        found = [field for field in found if matches(field)]
+    if options.no_values:
+        return scan_reply(cursor, found)
     return scan_reply(cursor, list(chain.from_iterable((field, fields.get(field)) for field in found)))

@@ -96,7 +96,7 @@ class IndexedDict(IndexedSet, Generic[V]):
         return None if slot is None else self.values[slot]
 
     def add(self, member: bytes) -> bool:
-        raise TypeError("an IndexedDict is filled by item assignment")
+        raise TypeError(f"{member!r} without a value")
 
     def discard(self, member: bytes) -> bool:
         """Whether it was there."""

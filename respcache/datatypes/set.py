@@ -185,14 +185,14 @@ class Set:
             self._become(encoding, list(self))
 
     def _pop_most(self, kept: list[bytes]) -> list[bytes]:
-        """Keep only these members; the others. They are added to a new set, which may be more compact."""
-        popped = list(filterfalse(frozenset(kept).__contains__, self)) if kept else list(self)
-        if self.encoding == INTSET:
-            self._become(INTSET, kept)
-        elif self.encoding == LISTPACK:
-            self._become(LISTPACK, filter(frozenset(kept).__contains__, self))
-        else:
-            self._become(LISTPACK if _fit_listpack(kept) else HASHTABLE, kept)
+        """Keep only these members; the others. Redis adds what stays to a new set, which may be more compact."""
+        stays = frozenset(kept).__contains__
+        popped = list(filterfalse(stays, self))
+        encoding = self.encoding
+        if encoding == HASHTABLE and _fit_listpack(kept):
+            encoding = LISTPACK
+        # In the order that they have: a cursor into the set is good for what is left of it.
+        self._become(encoding, filter(stays, self._sequence()))
         return popped
 
 

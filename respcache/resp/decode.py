@@ -7,7 +7,8 @@ counted: as many ``\\r\\n*`` as commands, as many ``\\r\\n$`` as words, and noth
 (the end of a chunk, inline commands, broken input), and values with bytes in them that could make up for something
 missing elsewhere, go through a second parser, which is slower, incremental, and knows each protocol error of Redis.
 
-One plain command by itself, the most frequent chunk of all, is cut up here faster than hiredis and the counting are.
+Most chunks are simpler than that: all their commands have the same number of words. These are cut up here by lines,
+which is faster than hiredis and the counting.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ _MANY_WORDS = re.compile(rb"\*[0-9]{6}")
 # What a value needs to look like a header to those who count headers.
 _HEADER_BYTES = b"$*\r\n"
 
-# Headers of arrays and of bulk strings as clients write them.
-_COUNTS = tuple(b"*%d" % count for count in range(64))
+# The header of an array -> how many lines the whole of it has; headers of bulk strings by their length.
+_STRIDES = {b"*%d" % count: 1 + 2 * count for count in range(1, 64)}
 _LENGTHS = tuple(b"$%d" % length for length in range(1024))
 
 Argv = list[bytes]
@@ -48,23 +49,31 @@ def _new_reader() -> hiredis.Reader:
 _reader = _new_reader()
 
 
-def _parse_one(data: bytes) -> list[Argv] | None:
-    """The command of a chunk that is exactly one, none of its words holding a line break; None for any other chunk.
+def _parse_uniform(data: bytes) -> list[Argv] | None:
+    """The commands of a chunk if all have the same number of words, and no word has a line break in it; else None.
 
-    That is what a client without a pipeline sends.
+    That is what a client sends without a pipeline, and what most pipelines look like. Every header is compared with
+    what it announces, so nothing but well-formed commands comes through.
     """
     parts = data.split(b"\r\n")
-    words = parts[2:-1:2]
     try:
-        if (
-            parts[-1] == b""
-            and parts[0] == _COUNTS[len(words)]
-            and parts[1:-1:2] == [_LENGTHS[len(word)] for word in words]
-        ):
-            return [words]
-    except IndexError:
-        pass  # larger than the tables
-    return None
+        if parts.pop():
+            return None
+        stride = _STRIDES[parts[0]]
+        if len(parts) == stride:
+            words = parts[2::2]
+            return [words] if parts[1::2] == [_LENGTHS[len(word)] for word in words] else None
+        if len(parts) % stride or parts[::stride].count(parts[0]) * stride != len(parts):
+            return None
+        columns = []
+        for at in range(2, stride, 2):
+            column = parts[at::stride]
+            if parts[at - 1 :: stride] != [_LENGTHS[len(word)] for word in column]:
+                return None
+            columns.append(column)
+    except LookupError:
+        return None  # larger than the tables
+    return list(map(list, zip(*columns, strict=True)))
 
 
 def _parse_whole(data: bytes) -> list[Argv] | None:
@@ -142,9 +151,7 @@ class Decoder:
         commands: list[Argv] | None = None
         if data[0] == 42 and len(data) <= _FAST_CHUNK:  # "*"
             if data.endswith(b"\r\n"):
-                if b"\r\n*" not in data:
-                    commands = _parse_one(data)
-                commands = commands or _parse_whole(data)
+                commands = _parse_uniform(data) or _parse_whole(data)
                 if commands is not None:
                     return commands
             last = data.rfind(b"\r\n*") + 2

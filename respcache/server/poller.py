@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from respcache.logs import log_exception
+from respcache.spin import Spinner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +39,7 @@ class Poller:
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
+        self._spinner = Spinner()
         self.in_round = False
         self._yielding = False
         # Called when a round begins: look at the clock.
@@ -88,7 +90,7 @@ class Poller:
 
     def _round(self) -> bool:
         """Call back whoever is ready; whether anybody was."""
-        ready = self._selector.select(_LINGER)
+        ready = self._spinner.wait(self._look, self._linger)
         if not ready:
             return False
         self.in_round = True
@@ -105,3 +107,9 @@ class Poller:
         for finish in self.after_round:
             finish()
         return True
+
+    def _look(self) -> list[tuple[selectors.SelectorKey, int]] | None:
+        return self._selector.select(0) or None
+
+    def _linger(self) -> list[tuple[selectors.SelectorKey, int]]:
+        return self._selector.select(_LINGER)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import gc
 import os
+import select
 import signal
 import sys
 
 import respcache.commands.all  # noqa: F401 - fills the table
 from respcache.shard.wire import FrameReader, pack
 from respcache.shard.worker import Worker
+from respcache.spin import Spinner
 from respcache.store.shard import Shard
 
 _READ = 1 << 20
@@ -25,15 +27,41 @@ def main(arguments: list[str]) -> None:
     # Control-C in a terminal reaches the whole process group; only main decides when a shard ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    source, sink = _private_pipes()
+    source_fd, sink = _private_pipes()
+    source = _Source(source_fd)
     worker = Worker(Shard(int(databases), int(seed) if seed else None, index=int(index), shards=int(shards)))
     reader = FrameReader()
     # Values hold no reference cycles: looking for some may be rare, and need not look at the code again.
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
-    while data := os.read(source, _READ):
+    while data := source.read():
         for now, items in reader.feed(data):
             _write(sink, pack(worker.frame(now, items)))
+
+
+class _Source:
+    """The pipe that frames come from."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._spinner = Spinner()
+        self._readable = select.poll()
+        self._readable.register(fd, select.POLLIN)
+        os.set_blocking(fd, False)
+
+    def read(self) -> bytes:
+        """Wait for data; empty when the pipe was closed."""
+        return self._spinner.wait(self._look, self._sleep)
+
+    def _look(self) -> bytes | None:
+        try:
+            return os.read(self._fd, _READ)
+        except BlockingIOError:
+            return None
+
+    def _sleep(self) -> bytes:
+        self._readable.poll()
+        return os.read(self._fd, _READ)
 
 
 def _private_pipes() -> tuple[int, int]:
