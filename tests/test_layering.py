@@ -15,7 +15,7 @@ import respcache
 ROOT = Path(respcache.__file__).parent
 # The packages and modules of each layer, the lowest first (docs/concepts/architecture.md).
 LAYERS = (
-    ("__init__", "errors", "clock", "glob", "config", "logs", "quoting", "slots"),
+    ("__init__", "errors", "clock", "glob", "config", "logs", "quoting", "slots", "spin"),
     ("resp",),
     ("datatypes",),
     ("store",),

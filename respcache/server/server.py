@@ -171,11 +171,17 @@ class Server:
         """Shift time, and let what that expires expire before anybody's next command."""
         self.clock.advance(milliseconds)
         for link in self.links:
-            if link.next_deadline:
+            if link.next_deadline and link.active_expiry:
                 await link.tick()
             link.tick_soon()
         self.clients.pause_changed.set()
         self.idle.check()
+
+    def set_active_expiry(self, active: bool) -> None:
+        """Whether keys whose time is over are removed although nobody asks for them."""
+        for link in self.links:
+            link.active_expiry = active
+            link.tick_soon()
 
     async def figures(self) -> list[dict[str, Any]]:
         """Each shard's STATS. Not a moment of the global order: figures need none."""

@@ -149,6 +149,7 @@ class ShardLink:
         self.restarts = 0
         self.pid = 0
         self.next_deadline = 0
+        self.active_expiry = True
         self._shards = shards
         self._poller = poller
         self._clock = clock
@@ -287,7 +288,7 @@ class ShardLink:
         """Send a tick when the earliest deadline of the shard is over, at most `hz` times a second; else sleep."""
         while True:
             self._deadline_changed = trio.Event()
-            if not self.next_deadline:
+            if not self.next_deadline or not self.active_expiry:
                 await self._deadline_changed.wait()
                 continue
             left = (self.next_deadline + 1 - self._clock.now_ms()) / 1000

@@ -130,8 +130,8 @@ _DEBUG_HELP = (
     ("ERROR <string>", "Answer with this text as an error."),
     ("SHARDS", "Of each shard: its number, process id, restarts, and commands under way."),
     ("SLEEP <seconds>", "Do nothing else for so long. Takes decimals."),
-    ("CHANGE-REPL-ID | JMAP | QUICKLIST-PACKED-THRESHOLD <bytes> | SET-ACTIVE-EXPIRE <0|1>",
-     "Accepted for the sake of test suites, without effect."),
+    ("CHANGE-REPL-ID | QUICKLIST-PACKED-THRESHOLD <bytes>", "Accepted for the sake of test suites, without effect."),
+    ("SET-ACTIVE-EXPIRE <0|1>", "Whether keys are removed when their time is over, or only when somebody looks."),
 )  # fmt: skip
 
 
@@ -154,7 +154,10 @@ def debug(session: Session, args: Args) -> Any:
             return _sleep(args)
         case b"ADVANCE-CLOCK":
             return _advance_clock(session, args.int(low=0))
-        case b"JMAP" | b"SET-ACTIVE-EXPIRE" | b"QUICKLIST-PACKED-THRESHOLD" | b"CHANGE-REPL-ID":
+        case b"SET-ACTIVE-EXPIRE" if len(args) == 1:
+            session.server.set_active_expiry(args.next() != b"0")
+            return OK
+        case b"QUICKLIST-PACKED-THRESHOLD" | b"CHANGE-REPL-ID":
             return OK
         case b"ERROR":
             raise CommandError(printable(args.next()))
