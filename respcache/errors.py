@@ -25,6 +25,22 @@ class CommandError(Exception):
         return b"-" + text.encode("utf-8", "surrogateescape") + b"\r\n"
 
 
+class ErrorCounts:
+    """How many errors were answered, by their first word; for INFO. Bounded, as a client can make up such words."""
+
+    __slots__ = ("by_code",)
+
+    _MOST = 128
+
+    def __init__(self) -> None:
+        self.by_code: dict[str, int] = {}
+
+    def count(self, error: CommandError) -> None:
+        code = error.text.partition(" ")[0]
+        if code in self.by_code or len(self.by_code) < self._MOST:
+            self.by_code[code] = self.by_code.get(code, 0) + 1
+
+
 class ProtocolError(Exception):
     """The stream of a client is broken: `text` is sent as ``-ERR Protocol error: text``, then the socket is closed."""
 

@@ -182,6 +182,16 @@ class TestPipelines:
         client.socket.shutdown(socket.SHUT_WR)
         assert client.rest() == b":1\r\n+OK\r\n+OK\r\n*1\r\n$1\r\nx\r\n+PONG\r\n"
 
+    @pytest.mark.respcache_only("Redis sends no more than fits into the socket's buffer")
+    def test_a_half_close_does_not_cut_a_long_reply_off(self, connect: Connect) -> None:
+        client = connect()
+        value = b"v" * 20_000_000
+        assert client.call("RPUSH", "l", value) == 1
+        client.send_raw(b"LINDEX l 0\r\n")
+        client.socket.shutdown(socket.SHUT_WR)
+        assert client.read() == value
+        assert client.rest() == b""
+
     @pytest.mark.parametrize("size", [1 << 16, (1 << 16) + 1, 1 << 20, 5_000_000])
     def test_large_values(self, connect: Connect, size: int) -> None:
         client = connect()

@@ -101,7 +101,7 @@ def bitcount(shard: Shard, args: Args) -> Reply:
     key = args.next()
     wanted = None
     if len(args):
-        if len(args) == 1:
+        if len(args) not in (2, 3):
             raise WrongSyntax
         wanted = _Range(args.int(), args.int(), _take_unit(args))
     value = shard.find_string(key) or b""
@@ -132,6 +132,8 @@ def bitpos(shard: Shard, args: Args) -> Reply:
     bit = args.int()
     if bit not in (0, 1):
         raise CommandError("ERR The bit argument must be 1 or 0.")
+    if len(args) > 3:
+        raise WrongSyntax
     start = args.int() if len(args) else 0
     ends = len(args) > 0
     end = args.next() if ends else b"-1"

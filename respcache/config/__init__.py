@@ -73,8 +73,8 @@ class Config:
         """The directives that match one of the patterns, by name."""
         found: dict[bytes, bytes] = {}
         for pattern in patterns:
-            for name in _matching(pattern.lower()):
-                found[name.encode()] = self.show(name).encode("utf-8", "surrogateescape")
+            for name in _matching(pattern):
+                found[name.encode()] = self.show(name.lower()).encode("utf-8", "surrogateescape")
         return found
 
     def set(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
@@ -109,10 +109,11 @@ class Config:
 
 
 def _matching(pattern: bytes) -> list[str]:
+    """The names that a word of CONFIG GET means. A plain name comes back as it was written."""
     if not _GLOB_CHARACTERS & set(pattern):
         name = pattern.decode("utf-8", "surrogateescape")
-        return [name] if name in NAMES else []
-    matches = compile_glob(pattern)
+        return [name] if name.lower() in NAMES else []
+    matches = compile_glob(pattern, ignore_case=True)
     return [name for name in NAMES if matches(name.encode())]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from respcache import REDIS_VERSION, __version__
@@ -33,7 +34,7 @@ async def sections(server: Server) -> list[Section]:
         Section("replication", _replication(server)),
         Section("cpu", _cpu()),
         Section("modules", {}),
-        Section("errorstats", {}),
+        Section("errorstats", {f"errorstat_{code}": f"count={n}" for code, n in _errors(server, figures).items()}),
         Section("cluster", {"cluster_enabled": 0}),
         Section("keyspace", _keyspace(server, figures)),
         Section("shards", _shards(server)),
@@ -145,8 +146,16 @@ def _stats(server: Server, figures: list[dict[str, Any]]) -> dict[str, Any]:
         "pubsub_patterns": len(server.pubsub.patterns),
         "pubsubshard_channels": len(server.pubsub.shard_channels),
         "latest_fork_usec": 0,
-        "total_error_replies": stats.errors,
+        "total_error_replies": sum(_errors(server, figures).values()),
     }
+
+
+def _errors(server: Server, figures: list[dict[str, Any]]) -> Counter[str]:
+    """Errors by their first word, of main and of all shards."""
+    counts = Counter(server.stats.errors.by_code)
+    for shard in figures:
+        counts.update(shard["errors"])
+    return counts
 
 
 def _replication(server: Server) -> dict[str, Any]:

@@ -250,7 +250,7 @@ class Session:
                 log.warning(f"Closed {self.transport.peer}: it speaks HTTP; that may be an attack through a browser.")
                 self.close()
                 return
-            self.server.stats.errors += 1
+            self.server.stats.errors.count(error)
             self._answer(error.line())
         except Exception:
             log_exception(f"{errors.printable(argv[0])} failed")
@@ -463,6 +463,8 @@ class Session:
         if self.closed:
             return
         self.closed = self.closing = True
+        self.server.stats.bytes_in += self.bytes_in
+        self.server.stats.bytes_out += self.bytes_out
         self.server.sequencer.unwatch(self)
         self.server.pubsub.forget(self)
         self.server.clients.remove(self)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from respcache.errors import ErrorCounts
+
 
 class Stats:
     """Counters since the start, or since CONFIG RESETSTAT. Times are milliseconds since the epoch."""
@@ -27,7 +29,7 @@ class Stats:
         self.commands = 0
         self.connections = 0
         self.rejected = 0
-        self.errors = 0
+        self.errors = ErrorCounts()  # those that main answers; shards count theirs
         self.output_limit_disconnections = 0
         self.bytes_in = 0
         self.bytes_out = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from respcache import errors
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from respcache.commands._spec import Handler
     from respcache.resp.types import Reply
     from respcache.shard.wire import Item
+    from respcache.store.keyspace import Keyspace
     from respcache.store.shard import Shard
 
 Argv = list[bytes]
@@ -32,6 +34,7 @@ class Worker:
     def __init__(self, shard: Shard) -> None:
         self.shard = shard
         self._args = Args([])
+        self._errors = errors.ErrorCounts()
         # Names as clients write them -> handlers: what `lookup` would say. Only commands without subcommands; bounded
         # by the spellings of the names ("get", "GET", "gEt").
         self._handlers: dict[bytes, Handler] = {
@@ -91,7 +94,7 @@ class Worker:
                 else:
                     replies.append(encode(reply, protocol))
             except CommandError as error:
-                replies.append(error.line())
+                replies.append(self._refusal(error))
             except Exception:
                 replies.append(self._bug(argv))
         return b"".join(replies) if whole else replies
@@ -117,11 +120,15 @@ class Worker:
         try:
             return encode(self._call(argv), self.shard.protocol)
         except CommandError as error:
-            return error.line()
+            return self._refusal(error)
         except ForeignKeys:
             raise
         except Exception:
             return self._bug(argv)
+
+    def _refusal(self, error: CommandError) -> bytes:
+        self._errors.count(error)
+        return error.line()
 
     def _bug(self, argv: Argv) -> bytes:
         """An exception of a handler that is no reply: ours to mend, one error reply for the client."""
@@ -134,6 +141,7 @@ class Worker:
             reply = self._call(argv)
             return True, None if reply is OK else reply
         except CommandError as error:
+            self._errors.count(error)
             return False, error.text
         except Exception:
             self._bug(argv)
@@ -228,11 +236,16 @@ class Worker:
             "keyspace_misses": shard.misses,
             "expired_keys": shard.expired,
             "changes": shard.changes,
-            "databases": [
-                (len(db), len(db.deadlines), sum(db.deadlines.values()) // len(db.deadlines) if db.deadlines else 0)
-                for db in shard.databases
-            ],
+            "errors": self._errors.by_code,
+            "databases": [(len(db), len(db.deadlines), _mean_deadline(db)) for db in shard.databases],
         }
 
     def _reset_stats(self) -> None:
         self.shard.hits = self.shard.misses = self.shard.expired = 0
+        self._errors = errors.ErrorCounts()
+
+
+def _mean_deadline(db: Keyspace) -> int:
+    """About when keys expire, in milliseconds since the epoch: a sample says it. 0 if none does."""
+    sample = list(islice(db.deadlines.values(), 100))
+    return sum(sample) // len(sample) if sample else 0

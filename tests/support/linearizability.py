@@ -66,7 +66,11 @@ def check(history: History, model: Callable[[State, Any], tuple[State, Any]], in
 
 
 def _possible_next(history: History, at: tuple[int, ...]) -> list[int]:
-    """Clients whose next operation may come now: it was called before any operation that is left had returned."""
+    """Clients whose next operation may come now: it was called before any operation that is left had returned.
+
+    The one that returned first comes last, where the search begins: mostly that is the order in which things happened.
+    """
     left = [(client, history[client][index]) for client, index in enumerate(at) if index < len(history[client])]
     first_return = min(operation.returned for _, operation in left)
+    left.sort(key=lambda entry: entry[1].returned, reverse=True)
     return [client for client, operation in left if operation.called <= first_return]

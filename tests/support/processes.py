@@ -45,8 +45,8 @@ class StartedServer:
 class RespcacheServer(StartedServer):
     """respcache from this source tree. It picks its port itself, and says on its log when it is ready."""
 
-    def __init__(self, *arguments: str, shards: int = 1) -> None:
-        command = [sys.executable, "-m", "respcache", "--port", "0", "--shards", str(shards)]
+    def __init__(self, *arguments: str, shards: int = 1, file: str = "") -> None:
+        command = [sys.executable, "-m", "respcache", *([file] if file else []), "--port", "0", "--shards", str(shards)]
         command += ["--enable-debug-command", "yes", *arguments]
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the server
         self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL)

@@ -21,7 +21,7 @@ from respcache.commands._spec import (
     container,
 )
 from respcache.config.files import rewrite
-from respcache.errors import CommandError, NotAFloat, WrongSyntax, printable, unknown_subcommand
+from respcache.errors import CommandError, NotAFloat, WrongSyntax, printable
 from respcache.resp.types import OK, Reply, Verbatim
 from respcache.shard import wire
 
@@ -55,7 +55,7 @@ def config_get(session: Session, args: Args) -> Reply:
 def config_set(session: Session, args: Args) -> Reply:
     """Change directives, all of them or none."""
     if len(args) % 2:
-        raise CommandError("ERR wrong number of arguments for 'config|set' command")
+        raise WrongSyntax
     session.server.config.set(args.pairs())
     return OK
 
@@ -164,7 +164,9 @@ def debug(session: Session, args: Args) -> Any:
         case b"SHARDS":
             return [[link.index, link.pid, link.restarts, link.queued] for link in session.server.links]
         case _:
-            raise unknown_subcommand("DEBUG", word)
+            raise CommandError(
+                f"ERR unknown subcommand or wrong number of arguments for '{printable(word)}'. Try DEBUG HELP."
+            )
 
 
 def _sleep(args: Args) -> Reply:
