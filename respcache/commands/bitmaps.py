@@ -174,7 +174,7 @@ _OPERATIONS = {b"AND": and_, b"OR": or_, b"XOR": xor}
 
 @command("BITOP", arity=-4, keys=(Keys(2, access="OW UPDATE"), Keys(3, -1, access="RO ACCESS")),
          flags=WRITE | DENYOOM, since="2.6.0", group="bitmap",
-         syntax="AND | OR | XOR | NOT destkey key [key ...]")  # fmt: skip
+         syntax="<AND | OR | XOR | NOT> destkey key [key ...]")  # fmt: skip
 def bitop(shard: Shard, args: Args) -> Reply:
     """Combine strings bit by bit, store the result, and return its length. Short strings count as filled with 0."""
     operation, destination, keys = args.option(), args.next(), args.rest()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import marshal
 import tracemalloc
 from collections import Counter
+from collections.abc import Callable
 from random import Random
 
 import pytest
@@ -109,14 +110,12 @@ def numbers(request: pytest.FixtureRequest) -> Hash:
     return Hash((b"%d" % number, b"") for number in range(request.param))
 
 
-def test_random_fields_are_uniform(numbers: Hash) -> None:
+@pytest.mark.parametrize("draw", [Hash.choices, Hash.sample])
+def test_random_fields_are_uniform(numbers: Hash, draw: Callable[[Hash, Random, int], list[bytes]]) -> None:
     random = Random(1)
-    for draw in (
-        lambda: numbers.choices(random, 50),
-        lambda: [field for _ in range(10) for field in numbers.sample(random, 5)],
-    ):
-        counts = Counter(int(field) * 10 // len(numbers) for _ in range(100) for field in draw())
-        assert all(390 < counts[tenth] < 610 for tenth in range(10))  # five standard deviations
+    drawn = [int(field) for _ in range(1000) for field in draw(numbers, random, 5)]
+    counts = Counter(number * 10 // len(numbers) for number in drawn)
+    assert all(390 < counts[tenth] < 610 for tenth in range(10))  # five standard deviations
 
 
 def test_a_big_hash_is_not_copied_for_a_few_fields() -> None:

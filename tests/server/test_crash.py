@@ -74,6 +74,11 @@ def restarts(admin: Connection) -> list[int]:
     return [row[2] for row in admin.call("DEBUG", "SHARDS")]
 
 
+def queued(admin: Connection) -> list[int]:
+    """How much each shard has not answered yet."""
+    return [row[3] for row in admin.call("DEBUG", "SHARDS")]
+
+
 def process_exists(pid: int) -> bool:
     """Whether it runs: a zombie, which only its parent can put to rest, does not."""
     try:
@@ -91,6 +96,7 @@ class TestAShardIsKilled:
         """The shard is stopped first, so it is known what is under way."""
         lost, kept = keys_of(VICTIM, 2), keys_of(0, 2)
         pid = shard_pids(admin)[VICTIM]
+        assert admin.call("EXISTS", *kept, *lost) == 0  # the shards have started
         os.kill(pid, signal.SIGSTOP)
         alone, mixed, split, transaction, carried, behind = (connect() for _ in range(6))
         alone.send_raw(b"".join(b"RPUSH %b x\r\n" % key.encode() for key in lost * 2))
@@ -103,8 +109,7 @@ class TestAShardIsKilled:
         carried.send("PING")
         # What has to wait for the command before has not been sent yet: the shard's successor gets it.
         behind.send("RPUSH", lost[0], "y")
-        # Main hears clients in the order in which they spoke: with this answer, all the above is under way.
-        assert admin.call("PING") == "PONG"
+        assert eventually(lambda: queued(admin)[VICTIM] == 6)  # all the above is under way there, or waits for it
         assert [transaction.read() for _ in range(2)] == ["OK", "QUEUED"]
         os.kill(pid, signal.SIGKILL)
         assert [alone.read() for _ in range(4)] == [DIED] * 4
@@ -155,9 +160,10 @@ class TestAShardIsKilled:
         pid = shard_pids(admin)[VICTIM]
         os.kill(pid, signal.SIGSTOP)
         other.send("RENAME", kept, lost)  # holds back what follows
-        assert admin.call("PING") == "PONG"
+        assert eventually(lambda: queued(admin)[VICTIM] == 1)
         client.send_raw(b"MULTI\r\nRPUSH %b x\r\nEXEC\r\n" % lost.encode())
         assert [client.read(), client.read()] == ["OK", "QUEUED"]
+        assert eventually(lambda: queued(admin)[VICTIM] == 2)
         os.kill(pid, signal.SIGKILL)
         assert other.read() == DIED
         assert client.read() is None

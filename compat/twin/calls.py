@@ -1,0 +1,133 @@
+"""Calls of commands, made from their syntax by hypothesis.
+
+A call is a tuple of words. Keys come from a small set that holds values of all types, so that types collide, and that
+is spread over the shards. Most words are what the syntax asks for; some calls are then damaged in one place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hypothesis import strategies as st
+
+import respcache.commands.all
+import respcache.server.commands  # noqa: F401 - fills the table with main's own commands
+from respcache.commands._spec import TABLE, Command
+from respcache.commands._syntax import Argument, parse_syntax
+
+Call = tuple[str, ...]
+Words = list[str]
+
+# On three shards these live on different ones; on each there are two.
+KEYS = ("a", "b", "c", "d", "e", "f", "{a}2", "none")
+MEMBERS = ("1", "2", "3", "m", "n", "x", "", "10", "-5", "3.5", "aé")
+
+_INTEGERS = st.sampled_from(("0", "1", "2", "3", "-1", "-2", "10", "100"))
+_ODD_INTEGERS = st.sampled_from(
+    ("x", "", "1.5", "-9223372036854775808", "9223372036854775807", "9223372036854775808", "+1", "01", " 1", "-100")
+)
+_DOUBLES = st.sampled_from(("0", "1", "2", "-1", "1.5", "inf", "-inf", "3.0", "1e3", "-0.1", "(1", "(2"))
+_ODD_DOUBLES = st.sampled_from(("nan", "x", "", "1e400", "0x10", "(", "1 "))
+_PATTERNS = st.sampled_from(("*", "a*", "?", "[a-c]", "none", "weight_*", "*->m", "\\*", "[^a]*"))
+_STRINGS = st.sampled_from(MEMBERS)
+_RANGE_ENDS = st.sampled_from(("-", "+", "[a", "(m", "[", "(", "0", "-1", "1", "inf", "(1", "[x"))
+
+# What values are called that mean something special, whatever their type.
+_SPECIAL: dict[str, st.SearchStrategy[str]] = {
+    "encoding": st.sampled_from(("u8", "i8", "i16", "u4", "i5", "u63", "i64", "u64", "x8")),
+    "offset": st.sampled_from(("0", "1", "7", "8", "15", "#0", "#1", "-1", "100")),
+    "bit": st.sampled_from(("0", "1", "2")),
+    "start": st.sampled_from(("0", "1", "2", "-1", "-2", "-100", "100", "-", "[a", "(m", "(1")),
+    "stop": st.sampled_from(("-1", "0", "1", "5", "-2", "+", "[x", "(m", "2")),
+    "end": st.sampled_from(("-1", "0", "1", "5", "-2", "100")),
+    "min": st.one_of(_DOUBLES, _RANGE_ENDS),
+    "max": st.one_of(_DOUBLES, _RANGE_ENDS),
+    "seconds": st.sampled_from(("100", "1000", "0", "-1", "9223372036854775807")),
+    "milliseconds": st.sampled_from(("100000", "1000000", "0", "-1", "9223372036854775807")),
+    "unix-time-seconds": st.sampled_from(("4000000000", "4100000000", "1", "0")),
+    "unix-time-milliseconds": st.sampled_from(("4000000000000", "4100000000000", "1", "0")),
+    "index": st.sampled_from(("0", "1", "-1", "2", "-3", "50")),
+    "cursor": st.just("0"),
+    "type": st.sampled_from(("string", "list", "set", "zset", "hash", "stream")),
+    "db": st.sampled_from(("0", "1", "99")),
+    "destination-db": st.sampled_from(("0", "1", "99")),
+    "count": st.sampled_from(("0", "1", "2", "5", "-1", "-3", "100")),
+}
+
+
+def rows(*, without: frozenset[str] = frozenset()) -> Iterator[Command]:
+    """All commands of the table, subcommands included, less those in `without`."""
+    for row in TABLE.values():
+        for command in row.subcommands.values() or (row,):
+            if command.name not in without and row.name not in without:
+                yield command
+
+
+def calls_of(row: Command) -> st.SearchStrategy[Call]:
+    """Calls of one command: mostly valid ones, and some damaged."""
+    arguments = parse_syntax(row.name, row.syntax, max(1, len(row.keys)))
+    valid = _all(arguments).map(lambda words: (*row.name.split(), *words))
+    return st.one_of(valid, valid, valid, _damaged(valid))
+
+
+@st.composite
+def _damaged(draw: st.DrawFn, calls: st.SearchStrategy[Call]) -> Call:
+    """A call with one word changed, left out, or too much."""
+    words = list(draw(calls))
+    at = draw(st.integers(1, len(words)))
+    odd = draw(st.one_of(_ODD_INTEGERS, _ODD_DOUBLES, _STRINGS, st.sampled_from(KEYS)))
+    match draw(st.sampled_from(("change", "drop", "insert"))):
+        case "change" if at < len(words):
+            words[at] = odd
+        case "drop" if at < len(words):
+            del words[at]
+        case _:
+            words.insert(at, odd)
+    return tuple(words)
+
+
+@st.composite
+def _all(draw: st.DrawFn, arguments: tuple[Argument, ...]) -> Words:
+    """The words of arguments one after the other. `numkeys` tells how many keys follow it."""
+    words: Words = []
+    counted_at = -1
+    for argument in arguments:
+        if argument.name == "numkeys":
+            counted_at = len(words)
+            words.append("1")
+            continue
+        before = len(words)
+        words += draw(_one(argument))
+        if counted_at >= 0 and argument.type == "key":
+            words[counted_at] = str(len(words) - before)
+            counted_at = -1
+    return words
+
+
+@st.composite
+def _one(draw: st.DrawFn, argument: Argument) -> Words:
+    if argument.optional and draw(st.integers(0, 2)) < 2:
+        return []
+    times = draw(st.integers(1, 3)) if argument.multiple else 1
+    words: Words = [argument.token] if argument.token and not argument.multiple_token else []
+    for _ in range(times):
+        if argument.token and argument.multiple_token:
+            words.append(argument.token)
+        words += draw(_value(argument))
+    return words
+
+
+def _value(argument: Argument) -> st.SearchStrategy[Words]:
+    match argument.type:
+        case "pure-token":
+            return st.just([])
+        case "oneof":
+            return st.one_of([_one(choice) for choice in argument.arguments])
+        case "block":
+            return _all(argument.arguments)
+        case "key":
+            return st.sampled_from(KEYS).map(lambda key: [key])
+    words = _SPECIAL.get(argument.display or argument.name)
+    if words is None:
+        words = {"integer": _INTEGERS, "double": _DOUBLES, "pattern": _PATTERNS}.get(argument.type, _STRINGS)
+    return words.map(lambda word: [word])

@@ -1,0 +1,52 @@
+"""All that a server holds, as plain values that can be compared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.support.resp import Connection
+
+# Deadlines of the same command may differ by as much, in milliseconds.
+_TOLERANCE = 5000
+
+_READ = {
+    "string": lambda key: ("GET", key),
+    "list": lambda key: ("LRANGE", key, 0, -1),
+    "set": lambda key: ("SMEMBERS", key),
+    "zset": lambda key: ("ZRANGE", key, 0, -1, "WITHSCORES"),
+    "hash": lambda key: ("HGETALL", key),
+}
+
+Entry = tuple[str, Any, Any, int]  # type, value, encoding, deadline in milliseconds (-1: none)
+
+
+def contents(connection: Connection, databases: int = 2) -> dict[tuple[int, bytes], Entry]:
+    """(database, key) -> what it holds. The connection, which speaks RESP2, is in database 0 afterwards."""
+    found: dict[tuple[int, bytes], Entry] = {}
+    for database in range(databases):
+        connection.call("SELECT", database)
+        for key in sorted(connection.call("KEYS", "*")):
+            kind = str(connection.call("TYPE", key))
+            value = connection.call(*_READ[kind](key))
+            if kind == "set":
+                value = sorted(value)
+            elif kind == "hash":
+                value = sorted(zip(value[::2], value[1::2], strict=True))
+            encoding = connection.call("OBJECT", "ENCODING", key)
+            found[database, key] = (kind, value, encoding, connection.call("PEXPIRETIME", key))
+    connection.call("SELECT", 0)
+    return found
+
+
+def differences(ours: dict[tuple[int, bytes], Entry], theirs: dict[tuple[int, bytes], Entry]) -> list[str]:
+    """One line for each key that is not the same in both."""
+    lines = []
+    for place in sorted(ours.keys() | theirs.keys()):
+        one, other = ours.get(place), theirs.get(place)
+        if one is None or other is None or one[:3] != other[:3] or not _same_deadline(one[3], other[3]):
+            lines.append(f"database {place[0]}, key {place[1]!r}: ours {one}, theirs {other}")
+    return lines
+
+
+def _same_deadline(one: int, other: int) -> bool:
+    return one == other or (one >= 0 and other >= 0 and abs(one - other) <= _TOLERANCE)

@@ -1,0 +1,123 @@
+"""Where two servers may answer differently, each with its reason: the named kinds of equality.
+
+`same` is the rule; every command that has another one is in `OF`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tests.support.resp import ReplyError, SetItems
+
+Equal = Callable[[Any, Any], bool]
+
+
+def same(ours: Any, theirs: Any) -> bool:
+    """Equal values of equal RESP types, all the way down."""
+    if type(ours) is not type(theirs):
+        return False
+    if isinstance(ours, SetItems):
+        return _sorted(ours) == _sorted(theirs)
+    if isinstance(ours, list):
+        return len(ours) == len(theirs) and all(map(same, ours, theirs))
+    if isinstance(ours, dict):
+        return ours.keys() == theirs.keys() and all(same(ours[key], theirs[key]) for key in ours)
+    if isinstance(ours, ReplyError):
+        return str(ours) == str(theirs)
+    if isinstance(ours, float):
+        return ours == theirs or (ours != ours and theirs != theirs)
+    return bool(ours == theirs)
+
+
+def same_sorted(ours: Any, theirs: Any) -> bool:
+    """Lists with the same items in any order."""
+    if isinstance(ours, list) and isinstance(theirs, list) and type(ours) is type(theirs):
+        return _sorted(ours) == _sorted(theirs)
+    return same(ours, theirs)
+
+
+def same_pairs_sorted(ours: Any, theirs: Any) -> bool:
+    """Flat lists of pairs (RESP2's maps) with the same pairs in any order."""
+    if type(ours) is list and type(theirs) is list:
+        return _sorted(_paired(ours)) == _sorted(_paired(theirs))
+    return same(ours, theirs)
+
+
+def same_shape(ours: Any, theirs: Any) -> bool:
+    """Equal RESP types, and lists of equal lengths, whatever is in them; errors are the same."""
+    if isinstance(ours, ReplyError) or isinstance(theirs, ReplyError):
+        return same(ours, theirs)
+    if type(ours) is not type(theirs):
+        return False
+    return not isinstance(ours, list) or len(ours) == len(theirs)
+
+
+def same_error(ours: Any, theirs: Any) -> bool:
+    """Both fail with the same text, or both do not."""
+    if isinstance(ours, ReplyError) or isinstance(theirs, ReplyError):
+        return same(ours, theirs)
+    return True
+
+
+def within(tolerance: int) -> Equal:
+    """Numbers that are not further apart than this: times, which go on between the two servers."""
+
+    def equal(ours: Any, theirs: Any) -> bool:
+        if type(ours) is int and type(theirs) is int:
+            return abs(ours - theirs) <= tolerance and (ours < 0) == (theirs < 0)
+        return same(ours, theirs)
+
+    return equal
+
+
+def _sorted(items: Any) -> list[Any]:
+    return sorted(items, key=repr)
+
+
+def _paired(items: list[Any]) -> list[Any]:
+    return list(zip(items[::2], items[1::2], strict=False))
+
+
+_UNORDERED = "Redis promises no order: it is that of its hash table"
+_RANDOM = "random"
+_TIME = "time goes on between the two servers"
+
+# Command -> how its replies are compared, and why.
+OF: Mapping[str, tuple[Equal, str]] = {
+    **dict.fromkeys(("KEYS", "SMEMBERS", "SINTER", "SUNION", "SDIFF", "HKEYS", "HVALS"), (same_sorted, _UNORDERED)),
+    "HGETALL": (same_pairs_sorted, _UNORDERED),
+    **dict.fromkeys(("SRANDMEMBER", "HRANDFIELD", "ZRANDMEMBER"), (same_error, _RANDOM)),
+    "RANDOMKEY": (same_error, _RANDOM),
+    **dict.fromkeys(("SCAN", "SSCAN", "HSCAN", "ZSCAN"), (same_error, "cursors are the server's own")),
+    **dict.fromkeys(("PTTL", "PEXPIRETIME"), (within(2000), _TIME)),
+    **dict.fromkeys(("TTL", "EXPIRETIME"), (within(2), _TIME)),
+    "OBJECT IDLETIME": (within(2), _TIME),
+    "MEMORY USAGE": (same_error, "bytes of other data structures"),
+}
+
+# Commands that the generated sequences leave out, and why.
+LEFT_OUT: Mapping[str, str] = {
+    "SPOP": "random: the servers would hold different data afterwards",
+    **dict.fromkeys(("FLUSHALL", "FLUSHDB", "SWAPDB"), "would leave little to find in the rest of a sequence"),
+    **dict.fromkeys(("SHUTDOWN", "QUIT", "RESET", "HELLO", "AUTH", "SELECT"), "of the connection: in transcripts"),
+    **dict.fromkeys(("MULTI", "EXEC", "DISCARD", "WATCH", "UNWATCH"), "sequences have their own transactions"),
+    **dict.fromkeys(("SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE"), "changes what replies look like: in transcripts"),
+    **dict.fromkeys(("UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE"), "as SUBSCRIBE"),
+    **dict.fromkeys(("CLIENT", "CONFIG", "COMMAND", "DEBUG", "INFO", "MEMORY", "LOLWUT", "TIME"),
+                    "about the server and not the data: in transcripts and tables"),
+    "PUBSUB": "about clients: in transcripts",
+    "OBJECT FREQ": "needs maxmemory-policy, which has no effect here",
+    "OBJECT HELP": "prose is our own",
+    "SORT": "with BY and GET over other types the order is that of the hash table: in transcripts",
+    "SORT_RO": "as SORT",
+}  # fmt: skip
+
+
+def equality(call: tuple[str, ...]) -> Equal:
+    """How the replies to a call are compared."""
+    words = [word.upper() for word in call]
+    found = OF.get(" ".join(words[:2])) or OF.get(words[0])
+    return same if found is None else found[0]
+
+

@@ -1,0 +1,102 @@
+"""Sequences of commands against two servers: replies compared one by one, and all data at the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hypothesis import strategies as st
+
+from compat.twin.calls import Call, calls_of, rows
+from compat.twin.keyspace import contents, differences
+from compat.twin.looseness import LEFT_OUT, equality, same
+from tests.support.resp import Connection, ReplyError
+
+# What is there when a sequence begins: a value of each type, small ones and one that expires.
+SETTING: tuple[Call, ...] = (
+    ("FLUSHALL",),
+    ("SET", "a", "10"),
+    ("RPUSH", "b", "1", "2", "m", "1"),
+    ("SADD", "c", "1", "2", "3"),
+    ("ZADD", "d", "1", "1", "2", "m", "2", "n"),
+    ("HSET", "e", "m", "1", "n", "x"),
+    ("SET", "f", "text", "EX", "10000"),
+)
+
+
+class Differs(AssertionError):
+    """The servers do not agree; the text is a redis-cli session with both answers."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """Commands that are sent together: one by itself, a pipeline, or a transaction."""
+
+    kind: str  # "single", "pipeline", "transaction"
+    calls: tuple[Call, ...]
+
+
+@st.composite
+def _steps(draw: st.DrawFn, calls: st.SearchStrategy[Call]) -> Step:
+    kind = draw(st.sampled_from(("single", "single", "single", "pipeline", "transaction")))
+    count = 1 if kind == "single" else draw(st.integers(1, 4))
+    return Step(kind, tuple(draw(calls) for _ in range(count)))
+
+
+def sequences(only: str = "") -> st.SearchStrategy[list[Step]]:
+    """Sequences over all commands; with `only`, one of its calls at least every other time."""
+    chosen = [row for row in rows(without=frozenset(LEFT_OUT))]
+    calls = st.one_of([calls_of(row) for row in chosen])
+    if only:
+        mine = st.one_of([calls_of(row) for row in chosen if row.name == only or row.group == only])
+        calls = st.one_of(mine, mine, calls)
+    return st.lists(_steps(calls), min_size=1, max_size=12)
+
+
+class Twin:
+    """A connection to each server, both in the same protocol, and one more each to look at the data."""
+
+    def __init__(self, ours: int, theirs: int, protocol: int) -> None:
+        self._ours, self._theirs = Connection(ours, protocol), Connection(theirs, protocol)
+        self._our_view, self._their_view = Connection(ours), Connection(theirs)
+        self.commands = 0
+
+    def close(self) -> None:
+        for connection in (self._ours, self._theirs, self._our_view, self._their_view):
+            connection.close()
+
+    def run(self, sequence: list[Step]) -> None:
+        """Raises Differs at the first reply that is not the same, or for the data at the end."""
+        for connection in (self._our_view, self._their_view):
+            connection.pipeline(*SETTING)
+        session: list[str] = []
+        for step in sequence:
+            self._step(step, session)
+        found = differences(contents(self._our_view), contents(self._their_view))
+        if found:
+            raise Differs("\n".join([*session, "# the data is not the same:", *found]))
+
+    def _step(self, step: Step, session: list[str]) -> None:
+        calls = step.calls if step.kind != "transaction" else (("MULTI",), *step.calls, ("EXEC",))
+        ours, theirs = self._ours.pipeline(*calls), self._theirs.pipeline(*calls)
+        self.commands += len(calls)
+        for call, one, other in zip(calls, ours, theirs, strict=True):
+            session.append(f"> {shown(call)}")
+            if call == ("EXEC",):
+                self._compare_exec(step.calls, one, other, session)
+            elif not (same if step.kind == "transaction" else equality(call))(one, other):
+                raise Differs("\n".join([*session, f"ours:   {one!r}", f"theirs: {other!r}"]))
+
+    def _compare_exec(self, calls: tuple[Call, ...], one: object, other: object, session: list[str]) -> None:
+        fine = type(one) is type(other)
+        if isinstance(one, list) and isinstance(other, list):
+            fine = len(one) == len(other) == len(calls)
+            fine = fine and all(equality(call)(o, t) for call, o, t in zip(calls, one, other, strict=True))
+        elif isinstance(one, ReplyError):
+            fine = same(one, other)
+        if not fine:
+            raise Differs("\n".join([*session, f"ours:   {one!r}", f"theirs: {other!r}"]))
+
+
+def shown(call: Call) -> str:
+    """A call as one types it into redis-cli."""
+    return " ".join(word if word and word.isalnum() else f'"{word}"' for word in call)
