@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from tests.support.resp import Connection
 
+_INTEGER = re.compile(rb"0|-?[1-9][0-9]*")
+
 # Deadlines of the same command may differ by as much, in milliseconds.
 _TOLERANCE = 5000
 
-_READ = {
-    "string": lambda key: ("GET", key),
-    "list": lambda key: ("LRANGE", key, 0, -1),
-    "set": lambda key: ("SMEMBERS", key),
-    "zset": lambda key: ("ZRANGE", key, 0, -1, "WITHSCORES"),
-    "hash": lambda key: ("HGETALL", key),
+# How the value of each type is read: the command, and what follows the key.
+_READ: dict[str, tuple[str, tuple[str, ...]]] = {
+    "string": ("GET", ()),
+    "list": ("LRANGE", ("0", "-1")),
+    "set": ("SMEMBERS", ()),
+    "zset": ("ZRANGE", ("0", "-1", "WITHSCORES")),
+    "hash": ("HGETALL", ()),
 }
 
 Entry = tuple[str, Any, Any, int]  # type, value, encoding, deadline in milliseconds (-1: none)
@@ -27,12 +31,15 @@ def contents(connection: Connection, databases: int = 2) -> dict[tuple[int, byte
         connection.call("SELECT", database)
         for key in sorted(connection.call("KEYS", "*")):
             kind = str(connection.call("TYPE", key))
-            value = connection.call(*_READ[kind](key))
+            command, options = _READ[kind]
+            value = connection.call(command, key, *options)
             if kind == "set":
                 value = sorted(value)
             elif kind == "hash":
                 value = sorted(zip(value[::2], value[1::2], strict=True))
             encoding = connection.call("OBJECT", "ENCODING", key)
+            if encoding == b"embstr" and _INTEGER.fullmatch(value):
+                encoding = b"int"  # difference "incrbyfloat-encoding"
             found[database, key] = (kind, value, encoding, connection.call("PEXPIRETIME", key))
     connection.call("SELECT", 0)
     return found

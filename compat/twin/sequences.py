@@ -44,7 +44,7 @@ def _steps(draw: st.DrawFn, calls: st.SearchStrategy[Call]) -> Step:
 
 def sequences(only: str = "") -> st.SearchStrategy[list[Step]]:
     """Sequences over all commands; with `only`, one of its calls at least every other time."""
-    chosen = [row for row in rows(without=frozenset(LEFT_OUT))]
+    chosen = list(rows(without=frozenset(LEFT_OUT)))
     calls = st.one_of([calls_of(row) for row in chosen])
     if only:
         mine = st.one_of([calls_of(row) for row in chosen if row.name == only or row.group == only])

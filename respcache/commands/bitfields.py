@@ -93,6 +93,8 @@ def bitfield(shard: Shard, args: Args) -> Reply:
     elif grows:
         # Nothing was stored, and nobody is told: but the string is longer now, as in Redis.
         shard.replace(key, buffer, shard.deadline(key))
+    else:
+        shard.recast(key, buffer)
     return replies
 
 

@@ -52,6 +52,8 @@ def setbit(shard: Shard, args: Args) -> Reply:
         buffer = writable(value, at + 1)
         buffer[at] = buffer[at] | mask if bit else buffer[at] & ~mask
         shard.changed(key, buffer, Event.STRING, b"setbit")
+    else:
+        shard.recast(key, writable(value, 0))
     return old
 
 
@@ -191,7 +193,7 @@ def bitop(shard: Shard, args: Args) -> Reply:
     else:
         result = reduce(_OPERATIONS[operation], numbers)
     if size:
-        shard.put(destination, result.to_bytes(size, "big"), Event.STRING, b"set")
+        shard.put(destination, bytearray(result.to_bytes(size, "big")), Event.STRING, b"set")
     else:
         shard.delete(destination)
     return size

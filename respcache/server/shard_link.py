@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 _READ_SIZE = 1 << 20
 _PIPE_SIZE = 1 << 20
 _STOP_DEADLINE = 5.0
+# A shard that lived for so many seconds did not die of starting.
+_LONG_LIFE = 10.0
 
 # What the child runs: the parent's import path, then the shard. -I and -S spare it the site machinery.
 _BOOT = (
@@ -317,9 +319,12 @@ class ShardLink:
         task_status.started()
         delay = 0.0
         while True:
+            started = trio.current_time()
             await self._ended.wait()
             if self._stopping:
                 return
+            if trio.current_time() - started > _LONG_LIFE:
+                delay = 0.0
             code = await self._reap()
             self.restarts += 1
             lost = self._fail_tickets()

@@ -5,11 +5,13 @@ Replies are sent straight from where they are made; only what the kernel does no
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from respcache.logs import log_exception
+from respcache.logs import log, log_exception
 from respcache.server.poller import READ, WRITE
 
 if TYPE_CHECKING:
@@ -148,6 +150,7 @@ class Listener:
         self._socket = sock
         self._poller = poller
         self._accept = accept
+        self._spare = _spare_descriptor()
         sock.setblocking(False)
         poller.register(sock.fileno(), READ, self._on_ready)
 
@@ -155,8 +158,10 @@ class Listener:
         for _ in range(64):  # a flood of connections must not hold up the others
             try:
                 sock, address = self._socket.accept()
-            except OSError:
-                return  # nobody waits any more, or out of descriptors: the next round tries again
+            except OSError as error:
+                if error.errno in (errno.EMFILE, errno.ENFILE):
+                    self._turn_one_away()
+                return  # nobody waits any more
             sock.setblocking(False)
             try:
                 self._welcome(sock, address)
@@ -164,6 +169,19 @@ class Listener:
                 # A client that cannot be served (it may be gone already) is no reason to stop listening.
                 log_exception("a connection could not be served")
                 sock.close()
+
+    def _turn_one_away(self) -> None:
+        """Out of descriptors: the spare one is enough to take a client and hang up on it.
+
+        Left in the queue, it would keep the listener ready, and the poller busy.
+        """
+        self._spare.close()
+        try:
+            self._socket.accept()[0].close()
+            self._spare = _spare_descriptor()
+        except OSError:
+            pass  # somebody else was faster
+        log.warning("a client was turned away: out of file descriptors")
 
     def _welcome(self, sock: socket.socket, address: Any) -> None:
         if sock.family == socket.AF_UNIX:
@@ -176,6 +194,11 @@ class Listener:
     def close(self) -> None:
         self._poller.unregister(self._socket.fileno())
         self._socket.close()
+        self._spare.close()
+
+
+def _spare_descriptor() -> IO[bytes]:
+    return open(os.devnull, "rb")
 
 
 def printed_address(address: tuple[str, int] | tuple[str, int, int, int]) -> str:

@@ -205,6 +205,11 @@ class Shard:
             if self.notify_flags:
                 self.notify(Event.GENERIC, b"del", key)
 
+    def recast(self, key: bytes, value: bytes | bytearray) -> None:
+        """Hold an existing string in another form, with the same content: nothing has changed for anybody."""
+        db = self.db
+        db.values[db.slots[key]] = value
+
     def put(self, key: bytes, value: Any, kind: str, event: bytes, *, keep_ttl: bool = False) -> None:
         """Store a value under a key whatever was there; its deadline goes unless `keep_ttl`."""
         db = self.db
