@@ -133,8 +133,9 @@ def _bind(server: Server) -> list[socket.socket]:
     """Sockets for all configured addresses. Raises CannotListen."""
     config = server.config
     sockets: list[socket.socket] = []
-    # As in Redis, port 0 means no TCP. Where nothing else is asked for either, it means any free port.
-    if config.port or not config.unixsocket:
+    # As in Redis, port 0 means no TCP. Where nothing else is asked for either, or whoever starts us waits to be
+    # told the port, it means any free port.
+    if config.port or not config.unixsocket or config.respcache_ready_fd >= 0:
         sockets += _bind_tcp(server)
     if config.unixsocket:
         sockets.append(_bind_unix(config.unixsocket, config.unixsocketperm, config.tcp_backlog))
