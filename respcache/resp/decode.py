@@ -38,6 +38,8 @@ _STRIDES = {b"*%d" % count: 1 + 2 * count for count in range(1, 64)}
 _LENGTHS = tuple(b"$%d" % length for length in range(1024))
 
 Argv = list[bytes]
+# The first words of some commands, their second words, and so on.
+Columns = list[list[bytes]]
 
 _NOTHING = object()
 
@@ -49,31 +51,34 @@ def _new_reader() -> hiredis.Reader:
 _reader = _new_reader()
 
 
-def _parse_uniform(data: bytes) -> list[Argv] | None:
+def _parse_uniform(data: bytes) -> tuple[list[Argv], Columns] | None:
     """The commands of a chunk if all have the same number of words, and no word has a line break in it; else None.
 
     That is what a client sends without a pipeline, and what most pipelines look like. Every header is compared with
     what it announces, so nothing but well-formed commands comes through.
     """
     parts = data.split(b"\r\n")
+    columns: Columns = []
     try:
         if parts.pop():
             return None
         stride = _STRIDES[parts[0]]
         if len(parts) == stride:
             words = parts[2::2]
-            return [words] if parts[1::2] == [_LENGTHS[len(word)] for word in words] else None
+            return ([words], columns) if parts[1::2] == [_LENGTHS[len(word)] for word in words] else None
         if len(parts) % stride or parts[::stride].count(parts[0]) * stride != len(parts):
             return None
-        columns = []
         for at in range(2, stride, 2):
-            column = parts[at::stride]
-            if parts[at - 1 :: stride] != [_LENGTHS[len(word)] for word in column]:
+            headers, words = parts[at - 1 :: stride], parts[at::stride]
+            if words.count(words[0]) == len(words):
+                if headers.count(_LENGTHS[len(words[0])]) != len(words):
+                    return None
+            elif headers != [_LENGTHS[len(word)] for word in words]:
                 return None
-            columns.append(column)
+            columns.append(words)
     except LookupError:
         return None  # larger than the tables
-    return list(map(list, zip(*columns, strict=True)))
+    return list(map(list, zip(*columns, strict=True))), columns
 
 
 def _parse_whole(data: bytes) -> list[Argv] | None:
@@ -105,13 +110,20 @@ def _parse_whole(data: bytes) -> list[Argv] | None:
 
 
 class Decoder:
-    """The commands of one connection. After a broken one `error` is set, and nothing more is taken."""
+    """The commands of one connection. After a broken one `error` is set, and nothing more is taken.
 
-    __slots__ = ("_at", "_buffer", "_held", "_length", "_missing", "_words", "authenticated", "error", "max_bulk")
+    `columns`: the commands that `feed` has returned last once more, turned by 90 degrees, where it is known that all
+    have the same number of words; else empty. To look at all names, or at all keys, is a matter of one column then.
+    """
+
+    __slots__ = (
+        "_at", "_buffer", "_held", "_length", "_missing", "_words", "authenticated", "columns", "error", "max_bulk",
+    )  # fmt: skip
 
     def __init__(self, max_bulk: int = 512 * 1024 * 1024) -> None:
         self.error: ProtocolError | None = None
         self.max_bulk = max_bulk
+        self.columns: Columns = []
         self.authenticated = True  # clients that still have to log in get small limits
         self._buffer = bytearray()
         self._at = 0  # where the incremental parser stands in it
@@ -130,28 +142,32 @@ class Decoder:
 
         Before authentication it is one command at a time, as it may end the small limits; `feed(b"")` gives the next.
         """
+        self.columns = []
         if self.error is not None:
             return []
         if not self.authenticated:
             self._buffer += data
             return self._parse(limit=1)
-        commands: list[Argv] = []
-        if self._buffer or self._missing:
-            self._buffer += data
-            commands = self._parse(limit=1)
-            if self.error is not None or not commands:
-                return commands
+        if not self._buffer and not self._missing:
+            return self._parse_chunk(data) if data else []
+        self._buffer += data
+        commands = self._parse(limit=1)
+        if self.error is None and commands and self._buffer:
             data = bytes(self._buffer)
             self._buffer.clear()
-        if data:
             commands += self._parse_chunk(data)
+            self.columns = []  # they lack the first command
         return commands
 
     def _parse_chunk(self, data: bytes) -> list[Argv]:
         commands: list[Argv] | None = None
         if data[0] == 42 and len(data) <= _FAST_CHUNK:  # "*"
             if data.endswith(b"\r\n"):
-                commands = _parse_uniform(data) or _parse_whole(data)
+                uniform = _parse_uniform(data)
+                if uniform is not None:
+                    commands, self.columns = uniform
+                    return commands
+                commands = _parse_whole(data)
                 if commands is not None:
                     return commands
             last = data.rfind(b"\r\n*") + 2

@@ -55,8 +55,7 @@ class SplitBatch(Batch):
         self.replies: dict[int, Iterator[bytes]] = {}
 
     def output(self) -> bytes:
-        replies = self.replies
-        self.data = b"".join([next(replies[shard]) for shard in self.shards])
+        self.data = b"".join(map(next, map(self.replies.__getitem__, self.shards)))
         return super().output()
 
 

@@ -7,6 +7,7 @@ makes commands over several shards atomic. No method of this class may ever awai
 
 from __future__ import annotations
 
+from itertools import compress
 from typing import TYPE_CHECKING
 
 from respcache.commands._spec import Command, Reach
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from respcache.server.session import Session
 
 Argv = list[bytes]
+
+# For bytes.translate: 1 in place of the number of a shard, 0 in place of all others.
+_EQUALS = [bytes(number) + b"\1" + bytes(255 - number) for number in range(256)]
 
 
 class Sequencer:
@@ -45,12 +49,11 @@ class Sequencer:
             item = (wire.RUN, session.db, session.protocol, session.id, session.touch, True, commands)
             self.links[head].submit(item, WholeRun(batch))
             return
-        runs: dict[int, list[Argv]] = {shard: [] for shard in set(shards)}
-        for shard, argv in zip(shards, commands, strict=True):
-            runs[shard].append(argv)
-        batch = SplitBatch(session, shards, len(runs))
+        involved = set(shards)
+        batch = SplitBatch(session, shards, len(involved))
         session.slots.append(batch)
-        for shard, part in runs.items():
+        for shard in involved:
+            part = list(compress(commands, shards.translate(_EQUALS[shard])))
             item = (wire.RUN, session.db, session.protocol, session.id, session.touch, False, part)
             self.links[shard].submit(item, PartialRun(batch, shard))
 

@@ -30,6 +30,7 @@ from respcache.server.transactions import Transaction, carry
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from respcache.resp.decode import Columns
     from respcache.server.server import Server
 
 Argv = list[bytes]
@@ -169,7 +170,7 @@ class Session:
         while commands:
             if self._suspended:
                 self._waiting.extend(commands)
-            else:
+            elif not (self._plain and self._decoder.columns and self._submit_alike(commands, self._decoder.columns)):
                 self._execute(commands)
             commands = self._decoder.feed(b"") if one_by_one else []
         if self._decoder.error is not None:
@@ -217,8 +218,7 @@ class Session:
 
     def _run_of_simple(self, commands: list[Argv], start: int) -> int:
         """Submit the commands from `start` on up to the first that is not simple; its index."""
-        server = self.server
-        rows = server.simple
+        rows = self.server.simple
         keys: list[bytes] = []
         try:
             for argv in islice(commands, start, None) if start else commands:
@@ -230,11 +230,23 @@ class Session:
             pass  # another sort of command, or an empty one
         count = len(keys)
         if count:
-            self._last_argv = commands[start + count - 1]
-            server.stats.commands += count
-            run = commands if count == len(commands) else commands[start : start + count]
-            server.sequencer.run(self, run, server.router.shards_of(keys))
+            self._submit(commands if count == len(commands) else commands[start : start + count], keys)
         return start + count
+
+    def _submit_alike(self, commands: list[Argv], columns: Columns) -> bool:
+        """Submit commands that differ in their arguments only, if they are simple; whether they were submitted."""
+        names = columns[0]
+        row = self.server.simple.get(names[0])
+        if row is None or not row[0] <= len(columns) <= row[1] or names.count(names[0]) != len(names):
+            return False
+        self._submit(commands, columns[row[2]])
+        return True
+
+    def _submit(self, run: list[Argv], keys: list[bytes]) -> None:
+        server = self.server
+        self._last_argv = run[-1]
+        server.stats.commands += len(run)
+        server.sequencer.run(self, run, server.router.shards_of(keys))
 
     # -- one command
 
