@@ -63,6 +63,7 @@ def printable(data: bytes) -> str:
 WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
 SYNTAX = "ERR syntax error"
 NOT_AN_INTEGER = "ERR value is not an integer or out of range"
+NOT_AN_INT32 = "ERR value is out of range, value must between -2147483648 and 2147483647"  # [sic]
 NOT_A_FLOAT = "ERR value is not a valid float"
 NOT_POSITIVE = "ERR value is out of range, must be positive"
 OUT_OF_RANGE = "ERR value is out of range"
@@ -75,7 +76,6 @@ MIN_MAX_NOT_FLOAT = "ERR min or max is not a float"
 MIN_MAX_NOT_STRING = "ERR min or max not valid string range item"
 SAME_OBJECT = "ERR source and destination objects are the same"
 DB_OUT_OF_RANGE = "ERR DB index is out of range"
-INVALID_DB = "ERR invalid DB index"
 INVALID_CURSOR = "ERR invalid cursor"
 NO_AUTH = "NOAUTH Authentication required."
 NO_PROTO = "NOPROTO unsupported protocol version"
@@ -135,3 +135,10 @@ def unknown_command(argv: list[bytes]) -> CommandError:
 def unknown_subcommand(container: str, subcommand: bytes) -> CommandError:
     """`container` in upper case."""
     return CommandError(f"ERR unknown subcommand '{_shown(subcommand)}'. Try {container} HELP.")
+
+
+def unknown_call(container: str, subcommand: bytes) -> CommandError:
+    """What subcommands say that count their words themselves. `container` in upper case."""
+    return CommandError(
+        f"ERR unknown subcommand or wrong number of arguments for '{_shown(subcommand)}'. Try {container} HELP."
+    )

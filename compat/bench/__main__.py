@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import signal
 import subprocess
 import sys
+import time
 from contextlib import ExitStack
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -24,6 +26,16 @@ FAILURES = (OSError, RuntimeError, subprocess.SubprocessError, hiredis.HiredisEr
 
 def main() -> int:
     options = _parser().parse_args()
+    # Whatever ends us, the servers end with us.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return _run(options)
+    except KeyboardInterrupt:
+        print("\ninterrupted: nothing was written", file=sys.stderr)
+        return 130
+
+
+def _run(options: argparse.Namespace) -> int:
     wanted = [row for row in MEASUREMENTS if _is_wanted(row, options.only)]
     if not wanted:
         print("No such measurement; there are:", *(row.name for row in MEASUREMENTS), file=sys.stderr)
@@ -31,6 +43,7 @@ def main() -> int:
     plan = QUICK if options.quick else FULL
     if options.rounds is not None:
         plan.rounds = options.rounds
+    started = time.monotonic()
     with ExitStack() as running:
         servers = available(options.shards)
         for server in servers:
@@ -38,6 +51,7 @@ def main() -> int:
         results = Results(servers, plan.rounds, plan.seconds)
         print(report.heading(servers), flush=True)
         failed = [row for row in wanted if not _measure(row, servers, plan, results)]
+    print(f"{time.monotonic() - started:.0f} s")
     # A part of the measurements, or hasty ones, must not take the place of the whole report.
     if not (options.no_report or options.only or options.quick):
         invocation = shlex.join(["python", "-m", "compat.bench", *sys.argv[1:]])
@@ -70,8 +84,10 @@ def _is_wanted(measurement: Measurement, patterns: list[str] | None) -> bool:
 def _measure(row: Measurement, servers: list[ServerUnderTest], plan: Plan, results: Results) -> bool:
     """All rounds of one measurement, the servers taking turns; whether none failed."""
     healthy = list(servers)
-    for _ in range(1 if row.once else plan.rounds):
+    rounds = 1 if row.once else plan.rounds
+    for turn in range(rounds):
         for server in list(healthy):
+            _show_progress(f"{row.title}: {server.name}, round {turn + 1} of {rounds}")
             try:
                 value = row.measure(server, plan)
             except FAILURES as failure:
@@ -82,9 +98,16 @@ def _measure(row: Measurement, servers: list[ServerUnderTest], plan: Plan, resul
                 results.add(row, server, value)
         if row.name == "start-up":
             results.floor.append(import_floor())
+    _show_progress("")
     if results.measured(row):
         print(report.line(results, row), flush=True)
     return healthy == servers
+
+
+def _show_progress(text: str) -> None:
+    """What is going on, in a line that the next one takes the place of; for terminals only."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 
 def _reason(failure: BaseException) -> str:

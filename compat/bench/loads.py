@@ -121,10 +121,22 @@ def start_up(server: ServerUnderTest, _plan: Plan) -> float:
         other.stop()
 
 
+def first_write(server: ServerUnderTest, _plan: Plan) -> float:
+    """Milliseconds until it has answered a SET: a program may say PONG before it can keep anything."""
+    other = server.another()
+    started = time.perf_counter()
+    try:
+        other.start()
+        other.call("SET", "key", "xxx")
+        return (time.perf_counter() - started) * 1e3
+    finally:
+        other.stop()
+
+
 def import_floor() -> float:
     """Milliseconds in which Python starts and imports what respcache cannot do without."""
     started = time.perf_counter()
-    subprocess.run([sys.executable, "-c", "import trio, hiredis"], check=True)
+    subprocess.run([sys.executable, "-c", "import trio, hiredis"], check=True, timeout=_LIMIT)
     return (time.perf_counter() - started) * 1e3
 
 
@@ -193,6 +205,13 @@ MEASUREMENTS = [
         "ms",
         start_up,
         "a process of its own, a connection tried every 0.5 ms",
+    ),
+    Measurement(
+        "first-write",
+        "Start until a SET is answered",
+        "ms",
+        first_write,
+        "the same, and then a `SET` on another connection",
     ),
     Measurement(
         "idle",

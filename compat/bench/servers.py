@@ -47,16 +47,20 @@ class ServerUnderTest:
         self.port = _free_port()
         self._directory = tempfile.TemporaryDirectory(prefix="bench-")
         started = time.perf_counter()
-        with open(Path(self._directory.name, "log"), "wb") as log:
-            self._process = subprocess.Popen(
-                self.command(self.port),
-                cwd=self._directory.name,
-                env=_environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-        self._wait_for_pong(started)
+        try:
+            with open(Path(self._directory.name, "log"), "wb") as log:
+                self._process = subprocess.Popen(
+                    self.command(self.port),
+                    cwd=self._directory.name,
+                    env=_environment(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                )
+            self._wait_for_pong(started)
+        except BaseException:
+            self.stop()  # Control-C too: nobody else knows of it yet
+            raise
         return time.perf_counter() - started
 
     def _wait_for_pong(self, started: float) -> None:
@@ -70,9 +74,7 @@ class ServerUnderTest:
                 # Refused: it is not there yet. Waiting longer than this would be part of the result.
                 time.sleep(0.0005)
             if self._process.poll() is not None or time.perf_counter() - started > _READY_WITHIN:
-                log = self._log()
-                self.stop()
-                raise RuntimeError(f"{self.name} did not start:\n{log}")
+                raise RuntimeError(f"{self.name} did not start:\n{self._log()}")
 
     def _log(self) -> str:
         assert self._directory is not None
@@ -216,7 +218,10 @@ def _free_port() -> int:
 def _environment() -> dict[str, str]:
     """The servers run in directories of their own, and still find this source tree."""
     source = str(Path(__file__).resolve().parents[2])
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH")]))}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH")]))}
+    # As in an installation: without bytecode every start would compile the source again.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    return environment
 
 
 def _parent(process: Path) -> int | None:

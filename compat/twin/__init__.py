@@ -1,6 +1,6 @@
-"""The twin: the same commands to respcache and to a genuine server, reply for reply.
+"""The twin: the same commands go to respcache and to genuine servers, and every answer is compared.
 
-`calls` makes valid and invalid calls of every command from the table, `sequences` strings them together (MULTI blocks
-and pipelines among them), `keyspace` compares all that the servers hold afterwards, `looseness` says where replies need
-not be equal, and why. `run` puts it together: ``python -m compat twin``.
+Three parts: `transcripts`, written by hand, a file for each family of commands; `generated` sequences, made by
+hypothesis from the command table, after each of which the whole data is compared too; and the `tables` that servers
+give out about themselves. What may differ is named in `looseness` and in differences.toml, nowhere else.
 """

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from compat.twin.calls import Call, calls_of, rows
 from compat.twin.keyspace import contents, differences
 from compat.twin.looseness import LEFT_OUT, equality, same
+from compat.twin.strict import StrictConnection
 from tests.support.resp import Connection, ReplyError
 
 # What is there when a sequence begins: a value of each type, small ones and one that expires.
@@ -56,7 +57,7 @@ class Twin:
     """A connection to each server, both in the same protocol, and one more each to look at the data."""
 
     def __init__(self, ours: int, theirs: int, protocol: int) -> None:
-        self._ours, self._theirs = Connection(ours, protocol), Connection(theirs, protocol)
+        self._ours, self._theirs = StrictConnection(ours, protocol), StrictConnection(theirs, protocol)
         self._our_view, self._their_view = Connection(ours), Connection(theirs)
         self.commands = 0
 

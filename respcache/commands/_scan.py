@@ -7,7 +7,6 @@ result. So there is one function for the cursor and one for the options, and han
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from respcache.errors import INVALID_CURSOR, CommandError, WrongSyntax
@@ -26,14 +25,16 @@ DEFAULT_COUNT = 10
 _CURSOR = re.compile(rb"[+-]?\d+|")
 
 
-@dataclass(frozen=True, slots=True)
 class ScanOptions:
     """What follows the cursor. `type` is as the client wrote it."""
 
-    match: Matcher | None = None
-    count: int = DEFAULT_COUNT
-    type: bytes | None = None
-    no_values: bool = False
+    __slots__ = ("count", "match", "no_values", "type")
+
+    def __init__(self, match: Matcher | None, count: int, kind: bytes | None, no_values: bool) -> None:
+        self.match = match
+        self.count = count
+        self.type = kind
+        self.no_values = no_values
 
 
 def parse_cursor(args: Args) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from respcache.commands._spec import DENYOOM, FAST, READONLY, WRITE, Keys, Reach, all_succeeded, command, total
 from respcache.datatypes.types import copy_value, type_name
-from respcache.errors import DB_OUT_OF_RANGE, NO_SUCH_KEY, SAME_OBJECT, CommandError, WrongSyntax
+from respcache.errors import DB_OUT_OF_RANGE, NO_SUCH_KEY, NOT_AN_INT32, SAME_OBJECT, CommandError, WrongSyntax
 from respcache.resp.types import OK, Reply, Status
 from respcache.store.shard import Event, Shard
 
@@ -160,11 +160,7 @@ def move(shard: Shard, args: Args) -> Reply:
 
 def _database(shard: Shard, args: Args) -> int:
     """The number of a database that there is. Raises CommandError."""
-    index = args.int(
-        low=INT32_MIN,
-        high=INT32_MAX,
-        range_error=f"ERR value is out of range, value must between {INT32_MIN} and {INT32_MAX}",  # [sic]
-    )
+    index = args.int(low=INT32_MIN, high=INT32_MAX, range_error=NOT_AN_INT32)
     if not 0 <= index < len(shard.databases):
         raise CommandError(DB_OUT_OF_RANGE)
     return index

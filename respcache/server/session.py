@@ -39,6 +39,8 @@ Argv = list[bytes]
 _WHILE_SUBSCRIBED = frozenset(
     (b"SUBSCRIBE", b"PSUBSCRIBE", b"SSUBSCRIBE", b"UNSUBSCRIBE", b"PUNSUBSCRIBE", b"SUNSUBSCRIBE")
 ) | {b"PING", b"QUIT", b"RESET"}
+# Answered by out-of-band data, which CLIENT REPLY does not switch off.
+_CONFIRMED = frozenset(word for word in _WHILE_SUBSCRIBED if word.endswith(b"SUBSCRIBE"))
 # What an HTTP request has for commands. A web page can make a browser send one here; its body might follow as commands.
 _OF_BROWSERS = (b"POST", b"HOST:")
 # So few unanswered commands that backpressure need not be thought about; the limits are configured, and looked up then.
@@ -113,6 +115,8 @@ class Session:
         self._decoder = Decoder(server.config.proto_max_bulk_len)
         self._waiting: deque[Argv] = deque()  # commands that came while the session is suspended
         self._suspended = False
+        self._running = False  # within `_dispatch`
+        self._pushed: list[bytes] = []  # by the command that is running, to its own client
         self._flush_due = False
         self._reading_paused = False
         self._over_limit_since: int | None = None  # the soft limit of its output
@@ -255,6 +259,7 @@ class Session:
         self.server.stats.commands += 1
         mode = self.reply_mode
         before = len(self.slots)
+        self._running = True
         try:
             self._check_and_route(argv)
         except CommandError as error:
@@ -267,8 +272,13 @@ class Session:
         except Exception:
             log_exception(f"{errors.printable(argv[0])} failed")
             self._answer(CommandError(errors.INTERNAL).line())
+        finally:
+            self._running = False
         if mode != b"ON":
             self._mute(mode, before)
+        if self._pushed:
+            pushed, self._pushed = self._pushed, []
+            self.push(b"".join(pushed))
 
     def _mute(self, mode: bytes, before: int) -> None:
         """CLIENT REPLY: nobody hears what the last command answered, unless it was CLIENT REPLY ON itself."""
@@ -276,6 +286,8 @@ class Session:
             self.reply_mode = b"ON"
             self.update_plain()
         elif self.reply_mode == b"ON":
+            return
+        if self._last_argv[0].upper() in _CONFIRMED:
             return
         for index in range(before, len(self.slots)):
             self.slots[index].muted = True
@@ -396,7 +408,9 @@ class Session:
 
     def push(self, data: bytes) -> None:
         """Send out-of-band data: after the replies that are under way, as the order of things was."""
-        if self.slots:
+        if self._running:
+            self._pushed.append(data)  # the command's own reply comes first
+        elif self.slots:
             self.slots.append(Batch(self, 0, 0, data))
             self.answered()
         else:

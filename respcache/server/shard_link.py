@@ -55,12 +55,17 @@ class Ticket(Protocol):
 
 
 class Barrier:
-    """A place in the queues of several shards at once; its owner waits until it has come to the front of all."""
+    """A place in the queues of several shards at once; its owner waits until it has come to the front of all.
 
-    __slots__ = ("_missing", "_poller", "_reached", "links")
+    `moment` is when it has (0 before), in milliseconds since the epoch: to all that its owner does the shards give this
+    one time, so no key expires in the middle of it.
+    """
+
+    __slots__ = ("_missing", "_poller", "_reached", "links", "moment")
 
     def __init__(self, links: list[ShardLink], poller: Poller) -> None:
         self.links = links
+        self.moment = 0
         self._poller = poller
         self._missing = len(links)
         self._reached = trio.Event()
@@ -69,10 +74,11 @@ class Barrier:
         for link in links:
             link.cork(self)
 
-    def arrive(self) -> None:
+    def arrive(self, now: int) -> None:
         """One queue has come up to the barrier."""
         self._missing -= 1
         if not self._missing:
+            self.moment = now
             self._reached.set()
             self._poller.yield_soon()
 
@@ -182,6 +188,11 @@ class ShardLink:
             self._backlog.append((item, ticket))
 
     @property
+    def corked(self) -> bool:
+        """Whether what is submitted now waits for a barrier to be lifted."""
+        return self._corked_by is not None
+
+    @property
     def queued(self) -> int:
         """Items without an answer."""
         return len(self._tickets) + len(self._backlog)
@@ -190,7 +201,7 @@ class ShardLink:
         """Take the next place with a barrier."""
         if self._corked_by is None:
             self._corked_by = barrier
-            barrier.arrive()
+            barrier.arrive(self._clock.now_ms())
         else:
             self._backlog.append(barrier)
 
@@ -205,7 +216,7 @@ class ShardLink:
             entry = self._backlog.popleft()
             if isinstance(entry, Barrier):
                 self._corked_by = entry
-                entry.arrive()
+                entry.arrive(self._clock.now_ms())
                 break
             self._items.append(entry[0])
             self._tickets.append(entry[1])
@@ -229,7 +240,8 @@ class ShardLink:
         """Send what was submitted as one frame, as far as the pipe takes it."""
         if not self._items or self._unsent or self._stdin < 0:
             return
-        frame = wire.pack((self._clock.now_ms(), self._items))
+        moment = self._corked_by.moment if self._corked_by is not None else 0
+        frame = wire.pack((moment or self._clock.now_ms(), self._items))
         self._items = []
         self._write(memoryview(frame))
 

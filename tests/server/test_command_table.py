@@ -1,7 +1,6 @@
 """COMMAND and its subcommands, row by row against the genuine server's own.
 
-What a genuine server says of a command that both have must be what respcache says. Where Redis itself changed its mind
-between versions, `CHANGED` says what and why; respcache is like 7.2.
+What a genuine server says of a command that both have must be what respcache says; see `compat.twin.tables`.
 """
 
 from __future__ import annotations
@@ -11,38 +10,16 @@ from typing import Any
 
 import pytest
 
-from compat.command_docs import difference, flat, text
+from compat.twin.tables import differences
 from respcache.commands._spec import TABLE
 from respcache.server import commands
 from tests.conftest import REFERENCE
 from tests.support.processes import ReferenceServer, RespcacheServer, StartedServer
 from tests.support.resp import Connection, ReplyError
 
-Rows = dict[str, dict[str, Any]]
+Servers = dict[str, StartedServer]
 
 assert commands.__all__  # imported for what it does: with it, the table is full
-
-FIELDS = ("arity", "flags", "first", "last", "step", "categories", "tips", "keys")
-
-BLOCKING = "blocking commands may be called from scripts since then: they do not wait there"
-TO_ALL = "tells cluster clients since then to send it to all nodes"
-ARITY = "takes more or fewer words since then"
-
-# Version in which a field changed -> (field, commands, what it was about).
-CHANGED = {
-    (7, 2): (
-        ("arity", "zrank zrevrank command|getkeys command|getkeysandflags", ARITY),
-        ("flags", "blmove blpop brpop brpoplpush bzpopmax bzpopmin wait", BLOCKING),
-        ("tips", "acl|deluser acl|save acl|setuser client|setname config|resetstat config|rewrite", TO_ALL),
-        ("tips", "latency|reset msetnx randomkey scan", "how cluster clients merge its replies was corrected"),
-    ),
-    (7, 4): (
-        ("keys", "sinterstore", "the destination is no longer said to be read"),
-        ("flags", "wait waitaof", "counted as blocking"),
-    ),
-}
-HERE = (7, 2)
-
 
 @pytest.fixture(scope="module")
 def ours(started: dict[str, StartedServer]) -> Iterator[Connection]:
@@ -69,53 +46,10 @@ def genuine(reference: StartedServer) -> Iterator[Connection]:
     connection.close()
 
 
-def rows_of(reply: list[Any]) -> Rows:
-    """COMMAND's reply by command name, containers and subcommands side by side."""
-    rows: Rows = {}
-    for name, arity, flags, first, last, step, categories, tips, keys, subcommands in reply:
-        rows[name.decode()] = {
-            "arity": arity,
-            "flags": sorted(flags),
-            "first": first,
-            "last": last,
-            "step": step,
-            "categories": sorted(categories),
-            "tips": sorted(tip.decode() for tip in tips),
-            "keys": [plain(specification) for specification in keys],
-        }
-        rows |= rows_of(subcommands)
-    return rows
-
-
-def plain(reply: Any) -> Any:
-    """A key specification without its notes, which are prose; its flags in alphabetical order."""
-    if isinstance(reply, dict):
-        return {key.decode(): plain(value) for key, value in reply.items() if key != b"notes"}
-    return sorted(reply) if isinstance(reply, list) else reply
-
-
-def changed(field: str, version: tuple[int, ...]) -> set[str]:
-    """The commands of which this version of Redis says something else in `field` than 7.2."""
-    return {
-        name
-        for since, entries in CHANGED.items()
-        if (version < since) != (since > HERE)
-        for entry, names, _ in entries
-        if entry == field
-        for name in names.split()
-    }
-
-
-@pytest.mark.parametrize("field", FIELDS)
-def test_rows(field: str, ours: Connection, genuine: Connection, reference: StartedServer) -> None:
-    mine, theirs = rows_of(ours.call("COMMAND")), rows_of(genuine.call("COMMAND"))
-    shared = mine.keys() & theirs.keys()
-    different = {name for name in shared if mine[name][field] != theirs[name][field]}
-    expected = changed(field, reference.version) & shared
-    assert {name: mine[name][field] for name in different - expected} == {
-        name: theirs[name][field] for name in different - expected
-    }
-    assert expected <= different, "listed in CHANGED, but the same in this version"
+def test_the_tables_are_those_of_redis(ours: Connection, reference: StartedServer, started: Servers) -> None:
+    for table, compared, found in differences(started["3-shards"].port, reference.port, reference.version):
+        assert compared > 100, table
+        assert found == []
 
 
 def test_the_types_of_replies(ours: Connection, genuine: Connection) -> None:
@@ -137,11 +71,18 @@ def types(reply: Any) -> Any:
             return type(reply)
 
 
+def names_of(rows: list[Any]) -> Iterator[str]:
+    """The names of commands and, beside them, of their subcommands."""
+    for name, *_, subcommands in rows:
+        yield name.decode()
+        yield from names_of(subcommands)
+
+
 def test_count_and_list(ours: Connection) -> None:
     rows = ours.call("COMMAND")
     assert ours.call("COMMAND", "COUNT") == len(rows)
     names = ours.call("COMMAND", "LIST")
-    assert sorted(name.decode() for name in names) == sorted(rows_of(rows))
+    assert sorted(name.decode() for name in names) == sorted(names_of(rows))
     assert len(ours.call("COMMAND", "INFO")) == len(rows)
 
 
@@ -196,26 +137,6 @@ def test_getkeys(line: str, ours: Connection, genuine: Connection, reference: St
         if not isinstance(theirs, ReplyError) and subcommand == "GETKEYSANDFLAGS":
             mine, theirs = ([(key, sorted(flags)) for key, flags in reply] for reply in (mine, theirs))
         assert mine == theirs
-
-
-# What the syntax of a command cannot say, so that its arguments are described otherwise than by Redis.
-DOCUMENTED_OTHERWISE = {
-    "client|kill": "the lone address has a name of its own; 7.4 brought MAXAGE",
-    "lmove": "the two choices of an end have names of their own",
-    "blmove": "the two choices of an end have names of their own",
-    "sort": "the two patterns have names of their own",
-    "sort_ro": "the two patterns have names of their own",
-    "debug": "Redis does not document its arguments",
-}
-
-
-def test_docs(ours: Connection, genuine: Connection, reference: StartedServer) -> None:
-    if reference.version < HERE:
-        pytest.skip(reason="names of arguments were put in order with 7.2")
-    mine, theirs = (dict(flat(text(server.call("COMMAND", "DOCS")))) for server in (ours, genuine))
-    newer = {"hscan"} if reference.version > (7, 4) else set()  # 7.4: NOVALUES
-    for name in mine.keys() & theirs.keys() - DOCUMENTED_OTHERWISE.keys() - newer:
-        assert difference(mine[name], theirs[name]) == "", name
 
 
 @pytest.mark.parametrize("name", ["client", "command", "config", "memory", "object", "pubsub"])

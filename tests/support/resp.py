@@ -39,6 +39,9 @@ class Closed(Exception):
 class Connection:
     """One client. Replies are Python values; errors come back as `ReplyError` objects, not raised."""
 
+    # What a null array is read as; the same as a null bulk string, unless somebody wants to tell them apart.
+    null_array: Any = None
+
     def __init__(self, port: int, protocol: int = 2, timeout: float = 20.0) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -92,7 +95,7 @@ class Connection:
             case b"$":
                 return None if body == b"-1" else self._bulk(int(body))
             case b"*":
-                return None if body == b"-1" else [self.read() for _ in range(int(body))]
+                return self.null_array if body == b"-1" else [self.read() for _ in range(int(body))]
             case b"_":
                 return None
             case b",":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from respcache import REDIS_VERSION, __version__
+from respcache import REDIS_VERSION, __version__, errors
 from respcache.commands._args import parse_float
 from respcache.commands._help import help_of, help_reply
 from respcache.commands._spec import (
@@ -164,9 +164,7 @@ def debug(session: Session, args: Args) -> Any:
         case b"SHARDS":
             return [[link.index, link.pid, link.restarts, link.queued] for link in session.server.links]
         case _:
-            raise CommandError(
-                f"ERR unknown subcommand or wrong number of arguments for '{printable(word)}'. Try DEBUG HELP."
-            )
+            raise errors.unknown_call("DEBUG", word)
 
 
 def _sleep(args: Args) -> Reply:

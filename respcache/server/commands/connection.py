@@ -6,7 +6,7 @@ import hmac
 from typing import TYPE_CHECKING, Any
 
 from respcache import REDIS_VERSION, errors
-from respcache.commands._args import parse_int
+from respcache.commands._args import INT64_MAX, parse_int
 from respcache.commands._help import help_of
 from respcache.commands._spec import (
     ADMIN,
@@ -57,7 +57,7 @@ def echo(session: Session, args: Args) -> Reply:
 @command("SELECT", arity=2, flags=LOADING | STALE | FAST, since="1.0.0", group="connection", syntax="index")
 def select(session: Session, args: Args) -> Reply:
     """Change the database of this connection."""
-    index = args.int(errors.INVALID_DB, -(1 << 31), (1 << 31) - 1, errors.INVALID_DB)
+    index = args.int(low=-(1 << 31), high=(1 << 31) - 1, range_error=errors.NOT_AN_INT32)
     if not 0 <= index < session.server.config.databases:
         raise CommandError(errors.DB_OUT_OF_RANGE)
     session.db = index
@@ -235,7 +235,7 @@ def client_list(session: Session, args: Args) -> Reply:
         kind = _client_type(args.next())
         sessions = [other for other in sessions if client_type(other) == kind]
     elif len(args) >= 2 and args.flag(b"ID"):
-        ids = {args.int("ERR Invalid client ID", low=1) for _ in range(len(args))}
+        ids = {args.int("ERR Invalid client ID") for _ in range(len(args))}
         sessions = [other for other in sessions if other.id in ids]
     elif len(args):
         raise WrongSyntax
@@ -363,13 +363,17 @@ def client_pause(session: Session, args: Args) -> Reply:
         if mode not in (b"WRITE", b"ALL"):
             raise CommandError("ERR CLIENT PAUSE mode must be WRITE or ALL")
         only_writes = mode == b"WRITE"
-        args.end()
+    if len(args):
+        raise errors.unknown_call("CLIENT", args.argv[1])
     milliseconds = parse_int(timeout)
     if milliseconds is None:
         raise CommandError("ERR timeout is not an integer or out of range")
     if milliseconds < 0:
         raise CommandError("ERR timeout is negative")
-    session.server.clients.pause(session.server.clock.now_ms() + milliseconds, only_writes)
+    until = session.server.clock.now_ms() + milliseconds
+    if until > INT64_MAX:
+        raise CommandError("ERR timeout is out of range")
+    session.server.clients.pause(until, only_writes)
     return OK
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from respcache import errors
 from respcache.commands._help import help_of
 from respcache.commands._spec import (
     FAST,
@@ -116,6 +117,8 @@ def pubsub_help(session: Session, args: Args) -> Reply:
 def _active(names: Iterable[bytes], args: Args) -> Reply:
     if not len(args):
         return list(names)
+    if len(args) > 1:
+        raise errors.unknown_call("PUBSUB", args.argv[1])
     matches = compile_glob(args.next())
     return [name for name in names if matches(name)]
 

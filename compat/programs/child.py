@@ -1,0 +1,39 @@
+"""Runs in a program's own environment: `python -m compat.programs.child NAME URL`.
+
+One line of JSON for each scenario: its name, and what went wrong (empty if nothing did). Needs nothing of respcache's.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import traceback
+from importlib import import_module
+from urllib.parse import urlsplit
+
+
+def main(name: str, url: str) -> int:
+    module = import_module(f"compat.programs.{name}")
+    for attribute, scenario in list(vars(module).items()):
+        if attribute.startswith("scenario_"):
+            _flush(url)
+            try:
+                scenario(url)
+                problem = ""
+            except BaseException as error:
+                problem = f"{type(error).__name__}: {error}"
+                traceback.print_exc()
+            print(json.dumps([attribute.removeprefix("scenario_"), problem]), flush=True)
+    return 0
+
+
+def _flush(url: str) -> None:
+    """Every scenario begins with an empty server."""
+    with socket.create_connection(("127.0.0.1", urlsplit(url).port or 6379), timeout=10) as connection:
+        connection.sendall(b"FLUSHALL\r\n")
+        connection.recv(100)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

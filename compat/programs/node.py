@@ -1,0 +1,40 @@
+"""Programs in JavaScript: `NAME.mjs` beside this file, with their packages at pinned versions.
+
+A script gets the server's URL as its argument, and prints what `child` prints: a line of JSON for each scenario.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from compat.results import cache
+from compat.suites.base import Unavailable, run_quietly
+
+_HERE = Path(__file__).parent
+
+PACKAGES: dict[str, tuple[str, ...]] = {}
+MISSING: dict[str, tuple[str, ...]] = {}
+
+
+def names() -> list[str]:
+    return sorted(PACKAGES)
+
+
+def command(name: str) -> list[str]:
+    """What runs the script, its packages installed. Raises Unavailable."""
+    program, npm = shutil.which("node"), shutil.which("npm")
+    if program is None or npm is None:
+        raise Unavailable("node and npm are needed")
+    folder = cache() / "environments" / f"program-{name}"
+    folder.mkdir(parents=True, exist_ok=True)
+    versions = dict(package.rsplit("@", 1) for package in PACKAGES[name])
+    manifest = json.dumps({"private": True, "type": "module", "dependencies": versions})
+    if not (folder / "node_modules").exists() or (folder / "package.json").read_text() != manifest:
+        (folder / "package.json").write_text(manifest)
+        run_quietly([npm, "install", "--no-audit", "--no-fund", "--silent"], cwd=folder)
+    # Imports are looked up beside the script.
+    script = folder / f"{name}.mjs"
+    shutil.copyfile(_HERE / f"{name}.mjs", script)
+    return [program, str(script)]

@@ -1,0 +1,132 @@
+"""`python -m compat programs`: each program on the genuine servers, where it must work, and on respcache."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from compat import targets
+from compat.programs import node
+from compat.results import Outcome
+from compat.suites.base import Unavailable, environment
+from compat.targets import Target
+
+_HERE = Path(__file__).parent
+_NO_PROGRAMS = ("__init__", "child", "run", "node")
+_LIMIT = 180.0  # seconds for all scenarios of a program
+
+
+def names() -> list[str]:
+    """All programs, Python ones and JavaScript ones."""
+    modules = [path.stem for path in _HERE.glob("*.py") if path.stem not in _NO_PROGRAMS]
+    return sorted([*modules, *node.names()])
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--genuine", action="store_true", help="on the genuine servers only, for the report's columns")
+    parser.add_argument("--quick", action="store_true", help="only those that need no missing command")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run; how many programs failed that need no missing command."""
+    chosen = [name for name in names() if options.only in ("", name)]
+    if not chosen:
+        print(f"No such program; there are: {', '.join(names())}", file=sys.stderr)
+        return 1
+    failed = 0
+    for name in chosen:
+        missing = missing_commands(name)
+        if options.quick and missing:
+            continue
+        for target in targets.genuine() if options.genuine else targets.respcache(options.shards, options.server):
+            outcome = _run(name, target, missing if target.ours else ())
+            for scenario, problem in outcome.failed.items():
+                print(f"  {scenario}: {problem}")
+            print(outcome.line(), flush=True)
+            failed += bool(outcome.failed) and not missing
+            if not options.only:
+                outcome.save()
+    return failed
+
+
+def _run(name: str, target: Target, missing: tuple[str, ...]) -> Outcome:
+    version = ", ".join(requirements(name))
+    outcome = Outcome("programs", name, "", target.label, target.ours, version=version)
+    begin = time.monotonic()
+    try:
+        with target.running() as server:
+            command = node.command(name) if name in node.names() else _python_command(name)
+            outcome.passed, outcome.failed = _scenarios([*command, f"redis://127.0.0.1:{server.port}/0"])
+    except Unavailable as reason:
+        outcome.failed = {"all": str(reason)}
+    outcome.seconds = time.monotonic() - begin
+    if missing and outcome.failed:
+        note = f"needs {', '.join(missing)}"
+        outcome.failed = {scenario: f"{note}: {problem}" for scenario, problem in outcome.failed.items()}
+    return outcome
+
+
+def _python_command(name: str) -> list[str]:
+    return [str(environment(f"program-{name}", *requirements(name))), "-m", "compat.programs.child", name]
+
+
+def _scenarios(command: list[str]) -> tuple[int, dict[str, str]]:
+    """How many scenarios passed, and what the others failed with."""
+    source = str(_HERE.parents[1])
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": source},
+        start_new_session=True,  # its workers end with it
+    )
+    try:
+        said, errors = process.communicate(timeout=_LIMIT)
+    except subprocess.TimeoutExpired:
+        said, errors = "", f"did not end within {_LIMIT:.0f} s"
+    finally:
+        _end(process)
+    passed, failed = 0, {}
+    for line in said.splitlines():
+        if line.startswith("["):
+            scenario, problem = json.loads(line)
+            passed += not problem
+            if problem:
+                failed[scenario] = problem
+    if not passed and not failed:
+        failed["all"] = errors.strip()[-1000:] or "no scenario ran"
+    return passed, failed
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End it, and whatever it has left running."""
+    try:
+        os.killpg(process.pid, 9)
+    except ProcessLookupError:
+        pass
+    process.communicate()
+
+
+def requirements(name: str) -> tuple[str, ...]:
+    return node.PACKAGES.get(name) or _constant(name, "REQUIREMENTS")
+
+
+def missing_commands(name: str) -> tuple[str, ...]:
+    """The commands for want of which a program fails."""
+    return node.MISSING.get(name, ()) if name in node.PACKAGES else _constant(name, "MISSING")
+
+
+def _constant(name: str, wanted: str) -> tuple[str, ...]:
+    """A tuple that a program's module assigns. The module itself can be imported in its own environment only."""
+    for statement in ast.parse((_HERE / f"{name}.py").read_text("utf-8")).body:
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == wanted:
+            value: tuple[str, ...] = ast.literal_eval(statement.value)
+            return value
+    return ()

@@ -1,0 +1,89 @@
+"""`python -m compat report`: REPORT.md out of the results that the other verbs have kept."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from pathlib import Path
+
+from compat.results import Outcome, saved
+
+PATH = Path(__file__).with_name("REPORT.md")
+TITLES = {
+    "twin": "Twin: the same commands to both",
+    "suites": "Other people's test suites",
+    "programs": "Programs",
+}
+_INTRODUCTIONS = {
+    "twin": "Answers compared value by value, and the whole data after each generated sequence. `passed` counts "
+    "answers that were compared, `failed` the commands, files or tables in which something differs.",
+    "suites": "Unchanged, as their authors publish them. The genuine server's column is the measure.",
+    "programs": "Small scenarios with real libraries, checked on the genuine server first.",
+}
+
+
+def add_options(_parser: argparse.ArgumentParser) -> None:
+    pass
+
+
+def run(_options: argparse.Namespace) -> int:
+    """Write the report; 0."""
+    PATH.write_text("\n".join(_lines()) + "\n", "utf-8")
+    print(f"wrote {PATH}")
+    return 0
+
+
+def _lines() -> Iterator[str]:
+    yield "# respcache against the outside world"
+    yield ""
+    yield "<!-- Made by `python -m compat report`; do not edit. -->"
+    yield ""
+    yield (
+        f"Python {platform.python_version()} on {platform.system()}. Cells are passed / failed / excluded. How to run "
+        "it all again is in [contributing](../docs/contributing/compat.md); what is known to differ, and why, in "
+        "[differences](../docs/reference/differences.md)."
+    )
+    for verb, title in TITLES.items():
+        outcomes = saved(verb)
+        if outcomes:
+            yield from ("", f"## {title}", "", _INTRODUCTIONS[verb], "", *_table(outcomes), *_details(outcomes))
+
+
+def _table(outcomes: list[Outcome]) -> Iterator[str]:
+    ours = list(dict.fromkeys(outcome.target for outcome in outcomes if outcome.ours))
+    theirs = sorted({outcome.target for outcome in outcomes if not outcome.ours})
+    columns = [*ours, *theirs]
+    yield f"| | | {' | '.join(columns)} |"
+    yield "|---|---|" + "---|" * len(columns)
+    for (name, variant), group in groupby(outcomes, key=lambda outcome: (outcome.name, outcome.variant)):
+        cells = {outcome.target: outcome for outcome in group}
+        version = next((outcome.version for outcome in cells.values() if outcome.version), "")
+        shown = [_cell(cells.get(column)) for column in columns]
+        yield f"| {' '.join(filter(None, (name, version)))} | {variant} | {' | '.join(shown)} |"
+
+
+def _cell(outcome: Outcome | None) -> str:
+    if outcome is None:
+        return ""
+    return f"{outcome.passed} / {len(outcome.failed)} / {len(outcome.excluded)}"
+
+
+def _details(outcomes: Iterable[Outcome]) -> Iterator[str]:
+    """What failed on respcache, and what was left out there, each with its reason."""
+    mine = [outcome for outcome in outcomes if outcome.ours]
+    for heading, attribute in (("What fails", "failed"), ("What is left out", "excluded")):
+        reasons: dict[tuple[str, str, str], list[str]] = {}
+        for outcome in mine:
+            for test, reason in getattr(outcome, attribute).items():
+                reasons.setdefault((outcome.name, test, _first_line(reason)), []).append(outcome.target)
+        if reasons:
+            yield from ("", f"### {heading}", "")
+            for (name, test, reason), _ in sorted(reasons.items()):
+                yield f"* {name}: `{test}`: {reason}"
+
+
+def _first_line(text: str) -> str:
+    line = text.strip().splitlines()[0] if text.strip() else "?"
+    return line if len(line) <= 200 else f"{line[:200]} ..."

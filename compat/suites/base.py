@@ -1,0 +1,83 @@
+"""What a suite is, and what all of them need."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Protocol
+
+from compat.results import cache
+from tests.support.processes import StartedServer
+
+_SKIPS = Path(__file__).with_name("skips")
+
+
+@dataclass
+class Tally:
+    """What came out: names of tests, with what went wrong, or with why they were left out."""
+
+    passed: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+    excluded: dict[str, str] = field(default_factory=dict)
+
+
+class Suite(Protocol):
+    """A module with these names."""
+
+    VERSION: str
+    VARIANTS: Sequence[str]  # "RESP2", "RESP3", ...; one run each
+    DIRECTIVES: Sequence[str]  # what the suite wants of the server it runs against
+
+    def prepare(self) -> Path:
+        """Fetch it into the cache, unless it is there; where it is. Raises Unavailable."""
+
+    def run(self, path: Path, variant: str, server: StartedServer, only: str) -> Tally:
+        """Run it, or the part of it that `only` names, against the server."""
+
+
+class Unavailable(Exception):
+    """The suite cannot be fetched or run here; the text says why."""
+
+
+def skips(name: str) -> dict[str, str]:
+    """Pattern -> reason, of the tests that a suite leaves out."""
+    path = _SKIPS / f"{name}.txt"
+    found = {}
+    for line in path.read_text("utf-8").splitlines() if path.exists() else ():
+        pattern, mark, reason = line.partition(" # ")
+        if mark:
+            found[pattern.strip()] = reason.strip()
+    return found
+
+
+def reason_to_skip(test: str, patterns: dict[str, str]) -> str:
+    """Why a test is left out; empty if it is not."""
+    return next((reason for pattern, reason in patterns.items() if fnmatchcase(test, pattern)), "")
+
+
+def environment(name: str, *requirements: str) -> Path:
+    """The interpreter of a virtual environment in the cache with these requirements, made at the first call."""
+    folder = cache() / "environments" / name
+    python = folder / "bin" / "python"
+    wanted = "\n".join(requirements)
+    stamp = folder / "requirements"
+    if not stamp.exists() or stamp.read_text() != wanted:
+        run_quietly([sys.executable, "-m", "venv", "--clear", str(folder)])
+        run_quietly([str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *requirements])
+        stamp.write_text(wanted)
+    return python
+
+
+def run_quietly(command: Sequence[str], *, cwd: Path | None = None, limit: float = 600.0) -> str:
+    """Run a program; its output. Raises Unavailable, with the end of what it said."""
+    try:
+        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=limit, check=True)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Unavailable(str(error)) from error
+    except subprocess.CalledProcessError as error:
+        raise Unavailable(f"{command[0]}: {(error.stderr or error.stdout)[-2000:]}") from error
+    return done.stdout

@@ -1,0 +1,92 @@
+"""Servers that the comparisons run against: respcache with so many shards, and the genuine ones that are found."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from tests.support.processes import ReferenceServer, RespcacheServer, StartedServer
+from tests.support.resp import Connection
+
+# Programs on PATH, the oldest first: Debian's redis-server, and what others call newer ones beside it.
+_PROGRAMS = ("redis-server", "redis-server-7", "redis-server-8", "valkey-server", "valkey-server-9")
+_PATH_VARIABLE = "RESPCACHE_REFERENCES"
+
+
+@dataclass(frozen=True)
+class Target:
+    """One kind of server. `label` names its column in the report; exactly one of the others is given."""
+
+    label: str
+    shards: int = 0
+    program: str = ""
+    url: str = ""
+
+    @property
+    def ours(self) -> bool:
+        """Whether respcache is what is tested; the others are there to compare with."""
+        return not self.program
+
+    @property
+    def is_redis(self) -> bool:
+        """Whether it is a genuine Redis, and not Valkey."""
+        return self.label.startswith("Redis")
+
+    @contextmanager
+    def running(self, *arguments: str) -> Iterator[StartedServer]:
+        """The server, started with further directives (one that runs elsewhere is taken as it is), ended at the end."""
+        server: StartedServer
+        if self.url:
+            yield _Elsewhere(self.url)
+            return
+        if self.program:
+            server = ReferenceServer(self.program, *arguments)
+        else:
+            server = RespcacheServer(*arguments, shards=self.shards)
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+class _Elsewhere(StartedServer):
+    """A server that somebody else has started, on this machine, and will end."""
+
+    def __init__(self, url: str) -> None:
+        self.port = urlsplit(url).port or 6379
+        Connection(self.port).close()
+
+    def alive(self) -> bool:
+        return True
+
+    def stop(self) -> None:
+        pass
+
+
+def respcache(shards: Sequence[int], url: str = "") -> list[Target]:
+    """respcache with each number of shards; or, in its place, the server at `url` (redis://127.0.0.1:PORT)."""
+    if url:
+        return [Target(url, url=url)]
+    return [Target(f"respcache, {count} shard{'s' * (count > 1)}", shards=count) for count in shards]
+
+
+def genuine() -> list[Target]:
+    """Genuine servers on PATH, and in the directories of $RESPCACHE_REFERENCES."""
+    directories = os.pathsep.join(filter(None, [os.environ.get("PATH"), os.environ.get(_PATH_VARIABLE)]))
+    programs = [path for name in _PROGRAMS if (path := shutil.which(name, path=directories))]
+    return list({label: Target(label, program=path) for path in programs if (label := _label(path))}.values())
+
+
+def _label(program: str) -> str:
+    """What it calls itself: `Redis 7.0.15`. Empty if it does not run here."""
+    try:
+        said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True, timeout=20).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    version = next((word[2:] for word in said.split() if word.startswith("v=")), "?")
+    return f"{'Valkey' if 'valkey' in said.lower() else 'Redis'} {version}"

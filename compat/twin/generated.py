@@ -1,0 +1,57 @@
+"""The generated part of the twin: for each command of the table, sequences that use it, on both servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+
+from compat.twin.calls import rows
+from compat.twin.looseness import LEFT_OUT
+from compat.twin.sequences import Differs, Step, Twin, sequences
+
+# A failing case is made smaller, then printed.
+_PHASES = (Phase.generate, Phase.shrink)
+
+
+def names(only: str = "") -> list[str]:
+    """The commands that sequences are made for; with `only` that command, or the commands of that group."""
+    chosen = rows(without=frozenset(LEFT_OUT))
+    return sorted(row.name for row in chosen if not only or only.upper() == row.name or only.lower() == row.group)
+
+
+def differences(
+    ours: int, theirs: int, protocol: int, *, only: str = "", examples: int = 20, seeded: int = 1
+) -> Iterator[tuple[str, int, str]]:
+    """(command, commands sent, the smallest sequence that shows a difference, or nothing) for each command.
+
+    The same seed gives the same sequences.
+    """
+    for name in names(only):
+        twin = Twin(ours, theirs, protocol)
+        try:
+            yield name, *_run(twin, name, examples, seeded)
+        finally:
+            twin.close()
+
+
+def _run(twin: Twin, name: str, examples: int, seeded: int) -> tuple[int, str]:
+    @seed(seeded)
+    @settings(
+        max_examples=examples,
+        phases=_PHASES,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        report_multiple_bugs=False,
+        print_blob=False,
+    )
+    @given(sequences(name))
+    def compare(sequence: list[Step]) -> None:
+        twin.run(sequence)
+
+    try:
+        compare()
+    except Differs as difference:
+        return twin.commands, str(difference)
+    return twin.commands, ""

@@ -1,0 +1,107 @@
+"""`python -m compat twin`: respcache beside each genuine server, in RESP2 and RESP3."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+from compat import targets
+from compat.results import Outcome
+from compat.twin import generated, tables, transcripts
+from tests.support.processes import StartedServer
+
+# What was looked at, how many answers were compared in it, and what differs (for people; empty if nothing does).
+Finding = tuple[str, int, str]
+
+
+class Pair(NamedTuple):
+    """Two servers, and the protocol that is spoken with both."""
+
+    ours: StartedServer
+    theirs: StartedServer
+    protocol: int
+    is_redis: bool  # and not Valkey
+
+
+def _tables(pair: Pair, _options: argparse.Namespace) -> Iterator[Finding]:
+    if not pair.is_redis:
+        return  # Valkey describes its commands in its own way
+    for name, compared, found in tables.differences(pair.ours.port, pair.theirs.port, pair.theirs.version):
+        yield name, compared, "\n".join(found)
+
+
+def _transcripts(pair: Pair, options: argparse.Namespace) -> Iterator[Finding]:
+    for path in transcripts.files(options.only):
+        for server in (pair.ours, pair.theirs):
+            server.reset()
+        compared, found = transcripts.differences(
+            path, pair.ours.port, pair.theirs.port, pair.protocol, pair.theirs.version, pair.is_redis
+        )
+        yield path.stem, compared, "\n".join(found)
+
+
+def _generated(pair: Pair, options: argparse.Namespace) -> Iterator[Finding]:
+    yield from generated.differences(
+        pair.ours.port,
+        pair.theirs.port,
+        pair.protocol,
+        only=options.only,
+        examples=options.examples,
+        seeded=options.seed,
+    )
+
+
+# Part -> how it is done, and in which protocols.
+PARTS: Mapping[str, tuple[Callable[[Pair, argparse.Namespace], Iterator[Finding]], tuple[int, ...]]] = {
+    "tables": (_tables, (3,)),
+    "transcripts": (_transcripts, (2, 3)),
+    "generated": (_generated, (2, 3)),
+}
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--part", choices=PARTS, action="append", help="of the twin; may be given several times")
+    parser.add_argument("--protocol", type=int, choices=(2, 3), help="only RESP2, or only RESP3")
+    parser.add_argument("--against", default="", metavar="NAME", help="genuine servers: `Redis 7`, `Valkey`")
+    parser.add_argument("--examples", type=int, default=20, metavar="N", help="sequences for each command (20)")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="the same one makes the same sequences (1)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Compare; in how many comparisons something differs."""
+    references = [target for target in targets.genuine() if options.against in target.label]
+    if not references:
+        print("No such genuine server on PATH or in $RESPCACHE_REFERENCES.", file=sys.stderr)
+        return 1
+    failed = 0
+    for target in targets.respcache(options.shards, options.server):
+        for reference in references:
+            with target.running() as ours, reference.running() as theirs:
+                for part in options.part or PARTS:
+                    compare, protocols = PARTS[part]
+                    for protocol in protocols:
+                        if options.protocol not in (None, protocol):
+                            continue
+                        outcome = Outcome(
+                            "twin", f"{part}, against {reference.label}", f"RESP{protocol}", target.label, ours=True
+                        )
+                        _collect(outcome, compare(Pair(ours, theirs, protocol, reference.is_redis), options))
+                        failed += bool(outcome.failed)
+                        if not options.only:
+                            outcome.save()
+    return failed
+
+
+def _collect(outcome: Outcome, findings: Iterator[Finding]) -> None:
+    """Fill an outcome, telling what is found as it is found."""
+    begin = time.monotonic()
+    for name, compared, text in findings:
+        outcome.passed += compared
+        if text:
+            outcome.failed[name] = text
+            print(f"== {name}\n{text}", flush=True)
+    outcome.seconds = time.monotonic() - begin
+    print(outcome.line(), flush=True)

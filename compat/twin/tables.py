@@ -1,0 +1,165 @@
+"""What servers say about themselves, compared as tables: COMMAND INFO, DOCS, GETKEYS, and the names of directives.
+
+Only the rows that both have are compared. Which commands are missing is in differences.toml, and what a newer Redis has
+beyond 7.2 is not ours to have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from compat.twin.looseness import same
+from compat.twin.strict import StrictConnection
+from tests.support.invocations import invocation, rows
+
+Table = dict[str, Any]
+
+# The version of Redis whose tables are ours.
+HERE = (7, 2)
+
+_BLOCKING = "blocking commands may be called from scripts since then: they do not wait there"
+_TO_ALL = "tells cluster clients since then to send it to all nodes"
+_MERGED = "how cluster clients merge its replies was corrected"
+_ARITY = "takes more or fewer words since then"
+_ARGUMENTS = "its arguments are described otherwise since then"
+
+# Version in which Redis changed its mind -> rows, and what it was about.
+CHANGED: Mapping[tuple[int, int], Mapping[str, str]] = {
+    (7, 2): {
+        **{f"COMMAND INFO, {name}, arity": _ARITY
+           for name in ("zrank", "zrevrank", "command|getkeys", "command|getkeysandflags")},
+        **{f"COMMAND INFO, {name}, flags": _BLOCKING
+           for name in ("blmove", "blpop", "brpop", "brpoplpush", "bzpopmax", "bzpopmin", "wait")},
+        **{f"COMMAND INFO, {name}, tips": _TO_ALL
+           for name in ("acl|deluser", "acl|save", "acl|setuser", "client|setname", "config|resetstat",
+                        "config|rewrite")},
+        **{f"COMMAND INFO, {name}, tips": _MERGED for name in ("latency|reset", "msetnx", "randomkey", "scan")},
+        **{f"COMMAND DOCS, {name}, arguments": _ARGUMENTS
+           for name in ("bitfield", "bitop", "client|kill", "client|list", "command|getkeys",
+                        "command|getkeysandflags", "config|get", "psubscribe", "zrank", "zrevrank")},
+        "COMMAND DOCS, client|pause, since": "was said to be of a test version before",
+    },
+    (7, 4): {
+        "COMMAND INFO, sinterstore, key specifications": "the destination is no longer said to be read",
+        "COMMAND GETKEYS, GETKEYSANDFLAGS SINTERSTORE key:one key:two key:three": "as above",
+        **{f"COMMAND INFO, {name}, flags": "counted as blocking" for name in ("wait", "waitaof")},
+        "COMMAND DOCS, hscan, arguments": "NOVALUES",
+        "COMMAND DOCS, client|kill, arguments": "MAXAGE",
+    },
+}  # fmt: skip
+# What respcache describes otherwise, and why.
+OUR_OWN: Mapping[str, str] = {"COMMAND DOCS, debug, arguments": "Redis does not describe its arguments"}
+
+
+def _expected(version: tuple[int, ...]) -> set[str]:
+    """The rows that a server like Redis `version` has otherwise."""
+    changed = (rows for since, rows in CHANGED.items() if (version < since) != (since > HERE))
+    return set(OUR_OWN).union(*changed)
+
+
+# What COMMAND INFO lists of a command, by place; the name is the key of the row.
+_FIELDS = ("arity", "flags", "first key", "last key", "step", "categories", "tips", "key specifications")
+
+
+def differences(ours: int, theirs: int, version: tuple[int, ...]) -> Iterator[tuple[str, int, list[str]]]:
+    """(table, rows compared, a line of text for each row that is not the same), of a server like Redis `version`."""
+    one, other = StrictConnection(ours, 3), StrictConnection(theirs, 3)
+    try:
+        for name, table in TABLES.items():
+            yield name, *_compare(name, table(one), table(other), _expected(version))
+    finally:
+        one.close()
+        other.close()
+
+
+def _compare(table: str, ours: Table, theirs: Table, expected: set[str]) -> tuple[int, list[str]]:
+    common = sorted(ours.keys() & theirs.keys())
+    found = [
+        f"{table}, {name}:\n  ours:   {ours[name]!r}\n  theirs: {theirs[name]!r}"
+        for name in common
+        if not same(ours[name], theirs[name]) and f"{table}, {name}" not in expected
+    ]
+    return len(common), found
+
+
+def _info(connection: StrictConnection) -> Table:
+    """(command, field) -> what COMMAND INFO says, subcommands included; the notes on key specifications are prose."""
+    table: Table = {}
+
+    def add(entries: list[Any]) -> None:
+        for entry in entries:
+            name = entry[0].decode()
+            for at, field in enumerate(_FIELDS, 1):
+                table[f"{name}, {field}"] = entry[at]
+            for specification in entry[8]:
+                specification.pop(b"notes", None)
+            add(entry[9])
+
+    add(connection.call("COMMAND"))
+    return table
+
+
+def documents(connection: StrictConnection) -> Table:
+    """(command, part) -> what COMMAND DOCS says, without prose: since, group, and the tree of arguments."""
+    table: Table = {}
+    for name, entry in _with_subcommands(_text(connection.call("COMMAND", "DOCS"))):
+        table[f"{name}, since"] = entry.get("since")
+        table[f"{name}, group"] = entry.get("group")
+        table[f"{name}, arguments"] = _shapes(entry.get("arguments", []))
+    return table
+
+
+def _with_subcommands(documents: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, entry in documents.items():
+        yield name, entry
+        yield from _with_subcommands(entry.get("subcommands", {}))
+
+
+def _shapes(arguments: list[dict[str, Any]]) -> list[Any]:
+    """Arguments by type, token, flags, key specification and parts. Their names differ between versions of Redis."""
+    return [
+        [
+            entry["type"],
+            entry.get("token", "").upper(),
+            sorted(entry.get("flags", ())),
+            entry.get("key_spec_index", -1),
+            _shapes(entry.get("arguments", [])),
+        ]
+        for entry in arguments
+    ]
+
+
+def _keys(connection: StrictConnection) -> Table:
+    """Some call of each command with keys -> COMMAND GETKEYS, and GETKEYSANDFLAGS where there is one."""
+    table: Table = {}
+    for row in rows():
+        words = invocation(row)
+        for question in ("GETKEYS", "GETKEYSANDFLAGS"):
+            table[f"{question} {' '.join(words)}"] = connection.call("COMMAND", question, *words)
+    return table
+
+
+def _directives(connection: StrictConnection) -> Table:
+    """The names of directives that are there: compared is only that what Redis 7.2 has is there."""
+    return {name.decode(): True for name in connection.call("CONFIG", "GET", "*")}
+
+
+def _text(reply: Any) -> Any:
+    match reply:
+        case dict():
+            return {_text(key): _text(value) for key, value in reply.items()}
+        case list():
+            return [_text(item) for item in reply]
+        case bytes():
+            return reply.decode()
+        case _:
+            return reply
+
+
+TABLES: Mapping[str, Callable[[StrictConnection], Table]] = {
+    "COMMAND INFO": _info,
+    "COMMAND DOCS": documents,
+    "COMMAND GETKEYS": _keys,
+    "CONFIG GET": _directives,
+}

@@ -1,0 +1,147 @@
+"""Transcripts: files of commands as one types them, run line by line on both servers.
+
+A file is in `transcripts/`, for one family of commands. A line is a command, in the quoting of redis-cli; blank lines
+and those that begin with ``#`` are skipped. What may stand before the command:
+
+    b: GET k          another connection than the usual one, by any single letter
+    ~shape TIME       compared by another rule than that of the command: `same`, `sorted`, `pairs`, `shape`, `error`
+    >=7.2 WAITAOF ... only where the genuine server is as new; `<8` only where it is older
+    @redis MULTI      only beside Redis: Valkey has gone another way
+    !raw \\x2a1\\r\\n    bytes as they are, with the escapes of a double-quoted word
+    <                 nothing is sent: one more message is read (a push, or a message to a subscriber)
+
+Each file begins with empty servers, and connections of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from compat.twin.looseness import Equal, equality, same, same_error, same_pairs_sorted, same_shape, same_sorted
+from compat.twin.strict import StrictConnection
+from respcache.quoting import split_args
+
+FOLDER = Path(__file__).with_name("transcripts")
+RULES: Mapping[str, Equal] = {
+    "same": same,
+    "sorted": same_sorted,
+    "pairs": same_pairs_sorted,
+    "shape": same_shape,
+    "error": same_error,
+}
+_PREFIX = re.compile(
+    r"(?:(?P<connection>[a-z]):\s+)?(?:~(?P<rule>\w+)\s+)?(?:(?P<compare>>=|<)(?P<version>[\d.]+)\s+)?"
+    r"(?P<redis>@redis\s+)?(?P<rest>.*)"
+)
+_ANY = ((0,), (1000,))  # versions
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line: what is sent (None: only read), over which connection, and how the answers are compared.
+
+    It is for servers of versions from `since` on and before `before`, and maybe for Redis only.
+    """
+
+    number: int
+    text: str
+    connection: str
+    sent: tuple[bytes, ...] | bytes | None
+    equal: Equal
+    since: tuple[int, ...]
+    before: tuple[int, ...]
+    redis_only: bool
+
+    def is_for(self, version: tuple[int, ...], is_redis: bool) -> bool:
+        return self.since <= version < self.before and (is_redis or not self.redis_only)
+
+
+def files(only: str = "") -> list[Path]:
+    """The transcripts, all or the one of that family."""
+    return sorted(path for path in FOLDER.glob("*.txt") if not only or path.stem == only)
+
+
+def parse(path: Path) -> Iterator[Line]:
+    """The lines of a transcript. Raises ValueError for one that makes no sense."""
+    for number, text in enumerate(path.read_text("utf-8").splitlines(), 1):
+        text = text.strip()
+        if text and not text.startswith("#"):
+            yield _parse_line(number, text)
+
+
+def _parse_line(number: int, text: str) -> Line:
+    found = _PREFIX.fullmatch(text)
+    assert found is not None
+    rest = found["rest"]
+    sent: tuple[bytes, ...] | bytes | None
+    if rest == "<":
+        sent = None
+    elif rest.startswith("!raw "):
+        words = split_args(b'"%b"' % rest[5:].encode())
+        if words is None:
+            raise ValueError(f"line {number}: {text}")
+        sent = words[0]
+    else:
+        words = split_args(rest.encode())
+        if not words:
+            raise ValueError(f"line {number}: {text}")
+        sent = tuple(words)
+    rule = found["rule"]
+    if rule:
+        equal = RULES[rule]
+    else:
+        equal = equality(tuple(word.decode("latin-1") for word in sent)) if isinstance(sent, tuple) else same
+    bound = tuple(int(part) for part in (found["version"] or "0").split("."))
+    since, before = (_ANY[0], bound) if found["compare"] == "<" else (bound, _ANY[1])
+    return Line(number, text, found["connection"] or "a", sent, equal, since, before, bool(found["redis"]))
+
+
+class Side:
+    """One server, and the connections that a transcript has opened to it."""
+
+    def __init__(self, port: int, protocol: int) -> None:
+        self._port, self._protocol = port, protocol
+        self._connections: dict[str, StrictConnection] = {}
+
+    def answer(self, line: Line) -> Any:
+        """What the server says to a line. That it hangs up is an answer too."""
+        connection = self._connections.get(line.connection)
+        if connection is None:
+            connection = self._connections[line.connection] = StrictConnection(self._port, self._protocol)
+        if isinstance(line.sent, bytes):
+            connection.send_raw(line.sent)
+        elif line.sent is not None:
+            connection.send(*line.sent)
+        return connection.answer()
+
+    def close(self) -> None:
+        for connection in self._connections.values():
+            connection.close()
+
+
+def differences(
+    path: Path, ours: int, theirs: int, protocol: int, version: tuple[int, ...], is_redis: bool
+) -> tuple[int, list[str]]:
+    """How many answers were compared, and a line of text for each that is not the same."""
+    for port in (ours, theirs):
+        connection = StrictConnection(port)
+        connection.call("FLUSHALL")
+        connection.close()
+    sides = Side(ours, protocol), Side(theirs, protocol)
+    compared, found = 0, []
+    try:
+        for line in parse(path):
+            if not line.is_for(version, is_redis):
+                continue
+            one, other = sides[0].answer(line), sides[1].answer(line)
+            compared += 1
+            if not line.equal(one, other):
+                found.append(f"{path.name}:{line.number}: {line.text}\n  ours:   {one!r}\n  theirs: {other!r}")
+    finally:
+        for side in sides:
+            side.close()
+    return compared, found
