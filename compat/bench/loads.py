@@ -28,10 +28,17 @@ def throughput(
     clients: int = 50,
     pipeline: int = 1,
     prepare: Callable[[Wire, int], None] | None = None,
+    keys: int = KEYSPACE,
 ) -> Measurement:
-    """Requests per second of one command under load. `prepare` gets the number of requests that will come."""
+    """Requests per second of one command under load. `prepare` gets the number of requests that will come.
+
+    `keys` different keys (or elements) take the place of ``__rand_int__``; with 1 it stands for itself, as in
+    `redis-benchmark -t get,set`.
+    """
     words = command.split()
-    options = ["-c", str(clients), "-P", str(pipeline), "-r", str(KEYSPACE)]
+    options = ["-c", str(clients), "-P", str(pipeline)]
+    if keys > 1:
+        options += ["-r", str(keys)]
 
     def run(server: ServerUnderTest, requests: int) -> float:
         with server.wire() as wire:
@@ -50,9 +57,13 @@ def throughput(
     few = len(words) < 10
     shown = command if few else f"{' '.join(words[:2])} ... ({len(words) - 1} keys)"
     title = f"{words[0]}{'' if few else f' of {len(words) - 1} keys'}, {clients} client{'s' * (clients > 1)}"
+    if pipeline > 1:
+        title += f", pipelines of {pipeline}"
+    if words[0] in ("GET", "SET") and keys > 1:
+        title += f", {keys:,} keys"
     return Measurement(
         name,
-        title if pipeline == 1 else f"{title}, pipelines of {pipeline}",
+        title,
         "requests/s",
         measure,
         f"`redis-benchmark -p PORT {' '.join(options)} -n REQUESTS --csv {shown}`",
@@ -64,7 +75,8 @@ def throughput(
 def _drive(port: int, options: list[str], requests: int, words: list[str]) -> float:
     """Requests per second, driven by redis-benchmark or, in its place, our own load generator."""
     if BENCHMARK is None:
-        numbers = [str(port), options[1], options[3], str(requests), options[5]]
+        keys = options[5] if len(options) > 4 else "1"
+        numbers = [str(port), options[1], options[3], str(requests), keys]
         program = [sys.executable, "-m", loadgen.__name__, *numbers]
     else:
         program = [BENCHMARK, "-p", str(port), *options, "-n", str(requests), "--csv"]
@@ -76,6 +88,10 @@ def _drive(port: int, options: list[str], requests: int, words: list[str]) -> fl
 
 def _keys(wire: Wire, _requests: int) -> None:
     fill.strings(wire, KEYSPACE)
+
+
+def _one_key(wire: Wire, _requests: int) -> None:
+    wire.call("MSET", "key:__rand_int__", "xxx", "key:000000000000", "xxx")  # the second is for our own generator
 
 
 def _enough_to_pop(wire: Wire, requests: int) -> None:
@@ -172,12 +188,18 @@ GET = "GET key:__rand_int__"
 SET = "SET key:__rand_int__ xxx"
 
 MEASUREMENTS = [
-    throughput("get-p1-c50", GET, prepare=_keys),
-    throughput("set-p1-c50", SET),
-    throughput("get-p16-c50", GET, pipeline=16, prepare=_keys),
-    throughput("set-p16-c50", SET, pipeline=16),
-    throughput("get-p1-c1", GET, clients=1, prepare=_keys),
-    throughput("set-p1-c1", SET, clients=1),
+    # As `redis-benchmark -t get,set` has them: one key, which is on one shard.
+    throughput("get-p1-c50", GET, prepare=_one_key, keys=1),
+    throughput("set-p1-c50", SET, keys=1),
+    throughput("get-p16-c50", GET, pipeline=16, prepare=_one_key, keys=1),
+    throughput("set-p16-c50", SET, pipeline=16, keys=1),
+    throughput("get-p1-c1", GET, clients=1, prepare=_one_key, keys=1),
+    throughput("set-p1-c1", SET, clients=1, keys=1),
+    # Pipelines over many keys are cut up, a part for each shard, and the answers put together again.
+    throughput("get-p1-c50-keys", GET, prepare=_keys),
+    throughput("set-p1-c50-keys", SET),
+    throughput("get-p16-c50-keys", GET, pipeline=16, prepare=_keys),
+    throughput("set-p16-c50-keys", SET, pipeline=16),
     throughput("incr", "INCR counter:__rand_int__"),
     throughput("lpush", "LPUSH mylist xxx"),
     throughput("lpop", "LPOP mylist", prepare=_enough_to_pop),

@@ -120,10 +120,10 @@ def _stop_with_parent(server: Server) -> None:
         except BlockingIOError:
             return
         if gone:
-            server.poller.unregister(fd)
+            server.poller.forget(fd)
             server.stop()
 
-    server.poller.register(fd, READ, on_readable)
+    server.poller.watch(fd, READ, on_readable)
 
 
 # -- listening

@@ -304,19 +304,19 @@ class Session:
             if self.transaction is not None:
                 self.transaction.aborted = True
             raise
-        if self.transaction is not None and row.name not in _WHILE_QUEUING:
-            if row.flags & Flag.NO_MULTI:
-                self.transaction.aborted = True
-                raise CommandError(errors.NOT_IN_MULTI)
-            self.transaction.commands.append((row, argv))
-            self._answer(encode(QUEUED, self.protocol))
-            return
+        transaction = self.transaction if row.name not in _WHILE_QUEUING else None
+        if transaction is not None and row.flags & Flag.NO_MULTI:
+            transaction.aborted = True
+            raise CommandError(errors.NOT_IN_MULTI)
         if self.server.clients.holds_back(self, row):
             self.suspend()
             self._waiting.append(argv)
             self.server.clients.wait_for_unpause(self)
-            return
-        self.route(row, argv)
+        elif transaction is not None:
+            transaction.commands.append((row, argv))
+            self._answer(encode(QUEUED, self.protocol))
+        else:
+            self.route(row, argv)
 
     def discard(self) -> None:
         """Forget what was queued since MULTI, and what was watched."""

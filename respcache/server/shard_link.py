@@ -255,10 +255,10 @@ class ShardLink:
             data = memoryview(b"")  # the shard is dying; its supervisor fails the tickets
         self._unsent = data
         if data:
-            self._poller.modify(self._stdin, WRITE, self._on_writable)
+            self._poller.watch(self._stdin, WRITE, self._on_writable)
 
     def _on_writable(self, _events: int) -> None:
-        self._poller.modify(self._stdin, 0, self._on_writable)
+        self._poller.watch(self._stdin, 0, self._on_writable)
         self._write(self._unsent)
         self.flush()
 
@@ -268,7 +268,7 @@ class ShardLink:
         except BlockingIOError:
             return
         if not data:
-            self._poller.unregister(self._stdout)
+            self._poller.forget(self._stdout)
             self._ended.set()
             self._poller.yield_soon()
             return
@@ -366,7 +366,7 @@ class ShardLink:
         for fd in (self._stdin, self._stdout):
             os.set_blocking(fd, False)
             _widen(fd)
-        self._poller.register(self._stdout, READ, self._on_readable)
+        self._poller.watch(self._stdout, READ, self._on_readable)
         # Its settings come before everything that was queued in the meantime.
         self._items.insert(0, (wire.CONFIGURE, self._settings()))
         self._tickets.appendleft(NOBODY)
@@ -388,7 +388,7 @@ class ShardLink:
         if self._stdin < 0:
             return
         for fd in (self._stdin, self._stdout):
-            self._poller.unregister(fd)
+            self._poller.forget(fd)
         self._stdin = self._stdout = -1
         for pipe in (self._process.stdin, self._process.stdout):
             pipe.close()  # type: ignore[union-attr]  # trio's pipes on POSIX are FdStreams, with a synchronous close

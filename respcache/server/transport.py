@@ -38,7 +38,7 @@ class SocketTransport:
         self._closing = False
         self._closed = False
         self._events = READ
-        poller.register(self.fd, READ, self._on_ready)
+        poller.watch(self.fd, READ, self._on_ready)
 
     def write(self, data: bytes) -> None:
         """Send, or keep until the peer takes it. To a closed connection: nothing."""
@@ -76,7 +76,7 @@ class SocketTransport:
             self._update_events()
             return
         self._closed = True
-        self._poller.unregister(self.fd)
+        self._poller.forget(self.fd)
         self._pending.clear()
         self.unsent = 0
         self._socket.close()
@@ -85,7 +85,7 @@ class SocketTransport:
         events = (READ if self._reading else 0) | (WRITE if self._pending else 0)
         if events != self._events and not self._closed:
             self._events = events
-            self._poller.modify(self.fd, events, self._on_ready)
+            self._poller.watch(self.fd, events, self._on_ready)
 
     def _on_ready(self, events: int) -> None:
         if self._closed:
@@ -152,7 +152,7 @@ class Listener:
         self._accept = accept
         self._spare = _spare_descriptor()
         sock.setblocking(False)
-        poller.register(sock.fileno(), READ, self._on_ready)
+        poller.watch(sock.fileno(), READ, self._on_ready)
 
     def _on_ready(self, _events: int) -> None:
         for _ in range(64):  # a flood of connections must not hold up the others
@@ -192,7 +192,7 @@ class Listener:
             self._accept(sock, printed_address(address), printed_address(self._socket.getsockname()))
 
     def close(self) -> None:
-        self._poller.unregister(self._socket.fileno())
+        self._poller.forget(self._socket.fileno())
         self._socket.close()
         self._spare.close()
 

@@ -11,7 +11,7 @@ from respcache.commands._spec import TABLE, lookup
 from respcache.datatypes.types import dump_value, load_value
 from respcache.errors import CommandError
 from respcache.logs import log_exception
-from respcache.resp.encode import NULL, encode
+from respcache.resp.encode import NULL, OK_LINE, encode
 from respcache.resp.types import OK
 from respcache.shard import wire
 from respcache.store.shard import ForeignKeys
@@ -89,6 +89,8 @@ class Worker:
                 # The most frequent replies are encoded here: one call less for each.
                 if type(reply) is bytes:
                     replies.append(b"$%d\r\n%b\r\n" % (len(reply), reply))
+                elif reply is OK:
+                    replies.append(OK_LINE)
                 elif reply is None:
                     replies.append(NULL[protocol])
                 else:

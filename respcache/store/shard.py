@@ -218,7 +218,9 @@ class Shard:
         db.insert(key, value, self.now)
         if db.deadlines and not keep_ttl:
             db.deadlines.pop(key, None)
-        self._touched(key)
+        self.changes += 1
+        if self.watchers or self.touched is not None:
+            self._mark(key)
         if self.notify_flags:
             self.notify(kind, event, key)
 
@@ -348,8 +350,12 @@ class Shard:
 
     def _touched(self, key: bytes) -> None:
         self.changes += 1
-        if self.watchers:
-            self._mark_watchers((self.db_index, key))
+        if self.watchers or self.touched is not None:
+            self._mark(key)
+
+    def _mark(self, key: bytes) -> None:
+        """Tell whoever wants to know that a key was modified."""
+        self._mark_watchers((self.db_index, key))
         if self.touched is not None:
             self.touched.add((self.db_index, key))
 

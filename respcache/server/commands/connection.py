@@ -209,10 +209,10 @@ def client_setinfo(session: Session, args: Args) -> Reply:
     attribute, value = args.next(), args.next()
     match attribute.lower():
         case b"lib-name":
-            _check_name(value, "lib-name")
+            _check_name(value, printable(attribute))
             session.library_name = value
         case b"lib-ver":
-            _check_name(value, "lib-ver")
+            _check_name(value, printable(attribute))
             session.library_version = value
         case _:
             raise CommandError(f"ERR Unrecognized option '{printable(attribute)}'")
