@@ -9,7 +9,6 @@ The letter says which process speaks (M main, S a shard), the mark how important
 from __future__ import annotations
 
 import os
-import sys
 import time
 import traceback
 
@@ -50,12 +49,17 @@ class Log:
         t = time.localtime(now)
         date = f"{t.tm_mday:02} {_MONTHS[t.tm_mon - 1]} {t.tm_year} {t.tm_hour:02}:{t.tm_min:02}:{t.tm_sec:02}"
         line = f"{os.getpid()}:{self.role} {date}.{int(now * 1000) % 1000:03} {_MARKS[level]} {message}\n"
+        try:
+            self._append(line.encode("utf-8", "surrogateescape"))
+        except OSError:
+            pass  # nobody reads it any more, or the disk is full: as in Redis, no reason to stop serving
+
+    def _append(self, line: bytes) -> None:
         if not self._path:
-            sys.stdout.write(line)
-            sys.stdout.flush()
+            os.write(1, line)
             return
         # Opened for each line, as Redis does: whoever rotates the file need not tell us.
-        with open(self._path, "a", encoding="utf-8", errors="surrogateescape") as file:
+        with open(self._path, "ab") as file:
             file.write(line)
 
 

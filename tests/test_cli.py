@@ -62,6 +62,23 @@ def test_a_signal_stops_it_in_order(stop: signal.Signals) -> None:
     server.stop()
 
 
+def test_a_log_that_nobody_reads_is_no_reason_to_stop(tmp_path: Path) -> None:
+    path = tmp_path / "redis.sock"
+    command = [sys.executable, "-m", "respcache", "--unixsocket", str(path), "--port", "0", "--loglevel", "debug"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        while b"Ready to accept" not in process.stdout.readline():
+            pass
+        process.stdout.close()
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(path))
+            connection.sendall(b"SHUTDOWN\r\n")  # which is logged
+            assert connection.recv(1) == b""
+        assert process.wait(10) == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+
+
 def test_unix_socket_without_tcp(tmp_path: Path) -> None:
     path = tmp_path / "redis.sock"
     command = [sys.executable, "-m", "respcache", "--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700"]
