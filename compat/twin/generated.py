@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from compat.twin.calls import rows
-from compat.twin.looseness import LEFT_OUT
+from compat.twin.looseness import LEFT_OUT, Dialect
 from compat.twin.sequences import Differs, Step, Twin, sequences
 
 # A failing case is made smaller, then printed.
@@ -21,14 +21,14 @@ def names(only: str = "") -> list[str]:
 
 
 def differences(
-    ours: int, theirs: int, protocol: int, *, only: str = "", examples: int = 20, seeded: int = 1
+    ours: int, theirs: int, protocol: int, dialect: Dialect, *, only: str = "", examples: int = 20, seeded: int = 1
 ) -> Iterator[tuple[str, int, str]]:
     """(command, commands sent, the smallest sequence that shows a difference, or nothing) for each command.
 
     The same seed gives the same sequences.
     """
     for name in names(only):
-        twin = Twin(ours, theirs, protocol)
+        twin = Twin(ours, theirs, protocol, dialect)
         try:
             yield name, *_run(twin, name, examples, seeded)
         finally:

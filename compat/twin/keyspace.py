@@ -45,12 +45,20 @@ def contents(connection: Connection, databases: int = 2) -> dict[tuple[int, byte
     return found
 
 
-def differences(ours: dict[tuple[int, bytes], Entry], theirs: dict[tuple[int, bytes], Entry]) -> list[str]:
-    """One line for each key that is not the same in both."""
+def differences(
+    ours: dict[tuple[int, bytes], Entry], theirs: dict[tuple[int, bytes], Entry], encodings: bool = True
+) -> list[str]:
+    """One line for each key that is not the same in both; without `encodings` these may differ."""
+    compared = 3 if encodings else 2
     lines = []
     for place in sorted(ours.keys() | theirs.keys()):
         one, other = ours.get(place), theirs.get(place)
-        if one is None or other is None or one[:3] != other[:3] or not _same_deadline(one[3], other[3]):
+        if (
+            one is None
+            or other is None
+            or one[:compared] != other[:compared]
+            or not _same_deadline(one[3], other[3])
+        ):
             lines.append(f"database {place[0]}, key {place[1]!r}: ours {one}, theirs {other}")
     return lines
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.support.resp import ReplyError, SetItems
 
@@ -114,10 +114,34 @@ LEFT_OUT: Mapping[str, str] = {
 }  # fmt: skip
 
 
-def equality(call: tuple[str, ...]) -> Equal:
-    """How the replies to a call are compared."""
-    words = [word.upper() for word in call]
-    found = OF.get(" ".join(words[:2])) or OF.get(words[0])
-    return same if found is None else found[0]
+# The same for servers that are not like Redis 7.2.
+OF_OLDER: Mapping[str, tuple[Equal, str]] = {
+    "OBJECT ENCODING": (same_shape, "7.2 brought listpacks for lists and sets"),
+}
+OF_VALKEY: Mapping[str, tuple[Equal, str]] = {
+    "OBJECT REFCOUNT": (same_error, "Valkey shares no integers between keys"),
+}
 
 
+class Dialect(NamedTuple):
+    """What a genuine server is like: of which version of Redis, and whether it is Redis at all."""
+
+    version: tuple[int, ...] = (7, 2)
+    is_redis: bool = True
+
+    @property
+    def has_our_encodings(self) -> bool:
+        return self.version >= (7, 2)
+
+    def equality(self, call: tuple[str, ...]) -> Equal:
+        """How the replies to a call are compared."""
+        words = [word.upper() for word in call]
+        for table in (
+            {} if self.has_our_encodings else OF_OLDER,
+            {} if self.is_redis else OF_VALKEY,
+            OF,
+        ):
+            found = table.get(" ".join(words[:2])) or table.get(words[0])
+            if found is not None:
+                return found[0]
+        return same

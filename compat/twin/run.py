@@ -11,6 +11,7 @@ from typing import NamedTuple
 from compat import targets
 from compat.results import Outcome
 from compat.twin import generated, tables, transcripts
+from compat.twin.looseness import Dialect
 from tests.support.processes import StartedServer
 
 # What was looked at, how many answers were compared in it, and what differs (for people; empty if nothing does).
@@ -23,11 +24,11 @@ class Pair(NamedTuple):
     ours: StartedServer
     theirs: StartedServer
     protocol: int
-    is_redis: bool  # and not Valkey
+    dialect: Dialect
 
 
 def _tables(pair: Pair, _options: argparse.Namespace) -> Iterator[Finding]:
-    if not pair.is_redis:
+    if not pair.dialect.is_redis:
         return  # Valkey describes its commands in its own way
     for name, compared, found in tables.differences(pair.ours.port, pair.theirs.port, pair.theirs.version):
         yield name, compared, "\n".join(found)
@@ -38,7 +39,7 @@ def _transcripts(pair: Pair, options: argparse.Namespace) -> Iterator[Finding]:
         for server in (pair.ours, pair.theirs):
             server.reset()
         compared, found = transcripts.differences(
-            path, pair.ours.port, pair.theirs.port, pair.protocol, pair.theirs.version, pair.is_redis
+            path, pair.ours.port, pair.theirs.port, pair.protocol, pair.dialect
         )
         yield path.stem, compared, "\n".join(found)
 
@@ -48,6 +49,7 @@ def _generated(pair: Pair, options: argparse.Namespace) -> Iterator[Finding]:
         pair.ours.port,
         pair.theirs.port,
         pair.protocol,
+        pair.dialect,
         only=options.only,
         examples=options.examples,
         seeded=options.seed,
@@ -80,6 +82,7 @@ def run(options: argparse.Namespace) -> int:
     for target in targets.respcache(options.shards, options.server):
         for reference in references:
             with target.running() as ours, reference.running() as theirs:
+                dialect = Dialect(theirs.version, reference.is_redis)
                 for part in options.part or PARTS:
                     compare, protocols = PARTS[part]
                     for protocol in protocols:
@@ -88,7 +91,7 @@ def run(options: argparse.Namespace) -> int:
                         outcome = Outcome(
                             "twin", f"{part}, against {reference.label}", f"RESP{protocol}", target.label, ours=True
                         )
-                        _collect(outcome, compare(Pair(ours, theirs, protocol, reference.is_redis), options))
+                        _collect(outcome, compare(Pair(ours, theirs, protocol, dialect), options))
                         failed += bool(outcome.failed)
                         if not options.only:
                             outcome.save()

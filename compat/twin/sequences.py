@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from compat.twin.calls import Call, calls_of, rows
 from compat.twin.keyspace import contents, differences
-from compat.twin.looseness import LEFT_OUT, equality, same
+from compat.twin.looseness import LEFT_OUT, Dialect, same
 from compat.twin.strict import StrictConnection
 from tests.support.resp import Connection, ReplyError
 
@@ -56,7 +56,8 @@ def sequences(only: str = "") -> st.SearchStrategy[list[Step]]:
 class Twin:
     """A connection to each server, both in the same protocol, and one more each to look at the data."""
 
-    def __init__(self, ours: int, theirs: int, protocol: int) -> None:
+    def __init__(self, ours: int, theirs: int, protocol: int, dialect: Dialect) -> None:
+        self._dialect = dialect
         self._ours, self._theirs = StrictConnection(ours, protocol), StrictConnection(theirs, protocol)
         self._our_view, self._their_view = Connection(ours), Connection(theirs)
         self.commands = 0
@@ -72,7 +73,7 @@ class Twin:
         session: list[str] = []
         for step in sequence:
             self._step(step, session)
-        found = differences(contents(self._our_view), contents(self._their_view))
+        found = differences(contents(self._our_view), contents(self._their_view), self._dialect.has_our_encodings)
         if found:
             raise Differs("\n".join([*session, "# the data is not the same:", *found]))
 
@@ -84,14 +85,15 @@ class Twin:
             session.append(f"> {shown(call)}")
             if call == ("EXEC",):
                 self._compare_exec(step.calls, one, other, session)
-            elif not (same if step.kind == "transaction" else equality(call))(one, other):
+            elif not (same if step.kind == "transaction" else self._dialect.equality(call))(one, other):
                 raise Differs("\n".join([*session, f"ours:   {one!r}", f"theirs: {other!r}"]))
 
     def _compare_exec(self, calls: tuple[Call, ...], one: object, other: object, session: list[str]) -> None:
         fine = type(one) is type(other)
         if isinstance(one, list) and isinstance(other, list):
             fine = len(one) == len(other) == len(calls)
-            fine = fine and all(equality(call)(o, t) for call, o, t in zip(calls, one, other, strict=True))
+            equalities = map(self._dialect.equality, calls)
+            fine = fine and all(equal(o, t) for equal, o, t in zip(equalities, one, other, strict=True))
         elif isinstance(one, ReplyError):
             fine = same(one, other)
         if not fine:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from compat.twin.looseness import Equal, equality, same, same_error, same_pairs_sorted, same_shape, same_sorted
+from compat.twin.looseness import Dialect, Equal, same, same_error, same_pairs_sorted, same_shape, same_sorted
 from compat.twin.strict import StrictConnection
 from respcache.quoting import split_args
 
@@ -51,13 +51,22 @@ class Line:
     text: str
     connection: str
     sent: tuple[bytes, ...] | bytes | None
-    equal: Equal
+    rule: str  # empty: that of the command
     since: tuple[int, ...]
     before: tuple[int, ...]
     redis_only: bool
 
-    def is_for(self, version: tuple[int, ...], is_redis: bool) -> bool:
-        return self.since <= version < self.before and (is_redis or not self.redis_only)
+    def is_for(self, dialect: Dialect) -> bool:
+        """Whether the line makes sense beside such a server."""
+        return self.since <= dialect.version < self.before and (dialect.is_redis or not self.redis_only)
+
+    def equality(self, dialect: Dialect) -> Equal:
+        """How the answers are compared."""
+        if self.rule:
+            return RULES[self.rule]
+        if not isinstance(self.sent, tuple):
+            return same
+        return dialect.equality(tuple(word.decode("latin-1") for word in self.sent))
 
 
 def files(only: str = "") -> list[Path]:
@@ -90,14 +99,12 @@ def _parse_line(number: int, text: str) -> Line:
         if not words:
             raise ValueError(f"line {number}: {text}")
         sent = tuple(words)
-    rule = found["rule"]
-    if rule:
-        equal = RULES[rule]
-    else:
-        equal = equality(tuple(word.decode("latin-1") for word in sent)) if isinstance(sent, tuple) else same
+    rule = found["rule"] or ""
+    if rule and rule not in RULES:
+        raise ValueError(f"line {number}: {text}")
     bound = tuple(int(part) for part in (found["version"] or "0").split("."))
     since, before = (_ANY[0], bound) if found["compare"] == "<" else (bound, _ANY[1])
-    return Line(number, text, found["connection"] or "a", sent, equal, since, before, bool(found["redis"]))
+    return Line(number, text, found["connection"] or "a", sent, rule, since, before, bool(found["redis"]))
 
 
 class Side:
@@ -124,7 +131,7 @@ class Side:
 
 
 def differences(
-    path: Path, ours: int, theirs: int, protocol: int, version: tuple[int, ...], is_redis: bool
+    path: Path, ours: int, theirs: int, protocol: int, dialect: Dialect
 ) -> tuple[int, list[str]]:
     """How many answers were compared, and a line of text for each that is not the same."""
     for port in (ours, theirs):
@@ -135,11 +142,11 @@ def differences(
     compared, found = 0, []
     try:
         for line in parse(path):
-            if not line.is_for(version, is_redis):
+            if not line.is_for(dialect):
                 continue
             one, other = sides[0].answer(line), sides[1].answer(line)
             compared += 1
-            if not line.equal(one, other):
+            if not line.equality(dialect)(one, other):
                 found.append(f"{path.name}:{line.number}: {line.text}\n  ours:   {one!r}\n  theirs: {other!r}")
     finally:
         for side in sides:

@@ -366,7 +366,7 @@ class TestPause:
 
     def test_all(self, do: Transcript, connect: Connect) -> None:
         other = connect()
-        assert do("CLIENT", "PAUSE", 300) == "OK"
+        assert do("CLIENT", "PAUSE", 600) == "OK"
         other.send("SET", "k", "v")
         other.send("GET", "k")
         do.connection.send("CLIENT", "UNPAUSE")
@@ -415,8 +415,8 @@ class TestPause:
 
     def test_a_later_pause_may_be_stricter(self, do: Transcript, connect: Connect) -> None:
         other = connect()
-        do("CLIENT", "PAUSE", 300, "WRITE")
-        do("CLIENT", "PAUSE", 300, "ALL")
+        do("CLIENT", "PAUSE", 600, "WRITE")
+        do("CLIENT", "PAUSE", 600, "ALL")
         other.send("GET", "k")
         assert is_silent(other)
         assert other.read() is None
