@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from binascii import crc_hqx
-from typing import TYPE_CHECKING
+from itertools import compress
+from typing import TYPE_CHECKING, TypeVar
 
 from respcache.slots import shards_of_slots, slot_of
 
@@ -11,6 +12,16 @@ if TYPE_CHECKING:
     from respcache.commands._spec import Command
 
 Argv = list[bytes]
+T = TypeVar("T")
+
+
+# For bytes.translate: 1 in place of the number of a shard, 0 in place of all others.
+_EQUALS = [bytes(number) + b"\1" + bytes(255 - number) for number in range(256)]
+
+
+def on_shard(shard: int, items: list[T], shards: bytes) -> list[T]:
+    """Those of `items` that belong to a shard, in their order; `shards` says where each of them belongs."""
+    return list(compress(items, shards.translate(_EQUALS[shard])))
 
 
 class Router:
@@ -45,9 +56,9 @@ class Router:
         """
         if (len(argv) - row.min_words) % row.step:
             return {0: []}  # a group is not complete: not to be cut up, but to be refused as a whole
-        places: dict[int, list[int]] = {}
-        for at in row.key_positions(argv):
-            places.setdefault(self.shard_of(argv[at]), []).append(at)
+        positions = row.key_positions(argv)
+        shards = self.shards_of([argv[at] for at in positions])
+        places = {shard: on_shard(shard, positions, shards) for shard in dict.fromkeys(shards)}
         if row.roams is not None and row.roams(argv):
             for shard in range(self.shards):
                 places.setdefault(shard, [])

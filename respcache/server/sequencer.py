@@ -7,12 +7,11 @@ makes commands over several shards atomic. No method of this class may ever awai
 
 from __future__ import annotations
 
-from itertools import compress
 from typing import TYPE_CHECKING
 
 from respcache.commands._spec import Command, Reach
 from respcache.server.replies import Batch, Gathering, PartialRun, SplitBatch, WholeRun
-from respcache.server.router import Router, part_of
+from respcache.server.router import Router, on_shard, part_of
 from respcache.server.shard_link import NOBODY, Barrier, ShardLink
 from respcache.shard import wire
 
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
     from respcache.server.session import Session
 
 Argv = list[bytes]
-
-# For bytes.translate: 1 in place of the number of a shard, 0 in place of all others.
-_EQUALS = [bytes(number) + b"\1" + bytes(255 - number) for number in range(256)]
 
 
 class Sequencer:
@@ -53,7 +49,7 @@ class Sequencer:
         batch = SplitBatch(session, shards, len(involved))
         session.slots.append(batch)
         for shard in involved:
-            part = list(compress(commands, shards.translate(_EQUALS[shard])))
+            part = on_shard(shard, commands, shards)
             item = (wire.RUN, session.db, session.protocol, session.id, session.touch, False, part)
             self.links[shard].submit(item, PartialRun(batch, shard))
 
