@@ -20,6 +20,8 @@ Words = list[str]
 
 # On three shards these live on different ones; on each there are two.
 KEYS = ("a", "b", "c", "d", "e", "f", "{a}2", "none")
+# Group of commands -> a key that holds at first what they are about: most calls should find something.
+_AT_HOME = {"string": "a", "list": "b", "set": "c", "sorted_set": "d", "hash": "e", "bitmap": "f"}
 MEMBERS = ("1", "2", "3", "m", "n", "x", "", "10", "-5", "3.5", "aé")
 
 _INTEGERS = st.sampled_from(("0", "1", "2", "3", "-1", "-2", "10", "100"))
@@ -66,7 +68,10 @@ def rows(*, without: frozenset[str] = frozenset()) -> Iterator[Command]:
 def calls_of(row: Command) -> st.SearchStrategy[Call]:
     """Calls of one command: mostly valid ones, and some damaged."""
     arguments = parse_syntax(row.name, row.syntax, max(1, len(row.keys)))
-    valid = _all(arguments).map(lambda words: (*row.name.split(), *words))
+    keys = st.sampled_from(KEYS)
+    if row.group in _AT_HOME:
+        keys = st.one_of(st.just(_AT_HOME[row.group]), keys)
+    valid = _all(arguments, keys).map(lambda words: (*row.name.split(), *words))
     return st.one_of(valid, valid, valid, _damaged(valid))
 
 
@@ -87,7 +92,7 @@ def _damaged(draw: st.DrawFn, calls: st.SearchStrategy[Call]) -> Call:
 
 
 @st.composite
-def _all(draw: st.DrawFn, arguments: tuple[Argument, ...]) -> Words:
+def _all(draw: st.DrawFn, arguments: tuple[Argument, ...], keys: st.SearchStrategy[str]) -> Words:
     """The words of arguments one after the other. `numkeys` tells how many keys follow it."""
     words: Words = []
     counted_at = -1
@@ -97,7 +102,7 @@ def _all(draw: st.DrawFn, arguments: tuple[Argument, ...]) -> Words:
             words.append("1")
             continue
         before = len(words)
-        words += draw(_one(argument))
+        words += draw(_one(argument, keys))
         if counted_at >= 0 and argument.type == "key":
             words[counted_at] = str(len(words) - before)
             counted_at = -1
@@ -105,7 +110,7 @@ def _all(draw: st.DrawFn, arguments: tuple[Argument, ...]) -> Words:
 
 
 @st.composite
-def _one(draw: st.DrawFn, argument: Argument) -> Words:
+def _one(draw: st.DrawFn, argument: Argument, keys: st.SearchStrategy[str]) -> Words:
     if argument.optional and draw(st.integers(0, 2)) < 2:
         return []
     times = draw(st.integers(1, 3)) if argument.multiple else 1
@@ -113,20 +118,20 @@ def _one(draw: st.DrawFn, argument: Argument) -> Words:
     for _ in range(times):
         if argument.token and argument.multiple_token:
             words.append(argument.token)
-        words += draw(_value(argument))
+        words += draw(_value(argument, keys))
     return words
 
 
-def _value(argument: Argument) -> st.SearchStrategy[Words]:
+def _value(argument: Argument, keys: st.SearchStrategy[str]) -> st.SearchStrategy[Words]:
     match argument.type:
         case "pure-token":
             return st.just([])
         case "oneof":
-            return st.one_of([_one(choice) for choice in argument.arguments])
+            return st.one_of([_one(choice, keys) for choice in argument.arguments])
         case "block":
-            return _all(argument.arguments)
+            return _all(argument.arguments, keys)
         case "key":
-            return st.sampled_from(KEYS).map(lambda key: [key])
+            return keys.map(lambda key: [key])
     words = _SPECIAL.get(argument.display or argument.name)
     if words is None:
         words = {"integer": _INTEGERS, "double": _DOUBLES, "pattern": _PATTERNS}.get(argument.type, _STRINGS)

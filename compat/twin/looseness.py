@@ -65,6 +65,11 @@ def same_if_fine(ours: Any, theirs: Any) -> bool:
     return isinstance(ours, ReplyError) or isinstance(theirs, ReplyError) or same(ours, theirs)
 
 
+def uncompared(_ours: Any, _theirs: Any) -> bool:
+    """Whatever they say."""
+    return True
+
+
 def within(tolerance: int) -> Equal:
     """Numbers that are not further apart than this: times, which go on between the two servers."""
 
@@ -124,7 +129,12 @@ OF_OLDER: Mapping[str, tuple[Equal, str]] = {
     "OBJECT ENCODING": (same_shape, "7.2 brought listpacks for lists and sets"),
     **dict.fromkeys(("BITCOUNT", "BITPOS"), (same_if_fine, "7.4 looks at the range before the key; so does respcache")),
 }
+OF_NEWER: Mapping[str, tuple[Equal, str]] = dict.fromkeys(
+    ("SCAN", "SSCAN", "HSCAN", "ZSCAN"), (uncompared, "refuse an empty cursor, which 7.2 takes for 0")
+)
 OF_VALKEY: Mapping[str, tuple[Equal, str]] = {
+    **OF_NEWER,
+    **dict.fromkeys(("BITCOUNT", "BITPOS"), (same_if_fine, "Valkey looks at the numbers before their count")),
     "OBJECT REFCOUNT": (same_error, "Valkey shares no integers between keys"),
 }
 
@@ -139,11 +149,19 @@ class Dialect(NamedTuple):
     def has_our_encodings(self) -> bool:
         return self.version >= (7, 2)
 
+    def knows(self, call: tuple[str, ...]) -> bool:
+        """Whether such a call means the same to it; the sequences leave others out."""
+        if self.version >= (7, 2):
+            return True
+        with_score = call[0].upper() in ("ZRANK", "ZREVRANK") and len(call) > 3
+        return not with_score and "-0.1" not in call  # 7.2 brought WITHSCORE, and the shortest digits of a score
+
     def equality(self, call: tuple[str, ...]) -> Equal:
         """How the replies to a call are compared."""
         words = [word.upper() for word in call]
         for table in (
             {} if self.has_our_encodings else OF_OLDER,
+            {} if self.version < (7, 4) else OF_NEWER,
             {} if self.is_redis else OF_VALKEY,
             OF,
         ):

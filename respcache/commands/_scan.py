@@ -37,9 +37,8 @@ class ScanOptions:
         self.no_values = no_values
 
 
-def parse_cursor(args: Args) -> int:
+def parse_cursor(word: bytes) -> int:
     """The cursor, 0 to 2**64 - 1. Raises CommandError."""
-    word = args.next()
     if not _CURSOR.fullmatch(word):
         raise CommandError(INVALID_CURSOR)
     cursor = int(word or 0)

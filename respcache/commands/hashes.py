@@ -241,7 +241,7 @@ def hscan(shard: Shard, args: Args) -> Reply:
 
     NOVALUES, which leaves out the values, is not in Redis 7.2; it came with 7.4, and programs use it.
     """
-    key, cursor = args.next(), parse_cursor(args)
+    key, cursor = args.next(), parse_cursor(args.next())
     fields = shard.find(key, Hash)
     if fields is None:
         return scan_reply(0, [])

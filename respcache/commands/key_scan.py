@@ -41,7 +41,7 @@ def keys(shard: Shard, args: Args) -> Reply:
          tips=("nondeterministic_output", "request_policy:special", "response_policy:special"))  # fmt: skip
 def scan(shard: Shard, args: Args) -> Reply:
     """Return some of the names of the keys, and a cursor to go on with."""
-    cursor, options = parse_cursor(args), parse_options(args, allow_type=True)
+    cursor, options = parse_cursor(args.next()), parse_options(args, allow_type=True)
 
     cursor, names = shard.db.scan(cursor, options.count)
     if options.match is not None:

@@ -113,7 +113,7 @@ def smembers(shard: Shard, args: Args) -> Reply:
          syntax="key cursor [MATCH pattern] [COUNT count]", tips=OUTPUT)  # fmt: skip
 def sscan(shard: Shard, args: Args) -> Reply:
     """Iterate over the members of a set."""
-    key, cursor = args.next(), parse_cursor(args)
+    key, cursor = args.next(), parse_cursor(args.next())
     members = shard.find(key, Set)
     if members is None:
         return scan_reply(0, [])

@@ -278,7 +278,7 @@ def zrandmember(shard: Shard, args: Args) -> Reply:
          syntax="key cursor [MATCH pattern] [COUNT count]", tips=("nondeterministic_output",))  # fmt: skip
 def zscan(shard: Shard, args: Args) -> Reply:
     """Return some members with their scores, and a cursor to go on with."""
-    key, cursor = args.next(), parse_cursor(args)
+    key, cursor = args.next(), parse_cursor(args.next())
     zset = shard.find(key, ZSet)
     if zset is None:
         return scan_reply(0, [])

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from respcache.errors import INVALID_CURSOR, CommandError
+from respcache.commands._scan import DEFAULT_COUNT, parse_cursor
+from respcache.errors import CommandError
 from respcache.resp.encode import encode
 from respcache.shard import wire
 
@@ -20,21 +21,13 @@ if TYPE_CHECKING:
 
 Argv = list[bytes]
 
-_DEFAULT_COUNT = 10
-
 
 class Scan:
     """One SCAN, shard by shard. `reply` is set when it is done. Raises CommandError for a cursor that is none."""
 
     def __init__(self, session: Session, argv: Argv) -> None:
-        try:
-            cursor = int(argv[1])
-        except ValueError:
-            raise CommandError(INVALID_CURSOR) from None
-        if not 0 <= cursor < 1 << 64:
-            raise CommandError(INVALID_CURSOR)
         self._shards = session.server.router.shards
-        self._place, self.shard = divmod(cursor, self._shards)
+        self._place, self.shard = divmod(parse_cursor(argv[1]), self._shards)
         self._argv = argv
         self._wanted = _count(argv)
         self._found: list[Any] = []
@@ -68,7 +61,7 @@ def _count(argv: Argv) -> int:
     for at in range(2, len(argv) - 1, 2):
         if argv[at].upper() == b"COUNT" and argv[at + 1].isdigit():
             return int(argv[at + 1])
-    return _DEFAULT_COUNT
+    return DEFAULT_COUNT
 
 
 class ScanTicket:
