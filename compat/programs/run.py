@@ -64,7 +64,7 @@ def _run(name: str, target: Target, missing: tuple[str, ...]) -> Outcome:
             command = node.command(name) if name in node.names() else _python_command(name)
             outcome.passed, outcome.failed = _scenarios([*command, f"redis://127.0.0.1:{server.port}/0"])
     except Unavailable as reason:
-        outcome.failed = {"all": str(reason)}
+        outcome.excluded = {"all": f"cannot be installed here: {str(reason).strip().splitlines()[-1]}"}
     outcome.seconds = time.monotonic() - begin
     if missing and outcome.failed:
         note = f"needs {', '.join(missing)}"

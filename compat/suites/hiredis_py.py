@@ -1,0 +1,32 @@
+"""hiredis-py's own tests: no server in them, but the parser and packer that ours stands on, as installed here."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from compat.suites import pytest_suite
+from compat.suites.base import Tally, environment, skips
+from tests.support.processes import StartedServer
+
+VERSION = "3.5.0"
+VARIANTS = ("parser and packer",)
+DIRECTIVES = ()
+
+
+def prepare() -> Path:
+    """Fetch it. Raises Unavailable."""
+    path = pytest_suite.source(_python(), "hiredis", VERSION)
+    # What is tested is the installed package, not the source beside the tests.
+    shutil.rmtree(path / "hiredis", ignore_errors=True)
+    return path
+
+
+def run(path: Path, variant: str, server: StartedServer, only: str) -> Tally:
+    """Run the tests. They are the same for every server."""
+    arguments = ["tests", *(["-k", only] if only else [])]
+    return pytest_suite.run(_python(), path, arguments, skips("hiredis_py"), 120.0)
+
+
+def _python() -> Path:
+    return environment("suite-hiredis-py", f"hiredis=={VERSION}", "pytest==8.4.2")
