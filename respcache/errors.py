@@ -65,6 +65,7 @@ SYNTAX = "ERR syntax error"
 NOT_AN_INTEGER = "ERR value is not an integer or out of range"
 NOT_AN_INT32 = "ERR value is out of range, value must between -2147483648 and 2147483647"  # [sic]
 NOT_A_FLOAT = "ERR value is not a valid float"
+BEYOND_INT64 = f"ERR value is out of range, value must between {-(1 << 63) + 1} and {(1 << 63) - 1}"  # [sic]
 NOT_POSITIVE = "ERR value is out of range, must be positive"
 OUT_OF_RANGE = "ERR value is out of range"
 INDEX_OUT_OF_RANGE = "ERR index out of range"

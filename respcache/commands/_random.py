@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from respcache.commands._args import INT64_MAX
-from respcache.errors import OUT_OF_RANGE, CommandError
+from respcache.errors import BEYOND_INT64, OUT_OF_RANGE, CommandError
 
 if TYPE_CHECKING:
     from random import Random
@@ -31,7 +31,7 @@ def parse_count(args: Args) -> int:
     """How many random elements: -(2**63 - 1) to 2**63 - 1. Raises CommandError."""
     return args.int(
         low=-INT64_MAX,
-        range_error=f"ERR value is out of range, value must between {-INT64_MAX} and {INT64_MAX}",  # [sic]
+        range_error=BEYOND_INT64,
     )
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from respcache.commands._spec import DENYOOM, FAST, READONLY, WRITE, Keys, NumKeys, command
 from respcache.datatypes.list import List
 from respcache.errors import (
+    BEYOND_INT64,
     INDEX_OUT_OF_RANGE,
     NO_SUCH_KEY,
     NOT_POSITIVE,
-    OUT_OF_RANGE,
     CommandError,
     WrongSyntax,
 )
@@ -226,7 +226,7 @@ def lpos(shard: Shard, args: Args) -> Reply:
         if not len(args):
             raise WrongSyntax
         if option == b"RANK":
-            rank = args.int(range_error=OUT_OF_RANGE, low=-((1 << 63) - 1))
+            rank = args.int(range_error=BEYOND_INT64, low=-((1 << 63) - 1))
             if rank == 0:
                 raise CommandError(
                     "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... "

@@ -21,7 +21,7 @@ from respcache.commands._spec import (
 from respcache.commands._syntax import Argument, parse_syntax
 from respcache.errors import CommandError, WrongSyntax
 from respcache.glob import compile_glob
-from respcache.resp.types import NULL_ARRAY, Reply, SetReply, Status, Verbatim
+from respcache.resp.types import Reply, SetReply, Status, Verbatim
 from respcache.server.acl_categories import categories_of
 from respcache.server.info import sections
 
@@ -86,7 +86,7 @@ def command_info(session: Session, args: Args) -> Reply:
     if not names:
         return [_describe(row) for row in TABLE.values()]
     rows = [_named(name) for name in names]
-    return [NULL_ARRAY if row is None else _describe(row) for row in rows]
+    return [None if row is None else _describe(row) for row in rows]
 
 
 def _named(name: bytes) -> Command | None:
