@@ -28,9 +28,9 @@ DIRECTIVES = ("--enable-debug-command", "yes", "--enable-protected-configs", "ye
 
 _DRIVER = Path(__file__).with_name("tcl_unit.tcl")
 _TAGS = "-slow -needs:debug"
-_LIMITS = {"READ_TIMEOUT": "10", "TEST_LIMIT": "45"}  # seconds, for one answer, and for one test
-_UNIT_LIMIT = 150.0
-_TRIES = 3  # a test that hangs its unit is left out the next time
+_LIMITS = {"READ_TIMEOUT": "4", "TEST_LIMIT": "20"}  # seconds, for one answer, and for one test
+_UNIT_LIMIT = 200.0
+_TRIES = 2  # a test that hangs its unit is left out the next time
 
 # What state a unit may leave behind, beside directives and data. A server that lacks one of these has no such state.
 _CLEANING = (
