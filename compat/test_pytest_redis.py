@@ -21,7 +21,7 @@ pytest.importorskip("pytest_redis")
 
 SOURCE = Path(respcache.__file__).parents[1]
 
-SUITE = '''
+SUITE = """
 from pytest_redis import factories
 
 second = factories.redisdb("redis_proc", dbnum=1, decode=True)
@@ -46,7 +46,7 @@ def test_databases(redisdb, second):
 
 def test_process(redis_proc):
     assert redis_proc.running()
-'''
+"""
 
 
 @pytest.fixture

@@ -88,9 +88,7 @@ def write(directory: Path, results: Results, measurements: list[Measurement], in
     directory.joinpath("REPORT.md").write_text(_markdown(results, shown, invocation), "utf-8")
     others = [server.name for server in results.servers if server.name != REFERENCE]
     rows = [
-        chart.Row(row.title, [_speed(row, results.ratio(row, name)) for name in others])
-        for row in shown
-        if row.charted
+        chart.Row(row.title, [_speed(row, results.ratio(row, name)) for name in others]) for row in shown if row.charted
     ]
     if any(speed is not None for row in rows for speed in row.speeds):
         subheading = f"Times as fast as redis-server on the same machine; medians of {_rounds(results)}"

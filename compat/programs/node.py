@@ -14,8 +14,13 @@ from compat.suites.base import Unavailable, run_quietly
 
 _HERE = Path(__file__).parent
 
-PACKAGES: dict[str, tuple[str, ...]] = {}
-MISSING: dict[str, tuple[str, ...]] = {}
+PACKAGES: dict[str, tuple[str, ...]] = {
+    "bullmq": ("bullmq@5.6.0",),
+    "ioredis": ("ioredis@6.0.0",),
+    "node_redis": ("redis@6.3.1",),
+}
+MISSING: dict[str, tuple[str, ...]] = {"bullmq": ("EVALSHA", "BZPOPMIN", "XADD")}
+_SHARED = "scenarios.mjs"
 
 
 def names() -> list[str]:
@@ -35,6 +40,6 @@ def command(name: str) -> list[str]:
         (folder / "package.json").write_text(manifest)
         run_quietly([npm, "install", "--no-audit", "--no-fund", "--silent"], cwd=folder)
     # Imports are looked up beside the script.
-    script = folder / f"{name}.mjs"
-    shutil.copyfile(_HERE / f"{name}.mjs", script)
-    return [program, str(script)]
+    for script in (f"{name}.mjs", _SHARED):
+        shutil.copyfile(_HERE / script, folder / script)
+    return [program, str(folder / f"{name}.mjs")]

@@ -24,9 +24,7 @@ def source(python: Path, name: str, version: str) -> Path:
     return unpacked
 
 
-def run(
-    python: Path, folder: Path, arguments: Sequence[str], skips: Mapping[str, str], limit: float
-) -> Tally:
+def run(python: Path, folder: Path, arguments: Sequence[str], skips: Mapping[str, str], limit: float) -> Tally:
     """Run pytest in a folder. What `skips` names (files, or tests) is left out, and counted as such.
 
     limit: seconds for all of it; what has not run by then is missing from the result, and that is a failure.

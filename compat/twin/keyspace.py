@@ -53,12 +53,7 @@ def differences(
     lines = []
     for place in sorted(ours.keys() | theirs.keys()):
         one, other = ours.get(place), theirs.get(place)
-        if (
-            one is None
-            or other is None
-            or one[:compared] != other[:compared]
-            or not _same_deadline(one[3], other[3])
-        ):
+        if one is None or other is None or one[:compared] != other[:compared] or not _same_deadline(one[3], other[3]):
             lines.append(f"database {place[0]}, key {place[1]!r}: ours {one}, theirs {other}")
     return lines
 

@@ -38,9 +38,7 @@ def _transcripts(pair: Pair, options: argparse.Namespace) -> Iterator[Finding]:
     for path in transcripts.files(options.only):
         for server in (pair.ours, pair.theirs):
             server.reset()
-        compared, found = transcripts.differences(
-            path, pair.ours.port, pair.theirs.port, pair.protocol, pair.dialect
-        )
+        compared, found = transcripts.differences(path, pair.ours.port, pair.theirs.port, pair.protocol, pair.dialect)
         yield path.stem, compared, "\n".join(found)
 
 

@@ -130,9 +130,7 @@ class Side:
             connection.close()
 
 
-def differences(
-    path: Path, ours: int, theirs: int, protocol: int, dialect: Dialect
-) -> tuple[int, list[str]]:
+def differences(path: Path, ours: int, theirs: int, protocol: int, dialect: Dialect) -> tuple[int, list[str]]:
     """How many answers were compared, and a line of text for each that is not the same."""
     for port in (ours, theirs):
         connection = StrictConnection(port)

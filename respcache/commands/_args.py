@@ -45,9 +45,7 @@ def parse_float(data: bytes | bytearray) -> float | None:
     """A double as Redis' getDoubleFromObject reads it ("inf" allowed, NaN and surrounding blanks not), or None."""
     value = parse_any_float(data)
     # strtod's ERANGE: a number too large for a double is no infinity, one too small is no zero.
-    if value is not None and (
-        (isinf(value) and data[-1] not in b"fFyY") or (value == 0.0 and _NON_ZERO.match(data))
-    ):
+    if value is not None and ((isinf(value) and data[-1] not in b"fFyY") or (value == 0.0 and _NON_ZERO.match(data))):
         return None
     return value
 

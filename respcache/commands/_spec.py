@@ -309,8 +309,6 @@ def find_row(argv: Sequence[bytes]) -> Command:
     return row
 
 
-def container(
-    name: str, *, arity: int = -2, flags: Flag = NO_FLAGS, since: str, group: str
-) -> Callable[[H], H]:
+def container(name: str, *, arity: int = -2, flags: Flag = NO_FLAGS, since: str, group: str) -> Callable[[H], H]:
     """Declare a command that only holds subcommands (OBJECT, CONFIG ...); the function below is never called."""
     return command(name, arity=arity, flags=flags, reach=Reach.LOCAL, since=since, group=group)

@@ -13,9 +13,7 @@ from respcache.store.shard import Event, Shard
 if TYPE_CHECKING:
     from respcache.commands._args import Args
 
-_BAD_TYPE = (
-    "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is."
-)
+_BAD_TYPE = "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is."
 _OVERFLOWS = (b"WRAP", b"SAT", b"FAIL")
 
 
@@ -161,5 +159,3 @@ def _write(buffer: bytearray, kind: _Type, offset: int, value: int) -> None:
     number = int.from_bytes(buffer[start:stop], "big")
     number = (number & ~(mask << shift)) | ((value & mask) << shift)
     buffer[start:stop] = number.to_bytes(stop - start, "big")
-
-

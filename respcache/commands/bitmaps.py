@@ -206,5 +206,3 @@ def _operand(shard: Shard, key: bytes) -> bytes | bytearray:
     if type(value) is bytes or type(value) is bytearray:
         return value
     raise WrongType
-
-

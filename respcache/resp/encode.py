@@ -75,9 +75,7 @@ def _encode_into(reply: Reply, protocol: int, put: Callable[[bytes], None]) -> N
             raise TypeError(f"not a reply: {type(reply).__name__}")
 
 
-def _sequence(
-    mark: bytes, items: Sequence[Reply], protocol: int, put: Callable[[bytes], None]
-) -> None:
+def _sequence(mark: bytes, items: Sequence[Reply], protocol: int, put: Callable[[bytes], None]) -> None:
     put(b"%b%d\r\n" % (mark, len(items)))
     for item in items:
         if type(item) is bytes:  # by far the most frequent element

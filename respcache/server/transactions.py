@@ -44,9 +44,7 @@ class Transaction:
         self.aborted = False
 
 
-async def carry(
-    server: Server, barrier: Barrier, session: Session, row: Command, argv: Argv, places: Places
-) -> Reply:
+async def carry(server: Server, barrier: Barrier, session: Session, row: Command, argv: Argv, places: Places) -> Reply:
     """Run one command whose keys sit on several shards, on the shard of its first key."""
     try:
         await barrier.reached()

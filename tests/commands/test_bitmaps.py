@@ -15,9 +15,7 @@ NOT_AN_INTEGER = "ERR value is not an integer or out of range"
 SYNTAX = "ERR syntax error"
 BAD_OFFSET = "ERR bit offset is not an integer or out of range"
 BAD_BIT = "ERR bit is not an integer or out of range"
-BAD_TYPE = (
-    "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is."
-)
+BAD_TYPE = "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is."
 
 
 def test_setbit_and_getbit(do: Transcript) -> None:
@@ -149,9 +147,7 @@ def test_bitfield_overflow_unsigned(
     [("WRAP", 120, 10, -126), ("SAT", 120, 10, 127), ("FAIL", 120, 10, None), ("SAT", -120, -10, -128),
      ("WRAP", -120, -10, 126)],
 )  # fmt: skip
-def test_bitfield_overflow_signed(
-    do: Transcript, overflow: str, start: int, step: int, expected: int | None
-) -> None:
+def test_bitfield_overflow_signed(do: Transcript, overflow: str, start: int, step: int, expected: int | None) -> None:
     do("BITFIELD", "k", "SET", "i8", 0, start)
     assert do("BITFIELD", "k", "OVERFLOW", overflow, "INCRBY", "i8", 0, step) == [expected]
 

@@ -225,8 +225,14 @@ COMMANDS = st.lists(st.lists(WORDS, min_size=1, max_size=5), max_size=8)
 # Pieces that make protocols go wrong: junk made of them gets much further than random bytes.
 BREAKS = [b"\r\n", b"\r", b"\n", b"XY", b"\0", b"\xff", b" ", b'"', b"'", b"\\", b"*", b"$", b"99"]
 HEADERS = [b"*0\r\n", b"*1\r\n", b"*2\r\n", b"*-1\r\n", b"$0\r\n", b"$1\r\n", b"$3\r\n", b"$-1\r\n"]
-PIECES = [b"PING\r\n", b"*1\r\n$4\r\nPING\r\n", b"*1\r\n$4\r\nPINGXY", b"$1\r\na\r\n",
-          b"$3\r\n\r\n$\r\n", b"$1\r\n$\r\n"]
+PIECES = [
+    b"PING\r\n",
+    b"*1\r\n$4\r\nPING\r\n",
+    b"*1\r\n$4\r\nPINGXY",
+    b"$1\r\na\r\n",
+    b"$3\r\n\r\n$\r\n",
+    b"$1\r\n$\r\n",
+]
 TYPES = [b":1\r\n", b":0\r\n", b"+a\r\n", b"-e\r\n", b"_\r\n", b"#f\r\n", b",1\r\n", b"(1\r\n", b"=5\r\ntxt:a\r\n"]
 AGGREGATES = [b"~1\r\n", b"%1\r\n", b">1\r\n", b"|1\r\n"]
 TOKENS = st.sampled_from(BREAKS + HEADERS + PIECES + TYPES + AGGREGATES)

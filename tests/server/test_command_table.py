@@ -21,6 +21,7 @@ Servers = dict[str, StartedServer]
 
 assert commands.__all__  # imported for what it does: with it, the table is full
 
+
 @pytest.fixture(scope="module")
 def ours(started: dict[str, StartedServer]) -> Iterator[Connection]:
     if "3-shards" not in started:

@@ -236,9 +236,7 @@ class TestTheOrderlyEnd:
         assert own_server.process.wait(10) == 0
         assert "Traceback" not in own_server.output()
 
-    def test_commands_over_several_shards_are_answered_too(
-        self, own_server: RespcacheServer, connect: Connect
-    ) -> None:
+    def test_commands_over_several_shards_are_answered_too(self, own_server: RespcacheServer, connect: Connect) -> None:
         """Each takes several rounds between main and the shards, and between these no shard has anything to do."""
         client = connect()
         here, there = keys_of(0, 1)[0], keys_of(VICTIM, 1)[0]

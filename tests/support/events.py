@@ -1,5 +1,7 @@
 """Keyspace events as a subscriber sees them.
 
+A test asks for all that came since it asked before:
+
     events = Events(do, connect)
     do("RENAME", "a", "b")
     assert events() == [(0, "rename_from", "a"), (0, "rename_to", "b")]

@@ -1,5 +1,7 @@
 """Tests that read like a redis-cli session.
 
+`do` sends a command, and gives its reply; `do.error` gives the text of the error that must come:
+
     assert do("LPUSH", "l", "a") == 1
     assert do("LRANGE", "l", 0, -1) == [b"a"]
     assert do.error("INCR", "l") == "WRONGTYPE Operation against a key holding the wrong kind of value"

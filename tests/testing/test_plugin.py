@@ -103,8 +103,7 @@ def test_ini_options(run_pytest: Run) -> None:
 
 def test_wrong_ini_option(run_pytest: Run) -> None:
     test = "def test_it(respcache): pass"
-    assert "respcache_shards: 'many' is not a number" in run_pytest(test, ini="respcache_shards = many",
-    status=1)
+    assert "respcache_shards: 'many' is not a number" in run_pytest(test, ini="respcache_shards = many", status=1)
 
 
 def test_async_client_with_asyncio_run(run_pytest: Run) -> None:

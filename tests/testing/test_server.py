@@ -152,18 +152,14 @@ def test_stop_and_start_again(tmp_path: Path) -> None:
             assert client.get("k") is None
 
 
-def test_nothing_is_written_into_the_working_directory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_is_written_into_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with Server() as server, server.client() as client:
         client.set("k", "v")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_modules_in_the_working_directory_are_not_imported(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_modules_in_the_working_directory_are_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # People's projects have files called select.py, redis.py or respcache.py.
     for name in ("respcache", "trio", "struct"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong module')")

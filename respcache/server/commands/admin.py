@@ -142,7 +142,7 @@ def debug(session: Session, args: Args) -> Any:
     allowed = session.server.config.enable_debug_command
     if allowed == "no" or (allowed == "local" and not session.is_local):
         raise CommandError(
-            "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it "
+            'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it '
             "from a local connection, otherwise you need to set this option in the configuration file, and then "
             "restart the server."
         )

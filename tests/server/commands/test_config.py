@@ -73,9 +73,7 @@ def test_set_errors(do: Transcript) -> None:
     assert do.error("CONFIG", "SET", "maxclients", 0) == FAILED.format(
         "maxclients", "argument must be between 1 and 4294967295 inclusive"
     )
-    assert do.error("CONFIG", "SET", "maxmemory", "1z") == FAILED.format(
-        "maxmemory", "argument must be a memory value"
-    )
+    assert do.error("CONFIG", "SET", "maxmemory", "1z") == FAILED.format("maxmemory", "argument must be a memory value")
     assert do.error("CONFIG", "SET", "appendonly", "maybe") == FAILED.format(
         "appendonly", "argument must be 'yes' or 'no'"
     )

@@ -28,9 +28,7 @@ class TestChannels:
             ("", []),
         ],
     )
-    def test_which(
-        self, do: Transcript, connect: Connect, flags: str, expected: list[tuple[bytes, bytes]]
-    ) -> None:
+    def test_which(self, do: Transcript, connect: Connect, flags: str, expected: list[tuple[bytes, bytes]]) -> None:
         listener = connect()
         listener.call("PSUBSCRIBE", "__key*")
         do("CONFIG", "SET", "notify-keyspace-events", flags)

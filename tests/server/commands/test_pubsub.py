@@ -13,8 +13,7 @@ from tests.support.waiting import eventually
 Connect = Callable[..., Connection]
 
 NOT_NOW = (
-    "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET "
-    "are allowed in this context"
+    "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
 )
 
 
@@ -137,7 +136,7 @@ class TestPublish:
         publisher, reader = connect(), connect()
         for number in range(100):
             publisher.send_raw(b"SET key:%d v\r\nPUBLISH c key:%d\r\n" % (number, number))
-            (_, _, key), = read(do)
+            ((_, _, key),) = read(do)
             assert reader.call("GET", key) == b"v"
 
     def test_a_large_message(self, do: Transcript, connect: Connect) -> None:
