@@ -97,7 +97,9 @@ class MemoryOrPercent(Memory):
     """A number of bytes, or ``10%`` of the memory limit: a negative number."""
 
     def parse_word(self, word: str) -> int:
-        if percent := re.fullmatch(r"([0-9]{1,3})%", word):
+        if percent := re.fullmatch(r"([0-9]{1,18})%", word):
+            if int(percent[1]) > 100:
+                raise BadValue("percentage argument must be less or equal to 100")
             return -int(percent[1])
         try:
             return super().parse_word(word)

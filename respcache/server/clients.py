@@ -8,8 +8,11 @@ import trio
 
 from respcache.commands._spec import Flag
 from respcache.errors import printable
+from respcache.resp.encode import encode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
     from respcache.clock import Clock
     from respcache.commands._spec import Command
     from respcache.server.session import Session
@@ -18,8 +21,10 @@ if TYPE_CHECKING:
 class Clients:
     """The registry of sessions. Ids are given once and grow."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, on_pause: Callable[[], None]) -> None:
+        """`on_pause` is told when a pause begins or ends."""
         self._clock = clock
+        self._on_pause = on_pause
         self._sessions: dict[int, Session] = {}
         self._last_id = 0
         self._held: list[Session] = []  # waiting for CLIENT UNPAUSE
@@ -58,6 +63,11 @@ class Clients:
         return self._paused_until > 0
 
     @property
+    def held(self) -> Collection[Session]:
+        """Those whose next command waits for the end of the pause."""
+        return self._held
+
+    @property
     def paused_until(self) -> int:
         return self._paused_until
 
@@ -80,6 +90,7 @@ class Clients:
         for session in self._sessions.values():
             session.update_plain()
         self.pause_changed.set()
+        self._on_pause()
 
     def holds_back(self, session: Session, row: Command) -> bool:
         """Whether this command has to wait for the end of the pause: as in Redis, CLIENT UNPAUSE and queueing too."""
@@ -118,11 +129,15 @@ def client_type(session: Session) -> str:
     return "pubsub" if session.subscriptions else "normal"
 
 
-def describe(session: Session) -> bytes:
-    """The line of CLIENT LIST. Figures that have no counterpart here (buffers of the C server) are zero."""
+def describe(session: Session, request: Sequence[bytes] = ()) -> bytes:
+    """The line of CLIENT LIST. Figures that have no counterpart here (buffers of the C server) are zero.
+
+    `request` is the command that asks, if it is of this very client: it is in the client's buffers while it runs.
+    """
     now = session.server.clock.now_ms()
     transaction = session.transaction
     flags = ("P" if session.subscriptions else "") + ("x" if transaction is not None else "")
+    flags += "b" if session in session.server.clients.held else ""
     flags += ("e" if session.no_evict else "") + ("T" if not session.touch else "")
     fields = {
         "id": session.id,
@@ -138,9 +153,9 @@ def describe(session: Session) -> bytes:
         "psub": len(session.patterns),
         "ssub": len(session.shard_channels),
         "multi": -1 if transaction is None else len(transaction.commands),
-        "qbuf": 0,
+        "qbuf": session.buffered + (len(encode(list(request), 2)) if request else 0),
         "qbuf-free": 0,
-        "argv-mem": 0,
+        "argv-mem": sum(map(len, request)),
         "multi-mem": 0,
         "rbs": 0,
         "rbp": 0,

@@ -19,7 +19,8 @@ class Section(NamedTuple):
     fields: dict[str, Any]
 
     def text(self) -> str:
-        return f"# {self.name.capitalize()}\r\n" + "".join(f"{key}:{value}\r\n" for key, value in self.fields.items())
+        title = "CPU" if self.name == "cpu" else self.name.capitalize()
+        return f"# {title}\r\n" + "".join(f"{key}:{value}\r\n" for key, value in self.fields.items())
 
 
 async def sections(server: Server) -> list[Section]:
@@ -74,7 +75,7 @@ def _clients(server: Server) -> dict[str, Any]:
         "connected_clients": len(sessions),
         "maxclients": server.config.maxclients,
         "client_recent_max_output_buffer": max((s.transport.unsent for s in sessions), default=0),
-        "blocked_clients": 0,
+        "blocked_clients": len(server.clients.held),
         "tracking_clients": 0,
         "pubsub_clients": sum(1 for s in sessions if s.subscriptions),
         "watching_clients": sum(1 for s in sessions if s.watching),
@@ -97,6 +98,9 @@ def _memory(server: Server) -> dict[str, Any]:
         "maxmemory_policy": server.config.value("maxmemory-policy"),
         "mem_fragmentation_ratio": 1,
         "mem_allocator": "python",
+        # Nothing is freed lazily: what a command removes is gone when it answers.
+        "lazyfree_pending_objects": 0,
+        "lazyfreed_objects": 0,
     }
 
 

@@ -65,7 +65,7 @@ class Server:
         self.run_id = secrets.token_hex(20)
         self.poller = Poller()
         self.router = Router(config.shards)
-        self.clients = Clients(self.clock)
+        self.clients = Clients(self.clock, on_pause=self._configure_shards)
         self.idle = IdleClients(self)
         self.pubsub = PubSub()
         self.stats = Stats(self.clock.now_ms())
@@ -146,8 +146,9 @@ class Server:
     # -- shards
 
     def shard_settings(self) -> dict[str, Any]:
-        """What a shard has to know of the configuration."""
-        return {name.replace("-", "_"): self.config.value(name) for name in SHARD_SETTINGS}
+        """What a shard has to know of the configuration, and of CLIENT PAUSE."""
+        settings = {name.replace("-", "_"): self.config.value(name) for name in SHARD_SETTINGS}
+        return settings | {"expiry_paused": self.clients.paused}
 
     def _configure_shards(self) -> None:
         for link in self.links:

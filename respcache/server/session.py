@@ -101,6 +101,7 @@ class Session:
         self.touch = True
         self.no_evict = False
         self.reply_mode = b"ON"  # ON, OFF, SKIP (for the next command only)
+        self.heard = False  # whether the command that runs is answered although replies were off: it has turned them on
         self.transaction: Transaction | None = None
         self.watching: set[int] = set()  # shards that hold keys this session watches
         self.watch_lost = False  # one of those shards died: what it watched cannot be vouched for
@@ -135,6 +136,11 @@ class Session:
             and not (self.protocol == 2 and self.subscriptions)
             and not self.server.clients.paused
         )
+
+    @property
+    def buffered(self) -> int:
+        """Bytes received that are no command yet."""
+        return self._decoder.buffered
 
     @property
     def subscriptions(self) -> int:
@@ -257,7 +263,10 @@ class Session:
     def _dispatch(self, argv: Argv) -> None:
         """Everything that Redis checks before a command runs, in its order; then the command."""
         self.server.stats.commands += 1
-        mode = self.reply_mode
+        muted = self.reply_mode != b"ON"
+        if self.reply_mode == b"SKIP":  # used up now; the command may be another one
+            self.reply_mode = b"ON"
+        self.heard = False
         before = len(self.slots)
         self._running = True
         try:
@@ -274,20 +283,16 @@ class Session:
             self._answer(CommandError(errors.INTERNAL).line())
         finally:
             self._running = False
-        if mode != b"ON":
-            self._mute(mode, before)
+        if muted:
+            self._mute(before)
         if self._pushed:
             pushed, self._pushed = self._pushed, []
             self.push(b"".join(pushed))
 
-    def _mute(self, mode: bytes, before: int) -> None:
-        """CLIENT REPLY: nobody hears what the last command answered, unless it was CLIENT REPLY ON itself."""
-        if mode == b"SKIP":
-            self.reply_mode = b"ON"
-            self.update_plain()
-        elif self.reply_mode == b"ON":
-            return
-        if self._last_argv[0].upper() in _CONFIRMED:
+    def _mute(self, before: int) -> None:
+        """CLIENT REPLY: nobody hears what the last command answered, unless it has turned replies on."""
+        self.update_plain()
+        if self.heard or self._last_argv[0].upper() in _CONFIRMED:
             return
         for index in range(before, len(self.slots)):
             self.slots[index].muted = True

@@ -228,6 +228,8 @@ class Worker:
         for name, value in values.items():
             if name == "notify_keyspace_events":
                 self.shard.notify_flags = value
+            elif name == "expiry_paused":
+                self.shard.expiry_paused = value
             else:
                 setattr(self.shard.limits, name, value)
 

@@ -60,6 +60,8 @@ class Shard:
         self.client = 0
         self.protocol = 2
         self.touch = True  # CLIENT NO-TOUCH turns off that reads count as access
+        # CLIENT PAUSE: keys whose time is over are no longer seen, but only removed after the pause.
+        self.expiry_paused = False
         self.random = Random(seed)
         self.limits = limits
         self.hits = self.misses = self.expired = self.changes = 0
@@ -292,7 +294,8 @@ class Shard:
         deadline = self.db.deadlines.get(key)
         if deadline is None or deadline >= self.now:
             return False
-        self._expire(key)
+        if not self.expiry_paused:
+            self._expire(key)
         return True
 
     def _expire(self, key: bytes) -> None:
@@ -303,12 +306,16 @@ class Shard:
             self.notify(Event.EXPIRED, b"expired", key)
 
     def next_deadline(self) -> int:
-        """The earliest deadline in any database, 0 if there is none."""
+        """The earliest deadline in any database, 0 if there is none, or none that matters now."""
+        if self.expiry_paused:
+            return 0
         deadlines = [deadline for db in self.databases if db.deadlines and (deadline := db.next_deadline())]
         return min(deadlines, default=0)
 
     def expire_due(self) -> None:
         """Active expiry: remove keys whose time is over, a bounded number of them."""
+        if self.expiry_paused:
+            return
         selected = self.db_index
         for index, db in enumerate(self.databases):
             if db.deadlines:

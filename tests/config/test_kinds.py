@@ -54,6 +54,7 @@ BAD = [
     (Memory(), ["1z"], "argument must be a memory value"),
     (Memory(), ["10%"], "argument must be a memory value"),
     (MemoryOrPercent(), ["x"], "argument must be a memory or percent value"),
+    (MemoryOrPercent(), ["200%"], "percentage argument must be less or equal to 100"),
     (OctalNumber(), ["9"], "argument couldn't be parsed into an integer"),
     (Choice("a", "b"), ["c"], "argument(s) must be one of the following: a, b"),
     (Words(2, 2), ["one"], "wrong number of arguments"),

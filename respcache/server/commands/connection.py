@@ -84,6 +84,7 @@ def reset(session: Session, args: Args) -> Reply:
     session.touch = True
     session.no_evict = False
     session.reply_mode = b"ON"
+    session.heard = True
     session.log_in(not session.server.config.requirepass)
     return Status(b"RESET")
 
@@ -222,7 +223,7 @@ def client_setinfo(session: Session, args: Args) -> Reply:
 @command("CLIENT INFO", arity=2, flags=CLIENT, since="6.2.0", group="connection", tips=("nondeterministic_output",))
 def client_info(session: Session, args: Args) -> Reply:
     """Describe this connection."""
-    return Verbatim(describe(session) + b"\n")
+    return Verbatim(describe(session, args.argv) + b"\n")
 
 
 @command("CLIENT LIST", arity=-2, flags=CLIENT | ADMIN, since="2.4.0", group="connection",
@@ -239,7 +240,8 @@ def client_list(session: Session, args: Args) -> Reply:
         sessions = [other for other in sessions if other.id in ids]
     elif len(args):
         raise WrongSyntax
-    return Verbatim(b"".join(describe(other) + b"\n" for other in sessions))
+    lines = [describe(other, args.argv if other is session else ()) for other in sessions]
+    return Verbatim(b"".join(line + b"\n" for line in lines))
 
 
 def _client_type(word: bytes) -> str:
@@ -318,6 +320,7 @@ def client_reply(session: Session, args: Args) -> Any:
     match mode:
         case b"ON":
             session.reply_mode = b"ON"
+            session.heard = True
             session.update_plain()
             return OK
         case b"OFF":

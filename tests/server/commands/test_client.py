@@ -303,6 +303,18 @@ class TestReply:
         do.connection.send_raw(b"CLIENT REPLY OFF\r\nCLIENT REPLY SKIP\r\nPING\r\nPING\r\n")
         assert do("CLIENT", "REPLY", "ON") == "OK"
 
+    def test_on_after_skip(self, do: Transcript) -> None:
+        do.connection.send_raw(b"CLIENT REPLY SKIP\r\nCLIENT REPLY ON\r\nPING\r\n")
+        assert [do.connection.read(), do.connection.read()] == ["OK", "PONG"]
+
+    def test_skip_after_skip(self, do: Transcript) -> None:
+        do.connection.send_raw(b"CLIENT REPLY SKIP\r\nCLIENT REPLY SKIP\r\nECHO a\r\nECHO b\r\n")
+        assert do.connection.read() == b"b"
+
+    def test_off_after_skip(self, do: Transcript) -> None:
+        do.connection.send_raw(b"CLIENT REPLY SKIP\r\nCLIENT REPLY OFF\r\nECHO a\r\nECHO b\r\n")
+        assert do("CLIENT", "REPLY", "ON") == "OK"
+
     def test_on_when_it_is_on(self, do: Transcript) -> None:
         assert do("CLIENT", "REPLY", "ON") == "OK"
 
@@ -442,6 +454,53 @@ class TestPause:
         leaving.close()
         do("CLIENT", "UNPAUSE")
         assert do("PING") == "PONG"
+
+    def test_who_waits_is_blocked(self, do: Transcript, connect: Connect) -> None:
+        waiting = connect()
+        client_id = waiting.call("CLIENT", "ID")
+        do("CLIENT", "PAUSE", 60_000, "WRITE")
+        waiting.send("SET", "k", "v")
+        assert is_silent(waiting)
+        assert "blocked_clients:1" in str(do("INFO", "clients"))
+        assert rows(do("CLIENT", "LIST", "ID", client_id))[0]["flags"] == "b"
+        do("CLIENT", "UNPAUSE")
+        assert waiting.read() == "OK"
+        assert "blocked_clients:0" in str(do("INFO", "clients"))
+
+    def test_it_begins_at_the_end_of_a_transaction(self, do: Transcript, connect: Connect) -> None:
+        other = connect()
+        assert do.connection.pipeline(
+            ("MULTI",), ("SET", "a", 1), ("CLIENT", "PAUSE", 60_000, "WRITE"), ("SET", "b", 2), ("EXEC",)
+        )[-1] == ["OK", "OK", "OK"]
+        other.send("SET", "c", 3)
+        assert is_silent(other)
+        assert do("MGET", "a", "b", "c") == [b"1", b"2", None]
+        do("CLIENT", "UNPAUSE")
+        assert other.read() == "OK"
+
+    @pytest.mark.respcache_only("shifts the server's clock")
+    def test_nothing_expires_meanwhile(self, do: Transcript) -> None:
+        """Keys whose time is over are not seen, but they go, and subscribers hear of it, only after the pause."""
+        do("SET", "a", 1, "PX", 10)
+        do("SET", "b", 2, "PX", 10)
+        do("CLIENT", "PAUSE", 60_000, "WRITE")
+        do.advance(11)
+        assert do("MGET", "a", "b") == [None, None]
+        assert do("KEYS", "*") == []
+        assert do("SCAN", 0)[1] == []
+        assert do("EXISTS", "a", "b") == 0
+        assert do("RANDOMKEY") in (b"a", b"b")
+        assert do("DBSIZE") == 2
+        do("CLIENT", "UNPAUSE")
+        assert do("MGET", "a", "b") == [None, None]
+        assert do("DBSIZE") == 0
+
+    @pytest.mark.respcache_only("shifts the server's clock")
+    def test_active_expiry_goes_on_afterwards(self, do: Transcript) -> None:
+        do("SET", "a", 1, "PX", 10)
+        do("CLIENT", "PAUSE", 60_000, "WRITE")
+        do.advance(60_001)
+        assert eventually(lambda: do("DBSIZE") == 0)
 
     def test_errors(self, do: Transcript) -> None:
         assert do.error("CLIENT", "PAUSE") == "ERR wrong number of arguments for 'client|pause' command"
