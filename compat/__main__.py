@@ -55,7 +55,7 @@ def _add_common_options(verb: argparse.ArgumentParser) -> None:
         "--shards", type=_counts, default=(1, 3), metavar="N[,N]", help="of respcache; each in turn (default: 1,3)"
     )
     verb.add_argument("--server", default="", metavar="URL", help="test this server (redis://127.0.0.1:PORT) instead")
-    verb.add_argument("--only", default="", metavar="NAME", help="this one; its result is shown, and not kept")
+    verb.add_argument("--only", default="", metavar="NAME", help="this one")
 
 
 def _counts(text: str) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ from itertools import groupby
 from pathlib import Path
 
 from compat.results import Outcome, saved
+from compat.suites.reasons import reason
 
 PATH = Path(__file__).with_name("REPORT.md")
 TITLES = {
@@ -48,7 +49,8 @@ def _lines() -> Iterator[str]:
     for verb, title in TITLES.items():
         outcomes = saved(verb)
         if outcomes:
-            yield from ("", f"## {title}", "", _INTRODUCTIONS[verb], "", *_table(outcomes), *_details(outcomes))
+            details = _reasons if verb == "suites" else _details
+            yield from ("", f"## {title}", "", _INTRODUCTIONS[verb], "", *_table(outcomes), *details(outcomes))
 
 
 def _table(outcomes: list[Outcome]) -> Iterator[str]:
@@ -74,14 +76,43 @@ def _details(outcomes: Iterable[Outcome]) -> Iterator[str]:
     """What failed on respcache, and what was left out there, each with its reason."""
     mine = [outcome for outcome in outcomes if outcome.ours]
     for heading, attribute in (("What fails", "failed"), ("What is left out", "excluded")):
-        reasons: dict[tuple[str, str, str], list[str]] = {}
-        for outcome in mine:
-            for test, reason in getattr(outcome, attribute).items():
-                reasons.setdefault((outcome.name, test, _first_line(reason)), []).append(outcome.target)
-        if reasons:
+        found = {
+            (outcome.name, test, _first_line(problem))
+            for outcome in mine
+            for test, problem in getattr(outcome, attribute).items()
+        }
+        if found:
             yield from ("", f"### {heading}", "")
-            for (name, test, reason), _ in sorted(reasons.items()):
-                yield f"* {name}: `{test}`: {reason}"
+            yield from (f"* {name}: `{test}`: {problem}" for name, test, problem in sorted(found))
+
+
+def _reasons(outcomes: list[Outcome]) -> Iterator[str]:
+    """By suite: how many tests fail, or are left out, for which reason; and each that fails without a known one."""
+    for name, group in groupby(outcomes, key=lambda outcome: outcome.name):
+        of_suite = list(group)
+        failing: dict[str, set[str]] = {}
+        excluded: dict[str, set[str]] = {}
+        unexplained: dict[str, str] = {}
+        for outcome in of_suite:
+            if not outcome.ours:
+                continue
+            genuine = {other.target: other for other in of_suite if not other.ours and other.variant == outcome.variant}
+            for test, problem in outcome.failed.items():
+                if why := reason(outcome, test, genuine):
+                    failing.setdefault(why, set()).add(test)
+                else:
+                    unexplained[test] = problem
+            for test, why in outcome.excluded.items():
+                excluded.setdefault(why, set()).add(test)
+        yield from ("", f"### {name}: why tests fail", "", *_counted(failing))
+        yield f"* no known reason: {len(unexplained)}"
+        yield from (f"    * `{test}`: {_first_line(problem)}" for test, problem in sorted(unexplained.items()))
+        yield from ("", f"### {name}: what is left out, and why", "", *_counted(excluded))
+
+
+def _counted(reasons: dict[str, set[str]]) -> Iterator[str]:
+    for why, tests in sorted(reasons.items(), key=lambda item: (-len(item[1]), item[0])):
+        yield f"* {why}: {len(tests)}"
 
 
 def _first_line(text: str) -> str:

@@ -41,7 +41,8 @@ class Outcome:
     def line(self) -> str:
         """For the terminal."""
         counts = f"{self.passed} passed, {len(self.failed)} failed, {len(self.excluded)} excluded"
-        return f"{self.name} ({self.variant}) on {self.target}: {counts}, {self.seconds:.0f} s"
+        variant = f" ({self.variant})" if self.variant else ""
+        return f"{self.name}{variant} on {self.target}: {counts}, {self.seconds:.0f} s"
 
     def save(self) -> None:
         """Keep it, in place of what there was for the same suite, variant and target."""

@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
                 print(f"  {scenario}: {problem}")
             print(outcome.line(), flush=True)
             failed += bool(outcome.failed) and not missing
-            if not options.only:
+            if not options.server:
                 outcome.save()
     return failed
 

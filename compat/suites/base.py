@@ -13,7 +13,7 @@ from typing import Protocol
 from compat.results import cache
 from tests.support.processes import StartedServer
 
-_SKIPS = Path(__file__).with_name("skips")
+_HERE = Path(__file__).parent
 
 
 @dataclass
@@ -45,7 +45,16 @@ class Unavailable(Exception):
 
 def skips(name: str) -> dict[str, str]:
     """Pattern -> reason, of the tests that a suite leaves out."""
-    path = _SKIPS / f"{name}.txt"
+    return _listed("skips", name)
+
+
+def consequences(name: str) -> dict[str, str]:
+    """Pattern -> reason, of the tests that fail for want of something else than the command that they complain of."""
+    return _listed("consequences", name)
+
+
+def _listed(folder: str, name: str) -> dict[str, str]:
+    path = _HERE / folder / f"{name}.txt"
     found = {}
     for line in path.read_text("utf-8").splitlines() if path.exists() else ():
         pattern, mark, reason = line.partition(" # ")
@@ -54,8 +63,8 @@ def skips(name: str) -> dict[str, str]:
     return found
 
 
-def reason_to_skip(test: str, patterns: dict[str, str]) -> str:
-    """Why a test is left out; empty if it is not."""
+def reason_for(test: str, patterns: dict[str, str]) -> str:
+    """The reason of the first pattern that a test matches; empty if there is none."""
     return next((reason for pattern, reason in patterns.items() if fnmatchcase(test, pattern)), "")
 
 

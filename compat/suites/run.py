@@ -48,6 +48,6 @@ def run(options: argparse.Namespace) -> int:
                     print(f"  {test}: {problem}")
                 print(outcome.line(), flush=True)
                 failed += bool(outcome.failed and target.ours)
-                if not options.tests:
+                if not options.tests and not options.server:
                     outcome.save()
     return failed

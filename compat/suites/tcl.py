@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from compat.results import cache
-from compat.suites.base import Tally, Unavailable, reason_to_skip, run_quietly, skips
+from compat.suites.base import Tally, Unavailable, reason_for, run_quietly, skips
 from tests.support.processes import StartedServer
 from tests.support.resp import Closed, Connection
 
@@ -104,7 +104,7 @@ def run(path: Path, variant: str, server: StartedServer, only: str) -> Tally:
     for unit in listed:
         if only not in ("", unit):
             continue
-        if reason := reason_to_skip(unit, patterns):
+        if reason := reason_for(unit, patterns):
             tally.excluded[unit] = reason
             continue
         _clean(server, untouched)
@@ -176,7 +176,7 @@ def _count(tally: Tally, unit: str, row: Row, patterns: dict[str, str]) -> None:
         tag = re.search(r": ((?:Tag: .*|Not supported .*|large memory flag.*))$", row.name)
         tally.excluded[name] = tag[1] if tag else row.detail or "left out by its own tags"
     elif row.status in ("err", "outside-err"):
-        if reason := reason_to_skip(name, patterns):
+        if reason := reason_for(name, patterns):
             tally.excluded[name] = reason
             return
         # Outside of tests there are no names: each such place counts by itself.

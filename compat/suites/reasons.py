@@ -1,0 +1,40 @@
+"""Why a test of a suite fails on respcache: the report counts failures by reason, and lists those that have none."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from compat.docs import missing_commands
+from compat.results import Outcome
+from compat.suites.base import consequences, reason_for
+
+# What clients say of a command that is not there; the TCL suite cuts the beginning off.
+_COMMAND = re.compile(r"n command '([^']+)'")
+_SUBCOMMAND = re.compile(r"n subcommand '([^']+)'\. Try (\w+) HELP")
+
+
+def reason(outcome: Outcome, test: str, genuine: dict[str, Outcome]) -> str:
+    """Why a test fails, empty if that is not known. `genuine` holds what genuine servers made of the same suite."""
+    problem = outcome.failed[test]
+    if name := _missing_command(problem):
+        return f"{name} is missing"
+    for target, theirs in genuine.items():
+        if test in theirs.failed:
+            return f"fails on {target} too"
+    return reason_for(test, consequences(outcome.name))
+
+
+def _missing_command(problem: str) -> str:
+    if found := _SUBCOMMAND.search(problem):
+        name = f"{found[2]} {found[1]}".upper()
+    elif found := _COMMAND.search(problem):
+        name = found[1].upper()
+    else:
+        return ""
+    return name if name in _missing() else ""
+
+
+@cache
+def _missing() -> frozenset[str]:
+    return frozenset(missing_commands())
