@@ -7,14 +7,20 @@ from typing import Any
 from tests.support.resp import Closed, Connection
 
 NULL_ARRAY = "(null array)"
+NULL_STRING = "(null string)"
 HUNG_UP = "(the server hung up)"
 SILENT = "(no answer)"
 
 
+class Double(str):
+    """A RESP3 double, by its digits."""
+
+
 class StrictConnection(Connection):
-    """A null array is not a null bulk string; and not to answer is an answer."""
+    """The three nulls are not the same, nor are two ways to write a number; and not to answer is an answer."""
 
     null_array = NULL_ARRAY
+    null_string = NULL_STRING
 
     def answer(self) -> Any:
         """The next reply; `HUNG_UP` or `SILENT` where none comes."""
@@ -24,3 +30,6 @@ class StrictConnection(Connection):
             return HUNG_UP
         except TimeoutError:
             return SILENT
+
+    def _double(self, text: bytes) -> Any:
+        return Double(text.decode())

@@ -39,8 +39,9 @@ class Closed(Exception):
 class Connection:
     """One client. Replies are Python values; errors come back as `ReplyError` objects, not raised."""
 
-    # What a null array is read as; the same as a null bulk string, unless somebody wants to tell them apart.
+    # What RESP2's nulls are read as; the same as the null of RESP3, unless somebody wants to tell them apart.
     null_array: Any = None
+    null_string: Any = None
 
     def __init__(self, port: int, protocol: int = 2, timeout: float = 20.0) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
@@ -93,13 +94,13 @@ class Connection:
             case b":":
                 return int(body)
             case b"$":
-                return None if body == b"-1" else self._bulk(int(body))
+                return self.null_string if body == b"-1" else self._bulk(int(body))
             case b"*":
                 return self.null_array if body == b"-1" else [self.read() for _ in range(int(body))]
             case b"_":
                 return None
             case b",":
-                return float(body)
+                return self._double(body)
             case b"#":
                 return body == b"t"
             case b"(":
@@ -113,6 +114,9 @@ class Connection:
             case b">":
                 return PushData(self.read() for _ in range(int(body)))
         raise AssertionError(f"no RESP: {line!r}")
+
+    def _double(self, text: bytes) -> Any:
+        return float(text)
 
     def _bulk(self, size: int) -> bytes:
         data = self._file.read(size + 2)
