@@ -6,26 +6,36 @@ One line of JSON for each scenario: its name, and what went wrong (empty if noth
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import sys
 import traceback
 from importlib import import_module
 from urllib.parse import urlsplit
 
+LIMIT = 12  # seconds for a scenario
+
 
 def main(name: str, url: str) -> int:
+    signal.signal(signal.SIGALRM, _too_long)
     module = import_module(f"compat.programs.{name}")
     for attribute, scenario in list(vars(module).items()):
         if attribute.startswith("scenario_"):
             _flush(url)
+            signal.alarm(LIMIT)
             try:
                 scenario(url)
                 problem = ""
             except BaseException as error:
                 problem = f"{type(error).__name__}: {error}"
                 traceback.print_exc()
+            signal.alarm(0)
             print(json.dumps([attribute.removeprefix("scenario_"), problem]), flush=True)
     return 0
+
+
+def _too_long(_signal: int, _frame: object) -> None:
+    raise TimeoutError("took too long")
 
 
 def _flush(url: str) -> None:

@@ -6,6 +6,7 @@ import argparse
 import ast
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -19,7 +20,7 @@ from compat.targets import Target
 
 _HERE = Path(__file__).parent
 _NO_PROGRAMS = ("__init__", "child", "run", "node")
-_LIMIT = 180.0  # seconds for all scenarios of a program
+_LIMIT = 120.0  # seconds for all scenarios of a program
 
 
 def names() -> list[str]:
@@ -90,9 +91,12 @@ def _scenarios(command: list[str]) -> tuple[int, dict[str, str]]:
     try:
         said, errors = process.communicate(timeout=_LIMIT)
     except subprocess.TimeoutExpired:
-        said, errors = "", f"did not end within {_LIMIT:.0f} s"
+        _kill(process)
+        said, errors = process.communicate()
+        errors += f"\ndid not end within {_LIMIT:.0f} s"
     finally:
-        _end(process)
+        _kill(process)
+        process.wait()
     passed, failed = 0, {}
     for line in said.splitlines():
         if line.startswith("["):
@@ -105,13 +109,12 @@ def _scenarios(command: list[str]) -> tuple[int, dict[str, str]]:
     return passed, failed
 
 
-def _end(process: subprocess.Popen[str]) -> None:
-    """End it, and whatever it has left running."""
+def _kill(process: subprocess.Popen[str]) -> None:
+    """Kill it, and whatever it has left running."""
     try:
-        os.killpg(process.pid, 9)
+        os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
-    process.communicate()
 
 
 def requirements(name: str) -> tuple[str, ...]:
