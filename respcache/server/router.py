@@ -67,8 +67,10 @@ class Router:
 
 def part_of(row: Command, argv: Argv, positions: list[int]) -> Argv:
     """The part of a split command that is about the keys at `positions`, each with the words that belong to it."""
-    step = row.keys[0].step  # type: ignore[union-attr]  # only commands with keys at fixed places have a gather
     words = argv[: 1 + row.name.count(" ")]
-    for at in positions:
-        words += argv[at : at + step]
+    if row.step == 1:
+        words += [argv[at] for at in positions]
+    else:
+        for at in positions:
+            words += argv[at : at + row.step]
     return words

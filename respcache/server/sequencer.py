@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from respcache.commands._spec import Command, Reach
+from respcache.commands._spec import Command, Keys, Reach
 from respcache.server.replies import Batch, Gathering, PartialRun, SplitBatch, WholeRun
 from respcache.server.router import Router, on_shard, part_of
 from respcache.server.shard_link import NOBODY, Barrier, ShardLink
@@ -66,9 +66,10 @@ class Sequencer:
         """How `gather` wants a command: cut by key, or whole for every shard."""
         if row.reach is Reach.ALL:
             return [(shard, argv, []) for shard in range(self.router.shards)]
-        order = {at: number for number, at in enumerate(row.key_positions(argv))}
+        keys = row.keys[0]
+        assert isinstance(keys, Keys)  # only commands with keys at fixed places are cut up: so we know their numbers
         return [
-            (shard, part_of(row, argv, positions), [order[at] for at in positions])
+            (shard, part_of(row, argv, positions), [(at - keys.first) // keys.step for at in positions])
             for shard, positions in places.items()
         ]
 
