@@ -267,15 +267,15 @@ def client_kill(session: Session, args: Args) -> Reply:
     victims = [
         other
         for other in session.server.clients.all()
-        if not (skip_me and other is session) and all(matches(other) for matches in filters)
+        if not (skip_me and other is session) and all(property_of(other) == value for property_of, value in filters)
     ]
     _kill(session, victims)
     return len(victims)
 
 
-def _kill_filters(args: Args) -> tuple[list[Callable[[Session], bool]], bool]:
-    """What a connection must satisfy to be closed, and whether the caller is spared."""
-    filters: list[Callable[[Session], bool]] = []
+def _kill_filters(args: Args) -> tuple[list[tuple[Callable[[Session], object], object]], bool]:
+    """Properties that a connection must have to be closed, with their values; and whether the caller is spared."""
+    filters: list[tuple[Callable[[Session], object], object]] = []
     skip_me = True
     while len(args):
         option = args.option()
@@ -285,14 +285,13 @@ def _kill_filters(args: Args) -> tuple[list[Callable[[Session], bool]], bool]:
                 number = parse_int(value)
                 if number is None or number <= 0:
                     raise CommandError("ERR client-id should be greater than 0")
-                filters.append(lambda other, number=number: other.id == number)  # type: ignore[misc]  # bound early
+                filters.append((lambda other: other.id, number))
             case b"TYPE":
-                kind = _client_type(value)
-                filters.append(lambda other, kind=kind: client_type(other) == kind)  # type: ignore[misc]  # as above
+                filters.append((client_type, _client_type(value)))
             case b"ADDR":
-                filters.append(lambda other, value=value: other.transport.peer.encode() == value)  # type: ignore[misc]
+                filters.append((lambda other: other.transport.peer.encode(), value))
             case b"LADDR":
-                filters.append(lambda other, value=value: other.transport.local.encode() == value)  # type: ignore[misc]
+                filters.append((lambda other: other.transport.local.encode(), value))
             case b"USER":
                 if value != b"default":
                     raise CommandError(f"ERR No such user '{printable(value)}'")
