@@ -34,7 +34,7 @@ _MANY_WORDS = re.compile(rb"\*[0-9]{6}")
 _HEADER_BYTES = b"$*\r\n"
 
 # The header of an array -> how many lines the whole of it has; headers of bulk strings by their length.
-_STRIDES = {b"*%d" % count: 1 + 2 * count for count in range(1, 64)}
+_STRIDES = {b"*%d" % count: 1 + 2 * count for count in range(1, 1024)}
 _LENGTHS = tuple(b"$%d" % length for length in range(1024))
 
 Argv = list[bytes]
