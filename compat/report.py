@@ -107,7 +107,8 @@ def _reasons(outcomes: list[Outcome]) -> Iterator[str]:
         yield from ("", f"### {name}: why tests fail", "", *_counted(failing))
         yield f"* no known reason: {len(unexplained)}"
         yield from (f"    * `{test}`: {_first_line(problem)}" for test, problem in sorted(unexplained.items()))
-        yield from ("", f"### {name}: what is left out, and why", "", *_counted(excluded))
+        if excluded:
+            yield from ("", f"### {name}: what is left out, and why", "", *_counted(excluded))
 
 
 def _counted(reasons: dict[str, set[str]]) -> Iterator[str]:

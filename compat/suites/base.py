@@ -58,7 +58,7 @@ def _listed(folder: str, name: str) -> dict[str, str]:
     found = {}
     for line in path.read_text("utf-8").splitlines() if path.exists() else ():
         pattern, mark, reason = line.partition(" # ")
-        if mark:
+        if mark and not line.startswith("#"):
             found[pattern.strip()] = reason.strip()
     return found
 

@@ -91,7 +91,7 @@ def run(options: argparse.Namespace) -> int:
                         )
                         _collect(outcome, compare(Pair(ours, theirs, protocol, dialect), options))
                         failed += bool(outcome.failed)
-                        if not options.only and not options.server:
+                        if outcome.passed and not options.only and not options.server:
                             outcome.save()
     return failed
 

@@ -37,7 +37,7 @@ _TYPE_IN = {
     (command, word): type_
     for commands, words, type_ in (
         ("INCRBYFLOAT HINCRBYFLOAT", "increment", "double"),
-        ("SETBIT", "value", "integer"),
+        ("SETBIT BITFIELD", "value", "integer"),
         ("ZRANGE XRANGE XREVRANGE XPENDING XAUTOCLAIM", "start stop end", "string"),
         ("ZRANGEBYLEX ZREVRANGEBYLEX ZLEXCOUNT ZREMRANGEBYLEX ZRANGESTORE", "min max", "string"),
         ("XAUTOCLAIM XCLAIM", "min-idle-time", "string"),

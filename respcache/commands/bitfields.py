@@ -59,8 +59,8 @@ class _Step(NamedTuple):
 
 @command("BITFIELD", arity=-2, keys=Keys(1, access="RW ACCESS UPDATE VARIABLE_FLAGS"), flags=WRITE | DENYOOM,
          since="3.2.0", group="bitmap",
-         syntax="key [GET encoding offset | [OVERFLOW WRAP | SAT | FAIL] <SET encoding offset value | "
-         "INCRBY encoding offset increment> [GET encoding offset | [OVERFLOW WRAP | SAT | FAIL] "
+         syntax="key [GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] <SET encoding offset value | "
+         "INCRBY encoding offset increment> [GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] "
          "<SET encoding offset value | INCRBY encoding offset increment> ...]]")  # fmt: skip
 def bitfield(shard: Shard, args: Args) -> Reply:
     """Read, set and increase integers of any width inside a string, one after the other."""
