@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from respcache.server.poller import Poller
     from respcache.shard.wire import Item
 
-_READ_SIZE = 1 << 20
 _PIPE_SIZE = 1 << 20
 _STOP_DEADLINE = 5.0
 # A shard that lived for so many seconds did not die of starting.
@@ -264,7 +263,7 @@ class ShardLink:
 
     def _on_readable(self, _events: int) -> None:
         try:
-            data = os.read(self._stdout, _READ_SIZE)
+            data = os.read(self._stdout, self._reader.wanted)
         except BlockingIOError:
             return
         if not data:

@@ -18,8 +18,6 @@ from respcache.shard.worker import Worker
 from respcache.spin import Spinner
 from respcache.store.shard import Shard
 
-_READ = 1 << 20
-
 
 def main(arguments: list[str]) -> None:
     """Serve until standard input ends: main closed it, or is gone."""
@@ -29,9 +27,9 @@ def main(arguments: list[str]) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _give_way()
     source_fd, sink = _private_pipes()
-    source = _Source(source_fd)
     worker = Worker(Shard(int(databases), int(seed) if seed else None, index=int(index), shards=int(shards)))
     reader = FrameReader()
+    source = _Source(source_fd, reader)
     # Values hold no reference cycles: looking for some may be rare, and need not look at the code again.
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
@@ -54,8 +52,9 @@ def _give_way() -> None:
 class _Source:
     """The pipe that frames come from."""
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, reader: FrameReader) -> None:
         self._fd = fd
+        self._reader = reader
         self._spinner = Spinner()
         self._readable = select.poll()
         self._readable.register(fd, select.POLLIN)
@@ -67,13 +66,13 @@ class _Source:
 
     def _look(self) -> bytes | None:
         try:
-            return os.read(self._fd, _READ)
+            return os.read(self._fd, self._reader.wanted)
         except BlockingIOError:
             return None
 
     def _sleep(self) -> bytes:
         self._readable.poll()
-        return os.read(self._fd, _READ)
+        return os.read(self._fd, self._reader.wanted)
 
 
 def _private_pipes() -> tuple[int, int]:

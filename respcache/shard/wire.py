@@ -53,13 +53,19 @@ def pack(payload: Any) -> bytes:
     return _LENGTH.pack(len(data)) + data
 
 
-class FrameReader:
-    """Cuts a stream of bytes into payloads."""
+# Bytes to read at once. A buffer of the larger size is mapped and unmapped by the allocator each time, so that is for
+# frames that need it.
+_SOME, _MANY = 1 << 16, 1 << 20
 
-    __slots__ = ("_buffer",)
+
+class FrameReader:
+    """Cuts a stream of bytes into payloads. `wanted` is how many bytes to read next, at most."""
+
+    __slots__ = ("_buffer", "wanted")
 
     def __init__(self) -> None:
         self._buffer = bytearray()
+        self.wanted = _SOME
 
     def feed(self, data: bytes) -> list[Any]:
         """The payloads that `data` completes."""
@@ -77,4 +83,5 @@ class FrameReader:
                 payloads.append(marshal.loads(view[at + 4 : end]))
                 at = end
         del buffer[:at]
+        self.wanted = _MANY if len(buffer) >= _SOME else _SOME
         return payloads
