@@ -1,12 +1,14 @@
 """Write docs/reference from the code: `python -m compat.docs`; with `--check`, only say whether it is up to date.
 
 Three pages: the commands (from the table), the directives (from the configuration), and how respcache differs from
-Redis (compat/differences.toml). Nobody edits them by hand.
+Redis (compat/differences.toml). Nobody edits them by hand. And the figures in README.md, which are those of
+compat/bench/REPORT.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
@@ -21,6 +23,7 @@ from respcache.commands._spec import TABLE, Command, Keys, Reach
 from respcache.config.directives import DIRECTIVES, Directive
 
 HERE = Path(__file__).parent
+README = HERE.parent / "README.md"
 REFERENCE = HERE.parent / "docs" / "reference"
 
 MADE_BY = "<!-- Made by `python -m compat.docs`; do not edit. -->"
@@ -48,14 +51,14 @@ DEFAULTS = {"shards": "2 to 4", "dir": "where it was started"}
 
 
 class Stale(Exception):
-    """The sources of the pages contradict each other; the text says where."""
+    """The sources of the pages contradict each other, or lack something; the text says where."""
 
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m compat.docs", description="Write docs/reference from the code.")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a page is not up to date")
     check = parser.parse_args(arguments).check
-    results = [_update(REFERENCE / name, make, check) for name, make in PAGES.items()]
+    results = [_update(page, make, check) for page, make in PAGES.items()]
     return 0 if all(results) else 1
 
 
@@ -64,7 +67,7 @@ def _update(page: Path, make: Callable[[], str], check: bool) -> bool:
     try:
         text = make()
     except Stale as error:
-        print(f"compat/differences.toml: {error}", file=sys.stderr)
+        print(error, file=sys.stderr)
         return False
     if page.exists() and page.read_text("utf-8") == text:
         return True
@@ -200,7 +203,8 @@ def _check_differences(entries: list[dict[str, Any]]) -> None:
     known = {row.name for row in rows()}
     for entry in entries:
         if unknown := set(entry["commands"]) - known:
-            raise Stale(f"{entry['name']} speaks of commands that are not there: {', '.join(sorted(unknown))}")
+            names = ", ".join(sorted(unknown))
+            raise Stale(f"differences.toml: {entry['name']} speaks of commands that are not there: {names}")
 
 
 def missing_commands() -> list[str]:
@@ -217,12 +221,12 @@ def _missing(entries: Iterable[dict[str, Any]]) -> list[tuple[str, str, list[str
     for entry in entries:
         for pattern in entry["commands"]:
             if not any(fnmatchcase(name, pattern) for name in left):
-                raise Stale(f"{entry['title']}: {pattern} names no missing command (any more)")
+                raise Stale(f"differences.toml: {entry['title']}: {pattern} names no missing command (any more)")
         names = [name for name in left if any(fnmatchcase(name, pattern) for pattern in entry["commands"])]
         left = [name for name in left if name not in names]
         groups.append((entry["title"], entry["reason"], names))
     if left:
-        raise Stale(f"missing without a reason: {', '.join(left)}")
+        raise Stale(f"differences.toml: missing without a reason: {', '.join(left)}")
     return groups
 
 
@@ -239,10 +243,31 @@ def _table(head: Iterable[str], body: Iterable[Iterable[str]]) -> str:
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
-PAGES: dict[str, Callable[[], str]] = {
-    "commands.md": commands_page,
-    "configuration.md": configuration_page,
-    "differences.md": differences_page,
+# Rows of compat/bench/REPORT.md that README.md shows.
+FIGURES = (
+    "GET, 50 clients",
+    "GET, 50 clients, pipelines of 16",
+    "redis-py, one GET after the other",
+    "Start until PING is answered",
+)
+_MEASURED = re.compile(r"(?<=<!-- measured -->\n\n).*?(?=\n\n<!-- /measured -->)", re.DOTALL)
+
+
+def readme_page() -> str:
+    """README.md as it stands, with some rows of the last benchmark."""
+    lines = (HERE / "bench" / "REPORT.md").read_text("utf-8").splitlines()
+    rows = {line.split("|")[1].strip(): line for line in lines if line.startswith("|")}
+    if missing := [title for title in FIGURES if title not in rows]:
+        raise Stale(f"bench/REPORT.md has no {', '.join(missing)}: run `python -m compat.bench`")
+    table = "\n".join(rows[title] for title in ("", "---", *FIGURES))
+    return _MEASURED.sub(lambda _: table, README.read_text("utf-8"), count=1)
+
+
+PAGES: dict[Path, Callable[[], str]] = {
+    REFERENCE / "commands.md": commands_page,
+    REFERENCE / "configuration.md": configuration_page,
+    REFERENCE / "differences.md": differences_page,
+    README: readme_page,
 }
 
 
