@@ -23,7 +23,7 @@ from respcache.testing import Server
 from tests.support.resp import Connection
 
 ROOT = Path(__file__).parents[1]
-GENERATED = [ROOT / "docs" / "reference" / name for name in docs.PAGES]
+GENERATED = [page for page in docs.PAGES if page.parent == docs.REFERENCE]
 WRITTEN = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(set(ROOT.glob("docs/**/*.md")) - set(GENERATED))]
 PAGES = [*WRITTEN, *GENERATED]
 
