@@ -10,7 +10,7 @@ session instead of the shard.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum, IntFlag
 from itertools import chain
 from typing import Any, NamedTuple, TypeVar
@@ -74,11 +74,11 @@ class Keys(NamedTuple):
     # The option whose operand is the database of these keys (COPY ... DB n); without it, the client's database.
     database: bytes = b""
 
-    def positions(self, argv: Sequence[bytes]) -> Iterator[int]:
+    def positions(self, argv: Sequence[bytes]) -> Sequence[int]:
         last = self.first if self.last is None else self.last
         if last < 0:
             last += len(argv)
-        return iter(range(self.first, min(last, len(argv) - 1) + 1, self.step))
+        return range(self.first, min(last, len(argv) - 1) + 1, self.step)
 
 
 class NumKeys(NamedTuple):
@@ -87,14 +87,14 @@ class NumKeys(NamedTuple):
     at: int
     access: str = ""
 
-    def positions(self, argv: Sequence[bytes]) -> Iterator[int]:
+    def positions(self, argv: Sequence[bytes]) -> Sequence[int]:
         try:
             count = int(argv[self.at])
         except (ValueError, IndexError):
-            return iter(())  # the handler will complain; which shard says it does not matter
+            return ()  # the handler will complain; which shard says it does not matter
         if count <= 0 or self.at + count >= len(argv):
-            return iter(())
-        return iter(range(self.at + 1, self.at + 1 + count))
+            return ()
+        return range(self.at + 1, self.at + 1 + count)
 
 
 class KeyFinder(NamedTuple):
@@ -103,8 +103,8 @@ class KeyFinder(NamedTuple):
     find: Callable[[Sequence[bytes]], list[int]]
     access: str = ""
 
-    def positions(self, argv: Sequence[bytes]) -> Iterator[int]:
-        return iter(self.find(argv))
+    def positions(self, argv: Sequence[bytes]) -> Sequence[int]:
+        return self.find(argv)
 
 
 KeySpec = Keys | NumKeys | KeyFinder
@@ -114,7 +114,7 @@ class Part(NamedTuple):
     """The answer of one shard to its part of a split command."""
 
     reply: Any
-    positions: list[int]  # which of the command's keys (0 = first key) this part was about
+    positions: list[int]  # the indexes of its keys in the words of the whole command
 
 
 Gather = Callable[[list[Part]], Reply]
@@ -136,12 +136,13 @@ def concatenated(parts: list[Part]) -> Reply:
 
 
 def in_key_order(parts: list[Part]) -> Reply:
-    """One element a key, put back into the order of the keys (MGET)."""
-    merged: list[Reply] = [None] * sum(len(part.positions) for part in parts)
+    """One element a key, put back into the order of the keys, which are all words from the first on (MGET)."""
+    first = min(part.positions[0] for part in parts)
+    merged: list[Reply] = [None] * (first + sum(len(part.positions) for part in parts))
     for part in parts:
         for position, item in zip(part.positions, part.reply, strict=True):
             merged[position] = item
-    return merged
+    return merged[first:]
 
 
 Handler = Callable[[Any, Any], Any]
@@ -227,7 +228,7 @@ class Command:
 
     def key_positions(self, argv: Sequence[bytes]) -> list[int]:
         """Indexes into `argv` of all its keys, in order of the specifications."""
-        return [position for spec in self.keys for position in spec.positions(argv)]
+        return list(chain.from_iterable([spec.positions(argv) for spec in self.keys]))
 
     def key_databases(self, argv: Sequence[bytes], current: int) -> dict[int, int]:
         """Index into `argv` of each key -> the database it is in, for a client whose database is `current`."""

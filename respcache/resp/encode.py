@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import copysign, isinf, isnan
+from typing import Any
 
 from respcache.errors import CommandError
 from respcache.resp.types import Encoded, NullArray, Pairs, Push, Reply, SetReply, Status, Verbatim
@@ -16,6 +17,8 @@ RESP3 = 3
 
 OK_LINE = b"+OK\r\n"
 NULL = {RESP2: b"$-1\r\n", RESP3: b"_\r\n"}
+# What comes between an element and a string of this length behind it.
+_HEADS = [b"\r\n$%d\r\n" % length for length in range(1024)]
 _NULL_ARRAY = {RESP2: b"*-1\r\n", RESP3: b"_\r\n"}
 
 
@@ -75,12 +78,13 @@ def _encode_into(reply: Reply, protocol: int, put: Callable[[bytes], None]) -> N
             raise TypeError(f"not a reply: {type(reply).__name__}")
 
 
-def _sequence(mark: bytes, items: Sequence[Reply], protocol: int, put: Callable[[bytes], None]) -> None:
-    put(b"%b%d\r\n" % (mark, len(items)))
-    for item in items:
-        if type(item) is bytes:  # by far the most frequent element
-            put(b"$%d\r\n%b\r\n" % (len(item), item))
-        else:
+def _sequence(mark: bytes, items: Sequence[Any], protocol: int, put: Callable[[bytes], None]) -> None:
+    heads = _HEADS
+    try:  # short strings and nothing else: by far the most frequent sequence
+        put(b"%b%d%b\r\n" % (mark, len(items), b"".join([heads[len(item)] + item for item in items])))
+    except (TypeError, IndexError):
+        put(b"%b%d\r\n" % (mark, len(items)))
+        for item in items:
             _encode_into(item, protocol, put)
 
 

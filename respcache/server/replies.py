@@ -107,7 +107,7 @@ class Gathering:
         self.error: CommandError | None = None
 
     def ticket(self, index: int, positions: list[int]) -> PartTicket:
-        """The ticket of part `index`; `positions` says which keys of the command it is about."""
+        """The ticket of part `index`; `positions` says where its keys are in the command."""
         return PartTicket(self, index, positions)
 
     def put(self, index: int, part: Part) -> None:

@@ -57,7 +57,7 @@ class Router:
         if (len(argv) - row.min_words) % row.step:
             return {0: []}  # a group is not complete: not to be cut up, but to be refused as a whole
         positions = row.key_positions(argv)
-        shards = self.shards_of([argv[at] for at in positions])
+        shards = self.shards_of(list(map(argv.__getitem__, positions)))
         places = {shard: on_shard(shard, positions, shards) for shard in dict.fromkeys(shards)}
         if row.roams is not None and row.roams(argv):
             for shard in range(self.shards):
@@ -69,7 +69,7 @@ def part_of(row: Command, argv: Argv, positions: list[int]) -> Argv:
     """The part of a split command that is about the keys at `positions`, each with the words that belong to it."""
     words = argv[: 1 + row.name.count(" ")]
     if row.step == 1:
-        words += [argv[at] for at in positions]
+        words += map(argv.__getitem__, positions)
     else:
         for at in positions:
             words += argv[at : at + row.step]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from respcache.commands._spec import Command, Keys, Reach
+from respcache.commands._spec import Command, Reach
 from respcache.server.replies import Batch, Gathering, PartialRun, SplitBatch, WholeRun
 from respcache.server.router import Router, on_shard, part_of
 from respcache.server.shard_link import NOBODY, Barrier, ShardLink
@@ -54,7 +54,7 @@ class Sequencer:
             self.links[shard].submit(item, PartialRun(batch, shard))
 
     def gather(self, session: Session, row: Command, parts: list[tuple[int, Argv, list[int]]]) -> None:
-        """One command in `parts` of (shard, words, which of its keys): queued in one step, merged when all are in."""
+        """One command in `parts` of (shard, words, where its keys are): queued in one step, merged when all are in."""
         batch = Batch(session, 1, 1)
         session.slots.append(batch)
         gathering = Gathering(row, len(parts), session.protocol, batch)
@@ -66,12 +66,7 @@ class Sequencer:
         """How `gather` wants a command: cut by key, or whole for every shard."""
         if row.reach is Reach.ALL:
             return [(shard, argv, []) for shard in range(self.router.shards)]
-        keys = row.keys[0]
-        assert isinstance(keys, Keys)  # only commands with keys at fixed places are cut up: so we know their numbers
-        return [
-            (shard, part_of(row, argv, positions), [(at - keys.first) // keys.step for at in positions])
-            for shard, positions in places.items()
-        ]
+        return [(shard, part_of(row, argv, positions), positions) for shard, positions in places.items()]
 
     def barrier(self, shards: set[int]) -> Barrier:
         """A barrier in the queues of these shards, placed now."""
