@@ -6,6 +6,7 @@ A reply is encoded whole before any of it is sent: there is no half reply that a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from math import copysign, isinf, isnan
 from typing import Any
 
@@ -51,18 +52,19 @@ def _encode_into(reply: Reply, protocol: int, put: Callable[[bytes], None]) -> N
         case Status():
             put(b"+%b\r\n" % reply.text)
         case SetReply():
-            _sequence(b"~" if protocol == RESP3 else b"*", reply, protocol, put)
+            _sequence(b"~" if protocol == RESP3 else b"*", len(reply), reply, protocol, put)
         case Pairs():
             _pairs(reply, protocol, put)
         case Push():
-            _sequence(b">" if protocol == RESP3 else b"*", reply, protocol, put)
+            _sequence(b">" if protocol == RESP3 else b"*", len(reply), reply, protocol, put)
         case list() | tuple():
-            _sequence(b"*", reply, protocol, put)
+            _sequence(b"*", len(reply), reply, protocol, put)
         case dict():
-            put(b"%%%d\r\n" % len(reply) if protocol == RESP3 else b"*%d\r\n" % (2 * len(reply)))
-            for key, value in reply.items():
-                _encode_into(key, protocol, put)
-                _encode_into(value, protocol, put)
+            words = list(chain.from_iterable(reply.items()))
+            if protocol == RESP3:
+                _sequence(b"%", len(reply), words, protocol, put)
+            else:
+                _sequence(b"*", len(words), words, protocol, put)
         case Verbatim():
             if protocol == RESP3:
                 put(b"=%d\r\n%b:%b\r\n" % (len(reply.text) + 4, reply.format, reply.text))
@@ -78,21 +80,21 @@ def _encode_into(reply: Reply, protocol: int, put: Callable[[bytes], None]) -> N
             raise TypeError(f"not a reply: {type(reply).__name__}")
 
 
-def _sequence(mark: bytes, items: Sequence[Any], protocol: int, put: Callable[[bytes], None]) -> None:
+def _sequence(mark: bytes, count: int, items: Sequence[Any], protocol: int, put: Callable[[bytes], None]) -> None:
     heads = _HEADS
     try:  # short strings and nothing else: by far the most frequent sequence
-        put(b"%b%d%b\r\n" % (mark, len(items), b"".join([heads[len(item)] + item for item in items])))
+        put(b"%b%d%b\r\n" % (mark, count, b"".join([heads[len(item)] + item for item in items])))
     except (TypeError, IndexError):
-        put(b"%b%d\r\n" % (mark, len(items)))
+        put(b"%b%d\r\n" % (mark, count))
         for item in items:
             _encode_into(item, protocol, put)
 
 
 def _pairs(pairs: Pairs, protocol: int, put: Callable[[bytes], None]) -> None:
     put(b"*%d\r\n" % (len(pairs) if protocol == RESP3 else 2 * len(pairs)))
+    head = b"*2\r\n" if protocol == RESP3 else b""
     for first, second in pairs:
-        if protocol == RESP3:
-            put(b"*2\r\n")
+        put(head)
         _encode_into(first, protocol, put)
         _encode_into(second, protocol, put)
 
@@ -103,14 +105,14 @@ def format_double(value: float) -> bytes:
     Integers that a signed 64-bit integer holds twice over stand plain, and so does ``-0``; ``inf``, ``-inf`` and
     ``nan`` are lower case; the exponent appears where Redis' shortest-digits printer switches to it (`fpconv_dtoa`).
     """
+    if value.is_integer() and abs(value) < (1 << 62):
+        return b"%d" % value if value or copysign(1, value) > 0 else b"-0"
+    if 1e-3 <= abs(value) < 1e4:
+        return repr(value).encode()  # neither Redis nor Python has an exponent then
     if isinf(value):
         return b"inf" if value > 0 else b"-inf"
     if isnan(value):
         return b"nan"
-    if value == 0:
-        return b"0" if copysign(1, value) > 0 else b"-0"
-    if abs(value) < (1 << 62) and value.is_integer():
-        return b"%d" % int(value)
     sign = "-" if value < 0 else ""
     mantissa, _, exponent = f"{abs(value)!r}".partition("e")
     whole, _, fraction = mantissa.partition(".")
