@@ -160,7 +160,7 @@ def describe(session: Session, request: Sequence[bytes] = ()) -> bytes:
         "rbs": 0,
         "rbp": 0,
         "obl": 0,
-        "oll": len(session.slots),
+        "oll": len(session.outbox.slots),
         "omem": session.transport.unsent,
         "tot-mem": session.transport.unsent,
         "events": "r",

@@ -35,5 +35,5 @@ class IdleClients:
             return
         limit = self._server.clock.now_ms() - seconds * 1000
         for session in self._server.clients.all():
-            if session.last_active < limit and not session.subscriptions and not session.slots:
+            if session.last_active < limit and not session.subscriptions and not session.outbox.slots:
                 session.close()

@@ -139,7 +139,7 @@ def _stats(server: Server, figures: list[dict[str, Any]]) -> dict[str, Any]:
         "total_connections_received": stats.connections,
         "total_commands_processed": stats.commands,
         "total_net_input_bytes": stats.bytes_in + sum(s.bytes_in for s in sessions),
-        "total_net_output_bytes": stats.bytes_out + sum(s.bytes_out for s in sessions),
+        "total_net_output_bytes": stats.bytes_out + sum(s.outbox.bytes_out for s in sessions),
         "rejected_connections": stats.rejected,
         "client_output_buffer_limit_disconnections": stats.output_limit_disconnections,
         "expired_keys": sum(shard["expired_keys"] for shard in figures),

@@ -1,4 +1,4 @@
-"""Answers on their way to a client: slots that are filled in any order, and sent in the order of the commands."""
+"""Batches of answers, filled by the tickets of what was sent to shards; the `Outbox` sends them in order."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ class Batch:
     def __init__(self, session: Session, count: int, missing: int, data: bytes = b"") -> None:
         self.session = session
         self.count = count
-        session.unanswered += count
         self.missing = missing
         self.data = data  # all replies, joined
         self.muted = False  # CLIENT REPLY OFF: answered, but not sent
@@ -36,11 +35,10 @@ class Batch:
         """One of the missing answers is in."""
         self.missing -= 1
         if not self.missing:
-            self.session.answered()
+            self.session.outbox.answered()
 
     def output(self) -> bytes:
-        """What to send; the batch is done with that."""
-        self.session.unanswered -= self.count
+        """What to send. To be called once, when nothing is missing."""
         return b"" if self.muted else self.data
 
 

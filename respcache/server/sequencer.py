@@ -41,13 +41,13 @@ class Sequencer:
         head = shards[0]
         if shards.count(head) == count:
             batch = Batch(session, count, 1)
-            session.slots.append(batch)
+            session.outbox.expect(batch)
             item = (wire.RUN, session.db, session.protocol, session.id, session.touch, True, commands)
             self.links[head].submit(item, WholeRun(batch))
             return
         involved = set(shards)
         batch = SplitBatch(session, shards, len(involved))
-        session.slots.append(batch)
+        session.outbox.expect(batch)
         for shard in involved:
             part = on_shard(shard, commands, shards)
             item = (wire.RUN, session.db, session.protocol, session.id, session.touch, False, part)
@@ -56,7 +56,7 @@ class Sequencer:
     def gather(self, session: Session, row: Command, parts: list[tuple[int, Argv, list[int]]]) -> None:
         """One command in `parts` of (shard, words, where its keys are): queued in one step, merged when all are in."""
         batch = Batch(session, 1, 1)
-        session.slots.append(batch)
+        session.outbox.expect(batch)
         gathering = Gathering(row, len(parts), session.protocol, batch)
         for index, (shard, argv, positions) in enumerate(parts):
             item = (wire.PART, session.db, session.protocol, session.id, session.touch, argv)

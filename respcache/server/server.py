@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from respcache.config import Config
+    from respcache.server.outbox import Outbox
 
 _DENIED = (
     b"-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the "
@@ -88,9 +89,9 @@ class Server:
         self.port = 0
         self.congested = False  # some shard has more queued than `shard-queue-limit`
         self.stalled: list[Session] = []  # not read from because of that
-        self._to_flush: list[Session] = []
+        self._to_flush: list[Outbox] = []
         self.poller.before_round.append(self.clock.now_us)
-        self.poller.after_round += [self.sequencer.flush, self._flush_sessions, self._check_congestion]
+        self.poller.after_round += [self.sequencer.flush, self._flush_outboxes, self._check_congestion]
         for name in SHARD_SETTINGS:
             config.on_change(name, self._configure_shards)
 
@@ -114,17 +115,17 @@ class Server:
         transport.session = session
         self.clients.add(session)
 
-    def flush_soon(self, session: Session) -> None:
-        """The session has replies to send: at the end of the poller's round, or now if there is none."""
+    def flush_soon(self, outbox: Outbox) -> None:
+        """There are replies to send: at the end of the poller's round, or now if there is none."""
         if self.poller.in_round:
-            self._to_flush.append(session)
+            self._to_flush.append(outbox)
         else:
-            session.flush()
+            outbox.flush()
 
-    def _flush_sessions(self) -> None:
-        sessions, self._to_flush = self._to_flush, []
-        for session in sessions:
-            session.flush()
+    def _flush_outboxes(self) -> None:
+        outboxes, self._to_flush = self._to_flush, []
+        for outbox in outboxes:
+            outbox.flush()
 
     def _check_congestion(self) -> None:
         """Nobody is read from while some shard is far behind; half-way down again, all may go on."""

@@ -4,8 +4,8 @@ The hot path is `_run_of_simple`: consecutive commands with one key each, found 
 the sequencer as one run for each shard. Everything that is not plain (MULTI, subscriptions, local commands, commands
 over several shards, a client that has still to log in) goes one by one through `_dispatch`.
 
-Replies are sent in the order of the commands. Commands that need to wait in main (a coroutine) suspend the session:
-what the client sends meanwhile stays queued here, and nothing more is read from it.
+Replies are sent in the order of the commands, by the `Outbox`. Commands that need to wait in main (a coroutine) suspend
+the session: what the client sends meanwhile stays queued here, and nothing more is read from it.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from respcache.logs import log, log_exception
 from respcache.resp.decode import Decoder
 from respcache.resp.encode import encode
 from respcache.resp.types import QUEUED, Reply
+from respcache.server.outbox import Outbox
 from respcache.server.replies import IN_A_SLOT, Batch
 from respcache.server.scan import Scan, ScanTicket
 from respcache.server.transactions import Transaction, carry
@@ -97,7 +98,7 @@ class Session:
         self.library_version = b""
         self.created = self.last_active = server.clock.now_ms()
         self._last_argv: Argv = [b"NULL"]
-        self.bytes_in = self.bytes_out = 0
+        self.bytes_in = 0
         self.touch = True
         self.no_evict = False
         self.reply_mode = b"ON"  # ON, OFF, SKIP (for the next command only)
@@ -108,8 +109,7 @@ class Session:
         self.channels: dict[bytes, None] = {}
         self.patterns: dict[bytes, None] = {}
         self.shard_channels: dict[bytes, None] = {}
-        self.slots: deque[Batch] = deque()
-        self.unanswered = 0  # commands in `slots`
+        self.outbox = Outbox(self)
         self.closing = False  # take no further command, close after the last answer
         self.closed = False
         self._input_ended = False
@@ -118,9 +118,7 @@ class Session:
         self._suspended = False
         self._running = False  # within `_dispatch`
         self._pushed: list[bytes] = []  # by the command that is running, to its own client
-        self._flush_due = False
         self._reading_paused = False
-        self._over_limit_since: int | None = None  # the soft limit of its output
         self.authenticated = not server.config.requirepass
         self._decoder.authenticated = self.authenticated
         self.update_plain()
@@ -149,7 +147,7 @@ class Session:
     @property
     def busy(self) -> bool:
         """Whether the client has asked for something that it does not have yet."""
-        return bool(self.slots or self._waiting or self.transport.unsent)
+        return bool(self.outbox.slots or self._waiting or self.transport.unsent)
 
     @property
     def is_local(self) -> bool:
@@ -187,7 +185,7 @@ class Session:
             self._hang_up_on_bad_input()
         elif self._decoder.buffered > self.server.config.client_query_buffer_limit:
             self.close()
-        if self.unanswered > _SURELY_FEW or self._waiting or self.transport.unsent or self.server.congested:
+        if self.outbox.unanswered > _SURELY_FEW or self._waiting or self.transport.unsent or self.server.congested:
             self.apply_backpressure()
 
     def end_of_input(self) -> None:
@@ -196,7 +194,7 @@ class Session:
         self._close_when_done()
 
     def _close_when_done(self) -> None:
-        if (self.closing or self._input_ended) and not self.slots and not self._suspended:
+        if (self.closing or self._input_ended) and not self.outbox.slots and not self._suspended:
             self.close(after_writing=True)
 
     def _hang_up_on_bad_input(self) -> None:
@@ -267,7 +265,7 @@ class Session:
         if self.reply_mode == b"SKIP":  # used up now; the command may be another one
             self.reply_mode = b"ON"
         self.heard = False
-        before = len(self.slots)
+        before = len(self.outbox.slots)
         self._running = True
         try:
             self._check_and_route(argv)
@@ -294,8 +292,9 @@ class Session:
         self.update_plain()
         if self.heard or self._last_argv[0].upper() in _CONFIRMED:
             return
-        for index in range(before, len(self.slots)):
-            self.slots[index].muted = True
+        slots = self.outbox.slots
+        for index in range(before, len(slots)):
+            slots[index].muted = True
 
     def _check_and_route(self, argv: Argv) -> None:
         try:
@@ -365,13 +364,13 @@ class Session:
     def _scan(self, argv: Argv) -> None:
         scan = Scan(self, argv)
         batch = Batch(self, 1, 1)
-        self.slots.append(batch)
+        self.outbox.expect(batch)
         ScanTicket(batch, scan).submit()
 
     def _await_reply(self, reply: Coroutine[Any, Any, Reply]) -> None:
         """Suspend the session until a coroutine has its reply."""
         batch = Batch(self, 1, 1)
-        self.slots.append(batch)
+        self.outbox.expect(batch)
         self.suspend()
         self.server.spawn(self._finish, reply, batch)
 
@@ -408,75 +407,27 @@ class Session:
 
     def _answer(self, data: bytes) -> None:
         """The reply to the current command, known already."""
-        self.slots.append(Batch(self, 1, 0, data))
-        self.answered()
+        self.outbox.expect(Batch(self, 1, 0, data))
+        self.outbox.answered()
 
     def push(self, data: bytes) -> None:
         """Send out-of-band data: after the replies that are under way, as the order of things was."""
         if self._running:
             self._pushed.append(data)  # the command's own reply comes first
-        elif self.slots:
-            self.slots.append(Batch(self, 0, 0, data))
-            self.answered()
         else:
-            self._send(data)
+            self.outbox.push(data)
 
-    def answered(self) -> None:
-        """Some batch is complete: send what can be sent, at the end of this round of the poller."""
-        if not self._flush_due:
-            self._flush_due = True
-            self.server.flush_soon(self)
-
-    def flush(self) -> None:
-        """Send the replies of all batches that are complete, up to the first that is not."""
-        self._flush_due = False
-        slots = self.slots
-        if self.closed:
-            slots.clear()
-            self.unanswered = 0
-            return
-        if slots and not slots[0].missing:
-            batch = slots.popleft()
-            data = batch.output()
-            if slots and not slots[0].missing:
-                pieces = [data]
-                while slots and not slots[0].missing:
-                    pieces.append(slots.popleft().output())
-                data = b"".join(pieces)
-            self._send(data)
+    def flushed(self) -> None:
+        """Replies went out: that may have been the last one, or there may be room for more commands."""
         self._close_when_done()
         if self._reading_paused and not self.closed:
             self.apply_backpressure()
-
-    def _send(self, data: bytes) -> None:
-        self.bytes_out += len(data)
-        self.transport.write(data)
-        if self.transport.unsent:
-            self._check_output()
-
-    def _check_output(self) -> None:
-        """Cut off a client that leaves too much unread: at once over the hard limit, after some time over the soft one.
-
-        The limits are those of its class, see ``client-output-buffer-limit``; 0 is none.
-        """
-        name = "pubsub" if self.subscriptions else "normal"
-        hard, soft, seconds = self.server.config.client_output_buffer_limit[name]
-        unsent, now = self.transport.unsent, self.server.clock.last_ms
-        if not soft or unsent <= soft:
-            self._over_limit_since = None
-        elif self._over_limit_since is None:
-            self._over_limit_since = now
-        too_long = self._over_limit_since is not None and now - self._over_limit_since > seconds * 1000
-        if (hard and unsent > hard) or too_long:
-            log.warning(f"Client id={self.id} addr={self.transport.peer} closed: it leaves too many replies unread")
-            self.server.stats.output_limit_disconnections += 1
-            self.close()
 
     def apply_backpressure(self) -> None:
         """Read nothing more from a client that has too much unanswered, or does not take its replies."""
         config = self.server.config
         paused = (
-            self.unanswered > config.client_max_unanswered
+            self.outbox.unanswered > config.client_max_unanswered
             or self.transport.unsent > config.client_output_pause
             or len(self._waiting) > config.client_max_unanswered
         )
@@ -495,7 +446,7 @@ class Session:
             return
         self.closed = self.closing = True
         self.server.stats.bytes_in += self.bytes_in
-        self.server.stats.bytes_out += self.bytes_out
+        self.server.stats.bytes_out += self.outbox.bytes_out
         self.server.sequencer.unwatch(self)
         self.server.pubsub.forget(self)
         self.server.clients.remove(self)

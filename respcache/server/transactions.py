@@ -150,7 +150,7 @@ class ExecTicket:
     def __init__(self, session: Session, count: int) -> None:
         self._batch = Batch(session, 1, 1)
         self._count = count
-        session.slots.append(self._batch)
+        session.outbox.expect(self._batch)
 
     def deliver(self, result: list[bytes] | None) -> None:
         if result is None:

@@ -133,7 +133,7 @@ class SocketTransport:
             self.close()
             return
         self._update_events()
-        self.session.answered()  # there is room again: it may want to read on
+        self.session.outbox.answered()  # there is room again: it may want to read on
 
     def _lost(self) -> None:
         """The connection is gone."""

@@ -21,6 +21,7 @@ import respcache.commands.all  # noqa: F401 - fills the table
 from respcache.clock import Clock
 from respcache.commands._spec import TABLE
 from respcache.errors import SHARD_DIED, CommandError
+from respcache.server.outbox import Outbox
 from respcache.server.router import Router
 from respcache.server.sequencer import Sequencer
 from respcache.server.shard_link import ShardLink
@@ -87,21 +88,29 @@ class FakeShard(ShardLink):
 
 
 class FakeSession:
-    """Collects its answers in the order of its commands, as `Session` does."""
+    """A client that takes everything at once. Its outbox is a real one; server and transport are itself."""
+
+    closed = False
+    unsent = 0
 
     def __init__(self, number: int) -> None:
         self.id = number
         self.db = 0
         self.protocol = 2
         self.touch = True
-        self.unanswered = 0
-        self.slots: deque[Any] = deque()
+        self.server = self.transport = self
+        self.outbox = Outbox(self)  # type: ignore[arg-type]
         self.received = b""
         self.expected: list[bytes] = []
 
-    def answered(self) -> None:
-        while self.slots and not self.slots[0].missing:
-            self.received += self.slots.popleft().output()
+    def flush_soon(self, outbox: Outbox) -> None:
+        outbox.flush()
+
+    def write(self, data: bytes) -> None:
+        self.received += data
+
+    def flushed(self) -> None:
+        pass
 
 
 class House:
@@ -235,7 +244,7 @@ def test_every_shard_sees_the_global_order(steps: list[Step]) -> None:
     assert set(house.transactions) <= {"done"}
     for session in house.sessions:
         assert session.received == b"".join(session.expected)
-        assert session.unanswered == 0
+        assert session.outbox.unanswered == 0
 
 
 @settings(deadline=None)
@@ -249,7 +258,7 @@ def test_shards_that_die_lose_their_own_commands_only(steps: list[Step]) -> None
     for session in house.sessions:
         replies = session.received.splitlines(keepends=True)
         assert len(replies) == len(session.expected)
-        assert session.unanswered == 0
+        assert session.outbox.unanswered == 0
         wrong = [pair for pair in zip(replies, session.expected, strict=True) if pair[0] not in (pair[1], DIED)]
         assert not wrong
         assert house.deaths or DIED not in replies
