@@ -52,7 +52,7 @@ def parse_float(data: bytes | bytearray) -> float | None:
 
 def parse_any_float(data: bytes | bytearray) -> float | None:
     """As `parse_float`, for those who do not ask strtod about its range: too large is infinite, too small is zero."""
-    if _FLOAT.match(data):
+    if data.isdigit() or _FLOAT.match(data):  # most scores are plain numbers
         return float(data)
     if not _HEX_FLOAT.match(data):
         return None

@@ -7,6 +7,7 @@ of which single fields can be picked at random, and which a cursor can walk. The
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, TypeAlias
 
 from respcache.datatypes.indexed import IndexedDict
@@ -118,5 +119,4 @@ def _fit(pairs: Collection[Pair]) -> bool:
     """Whether a listpack may take the pairs, as far as they themselves tell."""
     if len(pairs) > LIMITS.hash_max_listpack_entries:
         return False
-    longest = LIMITS.hash_max_listpack_value
-    return all(len(field) <= longest and len(value) <= longest for field, value in pairs)
+    return max(map(len, chain.from_iterable(pairs)), default=0) <= LIMITS.hash_max_listpack_value
