@@ -35,5 +35,9 @@ class Clock:
         return self._last // 1000
 
     def advance(self, milliseconds: int) -> None:
-        """Shift time by a positive number of milliseconds."""
-        self._offset += milliseconds * 1000
+        """Shift time by a positive number of milliseconds, and on to where the next millisecond begins.
+
+        A deadline is over when its millisecond is. So what was given exactly this time has run out after it, however
+        little real time has gone by.
+        """
+        self._offset += milliseconds * 1000 + 1000 - self.now_us() % 1000

@@ -165,7 +165,8 @@ class Server:
     def advance(self, seconds: float) -> None:
         """Let time pass for the server: deadlines, TIME, idle times and blocking timeouts together.
 
-        Precise to a millisecond. There is no way back, as with time.
+        Precise to a millisecond, of which it adds the last: a TTL of so many seconds has run out then. There is no way
+        back, as with time.
         """
         if seconds < 0:
             raise ValueError("time does not run backwards")
