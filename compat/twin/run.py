@@ -105,4 +105,5 @@ def _collect(outcome: Outcome, findings: Iterator[Finding]) -> None:
             outcome.failed[name] = text
             print(f"== {name}\n{text}", flush=True)
     outcome.seconds = time.monotonic() - begin
-    print(outcome.line(), flush=True)
+    if outcome.passed or outcome.failed:
+        print(outcome.line(), flush=True)

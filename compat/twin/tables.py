@@ -1,4 +1,4 @@
-"""What servers say about themselves, compared as tables: COMMAND INFO, DOCS, GETKEYS, and the names of directives.
+"""What servers say about themselves, compared as tables: COMMAND INFO, DOCS, GETKEYS, and what CONFIG SET takes.
 
 Only the rows that both have are compared. Which commands are missing is in differences.toml, and what a newer Redis has
 beyond 7.2 is not ours to have.
@@ -17,6 +17,17 @@ Table = dict[str, Any]
 
 # The version of Redis whose tables are ours.
 HERE = (7, 2)
+
+# What CONFIG SET is tried with, on every directive.
+VALUES = ("", "0", "1", "-1", "7", "777", "abc", "yes", "NO", "1mb", "50%", "1.5", "a b", "NOW force", "KEA",
+          "everysec", "noeviction", "99999999999", "9223372036854775808", "-9223372036854775808")  # fmt: skip
+# Not tried (nor are those of TLS): what would get between the server and this connection, or depends on how and where
+# the server was built.
+_LEFT_ALONE = frozenset((
+    "port", "bind", "dir", "logfile", "timeout", "requirepass", "maxclients", "maxmemory-clients", "oom-score-adj",
+    "activedefrag", "appendonly", "proc-title-template", "locale-collate",
+    "cluster-announce-hostname", "cluster-announce-human-nodename",  # respcache is no cluster
+))  # fmt: skip
 
 _BLOCKING = "blocking commands may be called from scripts since then: they do not wait there"
 _TO_ALL = "tells cluster clients since then to send it to all nodes"
@@ -39,6 +50,7 @@ CHANGED: Mapping[tuple[int, int], Mapping[str, str]] = {
            for name in ("bitfield", "bitop", "client|kill", "client|list", "command|getkeys",
                         "command|getkeysandflags", "config|get", "psubscribe", "zrank", "zrevrank")},
         "COMMAND DOCS, client|pause, since": "was said to be of a test version before",
+        **{f"CONFIG SET, loglevel {value!r}": "may be `nothing` since then" for value in VALUES},
     },
     (7, 4): {
         "COMMAND INFO, sinterstore, key specifications": "the destination is no longer said to be read",
@@ -46,6 +58,7 @@ CHANGED: Mapping[tuple[int, int], Mapping[str, str]] = {
         **{f"COMMAND INFO, {name}, flags": "counted as blocking" for name in ("wait", "waitaof")},
         "COMMAND DOCS, hscan, arguments": "NOVALUES",
         "COMMAND DOCS, client|kill, arguments": "MAXAGE",
+        **{f"CONFIG SET, maxmemory-samples {value!r}": "64 at most since 8.0" for value in VALUES},
     },
 }  # fmt: skip
 # What respcache describes otherwise, and why.
@@ -67,19 +80,23 @@ def differences(ours: int, theirs: int, version: tuple[int, ...]) -> Iterator[tu
     one, other = StrictConnection(ours, 3), StrictConnection(theirs, 3)
     try:
         for name, table in TABLES.items():
-            yield name, *_compare(name, table(one), table(other), _expected(version))
+            yield name, *_compare(name, table(one), table(other), _expected(version), version)
     finally:
         one.close()
         other.close()
 
 
-def _compare(table: str, ours: Table, theirs: Table, expected: set[str]) -> tuple[int, list[str]]:
+def _compare(
+    table: str, ours: Table, theirs: Table, expected: set[str], version: tuple[int, ...]
+) -> tuple[int, list[str]]:
     common = sorted(ours.keys() & theirs.keys())
     found = [
         f"{table}, {name}:\n  ours:   {ours[name]!r}\n  theirs: {theirs[name]!r}"
         for name in common
         if not same(ours[name], theirs[name]) and f"{table}, {name}" not in expected
     ]
+    if table == "CONFIG SET" and version <= HERE:  # commands may be missing, directives may not
+        found += [f"{table}, {name}: ours has no such directive" for name in sorted(theirs.keys() - ours.keys())]
     return len(common), found
 
 
@@ -140,9 +157,17 @@ def _keys(connection: StrictConnection) -> Table:
     return table
 
 
-def _directives(connection: StrictConnection) -> Table:
-    """The names of directives that are there: compared is only that what Redis 7.2 has is there."""
-    return {name.decode(): True for name in connection.call("CONFIG", "GET", "*")}
+def _settings(connection: StrictConnection) -> Table:
+    """(directive, value) -> what CONFIG SET answers, and what CONFIG GET shows then. The old values are put back."""
+    table: Table = {}
+    for name, before in _text(connection.call("CONFIG", "GET", "*")).items():
+        if name not in _LEFT_ALONE and not name.startswith("tls-"):
+            table[name] = before
+            for value in VALUES:
+                answer = connection.call("CONFIG", "SET", name, value)
+                table[f"{name} {value!r}"] = answer, connection.call("CONFIG", "GET", name)
+            connection.call("CONFIG", "SET", name, before)
+    return table
 
 
 def _text(reply: Any) -> Any:
@@ -161,5 +186,5 @@ TABLES: Mapping[str, Callable[[StrictConnection], Table]] = {
     "COMMAND INFO": _info,
     "COMMAND DOCS": documents,
     "COMMAND GETKEYS": _keys,
-    "CONFIG GET": _directives,
+    "CONFIG SET": _settings,
 }

@@ -31,6 +31,7 @@ class Config:
     client_query_buffer_limit: int
     databases: int
     enable_debug_command: str
+    enable_protected_configs: str
     logfile: str
     loglevel: str
     maxclients: int
@@ -66,8 +67,11 @@ class Config:
 
     def put(self, name: str, words: Sequence[str]) -> None:
         """Set a directive when the server starts. Raises KeyError for an unknown name, and BadValue."""
-        row = NAMES[name]
-        setattr(self, row.attribute, row.kind.parse(words))
+        self._assign(NAMES[name], words)
+
+    def _assign(self, row: Directive, words: Sequence[str]) -> None:
+        value = row.kind.parse(words)
+        setattr(self, row.attribute, getattr(self, row.attribute) | value if row.kind.partial else value)
 
     def get(self, patterns: Iterable[bytes]) -> dict[bytes, bytes]:
         """The directives that match one of the patterns, by name."""
@@ -77,21 +81,21 @@ class Config:
                 found[name.encode()] = self.show(name.lower()).encode("utf-8", "surrogateescape")
         return found
 
-    def set(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
+    def set(self, pairs: Iterable[tuple[bytes, bytes]], *, allow_protected: bool = False) -> None:
         """Set directives while the server runs, all of them or none. Raises CommandError."""
-        rows = _changeable(pairs)
-        before = {row: getattr(self, row.attribute) for row in rows}
+        changes = _changes(pairs, allow_protected)
+        before = {row: getattr(self, row.attribute) for row in changes}
         try:
-            for row, words in rows.items():
+            for row, (given, words) in changes.items():
                 try:
-                    setattr(self, row.attribute, row.kind.parse(words))
+                    self._assign(row, words)
                 except BadValue as error:
-                    raise _refused(row.name, str(error)) from None
+                    raise _refused(given, str(error)) from None
         except CommandError:
             for row, value in before.items():
                 setattr(self, row.attribute, value)
             raise
-        for row in rows:
+        for row in changes:
             for listener in self._listeners.get(row.name, ()):
                 listener()
 
@@ -117,9 +121,11 @@ def _matching(pattern: bytes) -> list[str]:
     return [name for name in NAMES if matches(name.encode())]
 
 
-def _changeable(pairs: Iterable[tuple[bytes, bytes]]) -> dict[Directive, list[str]]:
-    """The directives to set and the words of their values, all names checked before any value is."""
-    rows: dict[Directive, list[str]] = {}
+def _changes(pairs: Iterable[tuple[bytes, bytes]], allow_protected: bool) -> dict[Directive, tuple[str, list[str]]]:
+    """The directives to set, each with the name it was given by and the words of its value. All names are checked
+    before any value is.
+    """
+    changes: dict[Directive, tuple[str, list[str]]] = {}
     for name, value in pairs:
         given = name.decode("utf-8", "surrogateescape")
         row = NAMES.get(given.lower())
@@ -127,12 +133,12 @@ def _changeable(pairs: Iterable[tuple[bytes, bytes]]) -> dict[Directive, list[st
             raise CommandError(f"ERR Unknown option or number of arguments for CONFIG SET - '{printable(name)}'")
         if row.fixed:
             raise _refused(given, "can't set immutable config")
-        if row in rows:
+        if row.protected and not allow_protected:
+            raise _refused(given, "can't set protected config")
+        if row in changes:
             raise _refused(given, "duplicate parameter")
-        text = value.decode("utf-8", "surrogateescape")
-        # Empty text is one empty word: that is how `save` is switched off.
-        rows[row] = (text.split() or [""]) if row.kind.many else [text]
-    return rows
+        changes[row] = (given, row.words(value.decode("utf-8", "surrogateescape")))
+    return changes
 
 
 def _refused(name: str, reason: str) -> CommandError:

@@ -13,6 +13,7 @@ from typing import Any
 
 from respcache.config.kinds import (
     Choice,
+    Choices,
     Directory,
     EventClasses,
     Kind,
@@ -21,6 +22,7 @@ from respcache.config.kinds import (
     Number,
     OctalNumber,
     OutputLimits,
+    Percentiles,
     SavePoints,
     Text,
     Words,
@@ -30,12 +32,16 @@ from respcache.config.kinds import (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Directive:
-    """One directive. `fixed` ones are set at the start only; `alias` is a second name, from older versions."""
+    """One directive. `alias` is a second name, from older versions.
+
+    `fixed` ones are set at the start only, `protected` ones otherwise by whom ``enable-protected-configs`` allows it.
+    """
 
     name: str
     kind: Kind
     default: Any
     fixed: bool = False
+    protected: bool = False
     alias: str = ""
     unused: bool = False
     help: str = ""
@@ -45,6 +51,10 @@ class Directive:
         """The name of its value as a Python attribute of `Config`."""
         return self.name.replace("-", "_")
 
+    def words(self, text: str) -> list[str]:
+        """The words of a value that is given as one. Empty text is one empty word: it switches `save` off."""
+        return (text.split() or [""]) if self.kind.many else [text]
+
 
 def default_shards() -> int:
     """Between 2 and 4, by the number of cores that this process may use."""
@@ -52,9 +62,10 @@ def default_shards() -> int:
     return min(4, max(2, cores))
 
 
+_INT_MAX = (1 << 31) - 1
 _PORT = Number(0, 65535)
-_SECONDS = Number(0, (1 << 31) - 1)
-_ENTRIES = Number(0, (1 << 63) - 1)
+_INT = Number(0, _INT_MAX)
+_LONG = Number()
 _ALLOWED = Choice("no", "yes", "local")
 _OWN = (
     Directive("shards", Number(1, 64), default_shards(), fixed=True,
@@ -77,15 +88,17 @@ _USED = (
     Directive("client-output-buffer-limit", OutputLimits(), OutputLimits.default,
               help="Class, hard limit, soft limit, seconds: a client that leaves more than this unread is cut off."),
     Directive("client-query-buffer-limit", Memory(1 << 20), 1 << 30, help="Bytes of one command, at most."),
-    Directive("databases", Number(1, (1 << 31) - 1), 16, fixed=True, help="How many databases SELECT knows."),
-    Directive("dir", Directory(), "", help="The working directory."),
+    Directive("databases", Number(1, _INT_MAX), 16, fixed=True, help="How many databases SELECT knows."),
+    Directive("dir", Directory(), "", protected=True, help="The working directory."),
     Directive("enable-debug-command", _ALLOWED, "no", fixed=True,
               help="Who may send DEBUG: nobody, everybody, or clients on this machine."),
-    Directive("hash-max-listpack-entries", _ENTRIES, 512, alias="hash-max-ziplist-entries",
+    Directive("enable-protected-configs", _ALLOWED, "no", fixed=True,
+              help="Who may set `dir` and `dbfilename` while the server runs."),
+    Directive("hash-max-listpack-entries", _LONG, 512, alias="hash-max-ziplist-entries",
               help="Up to how many fields OBJECT ENCODING of a hash is listpack."),
-    Directive("hash-max-listpack-value", _ENTRIES, 64, alias="hash-max-ziplist-value",
+    Directive("hash-max-listpack-value", Memory(), 64, alias="hash-max-ziplist-value",
               help="Up to how many bytes of a field or value OBJECT ENCODING of a hash is listpack."),
-    Directive("list-max-listpack-size", Number(-(1 << 31), (1 << 31) - 1), -2, alias="list-max-ziplist-size",
+    Directive("list-max-listpack-size", Number(-(1 << 31), _INT_MAX), -2, alias="list-max-ziplist-size",
               help="The size up to which OBJECT ENCODING of a list is listpack: elements, or -1 (4 KB) to -5 (64 KB)."),
     Directive("logfile", Text(), "", fixed=True, help="Where the log goes; empty is standard output."),
     Directive("loglevel", Choice("debug", "verbose", "notice", "warning", "nothing"), "notice",
@@ -100,21 +113,21 @@ _USED = (
               help="Without a password, turn away clients from other machines."),
     Directive("proto-max-bulk-len", Memory(1 << 20), 512 << 20, help="Bytes of one argument or string, at most."),
     Directive("requirepass", Text(), "", help="The password that clients have to give; empty is none."),
-    Directive("set-max-intset-entries", _ENTRIES, 512,
+    Directive("set-max-intset-entries", _LONG, 512,
               help="Up to how many members OBJECT ENCODING of a set of integers is intset."),
-    Directive("set-max-listpack-entries", _ENTRIES, 128,
+    Directive("set-max-listpack-entries", _LONG, 128,
               help="Up to how many members OBJECT ENCODING of a set is listpack."),
-    Directive("set-max-listpack-value", _ENTRIES, 64,
+    Directive("set-max-listpack-value", _LONG, 64,
               help="Up to how many bytes of a member OBJECT ENCODING of a set is listpack."),
-    Directive("tcp-backlog", Number(0, (1 << 31) - 1), 511, fixed=True,
+    Directive("tcp-backlog", _INT, 511, fixed=True,
               help="Connections that may wait to be accepted."),
-    Directive("tcp-keepalive", _SECONDS, 300, help="Seconds of silence after which TCP asks whether a client lives."),
-    Directive("timeout", _SECONDS, 0, help="Seconds of silence after which a client is disconnected; 0 is never."),
+    Directive("tcp-keepalive", _INT, 300, help="Seconds of silence after which TCP asks whether a client lives."),
+    Directive("timeout", _INT, 0, help="Seconds of silence after which a client is disconnected; 0 is never."),
     Directive("unixsocket", Text(), "", fixed=True, help="The path of a unix socket to listen on."),
     Directive("unixsocketperm", OctalNumber(), 0, fixed=True, help="Permissions of the unix socket, octal."),
-    Directive("zset-max-listpack-entries", _ENTRIES, 128, alias="zset-max-ziplist-entries",
+    Directive("zset-max-listpack-entries", _LONG, 128, alias="zset-max-ziplist-entries",
               help="Up to how many members OBJECT ENCODING of a sorted set is listpack."),
-    Directive("zset-max-listpack-value", _ENTRIES, 64, alias="zset-max-ziplist-value",
+    Directive("zset-max-listpack-value", Memory(), 64, alias="zset-max-ziplist-value",
               help="Up to how many bytes of a member OBJECT ENCODING of a sorted set is listpack."),
 )  # fmt: skip
 
@@ -128,63 +141,81 @@ def _group(kind: Kind, default: Any, names: str, *, fixed: bool = False) -> list
     return [_unused(name, kind, default, fixed=fixed) for name in names.split()]
 
 
-_NUMBERS = {
-    "acllog-max-len": 128,
-    "active-defrag-cycle-max": 25,
-    "active-defrag-cycle-min": 1,
-    "active-defrag-max-scan-fields": 1000,
-    "active-defrag-threshold-lower": 10,
-    "active-defrag-threshold-upper": 100,
-    "active-expire-effort": 1,
-    "auto-aof-rewrite-percentage": 100,
-    "cluster-announce-bus-port": 0,
-    "cluster-announce-port": 0,
-    "cluster-announce-tls-port": 0,
-    "cluster-migration-barrier": 1,
-    "cluster-node-timeout": 15000,
-    "cluster-port": 0,
-    "hz": 10,
-    "io-threads": 1,
-    "latency-monitor-threshold": 0,
-    "lfu-decay-time": 1,
-    "lfu-log-factor": 10,
-    "list-compress-depth": 0,
-    "maxmemory-eviction-tenacity": 10,
-    "maxmemory-samples": 5,
-    "repl-backlog-ttl": 3600,
-    "repl-diskless-sync-delay": 5,
-    "repl-diskless-sync-max-replicas": 0,
-    "repl-timeout": 60,
-    "shutdown-timeout": 10,
-    "slowlog-max-len": 128,
-    "socket-mark-id": 0,
-    "stream-node-max-entries": 100,
-    "tls-port": 0,
-    "tls-session-cache-size": 20480,
-    "tls-session-cache-timeout": 300,
-    "tracking-table-max-keys": 1_000_000,
-}
-_REPLICA_NUMBERS = {
-    "min-replicas-max-lag": (10, "min-slaves-max-lag"),
-    "min-replicas-to-write": (0, "min-slaves-to-write"),
-    "repl-ping-replica-period": (10, "repl-ping-slave-period"),
-    "replica-announce-port": (0, "slave-announce-port"),
-    "replica-priority": (100, "slave-priority"),
-    "cluster-replica-validity-factor": (10, "cluster-slave-validity-factor"),
-    "busy-reply-threshold": (5000, "lua-time-limit"),
-}
-_SHUTDOWN = Words(1)
+def _numbers(kind: Kind, defaults: dict[str, int], *, fixed: bool = False) -> list[Directive]:
+    """Unused directives of one kind, by name; an older name stands behind a slash."""
+    found = []
+    for names, default in defaults.items():
+        name, _, alias = names.partition("/")
+        found.append(_unused(name, kind, default, alias, fixed=fixed))
+    return found
+
+
+_SHUTDOWN = Choices("default", "save", "nosave", "now", "force")
 
 _KEPT = (
-    *[_unused(name, Number(-(1 << 31)), default) for name, default in _NUMBERS.items()],
-    *[_unused(name, Number(-(1 << 31)), default, alias) for name, (default, alias) in _REPLICA_NUMBERS.items()],
+    *_numbers(
+        _INT,
+        {
+            "auto-aof-rewrite-percentage": 100,
+            "cluster-migration-barrier": 1,
+            "cluster-replica-validity-factor/cluster-slave-validity-factor": 10,
+            "lfu-decay-time": 1,
+            "lfu-log-factor": 10,
+            "list-compress-depth": 0,
+            "min-replicas-max-lag/min-slaves-max-lag": 10,
+            "min-replicas-to-write/min-slaves-to-write": 0,
+            "repl-diskless-sync-delay": 5,
+            "repl-diskless-sync-max-replicas": 0,
+            "replica-priority/slave-priority": 100,
+            "shutdown-timeout": 10,
+            "tls-session-cache-size": 20480,
+            "tls-session-cache-timeout": 300,
+        },
+    ),
+    *_numbers(
+        _LONG,
+        {
+            "acllog-max-len": 128,
+            "busy-reply-threshold/lua-time-limit": 5000,
+            "cluster-node-timeout": 15000,
+            "latency-monitor-threshold": 0,
+            "repl-backlog-ttl": 3600,
+            "slowlog-max-len": 128,
+            "stream-node-max-entries": 100,
+            "tracking-table-max-keys": 1_000_000,
+        },
+    ),
+    *_numbers(
+        Number(1, _INT_MAX),
+        {"maxmemory-samples": 5, "repl-ping-replica-period/repl-ping-slave-period": 10, "repl-timeout": 60},
+    ),
+    *_numbers(
+        _PORT,
+        {
+            "cluster-announce-bus-port": 0,
+            "cluster-announce-port": 0,
+            "cluster-announce-tls-port": 0,
+            "replica-announce-port/slave-announce-port": 0,
+            "tls-port": 0,
+        },
+    ),
+    _unused("cluster-port", _PORT, 0, fixed=True),
+    *_numbers(Number(1, 99), {"active-defrag-cycle-max": 25, "active-defrag-cycle-min": 1}),
+    *_numbers(Number(0, 1000), {"active-defrag-threshold-lower": 10, "active-defrag-threshold-upper": 100}),
+    _unused("active-defrag-max-scan-fields", Number(1), 1000),
+    _unused("active-expire-effort", Number(1, 10), 1),
+    _unused("hz", Number(0, _INT_MAX, least=1, most=500), 10),
+    _unused("io-threads", Number(1, 128), 1, fixed=True),
+    _unused("maxmemory-eviction-tenacity", Number(0, 100), 10),
+    _unused("slowlog-log-slower-than", Number(-1), 10_000),
+    _unused("socket-mark-id", Number(0, (1 << 32) - 1), 0, fixed=True),
     *_group(
         YesNo(),
         True,
         "activerehashing aof-load-truncated aof-rewrite-incremental-fsync aof-use-rdb-preamble "
         "cluster-allow-pubsubshard-when-down cluster-allow-replica-migration cluster-require-full-coverage "
-        "crash-log-enabled crash-memcheck-enabled disable-thp dynamic-hz jemalloc-bg-thread latency-tracking "
-        "rdb-save-incremental-fsync rdbcompression repl-diskless-sync replica-announced set-proc-title "
+        "crash-log-enabled crash-memcheck-enabled dynamic-hz jemalloc-bg-thread latency-tracking "
+        "rdb-save-incremental-fsync rdbcompression repl-diskless-sync replica-announced "
         "stop-writes-on-bgsave-error tls-session-caching",
     ),
     *_group(
@@ -198,7 +229,7 @@ _KEPT = (
     *_group(
         YesNo(), False, "always-show-logo cluster-enabled daemonize io-threads-do-reads syslog-enabled", fixed=True
     ),
-    _unused("rdbchecksum", YesNo(), True, fixed=True),
+    *_group(YesNo(), True, "disable-thp rdbchecksum set-proc-title", fixed=True),
     _unused("replica-ignore-maxmemory", YesNo(), True, "slave-ignore-maxmemory"),
     _unused("replica-lazy-flush", YesNo(), False, "slave-lazy-flush"),
     _unused("replica-read-only", YesNo(), True, "slave-read-only"),
@@ -208,11 +239,11 @@ _KEPT = (
         Text(),
         "",
         "cluster-announce-hostname cluster-announce-human-nodename cluster-announce-ip bind-source-addr locale-collate "
-        "masterauth masteruser tls-ca-cert-dir tls-ca-cert-file tls-cert-file tls-ciphers tls-ciphersuites "
-        "tls-client-cert-file tls-client-key-file tls-client-key-file-pass tls-dh-params-file tls-key-file "
-        "tls-key-file-pass tls-protocols",
+        "ignore-warnings masterauth masteruser tls-ca-cert-dir tls-ca-cert-file tls-cert-file tls-ciphers "
+        "tls-ciphersuites tls-client-cert-file tls-client-key-file tls-client-key-file-pass tls-dh-params-file "
+        "tls-key-file tls-key-file-pass tls-protocols",
     ),
-    *_group(Text(), "", "aclfile ignore-warnings", fixed=True),
+    _unused("aclfile", Text(), "", fixed=True),
     _unused("aof-rewrite-cpulist", Text(), "", "aof_rewrite_cpulist", fixed=True),
     _unused("bgsave-cpulist", Text(), "", "bgsave_cpulist", fixed=True),
     _unused("bio-cpulist", Text(), "", "bio_cpulist", fixed=True),
@@ -222,7 +253,7 @@ _KEPT = (
     _unused("appenddirname", Text(), "appendonlydir", fixed=True),
     _unused("appendfilename", Text(), "appendonly.aof", fixed=True),
     _unused("cluster-config-file", Text(), "nodes.conf", fixed=True),
-    _unused("dbfilename", Text(), "dump.rdb"),
+    Directive("dbfilename", Text(), "dump.rdb", unused=True, protected=True),
     _unused("syslog-ident", Text(), "redis", fixed=True),
     _unused("syslog-facility", Text(), "local0", fixed=True),
     _unused("proc-title-template", Text(), "{title} {listen-addr} {server-mode}"),
@@ -230,7 +261,6 @@ _KEPT = (
     _unused("appendfsync", Choice("everysec", "always", "no"), "everysec"),
     _unused("cluster-preferred-endpoint-type", Choice("ip", "hostname", "unknown-endpoint"), "ip"),
     _unused("enable-module-command", _ALLOWED, "no", fixed=True),
-    _unused("enable-protected-configs", _ALLOWED, "no", fixed=True),
     _unused("maxmemory-policy", Choice("volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl", "allkeys-lru",
                                        "allkeys-lfu", "allkeys-random", "noeviction"), "noeviction"),
     _unused("oom-score-adj", Choice("no", "yes", "relative", "absolute"), "no"),
@@ -241,17 +271,16 @@ _KEPT = (
     _unused("tls-auth-clients", Choice("no", "yes", "optional"), "yes"),
     _unused("shutdown-on-sigint", _SHUTDOWN, ["default"]),
     _unused("shutdown-on-sigterm", _SHUTDOWN, ["default"]),
-    _unused("latency-tracking-info-percentiles", Words(), ["50", "99", "99.9"]),
+    _unused("latency-tracking-info-percentiles", Percentiles(), [50.0, 99.0, 99.9]),
     _unused("oom-score-adj-values", Words(3, 3), ["0", "200", "800"]),
-    _unused("slowlog-log-slower-than", Number(-1), 10_000),
     _unused("save", SavePoints(), []),
     _unused("active-defrag-ignore-bytes", Memory(1), 100 << 20),
     _unused("auto-aof-rewrite-min-size", Memory(), 64 << 20),
-    _unused("cluster-link-sendbuf-limit", Memory(), 0),
+    _unused("cluster-link-sendbuf-limit", Memory(high=(1 << 64) - 1), 0),
     _unused("hll-sparse-max-bytes", Memory(), 3000),
-    _unused("maxmemory", Memory(), 0),
+    _unused("maxmemory", Memory(high=(1 << 64) - 1), 0),
     _unused("maxmemory-clients", MemoryOrPercent(), 0),
-    _unused("repl-backlog-size", Memory(1), 1 << 20),
+    _unused("repl-backlog-size", Memory(1, least=16 << 10), 1 << 20),
     _unused("stream-node-max-bytes", Memory(), 4096),
 )  # fmt: skip
 

@@ -87,6 +87,8 @@ class _Loader:
         elif not values:
             raise BadValue(WRONG_NUMBER)
         else:
+            if len(values) == 1:
+                values = NAMES[name].words(values[0])
             if name == "save":
                 self._saves = [] if values == [""] else self._saves + values
                 values = self._saves or [""]

@@ -23,9 +23,12 @@ class BadValue(Exception):
 
 
 class Kind(Protocol):
-    """See the module. `many` says that the value may be several words."""
+    """See the module. `many` says that the value may be several words; `partial`, that it is a dict, of which what is
+    not named stays as it was.
+    """
 
     many: bool
+    partial: bool
 
     def parse(self, words: Sequence[str]) -> Any: ...
 
@@ -36,6 +39,7 @@ class _Single:
     """A value of one word."""
 
     many = False
+    partial = False
 
     def parse(self, words: Sequence[str]) -> Any:
         if len(words) != 1:
@@ -67,30 +71,34 @@ class YesNo(_Single):
 
 
 class Number(_Single):
-    """An `int` between two bounds, both allowed."""
+    """An `int` between two bounds, both allowed. It is brought to `least` or `most` if it is beyond these."""
 
-    def __init__(self, low: int = 0, high: int = _INT64 - 1) -> None:
+    def __init__(
+        self, low: int = 0, high: int = _INT64 - 1, *, least: int | None = None, most: int | None = None
+    ) -> None:
         self.low, self.high = low, high
+        self._least = low if least is None else least
+        self._most = high if most is None else most
 
     def parse_word(self, word: str) -> int:
-        if not re.fullmatch(r"0|-?[1-9][0-9]{0,18}", word):
+        if not re.fullmatch(r"0|-?[1-9][0-9]{0,18}", word) or not -_INT64 <= int(word) < _INT64:
             raise BadValue("argument couldn't be parsed into an integer")
         return self._in_bounds(int(word))
 
     def _in_bounds(self, value: int) -> int:
         if not self.low <= value <= self.high:
             raise BadValue(f"argument must be between {self.low} and {self.high} inclusive")
-        return value
+        return min(max(value, self._least), self._most)
 
 
 class Memory(Number):
-    """A number of bytes, with a unit or without."""
+    """A number of bytes, with a unit or without. Without digits it is 0."""
 
     def parse_word(self, word: str) -> int:
-        found = re.fullmatch(r"(-?[0-9]{1,19})([a-z]*)", word.lower())
+        found = re.fullmatch(r"([0-9]{0,127})([a-z]*)", word.lower())
         if not found or found[2] not in _UNITS:
             raise BadValue("argument must be a memory value")
-        return self._in_bounds(int(found[1]) * _UNITS[found[2]])
+        return self._in_bounds(min(int(found[1] or 0) * _UNITS[found[2]], 2 * _INT64 - 1))
 
 
 class MemoryOrPercent(Memory):
@@ -135,10 +143,47 @@ class Choice(_Single):
         return lowered
 
 
+class Choices:
+    """Some of some words."""
+
+    many = True
+    partial = False
+
+    def __init__(self, *words: str) -> None:
+        self._choice = Choice(*words)
+
+    def parse(self, words: Sequence[str]) -> list[str]:
+        return [self._choice.parse_word(word) for word in words]
+
+    def show(self, value: list[str]) -> str:
+        return " ".join(value)
+
+
+class Percentiles:
+    """Numbers from 0 to 100."""
+
+    many = True
+    partial = False
+
+    def parse(self, words: Sequence[str]) -> list[float]:
+        name = "latency-tracking-info-percentiles"  # Redis has it in the texts
+        try:
+            found = [float(word) for word in words if word]
+        except ValueError:
+            raise BadValue(f"Invalid {name} parameters") from None
+        if not all(0 <= number <= 100 for number in found):
+            raise BadValue(f"{name} parameters should sit between [0.0,100.0]")
+        return found
+
+    def show(self, value: list[float]) -> str:
+        return " ".join(f"{number:.10g}" for number in value)
+
+
 class Words:
     """A list of words, at least `low` and at most `high` of them."""
 
     many = True
+    partial = False
 
     def __init__(self, low: int = 0, high: int = 1 << 20) -> None:
         self.low, self.high = low, high
@@ -170,6 +215,7 @@ class SavePoints:
     """When to write the dataset to disk: pairs of seconds and changes; none is never."""
 
     many = True
+    partial = False
 
     def parse(self, words: Sequence[str]) -> list[int]:
         if list(words) == [""]:
@@ -187,16 +233,19 @@ class OutputLimits:
     """For each class of clients: bytes at which it is cut off at once, and bytes for how many seconds."""
 
     many = True
+    partial = True
     default: ClassVar = {"normal": (0, 0, 0), "slave": (256 << 20, 64 << 20, 60), "pubsub": (32 << 20, 8 << 20, 60)}
 
     def parse(self, words: Sequence[str]) -> dict[str, tuple[int, int, int]]:
-        """The classes that are not named keep their default."""
+        """The classes that are named, no others."""
+        if list(words) == [""]:
+            return {}
         if len(words) % 4 or not words:
             raise BadValue("Wrong number of arguments in buffer limit configuration.")
-        limits = dict(self.default)
+        limits: dict[str, tuple[int, int, int]] = {}
         for at in range(0, len(words), 4):
             name = {"replica": "slave"}.get(words[at].lower(), words[at].lower())
-            if name not in limits:
+            if name not in self.default:
                 raise BadValue("Invalid client class specified in buffer limit configuration.")
             try:
                 hard, soft = (Memory().parse_word(word) for word in words[at + 1 : at + 3])

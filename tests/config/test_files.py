@@ -53,6 +53,21 @@ def test_includes_that_never_end(tmp_path: Path) -> None:
         load([str(path)])
 
 
+def test_output_limits_keep_the_classes_that_are_not_named(tmp_path: Path) -> None:
+    lines = "client-output-buffer-limit normal 100 50 5\nclient-output-buffer-limit pubsub 32mb 8mb 61\n"
+    config = load([write(tmp_path / "redis.conf", lines)])
+    shown = "normal 100 50 5 slave 268435456 67108864 60 pubsub 33554432 8388608 61"
+    assert config.show("client-output-buffer-limit") == shown
+    config.set([(b"client-output-buffer-limit", b"normal 1 2 3")])
+    assert config.show("client-output-buffer-limit") == shown.replace("100 50 5", "1 2 3")
+
+
+def test_several_words_may_come_as_one() -> None:
+    config = load(["--bind", "127.0.0.1 -::1", "--save", "900 1", "--save", "60 5"])
+    assert config.bind == ["127.0.0.1", "-::1"]
+    assert config.show("save") == "900 1 60 5"
+
+
 def test_save_adds_up_over_its_lines(tmp_path: Path) -> None:
     path = write(tmp_path / "redis.conf", "save 60 1\nsave 900 10 3600 1\n")
     assert load([path]).show("save") == "60 1 900 10 3600 1"

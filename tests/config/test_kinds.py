@@ -82,9 +82,8 @@ def test_what_a_kind_does_not_take_is_told(kind: Kind, words: list[str], reason:
     assert str(refused.value) == reason
 
 
-def test_output_limits_keep_the_classes_that_are_not_named() -> None:
+def test_output_limits_are_those_of_the_classes_that_are_named() -> None:
     kind = OutputLimits()
-    limits = kind.parse(["replica", "1mb", "1kb", "5"])
-    assert limits["slave"] == (1 << 20, 1 << 10, 5)
-    assert limits["pubsub"] == OutputLimits.default["pubsub"]
-    assert kind.show(limits) == "normal 0 0 0 slave 1048576 1024 5 pubsub 33554432 8388608 60"
+    assert kind.parse(["replica", "1mb", "1kb", "5"]) == {"slave": (1 << 20, 1 << 10, 5)}
+    assert kind.parse([""]) == {}
+    assert kind.show(kind.default) == "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60"

@@ -50,13 +50,19 @@ def config_get(session: Session, args: Args) -> Reply:
     return dict(session.server.config.get(args.rest()))
 
 
+def _is_allowed(session: Session, whom: str) -> bool:
+    """Whether a client is among those whom a directive allows something: ``yes``, ``no``, or ``local`` ones."""
+    return whom == "yes" or (whom == "local" and session.is_local)
+
+
 @command("CONFIG SET", arity=-4, flags=CONFIG, since="2.0.0", group="server",
          syntax="parameter value [parameter value ...]", tips=EVERYWHERE)  # fmt: skip
 def config_set(session: Session, args: Args) -> Reply:
     """Change directives, all of them or none."""
     if len(args) % 2:
         raise WrongSyntax
-    session.server.config.set(args.pairs())
+    config = session.server.config
+    config.set(args.pairs(), allow_protected=_is_allowed(session, config.enable_protected_configs))
     return OK
 
 
@@ -139,8 +145,7 @@ _DEBUG_HELP = (
          syntax="subcommand [argument [argument ...]]")  # fmt: skip
 def debug(session: Session, args: Args) -> Any:
     """What tests of clients and of servers ask for; off unless ``enable-debug-command`` allows it."""
-    allowed = session.server.config.enable_debug_command
-    if allowed == "no" or (allowed == "local" and not session.is_local):
+    if not _is_allowed(session, session.server.config.enable_debug_command):
         raise CommandError(
             'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it '
             "from a local connection, otherwise you need to set this option in the configuration file, and then "

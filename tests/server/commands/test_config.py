@@ -66,6 +66,10 @@ def test_set_errors(do: Transcript) -> None:
     assert do.error("CONFIG", "SET", "nosuch", 1) == (
         "ERR Unknown option or number of arguments for CONFIG SET - 'nosuch'"
     )
+    assert do.error("CONFIG", "SET", "hash-max-ziplist-entries", "x") == FAILED.format(
+        "hash-max-ziplist-entries", "argument couldn't be parsed into an integer"
+    )
+    assert do.error("CONFIG", "SET", "dbfilename", "x") == FAILED.format("dbfilename", "can't set protected config")
     assert do.error("CONFIG", "SET", "a") == "ERR wrong number of arguments for 'config|set' command"
     assert do.error("CONFIG", "SET", "timeout", 1, "hz") == "ERR syntax error"
     assert do.error("CONFIG", "SET", "databases", 4) == FAILED.format("databases", "can't set immutable config")
