@@ -104,6 +104,7 @@ class Session:
         self.reply_mode = b"ON"  # ON, OFF, SKIP (for the next command only)
         self.heard = False  # whether the command that runs is answered although replies were off: it has turned them on
         self.transaction: Transaction | None = None
+        self.executing = False  # within EXEC, where nothing may wait
         self.watching: set[int] = set()  # shards that hold keys this session watches
         self.watch_lost = False  # one of those shards died: what it watched cannot be vouched for
         self.channels: dict[bytes, None] = {}
@@ -378,6 +379,7 @@ class Session:
         try:
             batch.data = encode(await reply, self.protocol)
         except CommandError as error:
+            self.server.stats.errors.count(error)
             batch.data = error.line()
         except Exception:
             log_exception(f"{self.last_command} failed")

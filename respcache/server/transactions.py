@@ -172,6 +172,7 @@ async def _execute_under_barrier(
     session: Session, barrier: Barrier, watching: set[int], commands: list[tuple[Command, Argv]]
 ) -> Reply:
     server = session.server
+    session.executing = True
     try:
         await barrier.reached()
         checks = [server.links[shard].call_soon((wire.IS_DIRTY, session.id)) for shard in watching]
@@ -191,6 +192,7 @@ async def _execute_under_barrier(
                 at += count
         return Encoded(b"*%d\r\n%b" % (len(commands), b"".join(replies)))
     finally:
+        session.executing = False
         barrier.lift()
 
 
@@ -224,6 +226,7 @@ async def _run_one(session: Session, row: Command, argv: Argv) -> bytes:
             case _:
                 return await _gather(session, row, argv)
     except CommandError as error:
+        server.stats.errors.count(error)
         return error.line()
 
 

@@ -18,6 +18,7 @@ from respcache.commands._spec import (
     container,
 )
 from respcache.commands._spec import PUBSUB as PUBSUB_FLAG
+from respcache.errors import CommandError
 from respcache.glob import compile_glob
 from respcache.resp.encode import encode
 from respcache.resp.types import Encoded, Push, Reply
@@ -77,6 +78,8 @@ def punsubscribe(session: Session, args: Args) -> Reply:
          group="pubsub", syntax="shardchannel [shardchannel ...]")  # fmt: skip
 def ssubscribe(session: Session, args: Args) -> Reply:
     """Listen to shard channels."""
+    if session.executing:  # though SUBSCRIBE and PSUBSCRIBE may, as they always could
+        raise CommandError("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client")
     return _each(session, b"ssubscribe", args.rest(), session.server.pubsub.subscribe_shard, shard=True)
 
 

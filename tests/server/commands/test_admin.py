@@ -48,6 +48,17 @@ def test_info_counts_what_happens(do: Transcript) -> None:
     assert int(stats["total_net_input_bytes"]) > 100
 
 
+def test_info_counts_errors_inside_transactions(do: Transcript) -> None:
+    do("CONFIG", "RESETSTAT")
+    do("RPUSH", "l", "a")
+    do("MULTI")
+    for words in (("INCR", "l"), ("SELECT", 99), ("SET", "k", "v", "NOSUCH"), ("CONFIG", "SET", "hz", "x")):
+        do(*words)
+    do("EXEC")
+    stats = info(do, "errorstats")
+    assert (stats["errorstat_WRONGTYPE"], stats["errorstat_ERR"]) == ("count=1", "count=3")
+
+
 def test_info_keyspace(do: Transcript) -> None:
     assert info(do, "keyspace") == {}
     for n in range(10):

@@ -493,6 +493,13 @@ class TestSubscriptionsInside:
         assert exec_(do, ("SUBSCRIBE", "c", "d")) == [[b"subscribe", b"c", 1]]
         assert do.connection.read() == [b"subscribe", b"d", 2]
 
+    def test_not_to_shard_channels(self, do: Transcript) -> None:
+        refused = ReplyError("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client")
+        assert exec_(do, ("SSUBSCRIBE", "c"), ("SUNSUBSCRIBE",)) == [refused, [b"sunsubscribe", None, 0]]
+        assert do("PUBSUB", "SHARDCHANNELS") == []
+        do.connection.send("SSUBSCRIBE", "c")  # outside it may
+        assert do.connection.read() == [b"ssubscribe", b"c", 1]
+
     def test_publish(self, do: Transcript, connect: Connect) -> None:
         listener = connect()
         listener.call("SUBSCRIBE", "c")
