@@ -172,6 +172,8 @@ class Session:
 
     def feed(self, data: bytes) -> None:
         """Take what the client sent. Replies follow through the transport, now or later."""
+        if self.closing:
+            return
         self.bytes_in += len(data)
         self.last_active = self.server.clock.last_ms
         one_by_one = not self.authenticated  # any command may be the one that logs in, and ends the small limits

@@ -21,7 +21,7 @@ from respcache.shard import wire
 from respcache.shard.worker import Worker
 from respcache.store.shard import Shard
 from tests.support.processes import RespcacheServer, StartedServer
-from tests.support.resp import Connection
+from tests.support.resp import Connection, pack
 from tests.support.waiting import eventually
 
 Connect = Callable[..., Connection]
@@ -130,6 +130,16 @@ class TestBrokenClients:
             assert other.call("PING") == "PONG"  # the server has seen what was sent before
         os.kill(stopped_shard, signal.SIGCONT)
         assert client.rest() == b":0\r\n-ERR Protocol error: invalid multibulk length\r\n"
+
+    def test_nothing_is_taken_after_quit(self, connect_ours: Connect, stopped_shard: int) -> None:
+        """Not even while the commands before it are under way."""
+        client, other = connect_ours(), connect_ours()
+        for chunk in (b"LLEN l\r\nQUIT\r\n", pack(("RPUSH", "l", "a")) + pack(("RPUSH", "l", "b")), b"RPUSH l c\r\n"):
+            client.send_raw(chunk)
+            assert other.call("PING") == "PONG"  # the server has seen what was sent before
+        os.kill(stopped_shard, signal.SIGCONT)
+        assert client.rest() == b":0\r\n+OK\r\n"
+        assert other.call("EXISTS", "l") == 0
 
     def test_a_client_that_hangs_up_while_its_commands_are_under_way(
         self, connect_ours: Connect, stopped_shard: int
