@@ -44,6 +44,15 @@ class Transcript:
         assert isinstance(reply, ReplyError), f"{' '.join(map(str, words))} did not fail: {reply!r}"
         return str(reply)
 
+    def transaction(self, *commands: tuple[object, ...]) -> list[object] | None:
+        """The reply of EXEC to these commands; each must have been queued."""
+        assert self("MULTI") == "OK"
+        for words in commands:
+            assert self(*words) == "QUEUED"
+        reply = self("EXEC")
+        assert reply is None or isinstance(reply, list)
+        return reply
+
     def as_map(self, reply: Any) -> dict[Any, Any]:
         """A reply that is a map in RESP3 and a flat array in RESP2, whichever came; its form is checked."""
         assert isinstance(reply, dict if self.protocol == 3 else list)

@@ -17,16 +17,6 @@ ABORTED = "EXECABORT Transaction discarded because of previous errors."
 ONE, TWO, THREE = KEYS  # on different ones of three shards
 
 
-def exec_(do: Transcript, *commands: tuple[object, ...]) -> list[object] | None:
-    """The reply of EXEC to these commands; each must have been queued."""
-    assert do("MULTI") == "OK"
-    for words in commands:
-        assert do(*words) == "QUEUED"
-    reply = do("EXEC")
-    assert reply is None or isinstance(reply, list)
-    return reply
-
-
 class TestExec:
     def test_nothing_runs_before_it(self, do: Transcript, connect: Connect) -> None:
         other = connect()
@@ -38,18 +28,17 @@ class TestExec:
         assert other.call("GET", "k") == b"v"
 
     def test_empty(self, do: Transcript) -> None:
-        assert exec_(do) == []
+        assert do.transaction() == []
 
     def test_one_key(self, do: Transcript) -> None:
-        assert exec_(do, ("RPUSH", "l", "a"), ("RPUSH", "l", "b"), ("LRANGE", "l", 0, -1)) == [1, 2, [b"a", b"b"]]
+        assert do.transaction(("RPUSH", "l", "a"), ("RPUSH", "l", "b"), ("LRANGE", "l", 0, -1)) == [1, 2, [b"a", b"b"]]
 
     def test_keys_of_several_shards(self, do: Transcript) -> None:
         commands = [("RPUSH", key, number) for number in range(3) for key in KEYS]
-        assert exec_(do, *commands) == [1, 1, 1, 2, 2, 2, 3, 3, 3]
+        assert do.transaction(*commands) == [1, 1, 1, 2, 2, 2, 3, 3, 3]
 
     def test_commands_over_several_shards(self, do: Transcript) -> None:
-        assert exec_(
-            do,
+        assert do.transaction(
             ("MSET", ONE, 1, TWO, 2, THREE, 3),
             ("MGET", *KEYS),
             ("RENAME", ONE, "moved"),
@@ -61,27 +50,27 @@ class TestExec:
 
     def test_commands_over_all_shards(self, do: Transcript) -> None:
         do("MSET", ONE, 1, TWO, 2, THREE, 3)
-        sizes = exec_(do, ("DBSIZE",), ("FLUSHDB",), ("DBSIZE",), ("SET", ONE, 1), ("KEYS", "*"), ("RANDOMKEY",))
+        sizes = do.transaction(("DBSIZE",), ("FLUSHDB",), ("DBSIZE",), ("SET", ONE, 1), ("KEYS", "*"), ("RANDOMKEY",))
         assert sizes == [3, "OK", 0, "OK", [ONE.encode()], ONE.encode()]
 
     def test_scan(self, do: Transcript) -> None:
         do("MSET", ONE, 1, TWO, 2, THREE, 3)
-        assert exec_(do, ("SCAN", 0, "COUNT", 1000, "MATCH", "*three")) == [[b"0", [THREE.encode()]]]
+        assert do.transaction(("SCAN", 0, "COUNT", 1000, "MATCH", "*three")) == [[b"0", [THREE.encode()]]]
 
     def test_commands_without_keys(self, do: Transcript) -> None:
-        assert exec_(do, ("PING",), ("ECHO", "x"), ("SET", "k", "v"), ("PING", "y")) == ["PONG", b"x", "OK", b"y"]
+        assert do.transaction(("PING",), ("ECHO", "x"), ("SET", "k", "v"), ("PING", "y")) == ["PONG", b"x", "OK", b"y"]
 
     def test_replies_have_their_types(self, do: Transcript) -> None:
         do("HSET", "h", "f", "v")
         do("ZADD", "z", 1.5, "m")
         do("SADD", "s", "a")
-        replies = exec_(do, ("HGETALL", "h"), ("ZSCORE", "z", "m"), ("SMEMBERS", "s"), ("GET", "none"))
+        replies = do.transaction(("HGETALL", "h"), ("ZSCORE", "z", "m"), ("SMEMBERS", "s"), ("GET", "none"))
         assert replies is not None
         assert do.as_map(replies[0]) == {b"f": b"v"}
         assert replies[1:] == [do.double(1.5), [b"a"], None]
 
     def test_select_counts_from_there_on(self, do: Transcript, connect: Connect) -> None:
-        assert exec_(do, ("SET", "k", 0), ("SELECT", 9), ("SET", "k", 9), ("GET", "k")) == ["OK", "OK", "OK", b"9"]
+        assert do.transaction(("SET", "k", 0), ("SELECT", 9), ("SET", "k", 9), ("GET", "k")) == ["OK", "OK", "OK", b"9"]
         assert do("GET", "k") == b"9"
         assert connect().call("GET", "k") == b"0"
 
@@ -134,15 +123,14 @@ class TestErrorsInside:
     def test_of_commands_that_run(self, do: Transcript) -> None:
         """The others run all the same."""
         do("RPUSH", "l", "a")
-        replies = exec_(do, ("SET", "k", 1), ("INCR", "l"), ("INCR", "k"))
+        replies = do.transaction(("SET", "k", 1), ("INCR", "l"), ("INCR", "k"))
         assert replies == ["OK", WRONG_TYPE, 2]
 
     def test_of_commands_that_run_on_several_shards(self, do: Transcript) -> None:
         do("RPUSH", ONE, "a")
         missing = ReplyError("ERR no such key")
         out_of_range = ReplyError("ERR DB index is out of range")
-        assert exec_(
-            do,
+        assert do.transaction(
             ("SET", TWO, 1),
             ("INCR", ONE),
             ("RENAME", "none", TWO),
@@ -162,13 +150,13 @@ class TestErrorsInside:
         assert do.error("EXEC") == "ERR EXEC without MULTI"
 
     def test_syntax_is_looked_at_only_when_they_run(self, do: Transcript) -> None:
-        assert exec_(do, ("SET", "k", "v", "NOSUCH"), ("GET", "k")) == [ReplyError("ERR syntax error"), None]
+        assert do.transaction(("SET", "k", "v", "NOSUCH"), ("GET", "k")) == [ReplyError("ERR syntax error"), None]
 
     def test_a_transaction_after_an_aborted_one(self, do: Transcript) -> None:
         do("MULTI")
         do.error("GET")
         do.error("EXEC")
-        assert exec_(do, ("PING",)) == ["PONG"]
+        assert do.transaction(("PING",)) == ["PONG"]
 
 
 class TestMulti:
@@ -189,7 +177,7 @@ class TestMulti:
         """It is queued like any other, so it comes too late."""
         do("WATCH", "k")
         connect().call("SET", "k", "changed")
-        assert exec_(do, ("UNWATCH",), ("PING",)) is None
+        assert do.transaction(("UNWATCH",), ("PING",)) is None
 
     @pytest.mark.parametrize("command", ["MULTI", "EXEC", "DISCARD", "UNWATCH"])
     def test_arity(self, do: Transcript, command: str) -> None:
@@ -232,270 +220,33 @@ class TestDiscard:
         connect().call("SET", "k", "changed")
         do("MULTI")
         do("DISCARD")
-        assert exec_(do, ("PING",)) == ["PONG"]
+        assert do.transaction(("PING",)) == ["PONG"]
 
     def test_ends_an_aborted_transaction(self, do: Transcript) -> None:
         do("MULTI")
         do.error("GET")
         assert do("DISCARD") == "OK"
-        assert exec_(do, ("PING",)) == ["PONG"]
+        assert do.transaction(("PING",)) == ["PONG"]
 
     def test_errors(self, do: Transcript) -> None:
         assert do.error("DISCARD") == "ERR DISCARD without MULTI"
 
 
 # What others may do to the key between WATCH and EXEC: (before WATCH, afterwards).
-CHANGES = {
-    "SET": ((), ("SET", "k", "new")),
-    "to the same value": (("SET", "k", "v"), ("SET", "k", "v")),
-    "DEL": (("SET", "k", "v"), ("DEL", "k")),
-    "EXPIRE": (("SET", "k", "v"), ("EXPIRE", "k", "100")),
-    "PERSIST": (("SET", "k", "v", "EX", "100"), ("PERSIST", "k")),
-    "APPEND": (("SET", "k", "v"), ("APPEND", "k", "w")),
-    "RPUSH": (("RPUSH", "k", "v"), ("RPUSH", "k", "w")),
-    "LPOP, and it is gone": (("RPUSH", "k", "v"), ("LPOP", "k")),
-    "LSET": (("RPUSH", "k", "v"), ("LSET", "k", "0", "w")),
-    "HSET": (("HSET", "k", "f", "v"), ("HSET", "k", "f", "w")),
-    "HDEL": (("HSET", "k", "f", "v", "g", "v"), ("HDEL", "k", "f")),
-    "SADD": (("SADD", "k", "m"), ("SADD", "k", "n")),
-    "ZINCRBY": (("ZADD", "k", "1", "m"), ("ZINCRBY", "k", "1", "m")),
-    "RENAME away": (("SET", "k", "v"), ("RENAME", "k", "k2")),
-    "RENAME upon it": (("SET", "k2", "v"), ("RENAME", "k2", "k")),
-    "COPY": (("SET", "k2", "v"), ("COPY", "k2", "k")),
-    "MOVE": (("SET", "k", "v"), ("MOVE", "k", "5")),
-    "LMOVE": (("RPUSH", "k2", "v"), ("LMOVE", "k2", "k", "LEFT", "LEFT")),
-    "SUNIONSTORE": (("SADD", "k2", "v"), ("SUNIONSTORE", "k", "k2")),
-    "MSET": ((), ("MSET", "k", "1", "k2", "1")),
-    "FLUSHDB": (("SET", "k", "v"), ("FLUSHDB",)),
-    "FLUSHALL": (("SET", "k", "v"), ("FLUSHALL",)),
-    "SWAPDB": (("SET", "k", "v"), ("SWAPDB", "0", "1")),
-}
-# What leaves it as it was.
-NO_CHANGES = {
-    "GET": (("SET", "k", "v"), ("GET", "k")),
-    "TOUCH": (("SET", "k", "v"), ("TOUCH", "k")),
-    "another key": (("SET", "k", "v"), ("SET", "k2", "w")),
-    "SETNX": (("SET", "k", "v"), ("SETNX", "k", "w")),
-    "SADD": (("SADD", "k", "m"), ("SADD", "k", "m")),
-    "DEL": ((), ("DEL", "k")),
-    "HDEL": (("HSET", "k", "f", "v"), ("HDEL", "k", "none")),
-    "PERSIST": (("SET", "k", "v"), ("PERSIST", "k")),
-    "FLUSHDB": ((), ("FLUSHDB",)),
-    "SWAPDB": ((), ("SWAPDB", "0", "1")),
-    "an error": (("SET", "k", "v"), ("RPUSH", "k", "w")),
-}
-
-
-class TestWatch:
-    @pytest.mark.parametrize(("before", "change"), CHANGES.values(), ids=CHANGES)
-    def test_changed(self, do: Transcript, connect: Connect, before: tuple[str, ...], change: tuple[str, ...]) -> None:
-        if before:
-            do(*before)
-        assert do("WATCH", "k") == "OK"
-        connect().call(*change)
-        assert exec_(do, ("SET", "done", 1), ("PING",)) is None
-        assert do("EXISTS", "done") == 0
-
-    @pytest.mark.parametrize(("before", "change"), NO_CHANGES.values(), ids=NO_CHANGES)
-    def test_unchanged(
-        self, do: Transcript, connect: Connect, before: tuple[str, ...], change: tuple[str, ...]
-    ) -> None:
-        if before:
-            do(*before)
-        do("WATCH", "k")
-        connect().call(*change)
-        assert exec_(do, ("PING",)) == ["PONG"]
-
-    @pytest.mark.parametrize("changed", KEYS)
-    def test_several_keys_on_several_shards(self, do: Transcript, connect: Connect, changed: str) -> None:
-        do("WATCH", *KEYS)
-        connect().call("INCR", changed)
-        assert exec_(do, ("SET", ONE, "done")) is None
-        assert exec_(do, ("SET", ONE, "done")) == ["OK"]
-
-    @pytest.mark.parametrize(
-        "commands", [(), (("INCR", ONE),), (("INCR", TWO),), (("MSET", ONE, 1, TWO, 2), ("PING",))]
-    )
-    def test_whatever_the_transaction_is_about(
-        self, do: Transcript, connect: Connect, commands: tuple[tuple[object, ...], ...]
-    ) -> None:
-        do("WATCH", ONE, THREE)
-        connect().call("INCR", THREE)
-        assert exec_(do, *commands) is None
-        do("WATCH", ONE, THREE)
-        replies = exec_(do, *commands)
-        assert replies is not None
-        assert len(replies) == len(commands)
-
-    def test_own_changes_count(self, do: Transcript) -> None:
-        do("WATCH", "k")
-        do("SET", "k", "v")
-        assert exec_(do, ("PING",)) is None
-
-    def test_changes_before_it_do_not_count(self, do: Transcript, connect: Connect) -> None:
-        connect().call("SET", "k", "v")
-        do("WATCH", "k")
-        assert exec_(do, ("GET", "k")) == [b"v"]
-
-    def test_changed_and_back_is_changed(self, do: Transcript, connect: Connect) -> None:
-        other = connect()
-        do("WATCH", "k")
-        other.call("SET", "k", "v")
-        other.call("DEL", "k")
-        assert exec_(do, ("PING",)) is None
-
-    def test_adds_to_what_is_watched(self, do: Transcript, connect: Connect) -> None:
-        do("WATCH", ONE)
-        do("WATCH", TWO)
-        connect().call("SET", ONE, "v")
-        assert exec_(do, ("PING",)) is None
-
-    def test_ends_with_exec(self, do: Transcript, connect: Connect) -> None:
-        do("WATCH", "k")
-        assert exec_(do, ("PING",)) == ["PONG"]
-        connect().call("SET", "k", "v")
-        assert exec_(do, ("PING",)) == ["PONG"]
-
-    def test_ends_with_an_aborted_exec(self, do: Transcript, connect: Connect) -> None:
-        do("WATCH", "k")
-        do("MULTI")
-        do.error("GET")
-        do.error("EXEC")
-        connect().call("SET", "k", "v")
-        assert exec_(do, ("PING",)) == ["PONG"]
-
-    def test_an_error_of_a_queued_command_comes_before_a_change(self, do: Transcript, connect: Connect) -> None:
-        do("WATCH", "k")
-        connect().call("SET", "k", "v")
-        do("MULTI")
-        do.error("GET")
-        assert do.error("EXEC") == ABORTED
-
-    def test_unwatch(self, do: Transcript, connect: Connect) -> None:
-        do("WATCH", ONE, TWO)
-        connect().call("MSET", ONE, 1, TWO, 2)
-        assert do("UNWATCH") == "OK"
-        assert exec_(do, ("PING",)) == ["PONG"]
-        assert do("UNWATCH") == "OK"
-
-    def test_reset_ends_it(self, do: Transcript, connect: Connect) -> None:
-        do("WATCH", "k")
-        connect().call("SET", "k", "v")
-        do("RESET")
-        assert exec_(do, ("PING",)) == ["PONG"]
-
-    def test_other_databases_do_not_count(self, do: Transcript, connect: Connect) -> None:
-        other = connect()
-        other.call("SELECT", 9)
-        do("WATCH", "k")
-        other.call("SET", "k", "v")
-        assert exec_(do, ("PING",)) == ["PONG"]
-
-    def test_counts_in_the_database_where_it_was_watched(self, do: Transcript, connect: Connect) -> None:
-        do("WATCH", "k")
-        do("SELECT", 9)
-        connect().call("SET", "k", "v")
-        assert exec_(do, ("PING",)) is None
-
-    def test_two_clients_watch(self, do: Transcript, connect: Connect) -> None:
-        """The first to execute wins."""
-        other = connect()
-        for client in (do.connection, other):
-            client.call("WATCH", "k")
-            client.call("MULTI")
-            client.call("INCR", "k")
-        assert other.call("EXEC") == [1]
-        assert do("EXEC") is None
-        assert do("GET", "k") == b"1"
-
-    def test_another_transaction_over_several_shards(self, do: Transcript, connect: Connect) -> None:
-        other = connect()
-        do("WATCH", TWO)
-        other.pipeline(("MULTI",), ("SET", ONE, 1), ("SET", TWO, 2), ("EXEC",))
-        assert exec_(do, ("GET", TWO)) is None
-
-    def test_the_retry_loop_counts_right(self, do: Transcript, connect: Connect) -> None:
-        """Clients that interleave read-modify-write by WATCH lose no step, though many tries fail."""
-        clients = [connect() for _ in range(4)]
-        do("MSET", ONE, 0, TWO, 0)
-        steps = failures = 0
-        while steps < 40:
-            values = []
-            for client in clients:
-                client.call("WATCH", ONE, TWO)
-                values.append(int(client.call("GET", ONE)))
-            for client, value in zip(clients, values, strict=True):
-                client.pipeline(("MULTI",), ("SET", ONE, value + 1), ("INCR", TWO))
-                if client.call("EXEC") is None:
-                    failures += 1
-                else:
-                    steps += 1
-        assert failures == 3 * steps
-        assert do("MGET", ONE, TWO) == [b"40", b"40"]
-
-
-@pytest.mark.respcache_only("shifts the server's clock")
-class TestWatchAndTime:
-    def test_a_key_that_expires(self, do: Transcript) -> None:
-        do("SET", "k", "v", "PX", 1000)
-        do("WATCH", "k")
-        do.advance(2000)
-        assert exec_(do, ("PING",)) is None
-
-    def test_a_key_that_is_due_but_still_there(self, do: Transcript) -> None:
-        do("DEBUG", "SET-ACTIVE-EXPIRE", 0)
-        try:
-            do("SET", "k", "v", "PX", 1000)
-            do("WATCH", "k")
-            do.advance(2000)
-            assert exec_(do, ("SET", "done", 1)) is None
-        finally:
-            do("DEBUG", "SET-ACTIVE-EXPIRE", 1)
-
-    def test_a_key_that_had_expired_before(self, do: Transcript) -> None:
-        do("DEBUG", "SET-ACTIVE-EXPIRE", 0)
-        try:
-            do("SET", "k", "v", "PX", 1000)
-            do.advance(2000)
-            do("WATCH", "k")
-            assert exec_(do, ("EXISTS", "k")) == [0]
-        finally:
-            do("DEBUG", "SET-ACTIVE-EXPIRE", 1)
-
-    def test_a_key_with_time_left(self, do: Transcript) -> None:
-        do("SET", "k", "v", "PX", 10_000)
-        do("WATCH", "k")
-        do.advance(2000)
-        assert exec_(do, ("PTTL", "k")) != [-2]
-
-    def test_one_moment_for_all_of_it(self, do: Transcript) -> None:
-        """All shards have one time, and no key expires between two commands."""
-        commands = [("SET", KEYS[number % 3], 1, "PX", 1000) for number in range(300)]
-        replies = exec_(do, *commands, *[("PEXPIRETIME", key) for key in KEYS])
-        assert replies is not None
-        assert len(set(map(str, replies[-3:]))) == 1
-
-    def test_time_is_shifted_after_it(self, do: Transcript) -> None:
-        """Also when the transaction itself asks for that."""
-        do("SET", ONE, 1, "PX", 1000)
-        assert exec_(do, ("INCR", TWO), ("DEBUG", "ADVANCE-CLOCK", 2000), ("EXISTS", ONE)) == [1, "OK", 1]
-        assert do("EXISTS", ONE) == 0
-
-
 class TestSubscriptionsInside:
     def test_subscribe(self, do: Transcript, connect: Connect) -> None:
-        assert exec_(do, ("SET", "k", "v"), ("SUBSCRIBE", "c")) == ["OK", [b"subscribe", b"c", 1]]
+        assert do.transaction(("SET", "k", "v"), ("SUBSCRIBE", "c")) == ["OK", [b"subscribe", b"c", 1]]
         assert connect().call("PUBLISH", "c", "hello") == 1
         assert do.connection.read() == [b"message", b"c", b"hello"]
 
     def test_several_channels(self, do: Transcript) -> None:
         """Redis counts the command, not its confirmations: the second one follows the reply of EXEC."""
-        assert exec_(do, ("SUBSCRIBE", "c", "d")) == [[b"subscribe", b"c", 1]]
+        assert do.transaction(("SUBSCRIBE", "c", "d")) == [[b"subscribe", b"c", 1]]
         assert do.connection.read() == [b"subscribe", b"d", 2]
 
     def test_not_to_shard_channels(self, do: Transcript) -> None:
         refused = ReplyError("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client")
-        assert exec_(do, ("SSUBSCRIBE", "c"), ("SUNSUBSCRIBE",)) == [refused, [b"sunsubscribe", None, 0]]
+        assert do.transaction(("SSUBSCRIBE", "c"), ("SUNSUBSCRIBE",)) == [refused, [b"sunsubscribe", None, 0]]
         assert do("PUBSUB", "SHARDCHANNELS") == []
         do.connection.send("SSUBSCRIBE", "c")  # outside it may
         assert do.connection.read() == [b"ssubscribe", b"c", 1]
