@@ -80,7 +80,12 @@ def differences(ours: int, theirs: int, version: tuple[int, ...]) -> Iterator[tu
     one, other = StrictConnection(ours, 3), StrictConnection(theirs, 3)
     try:
         for name, table in TABLES.items():
-            yield name, *_compare(name, table(one), table(other), _expected(version), version)
+            try:
+                rows = table(one), table(other)
+            except (AttributeError, LookupError, TypeError, ValueError) as error:
+                yield name, 0, [f"{name}: a reply has not the shape that a table can be made of: {error!r}"]
+            else:
+                yield name, *_compare(name, *rows, _expected(version), version)
     finally:
         one.close()
         other.close()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from compat.twin import generated, transcripts
+from compat.twin import generated, tables, transcripts
 from compat.twin.looseness import Dialect
 from tests.support.processes import RespcacheServer
 
@@ -89,6 +89,29 @@ def test_transcripts(
             difference
             for path in transcripts.files(family)
             for difference in transcripts.differences(path, liar.port, servers[1], protocol, Dialect())[1]
+        ]
+    finally:
+        liar.close()
+    assert bool(found) == bool(truth), found
+    assert any(seen_in in difference for difference in found) or not truth
+
+
+@pytest.mark.parametrize(
+    ("truth", "lie", "seen_in"),
+    [
+        pytest.param(b"", b"", "", id="none"),
+        pytest.param(b"\r\n:-3\r\n", b"\r\n:-4\r\n", "arity", id="arities"),
+        pytest.param(b"+@keyspace\r\n", b"+@keys\r\n", "categories", id="a category"),
+        pytest.param(b"%3\r\n", b"*6\r\n", "shape", id="RESP3 map as array"),
+    ],
+)
+def test_tables(servers: tuple[int, int], truth: bytes, lie: bytes, seen_in: str) -> None:
+    liar = Liar(servers[0], truth, lie)
+    try:
+        found = [
+            difference
+            for _, _, differences in tables.differences(liar.port, servers[0], (7, 2))
+            for difference in differences
         ]
     finally:
         liar.close()
