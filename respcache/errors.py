@@ -76,6 +76,10 @@ STRING_TOO_LONG = "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
 MIN_MAX_NOT_FLOAT = "ERR min or max is not a float"
 MIN_MAX_NOT_STRING = "ERR min or max not valid string range item"
 SAME_OBJECT = "ERR source and destination objects are the same"
+DEBUG_NOT_ALLOWED = (
+    'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it from a local '
+    "connection, otherwise you need to set this option in the configuration file, and then restart the server."
+)
 DB_OUT_OF_RANGE = "ERR DB index is out of range"
 INVALID_CURSOR = "ERR invalid cursor"
 NO_AUTH = "NOAUTH Authentication required."

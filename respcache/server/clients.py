@@ -135,7 +135,7 @@ def describe(session: Session, request: Sequence[bytes] = ()) -> bytes:
     `request` is the command that asks, if it is of this very client: it is in the client's buffers while it runs.
     """
     now = session.server.clock.now_ms()
-    transaction = session.transaction
+    transaction = session.transaction or session.executing
     flags = ("P" if session.subscriptions else "") + ("x" if transaction is not None else "")
     flags += "b" if session in session.server.clients.held else ""
     flags += ("e" if session.no_evict else "") + ("T" if not session.touch else "")

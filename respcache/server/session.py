@@ -104,7 +104,7 @@ class Session:
         self.reply_mode = b"ON"  # ON, OFF, SKIP (for the next command only)
         self.heard = False  # whether the command that runs is answered although replies were off: it has turned them on
         self.transaction: Transaction | None = None
-        self.executing = False  # within EXEC, where nothing may wait
+        self.executing: Transaction | None = None  # within EXEC, where nothing may wait
         self.watching: set[int] = set()  # shards that hold keys this session watches
         self.watch_lost = False  # one of those shards died: what it watched cannot be vouched for
         self.channels: dict[bytes, None] = {}
@@ -155,6 +155,10 @@ class Session:
         """Whether the client is on this machine."""
         peer = self.transport.peer
         return peer.startswith(("127.", "[::1]", "[::ffff:127.")) or peer.endswith(":0")
+
+    def is_among(self, whom: str) -> bool:
+        """Whether the client is one of those whom a directive allows something: ``yes``, ``no``, or ``local`` ones."""
+        return whom == "yes" or (whom == "local" and self.is_local)
 
     @property
     def last_command(self) -> str:
@@ -332,6 +336,8 @@ class Session:
         self.update_plain()
 
     def _check(self, row: Command) -> None:
+        if row.flags & Flag.PROTECTED and not self.is_among(self.server.config.enable_debug_command):
+            raise CommandError(errors.DEBUG_NOT_ALLOWED)
         if not self.authenticated and not row.flags & Flag.NO_AUTH:
             raise CommandError(errors.NO_AUTH)
         if self.protocol == 2 and self.subscriptions and row.name.encode() not in _WHILE_SUBSCRIBED:

@@ -123,7 +123,7 @@ def execute(session: Session, transaction: Transaction) -> Any:
         words = [argv for _, argv in commands]
         server.links[needed.pop()].submit(_exec_item(session, bool(watching), words), ticket)
         return IN_A_SLOT
-    return _execute_under_barrier(session, server.sequencer.barrier(needed), watching, commands)
+    return _execute_under_barrier(session, server.sequencer.barrier(needed), watching, transaction)
 
 
 def _needs(server: Server, commands: list[tuple[Command, Argv]]) -> tuple[set[int], bool]:
@@ -169,10 +169,11 @@ def _exec_item(session: Session, check: bool, commands: list[Argv]) -> wire.Item
 
 
 async def _execute_under_barrier(
-    session: Session, barrier: Barrier, watching: set[int], commands: list[tuple[Command, Argv]]
+    session: Session, barrier: Barrier, watching: set[int], transaction: Transaction
 ) -> Reply:
     server = session.server
-    session.executing = True
+    commands = transaction.commands
+    session.executing = transaction
     try:
         await barrier.reached()
         checks = [server.links[shard].call_soon((wire.IS_DIRTY, session.id)) for shard in watching]
@@ -192,7 +193,7 @@ async def _execute_under_barrier(
                 at += count
         return Encoded(b"*%d\r\n%b" % (len(commands), b"".join(replies)))
     finally:
-        session.executing = False
+        session.executing = None
         barrier.lift()
 
 

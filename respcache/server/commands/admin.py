@@ -15,6 +15,7 @@ from respcache.commands._spec import (
     LOADING,
     NO_MULTI,
     NOSCRIPT,
+    PROTECTED,
     READONLY,
     STALE,
     command,
@@ -50,11 +51,6 @@ def config_get(session: Session, args: Args) -> Reply:
     return dict(session.server.config.get(args.rest()))
 
 
-def _is_allowed(session: Session, whom: str) -> bool:
-    """Whether a client is among those whom a directive allows something: ``yes``, ``no``, or ``local`` ones."""
-    return whom == "yes" or (whom == "local" and session.is_local)
-
-
 @command("CONFIG SET", arity=-4, flags=CONFIG, since="2.0.0", group="server",
          syntax="parameter value [parameter value ...]", tips=EVERYWHERE)  # fmt: skip
 def config_set(session: Session, args: Args) -> Reply:
@@ -62,7 +58,7 @@ def config_set(session: Session, args: Args) -> Reply:
     if len(args) % 2:
         raise WrongSyntax
     config = session.server.config
-    config.set(args.pairs(), allow_protected=_is_allowed(session, config.enable_protected_configs))
+    config.set(args.pairs(), allow_protected=session.is_among(config.enable_protected_configs))
     return OK
 
 
@@ -141,16 +137,10 @@ _DEBUG_HELP = (
 )  # fmt: skip
 
 
-@command("DEBUG", arity=-2, flags=DEBUG, since="1.0.0", group="server",
+@command("DEBUG", arity=-2, flags=DEBUG | PROTECTED, since="1.0.0", group="server",
          syntax="subcommand [argument [argument ...]]")  # fmt: skip
 def debug(session: Session, args: Args) -> Any:
     """What tests of clients and of servers ask for; off unless ``enable-debug-command`` allows it."""
-    if not _is_allowed(session, session.server.config.enable_debug_command):
-        raise CommandError(
-            'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it '
-            "from a local connection, otherwise you need to set this option in the configuration file, and then "
-            "restart the server."
-        )
     word = args.next()
     match word.upper():
         case b"HELP":

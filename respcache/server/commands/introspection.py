@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 COMMAND = LOADING | STALE
 CONNECTION = ("connection",)  # where ACL puts them, though COMMAND DOCS has them in the group "server"
 NOT_KEY = "NOT_KEY"  # the access of a word that only goes where a key of that name would (shard channels)
-_HIDDEN_FLAGS = Flag.MAY_REPLICATE  # as in Redis
+_HIDDEN_FLAGS = Flag.MAY_REPLICATE | Flag.PROTECTED  # as in Redis
 _ARGUMENT_FLAGS = ("optional", "multiple", "multiple_token")
 _OWN_SECTIONS = ("modules", "shards")  # not among those that INFO without arguments shows
 

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.support.processes import RespcacheServer
-from tests.support.resp import Closed, Connection, VerbatimText
+from tests.support.resp import Closed, Connection, ReplyError, VerbatimText
 from tests.support.transcript import Transcript
 
 
@@ -129,7 +129,15 @@ def test_debug_set_active_expire(do: Transcript) -> None:
 def test_debug_is_off_unless_it_is_allowed() -> None:
     server = RespcacheServer("--enable-debug-command", "no")
     connection = Connection(server.port)
-    assert str(connection.call("DEBUG", "SLEEP", "0")).startswith("ERR DEBUG command not allowed. If the enable-debug-")
+    refused = connection.call("DEBUG", "SLEEP", "0")
+    assert str(refused).startswith("ERR DEBUG command not allowed. If the enable-debug-")
+    replies = connection.pipeline(("MULTI",), ("DEBUG", "SLEEP", "0"), ("EXEC",))
+    assert replies[1:] == [refused, ReplyError("EXECABORT Transaction discarded because of previous errors.")]
+    connection.call("CONFIG", "SET", "requirepass", "secret")
+    stranger = Connection(server.port)
+    assert stranger.call("DEBUG", "SLEEP", "0") == refused
+    assert str(stranger.call("GET", "k")).startswith("NOAUTH")
+    stranger.close()
     connection.close()
     server.stop()
 

@@ -129,6 +129,12 @@ class TestInfoAndList:
         others[1].close()
         assert eventually(lambda: len(ids(do) & numbers) == 2)
 
+    def test_within_a_transaction(self, do: Transcript) -> None:
+        replies = do.transaction(("CLIENT", "INFO"), ("PING",))
+        assert replies is not None
+        (row,) = rows(replies[0])
+        assert (row["multi"], row["flags"], row["cmd"]) == ("2", "x", "exec")
+
     def test_what_others_do(self, do: Transcript, connect: Connect) -> None:
         other = connect()
         number = other.call("CLIENT", "ID")
