@@ -10,6 +10,7 @@ or by name, counting, reading and removing are the same from there on.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from math import inf, nextafter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,6 +22,9 @@ from respcache.datatypes.limits import LIMITS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from random import Random
+
+# So many members may be looked at one by one: as many as a listpack has, by default.
+_FEW = 128
 
 
 class ScoreRange(NamedTuple):
@@ -168,20 +172,25 @@ class ZSet:
         return start, max(start, stop)
 
     def lex_range(self, wanted: LexRange, *, reverse: bool = False) -> tuple[int, int]:
-        """The ranks of all members whose name lies in a range.
+        """The ranks of all members whose name lies in a range. O(log n).
 
-        That is meant for sets whose members all have one score, and takes O(log n) then. Redis walks from the first
-        match (`reverse`: the last one) to the first miss, whatever the scores are, and so does this, in O(n).
+        That is meant for sets whose members all have one score. With others, the members of a listpack are those from
+        the first match (`reverse`: the last one) to the first miss, as in Redis; in a larger set they are found as if
+        its names were in order, which gives some members, as it does in Redis.
         """
         if not self._order:
             return 0, 0
         (lowest, first), (highest, last) = self._order[0], self._order[-1]
         if not wanted.starts_by(last) or not wanted.goes_to(first):
             return 0, 0
-        if lowest != highest:
+        if lowest == highest:
+            start = self._lex_position(lowest, wanted.low, behind=wanted.low.open)
+            stop = self._lex_position(lowest, wanted.high, behind=not wanted.high.open)
+        elif len(self) <= _FEW:
             return _walk_down(wanted, list(self)) if reverse else _walk_up(wanted, list(self))
-        start = self._lex_position(lowest, wanted.low, behind=wanted.low.open)
-        stop = self._lex_position(lowest, wanted.high, behind=not wanted.high.open)
+        else:
+            start = bisect_left(self._order, True, key=lambda entry: wanted.starts_by(entry[1]))
+            stop = bisect_left(self._order, True, key=lambda entry: not wanted.goes_to(entry[1]))
         return start, max(start, stop)
 
     def _before(self, score: float) -> int:

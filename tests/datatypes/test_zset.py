@@ -131,6 +131,25 @@ TestZSet = pytest.mark.timeout(60)(ZSetMachine.TestCase)
 TestZSet.settings = settings(max_examples=40, stateful_step_count=20, deadline=None, derandomize=True)
 
 
+def test_lex_ranges_of_many_members_with_several_scores() -> None:
+    """What they give means little, but everything is everything, and nothing more is looked at than has to be."""
+    names = [b"%06d" % number for number in range(100_000)]
+    zset = ZSet((name, float(number)) for number, name in enumerate(names))
+    looked_at = 0
+
+    class Counted(LexRange):
+        def starts_by(self, member: bytes) -> bool:
+            nonlocal looked_at
+            looked_at += 1
+            return super().starts_by(member)
+
+    for reverse in (False, True):
+        assert zset.lex_range(Counted(bound("-"), bound("+")), reverse=reverse) == (0, len(names))
+        assert zset.lex_range(Counted(bound("[050000"), bound("(060000")), reverse=reverse) == (50_000, 60_000)
+        assert zset.lex_range(Counted(bound("[x"), bound("+")), reverse=reverse) == (0, 0)
+    assert looked_at < 200
+
+
 def bound(text: str) -> LexBound:
     return LexBound(None, last=text == "+") if text in "-+" else LexBound(text[1:].encode(), open=text[0] == "(")
 
