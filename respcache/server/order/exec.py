@@ -1,0 +1,185 @@
+"""MULTI/EXEC.
+
+The commands of a transaction were checked, planned and queued in main. If all of them run whole on one shard, EXEC is
+one item of one frame, and the client's next commands need not wait for it. Otherwise EXEC holds a barrier over its
+shards. Consecutive commands that run on one shard each are then sent together, one item per shard: their keys are on
+different shards, so their order among shards makes no difference to their replies.
+"""
+
+from __future__ import annotations
+
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from respcache.commands._spec import Command, Part
+from respcache.errors import CommandError
+from respcache.resp.encode import encode
+from respcache.resp.types import NULL_ARRAY, Encoded, Reply
+from respcache.server.order.batches import ExecTicket
+from respcache.server.order.gather import merge
+from respcache.server.order.outbox import IN_A_SLOT, Batch
+from respcache.server.order.plan import Kind, Plan, parts
+from respcache.server.order.scan import Scan
+from respcache.server.order.sequencer import size_of
+from respcache.shard import wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from respcache.server.order.carry import Carrier
+    from respcache.server.order.outbox import Outbox
+    from respcache.server.order.sequencer import Sequencer
+    from respcache.server.shards.queue import Barrier
+    from respcache.store.call import Caller
+
+    Argv = list[bytes]
+
+
+class Queued(NamedTuple):
+    """A command of a transaction, and how it will run."""
+
+    row: Command
+    argv: Argv
+    plan: Plan
+
+
+class Transaction:
+    """What a client has queued since MULTI."""
+
+    __slots__ = ("aborted", "commands")
+
+    def __init__(self) -> None:
+        self.commands: list[Queued] = []
+        self.aborted = False  # a command was refused, so EXEC must fail
+
+
+class Member(Protocol):
+    """The client whose transaction runs."""
+
+    executing: Transaction | None
+    outbox: Outbox
+
+    @property
+    def caller(self) -> Caller:
+        """A SELECT within the transaction changes it."""
+
+    def run_local(self, row: Command, argv: Argv) -> Any:
+        """Carry out a LOCAL command: its reply, an awaitable of it, or IN_A_SLOT. Raises CommandError."""
+
+
+class Executor:
+    """Carries out transactions. `count_error` is told each error that main itself answers with."""
+
+    def __init__(self, sequencer: Sequencer, carrier: Carrier, count_error: Callable[[CommandError], None]) -> None:
+        self._sequencer = sequencer
+        self._links = sequencer.links
+        self._router = sequencer.router
+        self._carrier = carrier
+        self._count_error = count_error
+
+    def execute(self, member: Member, transaction: Transaction, watching: set[int]) -> Any:
+        """EXEC: its reply, a coroutine of it, or IN_A_SLOT. Takes its place in the order before it returns.
+
+        `watching`: the shards that hold keys which the client watches; the watches end with this.
+        """
+        commands = transaction.commands
+        needed = watching.union(*(queued.plan.shards(self._router) for queued in commands))
+        if len(needed) == 1 and all(queued.plan.kind is Kind.ONE for queued in commands):
+            words = [queued.argv for queued in commands]
+            caller = member.caller
+            ticket = ExecTicket(Batch(member.outbox, 1, 1), len(commands), caller.protocol)
+            item = wire.execute(caller, bool(watching), words)
+            self._links[needed.pop()].submit(item, ticket, sum(map(size_of, words)))
+            return IN_A_SLOT
+        return self._under_barrier(member, transaction, watching, self._sequencer.barrier(needed))
+
+    async def _under_barrier(
+        self, member: Member, transaction: Transaction, watching: set[int], barrier: Barrier
+    ) -> Reply:
+        """If cancelled, which happens only when the server ends, the barrier is lifted all the same."""
+        member.executing = transaction
+        try:
+            await barrier.reached()
+            client = member.caller.client
+            checks = [self._links[shard].call(wire.is_dirty(client)) for shard in watching]
+            if any([await check.result() for check in checks]):
+                return NULL_ARRAY
+            replies = await self._run(member, transaction.commands)
+            return Encoded(b"*%d\r\n%b" % (len(replies), b"".join(replies)))
+        finally:
+            member.executing = None
+            barrier.lift()
+
+    async def _run(self, member: Member, commands: list[Queued]) -> list[bytes]:
+        """All commands, one reply each."""
+        replies: list[bytes] = []
+        together: list[Queued] = []
+        for queued in commands:
+            if queued.plan.kind is Kind.ONE:
+                together.append(queued)
+                continue
+            replies += await self._run_together(member.caller, together)
+            together = []
+            replies.append(await self._run_one(member, queued))
+        return replies + await self._run_together(member.caller, together)
+
+    async def _run_together(self, caller: Caller, commands: list[Queued]) -> list[bytes]:
+        """Consecutive commands that run on one shard each."""
+        indexes: dict[int, list[int]] = {}  # by shard
+        for index, queued in enumerate(commands):
+            indexes.setdefault(queued.plan.shard, []).append(index)
+        calls = [
+            (mine, self._links[shard].call(wire.execute(caller, False, [commands[index].argv for index in mine])))
+            for shard, mine in indexes.items()
+        ]
+        replies = [b""] * len(commands)
+        for mine, call in calls:
+            try:
+                answers = await call.result()
+            except CommandError as error:
+                answers = [error.line()] * len(mine)
+            for index, answer in zip(mine, answers, strict=True):
+                replies[index] = answer
+        return replies
+
+    async def _run_one(self, member: Member, queued: Queued) -> bytes:
+        """One command that main or several shards are needed for; its reply, or its error, encoded."""
+        row, argv, plan = queued
+        caller = member.caller
+        try:
+            match plan.kind:
+                case Kind.LOCAL:
+                    reply = member.run_local(row, argv)
+                    if isawaitable(reply):
+                        reply = await reply
+                    # By the caller of now: HELLO changes the protocol of its own reply.
+                    return b"" if reply is IN_A_SLOT else encode(reply, member.caller.protocol)
+                case Kind.CURSOR:
+                    return await self._scan(caller, argv)
+                case Kind.CARRY:
+                    return await self._carrier.carry(caller, row, argv, plan.positions)
+                case _:
+                    return await self._gather(caller, row, argv, plan)
+        except CommandError as error:
+            self._count_error(error)
+            return error.line()
+
+    async def _gather(self, caller: Caller, row: Command, argv: Argv, plan: Plan) -> bytes:
+        calls = [
+            (self._links[shard].call(wire.part(caller, words)), positions)
+            for shard, words, positions in parts(row, argv, plan, self._router)
+        ]
+        error = None
+        merged = []
+        for call, positions in calls:
+            try:
+                merged.append(Part(await call.result(), positions))
+            except CommandError as failure:
+                error = error or failure
+        return merge(row, merged, caller.protocol, error)
+
+    async def _scan(self, caller: Caller, argv: Argv) -> bytes:
+        scan = Scan(caller, argv, self._router.shards)
+        while not scan.take(await self._links[scan.shard].call(scan.item()).result()):
+            pass
+        return scan.reply
