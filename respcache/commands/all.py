@@ -5,22 +5,22 @@ from __future__ import annotations
 from importlib import import_module
 
 FAMILIES = (
-    "keys",
-    "key_expiry",
-    "key_scan",
-    "key_info",
-    "memory",
-    "sort",
-    "strings",
-    "lcs",
-    "bitmaps",
-    "bitfields",
-    "hashes",
-    "lists",
-    "sets",
-    "zsets",
-    "zset_ranges",
-    "zset_algebra",
+    "keys.generic",
+    "keys.expiry",
+    "keys.search",
+    "keys.object",
+    "keys.memory",
+    "keys.sort",
+    "strings.values",
+    "strings.lcs",
+    "bitmaps.bits",
+    "bitmaps.fields",
+    "hashes.fields",
+    "lists.elements",
+    "sets.members",
+    "zsets.members",
+    "zsets.ranges",
+    "zsets.algebra",
 )
 
 for _family in FAMILIES:

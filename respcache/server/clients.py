@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from respcache.commands._spec import Flag
+from respcache.commands.table import Flag
 from respcache.errors import printable
 from respcache.resp.encode import encode
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from respcache.clock import Clock
-    from respcache.commands._spec import Command
+    from respcache.commands.table import Command
     from respcache.server.session import Session
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from respcache.slots import shards_of_slots, slot_of
 
 if TYPE_CHECKING:
-    from respcache.commands._spec import Command
+    from respcache.commands.table import Command
 
 Argv = list[bytes]
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from respcache.commands._scan import DEFAULT_COUNT, parse_cursor
+from respcache.commands.scanning import DEFAULT_COUNT, parse_cursor
 from respcache.errors import CommandError
 from respcache.resp.encode import encode
 from respcache.shard import wire

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from respcache.commands._spec import Command, Reach
+from respcache.commands.table import Command, Reach
 from respcache.server.replies import Batch, Gathering, PartialRun, SplitBatch, WholeRun
 from respcache.server.router import Router, on_shard, part_of
 from respcache.server.shard_link import NOBODY, Barrier, ShardLink

@@ -16,8 +16,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 from respcache import errors
-from respcache.commands._args import Args
-from respcache.commands._spec import TABLE, Command, Flag, Reach, lookup
+from respcache.commands.args import Args
+from respcache.commands.table import TABLE, Command, Flag, Reach, lookup
 from respcache.errors import CommandError
 from respcache.logs import log, log_exception
 from respcache.resp.decode import Decoder

@@ -11,8 +11,8 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
 from respcache import errors
-from respcache.commands._args import Args
-from respcache.commands._spec import Command, Part, Reach
+from respcache.commands.args import Args
+from respcache.commands.table import Command, Part, Reach
 from respcache.errors import CommandError
 from respcache.resp.encode import encode
 from respcache.resp.types import NULL_ARRAY, Encoded, Reply

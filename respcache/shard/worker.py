@@ -6,8 +6,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from respcache import errors
-from respcache.commands._args import Args
-from respcache.commands._spec import TABLE, lookup
+from respcache.commands.args import Args
+from respcache.commands.table import TABLE, lookup
 from respcache.datatypes.types import dump_value, load_value
 from respcache.errors import CommandError
 from respcache.logs import log_exception
@@ -19,7 +19,7 @@ from respcache.store.shard import ForeignKeys
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from respcache.commands._spec import Handler
+    from respcache.commands.table import Handler
     from respcache.resp.types import Reply
     from respcache.shard.wire import Item
     from respcache.store.keyspace import Keyspace

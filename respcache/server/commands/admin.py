@@ -6,9 +6,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from respcache import REDIS_VERSION, __version__, errors
-from respcache.commands._args import parse_float
-from respcache.commands._help import help_of, help_reply
-from respcache.commands._spec import (
+from respcache.commands.args import parse_float
+from respcache.commands.table import (
     ADMIN,
     ALLOW_BUSY,
     FAST,
@@ -21,13 +20,14 @@ from respcache.commands._spec import (
     command,
     container,
 )
+from respcache.commands.table.help import help_of, help_reply
 from respcache.config.files import rewrite
 from respcache.errors import CommandError, NotAFloat, WrongSyntax, printable
 from respcache.resp.types import OK, Reply, Verbatim
 from respcache.shard import wire
 
 if TYPE_CHECKING:
-    from respcache.commands._args import Args
+    from respcache.commands.args import Args
     from respcache.server.session import Session
 
 CONFIG = ADMIN | NOSCRIPT | LOADING | STALE

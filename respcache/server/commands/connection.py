@@ -6,9 +6,8 @@ import hmac
 from typing import TYPE_CHECKING, Any
 
 from respcache import REDIS_VERSION, errors
-from respcache.commands._args import INT64_MAX, parse_int
-from respcache.commands._help import help_of
-from respcache.commands._spec import (
+from respcache.commands.args import INT64_MAX, parse_int
+from respcache.commands.table import (
     ADMIN,
     ALLOW_BUSY,
     FAST,
@@ -19,6 +18,7 @@ from respcache.commands._spec import (
     command,
     container,
 )
+from respcache.commands.table.help import help_of
 from respcache.errors import CommandError, WrongSyntax, printable
 from respcache.resp.types import OK, PONG, Reply, Status, Verbatim
 from respcache.server.clients import client_type, describe
@@ -27,7 +27,7 @@ from respcache.server.replies import IN_A_SLOT
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from respcache.commands._args import Args
+    from respcache.commands.args import Args
     from respcache.server.session import Session
 
 GREET = NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY

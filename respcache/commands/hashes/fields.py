@@ -1,0 +1,256 @@
+"""Hashes: HSET to HSCAN."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from respcache.commands.args import INT64_MAX, INT64_MIN, parse_int
+from respcache.commands.long_double import add_long_doubles, format_long_double, parse_long_double
+from respcache.commands.sampling import parse_count, random_elements
+from respcache.commands.scanning import parse_cursor, parse_options, scan_reply
+from respcache.commands.table import DENYOOM, FAST, READONLY, WRITE, Keys, command
+from respcache.datatypes.hash import Hash
+from respcache.errors import (
+    NAN_OR_INFINITY,
+    OUT_OF_RANGE,
+    OVERFLOW,
+    CommandError,
+    NotAFloat,
+    WrongSyntax,
+    wrong_arity,
+)
+from respcache.resp.types import OK, Pairs, Reply
+from respcache.store.shard import Event, Shard
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from respcache.commands.args import Args
+
+READ = "RO ACCESS"
+UPDATE = "RW UPDATE"
+INCREMENT = "RW ACCESS UPDATE"
+
+ORDER = ("nondeterministic_output_order",)
+OUTPUT = ("nondeterministic_output",)
+
+
+# -- one field, or some
+
+
+@command("HSET", arity=-4, keys=Keys(1, access=UPDATE), flags=WRITE | DENYOOM | FAST, since="2.0.0", group="hash",
+         syntax="key field value [field value ...]")  # fmt: skip
+def hset(shard: Shard, args: Args) -> Reply:
+    """Set fields of a hash, creating it if need be, and count those that are new."""
+    return _set_fields(shard, args, "hset")
+
+
+@command("HMSET", arity=-4, keys=Keys(1, access=UPDATE), flags=WRITE | DENYOOM | FAST, since="2.0.0", group="hash",
+         syntax="key field value [field value ...]")  # fmt: skip
+def hmset(shard: Shard, args: Args) -> Reply:
+    """Set fields of a hash, creating it if need be."""
+    _set_fields(shard, args, "hmset")
+    return OK
+
+
+def _set_fields(shard: Shard, args: Args, name: str) -> int:
+    key = args.next()
+    if len(args) % 2:
+        raise wrong_arity(name)
+    pairs = args.pairs()
+
+    fields = shard.obtain(key, Hash)
+    created = fields.update(pairs)
+    shard.changed(key, fields, Event.HASH, b"hset")
+    return created
+
+
+@command("HSETNX", arity=4, keys=Keys(1, access="RW INSERT"), flags=WRITE | DENYOOM | FAST, since="2.0.0",
+         group="hash", syntax="key field value")  # fmt: skip
+def hsetnx(shard: Shard, args: Args) -> Reply:
+    """Set a field of a hash that it does not have yet."""
+    key, field, value = args.next(), args.next(), args.next()
+    fields = shard.obtain(key, Hash)
+    if field in fields:
+        return 0
+    fields.update([(field, value)])
+    shard.changed(key, fields, Event.HASH, b"hset")
+    return 1
+
+
+@command("HGET", arity=3, keys=Keys(1, access=READ), flags=READONLY | FAST, since="2.0.0", group="hash",
+         syntax="key field")  # fmt: skip
+def hget(shard: Shard, args: Args) -> Reply:
+    """Return the value of a field."""
+    key, field = args.next(), args.next()
+    fields = shard.find(key, Hash)
+    return None if fields is None else fields.get(field)
+
+
+@command("HMGET", arity=-3, keys=Keys(1, access=READ), flags=READONLY | FAST, since="2.0.0", group="hash",
+         syntax="key field [field ...]")  # fmt: skip
+def hmget(shard: Shard, args: Args) -> Reply:
+    """Return the values of fields, null for those that are missing."""
+    key, wanted = args.next(), args.rest()
+    fields = shard.find(key, Hash)
+    return [None] * len(wanted) if fields is None else list(map(fields.get, wanted))
+
+
+@command("HDEL", arity=-3, keys=Keys(1, access="RW DELETE"), flags=WRITE | FAST, since="2.0.0", group="hash",
+         syntax="key field [field ...]")  # fmt: skip
+def hdel(shard: Shard, args: Args) -> Reply:
+    """Remove fields, and count those that were there."""
+    key, unwanted = args.next(), args.rest()
+    fields = shard.edit(key, Hash)
+    if fields is None:
+        return 0
+    removed = sum(map(fields.discard, unwanted))
+    if removed:
+        shard.changed(key, fields, Event.HASH, b"hdel")
+    return removed
+
+
+@command("HEXISTS", arity=3, keys=Keys(1, access="RO"), flags=READONLY | FAST, since="2.0.0", group="hash",
+         syntax="key field")  # fmt: skip
+def hexists(shard: Shard, args: Args) -> Reply:
+    """Tell whether a hash has a field."""
+    key, field = args.next(), args.next()
+    return int(field in (shard.find(key, Hash) or ()))
+
+
+@command("HSTRLEN", arity=3, keys=Keys(1, access="RO"), flags=READONLY | FAST, since="3.2.0", group="hash",
+         syntax="key field")  # fmt: skip
+def hstrlen(shard: Shard, args: Args) -> Reply:
+    """Return the length of the value of a field."""
+    key, field = args.next(), args.next()
+    fields = shard.find(key, Hash)
+    return 0 if fields is None else len(fields.get(field) or b"")
+
+
+# -- numbers
+
+
+@command("HINCRBY", arity=4, keys=Keys(1, access=INCREMENT), flags=WRITE | DENYOOM | FAST, since="2.0.0", group="hash",
+         syntax="key field increment")  # fmt: skip
+def hincrby(shard: Shard, args: Args) -> Reply:
+    """Add to the integer value of a field, which counts as 0 where it is missing."""
+    key, field, increment = args.next(), args.next(), args.int()
+
+    fields = shard.obtain(key, Hash)
+    text = fields.get(field)
+    old = 0 if text is None else parse_int(text)
+    if old is None:
+        raise CommandError("ERR hash value is not an integer")
+    value = old + increment
+    if not INT64_MIN <= value <= INT64_MAX:
+        raise CommandError(OVERFLOW)
+
+    fields.update([(field, b"%d" % value)])
+    shard.changed(key, fields, Event.HASH, b"hincrby")
+    return value
+
+
+@command("HINCRBYFLOAT", arity=4, keys=Keys(1, access=INCREMENT), flags=WRITE | DENYOOM | FAST, since="2.6.0",
+         group="hash", syntax="key field increment")  # fmt: skip
+def hincrbyfloat(shard: Shard, args: Args) -> Reply:
+    """Add to the decimal value of a field, which counts as 0 where it is missing."""
+    key, field, increment = args.next(), args.next(), parse_long_double(args.next())
+    if increment is None:
+        raise NotAFloat
+    if isinstance(increment, str):
+        raise CommandError("ERR value is NaN or Infinity")
+
+    fields = shard.obtain(key, Hash)
+    value = format_long_double(_increased(fields.get(field), increment))
+    fields.update([(field, value)])
+    shard.changed(key, fields, Event.HASH, b"hincrbyfloat")
+    return value
+
+
+def _increased(text: bytes | None, increment: Fraction) -> Fraction:
+    old = parse_long_double(b"0" if text is None else text)
+    if old is None:
+        raise CommandError("ERR hash value is not a float")
+    value = None if isinstance(old, str) else add_long_doubles(old, increment)
+    if value is None:
+        raise CommandError(NAN_OR_INFINITY)
+    return value
+
+
+# -- the whole hash
+
+
+@command("HLEN", arity=2, keys=Keys(1, access="RO"), flags=READONLY | FAST, since="2.0.0", group="hash", syntax="key")
+def hlen(shard: Shard, args: Args) -> Reply:
+    """Return the number of fields."""
+    return len(shard.find(args.next(), Hash) or ())
+
+
+@command("HGETALL", arity=2, keys=Keys(1, access=READ), flags=READONLY, since="2.0.0", group="hash", syntax="key",
+         tips=ORDER)  # fmt: skip
+def hgetall(shard: Shard, args: Args) -> Reply:
+    """Return all fields with their values."""
+    fields = shard.find(args.next(), Hash)
+    return {} if fields is None else dict(fields.items())
+
+
+@command("HKEYS", arity=2, keys=Keys(1, access=READ), flags=READONLY, since="2.0.0", group="hash", syntax="key",
+         tips=ORDER)  # fmt: skip
+def hkeys(shard: Shard, args: Args) -> Reply:
+    """Return all fields."""
+    return list(shard.find(args.next(), Hash) or ())
+
+
+@command("HVALS", arity=2, keys=Keys(1, access=READ), flags=READONLY, since="2.0.0", group="hash", syntax="key",
+         tips=ORDER)  # fmt: skip
+def hvals(shard: Shard, args: Args) -> Reply:
+    """Return all values."""
+    fields = shard.find(args.next(), Hash)
+    return [] if fields is None else list(fields.values())
+
+
+@command("HRANDFIELD", arity=-2, keys=Keys(1, access=READ), flags=READONLY, since="6.2.0", group="hash",
+         syntax="key [count [WITHVALUES]]", tips=OUTPUT)  # fmt: skip
+def hrandfield(shard: Shard, args: Args) -> Reply:
+    """Return a random field, `count` different ones, or -`count` that may come again."""
+    key = args.next()
+    if not len(args):
+        fields = shard.find(key, Hash)
+        return None if fields is None else fields.choices(shard.random, 1)[0]
+    count = parse_count(args)
+    with_values = bool(len(args))
+    if with_values:
+        if not args.flag(b"WITHVALUES"):
+            raise WrongSyntax
+        args.end()
+        if abs(count) > INT64_MAX // 2:
+            raise CommandError(OUT_OF_RANGE)
+
+    fields = shard.find(key, Hash)
+    if fields is None:
+        return Pairs() if with_values else []
+    chosen = random_elements(fields, shard.random, count)
+    return Pairs((field, fields.get(field)) for field in chosen) if with_values else chosen
+
+
+@command("HSCAN", arity=-3, keys=Keys(1, access=READ), flags=READONLY, since="2.8.0", group="hash",
+         syntax="key cursor [MATCH pattern] [COUNT count]", tips=OUTPUT)  # fmt: skip
+def hscan(shard: Shard, args: Args) -> Reply:
+    """Iterate over the fields and values of a hash.
+
+    NOVALUES, which leaves out the values, is not in Redis 7.2; it came with 7.4, and programs use it.
+    """
+    key, cursor = args.next(), parse_cursor(args.next())
+    fields = shard.find(key, Hash)
+    if fields is None:
+        return scan_reply(0, [])
+    options = parse_options(args, allow_no_values=True)
+
+    cursor, found = fields.scan(cursor, options.count)
+    matches = options.match
+    if matches is not None:
+        found = [field for field in found if matches(field)]
+    if options.no_values:
+        return scan_reply(cursor, found)
+    return scan_reply(cursor, list(chain.from_iterable((field, fields.get(field)) for field in found)))

@@ -1,0 +1,82 @@
+"""Commands that find keys: KEYS, SCAN, RANDOMKEY. They go to all shards, or, SCAN, to one after the other."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING
+
+from respcache.commands.scanning import parse_cursor, parse_options, scan_reply
+from respcache.commands.table import READONLY, Part, Reach, command, concatenated
+from respcache.datatypes.types import type_name
+from respcache.glob import compile_glob
+from respcache.resp.types import Reply
+
+if TYPE_CHECKING:
+    from respcache.commands.args import Args
+    from respcache.store.shard import Shard
+
+KEYSPACE = ("keyspace",)
+
+# Which shard's key RANDOMKEY answers with is decided in the main process, where there is no shard to ask for chance.
+_random = Random()
+# How often RANDOMKEY tries to find a key that has not expired while none can be removed; as in Redis.
+_TRIES = 100
+
+
+@command("KEYS", arity=2, reach=Reach.ALL, gather=concatenated, flags=READONLY, since="1.0.0", group="generic",
+         syntax="pattern", categories=("keyspace", "dangerous"),
+         tips=("request_policy:all_shards", "nondeterministic_output_order"))  # fmt: skip
+def keys(shard: Shard, args: Args) -> Reply:
+    """Return the names of all keys that match a pattern."""
+    pattern = args.next()
+    # "*" is no pattern at all, not even one that the empty name fails.
+    names = shard.db.members if pattern == b"*" else filter(compile_glob(pattern), shard.db.members)
+
+    deadlines = shard.db.deadlines
+    if not deadlines:
+        return list(names)
+    return [name for name in names if deadlines.get(name, shard.now) >= shard.now]
+
+
+@command("SCAN", arity=-2, reach=Reach.CURSOR, flags=READONLY, since="2.8.0", group="generic",
+         syntax="cursor [MATCH pattern] [COUNT count] [TYPE type]", categories=KEYSPACE,
+         tips=("nondeterministic_output", "request_policy:special", "response_policy:special"))  # fmt: skip
+def scan(shard: Shard, args: Args) -> Reply:
+    """Return some of the names of the keys, and a cursor to go on with."""
+    cursor, options = parse_cursor(args.next()), parse_options(args, allow_type=True)
+
+    cursor, names = shard.db.scan(cursor, options.count)
+    if options.match is not None:
+        names = [name for name in names if options.match(name)]
+    # Looking removes keys whose time is over. Only keys that this walk has passed move for it.
+    found = [(name, value) for name in names if (value := shard.peek(name)) is not None]
+    if options.type is not None:
+        # A type that does not exist matches nothing, and is no error (before Redis 8).
+        wanted = options.type.lower()
+        found = [(name, value) for name, value in found if type_name(value) == wanted]
+    return scan_reply(cursor, [name for name, _ in found])
+
+
+def _choose(parts: list[Part]) -> Reply:
+    """Of the keys that the shards have chosen, one; a shard counts as much as it has keys."""
+    counted = [part.reply for part in parts if part.reply[1] is not None]
+    if not counted:
+        return None
+    chosen: bytes
+    (chosen,) = _random.choices([key for _, key in counted], [count for count, _ in counted])
+    return chosen
+
+
+@command("RANDOMKEY", arity=1, reach=Reach.ALL, gather=_choose, flags=READONLY, since="1.0.0", group="generic",
+         categories=KEYSPACE,
+         tips=("request_policy:all_shards", "response_policy:special", "nondeterministic_output"))  # fmt: skip
+def randomkey(shard: Shard, args: Args) -> Reply:
+    """Return the name of a random key."""
+    tries = _TRIES
+    while len(shard.db):
+        key = shard.db.choice(shard.random)
+        # A key whose time is over goes when it is looked at, and the next try is closer; not so during CLIENT PAUSE.
+        if shard.peek(key) is not None or (shard.expiry_paused and not tries):
+            return [len(shard.db), key]
+        tries -= 1
+    return [0, None]
