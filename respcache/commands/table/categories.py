@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from respcache.commands.table import Flag
+from respcache.commands.table.spec import Flag
 
 if TYPE_CHECKING:
-    from respcache.commands.table import Command
+    from respcache.commands.table.spec import Command
 
 _OF_GROUP = {
     "string": "string",

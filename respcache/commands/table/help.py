@@ -5,14 +5,14 @@ from __future__ import annotations
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from respcache.commands.table import TABLE
+from respcache.commands.table.spec import TABLE
 from respcache.commands.table.syntax import Argument, parse_syntax
 from respcache.resp.types import Reply, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from respcache.commands.table import Command
+    from respcache.commands.table.spec import Command
 
 _INDENT = "    "
 _WIDTH = 80
