@@ -7,6 +7,7 @@ from importlib import import_module
 FAMILIES = (
     "keys.generic",
     "keys.expiry",
+    "keys.databases",
     "keys.search",
     "keys.object",
     "keys.memory",

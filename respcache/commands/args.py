@@ -20,6 +20,7 @@ from respcache.errors import (
 
 Integer = int  # the class below has a method of the name `int`
 
+INT32_MIN, INT32_MAX = -(1 << 31), (1 << 31) - 1
 INT64_MIN, INT64_MAX = -(1 << 63), (1 << 63) - 1
 
 # What C's strtod takes, less hexadecimal: Python's float() also takes "1_000" and blanks around the number.

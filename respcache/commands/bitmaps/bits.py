@@ -10,10 +10,12 @@ from operator import and_, or_, xor
 from typing import NamedTuple
 
 from respcache.commands.args import Args, parse_int
-from respcache.commands.table import DENYOOM, FAST, READONLY, WRITE, Keys, command
+from respcache.commands.table import DENYOOM, FAST, MODIFY, OVERWRITE, READ, READONLY, WRITE, family
 from respcache.errors import CommandError, WrongSyntax, WrongType
 from respcache.resp.types import Reply
 from respcache.store.shard import Event, Shard
+
+command = family("bitmap")
 
 BAD_OFFSET = "ERR bit offset is not an integer or out of range"
 
@@ -37,8 +39,7 @@ def writable(value: bytes | bytearray | None, size: int) -> bytearray:
     return buffer
 
 
-@command("SETBIT", arity=4, keys=Keys(1, access="RW ACCESS UPDATE"), flags=WRITE | DENYOOM, since="2.2.0",
-         group="bitmap", syntax="key offset value")  # fmt: skip
+@command("SETBIT", "key offset value", arity=4, keys=MODIFY, flags=WRITE | DENYOOM, since="2.2.0")
 def setbit(shard: Shard, args: Args) -> Reply:
     """Set a bit to 0 or 1, growing the string where needed; return what the bit was."""
     key, offset = args.next(), bit_offset(shard, args.next())
@@ -57,8 +58,7 @@ def setbit(shard: Shard, args: Args) -> Reply:
     return old
 
 
-@command("GETBIT", arity=3, keys=Keys(1, access="RO ACCESS"), flags=READONLY | FAST, since="2.2.0", group="bitmap",
-         syntax="key offset")  # fmt: skip
+@command("GETBIT", "key offset", arity=3, keys=READ, flags=READONLY | FAST, since="2.2.0")
 def getbit(shard: Shard, args: Args) -> Reply:
     """Return a bit; behind the end of the string all are 0."""
     key, offset = args.next(), bit_offset(shard, args.next())
@@ -96,8 +96,7 @@ def _take_unit(args: Args) -> int:
     return unit
 
 
-@command("BITCOUNT", arity=-2, keys=Keys(1, access="RO ACCESS"), flags=READONLY, since="2.6.0", group="bitmap",
-         syntax="key [start end [BYTE | BIT]]")  # fmt: skip
+@command("BITCOUNT", "key [start end [BYTE | BIT]]", arity=-2, keys=READ, flags=READONLY, since="2.6.0")
 def bitcount(shard: Shard, args: Args) -> Reply:
     """Count the bits that are 1, of the whole string or of a range."""
     key = args.next()
@@ -126,8 +125,7 @@ def _bits(value: bytes | bytearray, first: int, last: int) -> int:
     return number >> spare << spare
 
 
-@command("BITPOS", arity=-3, keys=Keys(1, access="RO ACCESS"), flags=READONLY, since="2.8.7", group="bitmap",
-         syntax="key bit [start [end [BYTE | BIT]]]")  # fmt: skip
+@command("BITPOS", "key bit [start [end [BYTE | BIT]]]", arity=-3, keys=READ, flags=READONLY, since="2.8.7")
 def bitpos(shard: Shard, args: Args) -> Reply:
     """Return the position of the first bit that is 0 or 1, in the whole string or in a range."""
     key = args.next()
@@ -174,9 +172,14 @@ def _first_bit(value: bytes | bytearray, first: int, last: int, bit: int) -> int
 _OPERATIONS = {b"AND": and_, b"OR": or_, b"XOR": xor}
 
 
-@command("BITOP", arity=-4, keys=(Keys(2, access="OW UPDATE"), Keys(3, -1, access="RO ACCESS")),
-         flags=WRITE | DENYOOM, since="2.6.0", group="bitmap",
-         syntax="<AND | OR | XOR | NOT> destkey key [key ...]")  # fmt: skip
+@command(
+    "BITOP",
+    "<AND | OR | XOR | NOT> destkey key [key ...]",
+    arity=-4,
+    keys=(OVERWRITE.at(2), READ.at(3, -1)),
+    flags=WRITE | DENYOOM,
+    since="2.6.0",
+)
 def bitop(shard: Shard, args: Args) -> Reply:
     """Combine strings bit by bit, store the result, and return its length. Short strings count as filled with 0."""
     operation, destination, keys = args.option(), args.next(), args.rest()

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from respcache.commands.bitmaps.bits import bit_offset, writable
-from respcache.commands.table import DENYOOM, FAST, READONLY, WRITE, Keys, command
+from respcache.commands.table import DENYOOM, FAST, READ, READONLY, WRITE, Keys, family
 from respcache.errors import CommandError, WrongSyntax
 from respcache.resp.types import Reply
 from respcache.store.shard import Event, Shard
 
 if TYPE_CHECKING:
     from respcache.commands.args import Args
+
+command = family("bitmap")
 
 _BAD_TYPE = "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is."
 _OVERFLOWS = (b"WRAP", b"SAT", b"FAIL")
@@ -57,11 +59,16 @@ class _Step(NamedTuple):
     overflow: bytes
 
 
-@command("BITFIELD", arity=-2, keys=Keys(1, access="RW ACCESS UPDATE VARIABLE_FLAGS"), flags=WRITE | DENYOOM,
-         since="3.2.0", group="bitmap",
-         syntax="key [GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] <SET encoding offset value | "
-         "INCRBY encoding offset increment> [GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] "
-         "<SET encoding offset value | INCRBY encoding offset increment> ...]]")  # fmt: skip
+@command(
+    "BITFIELD",
+    "key [GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] <SET encoding offset value | "
+    "INCRBY encoding offset increment> [GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] "
+    "<SET encoding offset value | INCRBY encoding offset increment> ...]]",
+    arity=-2,
+    keys=Keys(1, access="RW ACCESS UPDATE VARIABLE_FLAGS"),
+    flags=WRITE | DENYOOM,
+    since="3.2.0",
+)
 def bitfield(shard: Shard, args: Args) -> Reply:
     """Read, set and increase integers of any width inside a string, one after the other."""
     key, steps = args.next(), _steps(shard, args)
@@ -96,8 +103,14 @@ def bitfield(shard: Shard, args: Args) -> Reply:
     return replies
 
 
-@command("BITFIELD_RO", arity=-2, keys=Keys(1, access="RO ACCESS"), flags=READONLY | FAST, since="6.0.0",
-         group="bitmap", syntax="key [GET encoding offset [GET encoding offset ...]]")  # fmt: skip
+@command(
+    "BITFIELD_RO",
+    "key [GET encoding offset [GET encoding offset ...]]",
+    arity=-2,
+    keys=READ,
+    flags=READONLY | FAST,
+    since="6.0.0",
+)
 def bitfield_ro(shard: Shard, args: Args) -> Reply:
     """Read integers of any width inside a string."""
     key, steps = args.next(), _steps(shard, args)

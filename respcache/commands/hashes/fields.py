@@ -9,7 +9,20 @@ from respcache.commands.args import INT64_MAX, INT64_MIN, parse_int
 from respcache.commands.long_double import add_long_doubles, format_long_double, parse_long_double
 from respcache.commands.sampling import parse_count, random_elements
 from respcache.commands.scanning import parse_cursor, parse_options, scan_reply
-from respcache.commands.table import DENYOOM, FAST, READONLY, WRITE, Keys, command
+from respcache.commands.table import (
+    DELETE,
+    DENYOOM,
+    EXAMINE,
+    FAST,
+    INSERT,
+    MODIFY,
+    READ,
+    READONLY,
+    UPDATE,
+    WRITE,
+    family,
+)
+from respcache.commands.table.tips import RANDOM_ORDER, RANDOM_OUTPUT
 from respcache.datatypes.hash import Hash
 from respcache.errors import (
     NAN_OR_INFINITY,
@@ -28,26 +41,23 @@ if TYPE_CHECKING:
 
     from respcache.commands.args import Args
 
-READ = "RO ACCESS"
-UPDATE = "RW UPDATE"
-INCREMENT = "RW ACCESS UPDATE"
-
-ORDER = ("nondeterministic_output_order",)
-OUTPUT = ("nondeterministic_output",)
+command = family("hash")
 
 
 # -- one field, or some
 
 
-@command("HSET", arity=-4, keys=Keys(1, access=UPDATE), flags=WRITE | DENYOOM | FAST, since="2.0.0", group="hash",
-         syntax="key field value [field value ...]")  # fmt: skip
+@command(
+    "HSET", "key field value [field value ...]", arity=-4, keys=UPDATE, flags=WRITE | DENYOOM | FAST, since="2.0.0"
+)
 def hset(shard: Shard, args: Args) -> Reply:
     """Set fields of a hash, creating it if need be, and count those that are new."""
     return _set_fields(shard, args, "hset")
 
 
-@command("HMSET", arity=-4, keys=Keys(1, access=UPDATE), flags=WRITE | DENYOOM | FAST, since="2.0.0", group="hash",
-         syntax="key field value [field value ...]")  # fmt: skip
+@command(
+    "HMSET", "key field value [field value ...]", arity=-4, keys=UPDATE, flags=WRITE | DENYOOM | FAST, since="2.0.0"
+)
 def hmset(shard: Shard, args: Args) -> Reply:
     """Set fields of a hash, creating it if need be."""
     _set_fields(shard, args, "hmset")
@@ -66,8 +76,7 @@ def _set_fields(shard: Shard, args: Args, name: str) -> int:
     return created
 
 
-@command("HSETNX", arity=4, keys=Keys(1, access="RW INSERT"), flags=WRITE | DENYOOM | FAST, since="2.0.0",
-         group="hash", syntax="key field value")  # fmt: skip
+@command("HSETNX", "key field value", arity=4, keys=INSERT, flags=WRITE | DENYOOM | FAST, since="2.0.0")
 def hsetnx(shard: Shard, args: Args) -> Reply:
     """Set a field of a hash that it does not have yet."""
     key, field, value = args.next(), args.next(), args.next()
@@ -79,8 +88,7 @@ def hsetnx(shard: Shard, args: Args) -> Reply:
     return 1
 
 
-@command("HGET", arity=3, keys=Keys(1, access=READ), flags=READONLY | FAST, since="2.0.0", group="hash",
-         syntax="key field")  # fmt: skip
+@command("HGET", "key field", arity=3, keys=READ, flags=READONLY | FAST, since="2.0.0")
 def hget(shard: Shard, args: Args) -> Reply:
     """Return the value of a field."""
     key, field = args.next(), args.next()
@@ -88,8 +96,7 @@ def hget(shard: Shard, args: Args) -> Reply:
     return None if fields is None else fields.get(field)
 
 
-@command("HMGET", arity=-3, keys=Keys(1, access=READ), flags=READONLY | FAST, since="2.0.0", group="hash",
-         syntax="key field [field ...]")  # fmt: skip
+@command("HMGET", "key field [field ...]", arity=-3, keys=READ, flags=READONLY | FAST, since="2.0.0")
 def hmget(shard: Shard, args: Args) -> Reply:
     """Return the values of fields, null for those that are missing."""
     key, wanted = args.next(), args.rest()
@@ -97,8 +104,7 @@ def hmget(shard: Shard, args: Args) -> Reply:
     return [None] * len(wanted) if fields is None else list(map(fields.get, wanted))
 
 
-@command("HDEL", arity=-3, keys=Keys(1, access="RW DELETE"), flags=WRITE | FAST, since="2.0.0", group="hash",
-         syntax="key field [field ...]")  # fmt: skip
+@command("HDEL", "key field [field ...]", arity=-3, keys=DELETE, flags=WRITE | FAST, since="2.0.0")
 def hdel(shard: Shard, args: Args) -> Reply:
     """Remove fields, and count those that were there."""
     key, unwanted = args.next(), args.rest()
@@ -111,16 +117,14 @@ def hdel(shard: Shard, args: Args) -> Reply:
     return removed
 
 
-@command("HEXISTS", arity=3, keys=Keys(1, access="RO"), flags=READONLY | FAST, since="2.0.0", group="hash",
-         syntax="key field")  # fmt: skip
+@command("HEXISTS", "key field", arity=3, keys=EXAMINE, flags=READONLY | FAST, since="2.0.0")
 def hexists(shard: Shard, args: Args) -> Reply:
     """Tell whether a hash has a field."""
     key, field = args.next(), args.next()
     return int(field in (shard.find(key, Hash) or ()))
 
 
-@command("HSTRLEN", arity=3, keys=Keys(1, access="RO"), flags=READONLY | FAST, since="3.2.0", group="hash",
-         syntax="key field")  # fmt: skip
+@command("HSTRLEN", "key field", arity=3, keys=EXAMINE, flags=READONLY | FAST, since="3.2.0")
 def hstrlen(shard: Shard, args: Args) -> Reply:
     """Return the length of the value of a field."""
     key, field = args.next(), args.next()
@@ -131,8 +135,7 @@ def hstrlen(shard: Shard, args: Args) -> Reply:
 # -- numbers
 
 
-@command("HINCRBY", arity=4, keys=Keys(1, access=INCREMENT), flags=WRITE | DENYOOM | FAST, since="2.0.0", group="hash",
-         syntax="key field increment")  # fmt: skip
+@command("HINCRBY", "key field increment", arity=4, keys=MODIFY, flags=WRITE | DENYOOM | FAST, since="2.0.0")
 def hincrby(shard: Shard, args: Args) -> Reply:
     """Add to the integer value of a field, which counts as 0 where it is missing."""
     key, field, increment = args.next(), args.next(), args.int()
@@ -151,8 +154,7 @@ def hincrby(shard: Shard, args: Args) -> Reply:
     return value
 
 
-@command("HINCRBYFLOAT", arity=4, keys=Keys(1, access=INCREMENT), flags=WRITE | DENYOOM | FAST, since="2.6.0",
-         group="hash", syntax="key field increment")  # fmt: skip
+@command("HINCRBYFLOAT", "key field increment", arity=4, keys=MODIFY, flags=WRITE | DENYOOM | FAST, since="2.6.0")
 def hincrbyfloat(shard: Shard, args: Args) -> Reply:
     """Add to the decimal value of a field, which counts as 0 where it is missing."""
     key, field, increment = args.next(), args.next(), parse_long_double(args.next())
@@ -181,37 +183,35 @@ def _increased(text: bytes | None, increment: Fraction) -> Fraction:
 # -- the whole hash
 
 
-@command("HLEN", arity=2, keys=Keys(1, access="RO"), flags=READONLY | FAST, since="2.0.0", group="hash", syntax="key")
+@command("HLEN", "key", arity=2, keys=EXAMINE, flags=READONLY | FAST, since="2.0.0")
 def hlen(shard: Shard, args: Args) -> Reply:
     """Return the number of fields."""
     return len(shard.find(args.next(), Hash) or ())
 
 
-@command("HGETALL", arity=2, keys=Keys(1, access=READ), flags=READONLY, since="2.0.0", group="hash", syntax="key",
-         tips=ORDER)  # fmt: skip
+@command("HGETALL", "key", arity=2, keys=READ, flags=READONLY, since="2.0.0", tips=RANDOM_ORDER)
 def hgetall(shard: Shard, args: Args) -> Reply:
     """Return all fields with their values."""
     fields = shard.find(args.next(), Hash)
     return {} if fields is None else dict(fields.items())
 
 
-@command("HKEYS", arity=2, keys=Keys(1, access=READ), flags=READONLY, since="2.0.0", group="hash", syntax="key",
-         tips=ORDER)  # fmt: skip
+@command("HKEYS", "key", arity=2, keys=READ, flags=READONLY, since="2.0.0", tips=RANDOM_ORDER)
 def hkeys(shard: Shard, args: Args) -> Reply:
     """Return all fields."""
     return list(shard.find(args.next(), Hash) or ())
 
 
-@command("HVALS", arity=2, keys=Keys(1, access=READ), flags=READONLY, since="2.0.0", group="hash", syntax="key",
-         tips=ORDER)  # fmt: skip
+@command("HVALS", "key", arity=2, keys=READ, flags=READONLY, since="2.0.0", tips=RANDOM_ORDER)
 def hvals(shard: Shard, args: Args) -> Reply:
     """Return all values."""
     fields = shard.find(args.next(), Hash)
     return [] if fields is None else list(fields.values())
 
 
-@command("HRANDFIELD", arity=-2, keys=Keys(1, access=READ), flags=READONLY, since="6.2.0", group="hash",
-         syntax="key [count [WITHVALUES]]", tips=OUTPUT)  # fmt: skip
+@command(
+    "HRANDFIELD", "key [count [WITHVALUES]]", arity=-2, keys=READ, flags=READONLY, since="6.2.0", tips=RANDOM_OUTPUT
+)
 def hrandfield(shard: Shard, args: Args) -> Reply:
     """Return a random field, `count` different ones, or -`count` that may come again."""
     key = args.next()
@@ -234,8 +234,15 @@ def hrandfield(shard: Shard, args: Args) -> Reply:
     return Pairs((field, fields.get(field)) for field in chosen) if with_values else chosen
 
 
-@command("HSCAN", arity=-3, keys=Keys(1, access=READ), flags=READONLY, since="2.8.0", group="hash",
-         syntax="key cursor [MATCH pattern] [COUNT count]", tips=OUTPUT)  # fmt: skip
+@command(
+    "HSCAN",
+    "key cursor [MATCH pattern] [COUNT count]",
+    arity=-3,
+    keys=READ,
+    flags=READONLY,
+    since="2.8.0",
+    tips=RANDOM_OUTPUT,
+)
 def hscan(shard: Shard, args: Args) -> Reply:
     """Iterate over the fields and values of a hash.
 

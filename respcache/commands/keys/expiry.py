@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from respcache.commands.args import INT64_MAX, INT64_MIN, parse_int
-from respcache.commands.table import FAST, READONLY, WRITE, Keys, command
+from respcache.commands.table import FAST, READ, READONLY, UPDATE, WRITE, family
+from respcache.commands.table.tips import RANDOM_OUTPUT
 from respcache.errors import CommandError, NotAnInteger, printable
 from respcache.resp.types import Reply
 from respcache.store.shard import Event, Shard
@@ -19,33 +20,39 @@ if TYPE_CHECKING:
 
     from respcache.commands.args import Args
 
-KEYSPACE = ("keyspace",)
+command = family("generic")
+
 SECONDS, MILLISECONDS = 1000, 1
 
 
-@command("EXPIRE", arity=-3, keys=Keys(1, access="RW UPDATE"), flags=WRITE | FAST, since="1.0.0", group="generic",
-         syntax="key seconds [NX | XX | GT | LT]", categories=KEYSPACE)  # fmt: skip
+@command("EXPIRE", "key seconds [NX | XX | GT | LT]", arity=-3, keys=UPDATE, flags=WRITE | FAST, since="1.0.0")
 def expire(shard: Shard, args: Args) -> Reply:
     """Let a key expire in so many seconds."""
     return _expire(shard, args, "expire", SECONDS, shard.now)
 
 
-@command("PEXPIRE", arity=-3, keys=Keys(1, access="RW UPDATE"), flags=WRITE | FAST, since="2.6.0", group="generic",
-         syntax="key milliseconds [NX | XX | GT | LT]", categories=KEYSPACE)  # fmt: skip
+@command("PEXPIRE", "key milliseconds [NX | XX | GT | LT]", arity=-3, keys=UPDATE, flags=WRITE | FAST, since="2.6.0")
 def pexpire(shard: Shard, args: Args) -> Reply:
     """Let a key expire in so many milliseconds."""
     return _expire(shard, args, "pexpire", MILLISECONDS, shard.now)
 
 
-@command("EXPIREAT", arity=-3, keys=Keys(1, access="RW UPDATE"), flags=WRITE | FAST, since="1.2.0", group="generic",
-         syntax="key unix-time-seconds [NX | XX | GT | LT]", categories=KEYSPACE)  # fmt: skip
+@command(
+    "EXPIREAT", "key unix-time-seconds [NX | XX | GT | LT]", arity=-3, keys=UPDATE, flags=WRITE | FAST, since="1.2.0"
+)
 def expireat(shard: Shard, args: Args) -> Reply:
     """Let a key expire at a time given in seconds since the epoch."""
     return _expire(shard, args, "expireat", SECONDS, 0)
 
 
-@command("PEXPIREAT", arity=-3, keys=Keys(1, access="RW UPDATE"), flags=WRITE | FAST, since="2.6.0", group="generic",
-         syntax="key unix-time-milliseconds [NX | XX | GT | LT]", categories=KEYSPACE)  # fmt: skip
+@command(
+    "PEXPIREAT",
+    "key unix-time-milliseconds [NX | XX | GT | LT]",
+    arity=-3,
+    keys=UPDATE,
+    flags=WRITE | FAST,
+    since="2.6.0",
+)
 def pexpireat(shard: Shard, args: Args) -> Reply:
     """Let a key expire at a time given in milliseconds since the epoch."""
     return _expire(shard, args, "pexpireat", MILLISECONDS, 0)
@@ -101,8 +108,7 @@ def _allowed(conditions: set[bytes], current: int | None, deadline: int) -> bool
     )
 
 
-@command("PERSIST", arity=2, keys=Keys(1, access="RW UPDATE"), flags=WRITE | FAST, since="2.2.0", group="generic",
-         syntax="key", categories=KEYSPACE)  # fmt: skip
+@command("PERSIST", "key", arity=2, keys=UPDATE, flags=WRITE | FAST, since="2.2.0")
 def persist(shard: Shard, args: Args) -> Reply:
     """Let a key stay for good."""
     key = args.next()
@@ -113,29 +119,25 @@ def persist(shard: Shard, args: Args) -> Reply:
     return 1
 
 
-@command("TTL", arity=2, keys=Keys(1, access="RO ACCESS"), flags=READONLY | FAST, since="1.0.0", group="generic",
-         syntax="key", categories=KEYSPACE, tips=("nondeterministic_output",))  # fmt: skip
+@command("TTL", "key", arity=2, keys=READ, flags=READONLY | FAST, since="1.0.0", tips=RANDOM_OUTPUT)
 def ttl(shard: Shard, args: Args) -> Reply:
     """Return in how many seconds a key expires."""
     return _time_left(shard, args.next(), SECONDS, shard.now)
 
 
-@command("PTTL", arity=2, keys=Keys(1, access="RO ACCESS"), flags=READONLY | FAST, since="2.6.0", group="generic",
-         syntax="key", categories=KEYSPACE, tips=("nondeterministic_output",))  # fmt: skip
+@command("PTTL", "key", arity=2, keys=READ, flags=READONLY | FAST, since="2.6.0", tips=RANDOM_OUTPUT)
 def pttl(shard: Shard, args: Args) -> Reply:
     """Return in how many milliseconds a key expires."""
     return _time_left(shard, args.next(), MILLISECONDS, shard.now)
 
 
-@command("EXPIRETIME", arity=2, keys=Keys(1, access="RO ACCESS"), flags=READONLY | FAST, since="7.0.0",
-         group="generic", syntax="key", categories=KEYSPACE)  # fmt: skip
+@command("EXPIRETIME", "key", arity=2, keys=READ, flags=READONLY | FAST, since="7.0.0")
 def expiretime(shard: Shard, args: Args) -> Reply:
     """Return when a key expires, in seconds since the epoch."""
     return _time_left(shard, args.next(), SECONDS, 0)
 
 
-@command("PEXPIRETIME", arity=2, keys=Keys(1, access="RO ACCESS"), flags=READONLY | FAST, since="7.0.0",
-         group="generic", syntax="key", categories=KEYSPACE)  # fmt: skip
+@command("PEXPIRETIME", "key", arity=2, keys=READ, flags=READONLY | FAST, since="7.0.0")
 def pexpiretime(shard: Shard, args: Args) -> Reply:
     """Return when a key expires, in milliseconds since the epoch."""
     return _time_left(shard, args.next(), MILLISECONDS, 0)

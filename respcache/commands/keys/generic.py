@@ -1,13 +1,28 @@
 """Keys as a whole: whether they exist, their types, and how they are removed, renamed, copied and moved.
 
-Deadlines are in `key_expiry`, what iterates over keys in `key_scan`, and what tells about one key in `key_info`.
+See `expiry` for deadlines, `search` for iterating over keys, `object` for what is known about one key.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from respcache.commands.table import DENYOOM, FAST, READONLY, WRITE, Keys, Reach, all_succeeded, command, total
+from respcache.commands.args import INT32_MAX, INT32_MIN
+from respcache.commands.table import (
+    DENYOOM,
+    EXAMINE,
+    FAST,
+    MODIFY,
+    OVERWRITE,
+    READ,
+    READONLY,
+    TAKE,
+    WRITE,
+    Keys,
+    family,
+    total,
+)
+from respcache.commands.table.tips import SUMMED_BY_SHARD
 from respcache.datatypes.types import copy_value, type_name
 from respcache.errors import DB_OUT_OF_RANGE, NO_SUCH_KEY, NOT_AN_INT32, SAME_OBJECT, CommandError, WrongSyntax
 from respcache.resp.types import OK, Reply, Status
@@ -18,38 +33,60 @@ if TYPE_CHECKING:
 
     from respcache.commands.args import Args
 
-KEYSPACE = ("keyspace",)
-SUMMED = ("request_policy:multi_shard", "response_policy:agg_sum")
+command = family("generic")
 
-INT32_MIN, INT32_MAX = -(1 << 31), (1 << 31) - 1
+REMOVED, EXAMINED = Keys(1, -1, access="RM DELETE"), EXAMINE.at(1, -1)
 
 
 # -- any number of keys
 
 
-@command("DEL", arity=-2, keys=Keys(1, -1, access="RM DELETE"), gather=total, flags=WRITE, since="1.0.0",
-         group="generic", syntax="key [key ...]", categories=KEYSPACE, tips=SUMMED)  # fmt: skip
+@command("DEL", "key [key ...]", arity=-2, keys=REMOVED, gather=total, flags=WRITE, since="1.0.0", tips=SUMMED_BY_SHARD)
 def del_(shard: Shard, args: Args) -> Reply:
     """Delete keys."""
     return sum(map(shard.delete, args.rest()))
 
 
-@command("UNLINK", arity=-2, keys=Keys(1, -1, access="RM DELETE"), gather=total, flags=WRITE | FAST, since="4.0.0",
-         group="generic", syntax="key [key ...]", categories=KEYSPACE, tips=SUMMED)  # fmt: skip
+@command(
+    "UNLINK",
+    "key [key ...]",
+    arity=-2,
+    keys=REMOVED,
+    gather=total,
+    flags=WRITE | FAST,
+    since="4.0.0",
+    tips=SUMMED_BY_SHARD,
+)
 def unlink(shard: Shard, args: Args) -> Reply:
     """Delete keys; their memory may be reclaimed later."""
     return sum(map(shard.delete, args.rest()))
 
 
-@command("EXISTS", arity=-2, keys=Keys(1, -1, access="RO"), gather=total, flags=READONLY | FAST, since="1.0.0",
-         group="generic", syntax="key [key ...]", categories=KEYSPACE, tips=SUMMED)  # fmt: skip
+@command(
+    "EXISTS",
+    "key [key ...]",
+    arity=-2,
+    keys=EXAMINED,
+    gather=total,
+    flags=READONLY | FAST,
+    since="1.0.0",
+    tips=SUMMED_BY_SHARD,
+)
 def exists(shard: Shard, args: Args) -> Reply:
     """Count the keys that exist, each as often as it is named."""
     return sum(shard.look_untouched(key) is not None for key in args.rest())
 
 
-@command("TOUCH", arity=-2, keys=Keys(1, -1, access="RO"), gather=total, flags=READONLY | FAST, since="3.2.1",
-         group="generic", syntax="key [key ...]", categories=KEYSPACE, tips=SUMMED)  # fmt: skip
+@command(
+    "TOUCH",
+    "key [key ...]",
+    arity=-2,
+    keys=EXAMINED,
+    gather=total,
+    flags=READONLY | FAST,
+    since="3.2.1",
+    tips=SUMMED_BY_SHARD,
+)
 def touch(shard: Shard, args: Args) -> Reply:
     """Set the access time of keys, and count those that exist."""
     # Of all commands, this one touches even for a client that asked for CLIENT NO-TOUCH.
@@ -59,8 +96,7 @@ def touch(shard: Shard, args: Args) -> Reply:
     return found
 
 
-@command("TYPE", arity=2, keys=Keys(1, access="RO"), flags=READONLY | FAST, since="1.0.0", group="generic",
-         syntax="key", categories=KEYSPACE)  # fmt: skip
+@command("TYPE", "key", arity=2, keys=EXAMINE, flags=READONLY | FAST, since="1.0.0")
 def type_(shard: Shard, args: Args) -> Reply:
     """Return the type of the value of a key."""
     value = shard.look_untouched(args.next())
@@ -70,16 +106,14 @@ def type_(shard: Shard, args: Args) -> Reply:
 # -- to another name, or another database
 
 
-@command("RENAME", arity=3, keys=(Keys(1, access="RW ACCESS DELETE"), Keys(2, access="OW UPDATE")), flags=WRITE,
-         since="1.0.0", group="generic", syntax="key newkey", categories=KEYSPACE)  # fmt: skip
+@command("RENAME", "key newkey", arity=3, keys=(TAKE, OVERWRITE.at(2)), flags=WRITE, since="1.0.0")
 def rename(shard: Shard, args: Args) -> Reply:
     """Give a key another name, and remove the key that had it."""
     _rename(shard, args.next(), args.next(), overwrite=True)
     return OK
 
 
-@command("RENAMENX", arity=3, keys=(Keys(1, access="RW ACCESS DELETE"), Keys(2, access="OW INSERT")),
-         flags=WRITE | FAST, since="1.0.0", group="generic", syntax="key newkey", categories=KEYSPACE)  # fmt: skip
+@command("RENAMENX", "key newkey", arity=3, keys=(TAKE, Keys(2, access="OW INSERT")), flags=WRITE | FAST, since="1.0.0")
 def renamenx(shard: Shard, args: Args) -> Reply:
     """Give a key another name that no key has."""
     return int(_rename(shard, args.next(), args.next(), overwrite=False))
@@ -105,9 +139,14 @@ def _settle(shard: Shard, key: bytes, value: Any, deadline: int | None) -> None:
     shard.replace(key, value, deadline)
 
 
-@command("COPY", arity=-3, keys=(Keys(1, access="RO ACCESS"), Keys(2, access="OW UPDATE", database=b"DB")),
-         flags=WRITE | DENYOOM, since="6.2.0", group="generic", categories=KEYSPACE,
-         syntax="source destination [DB destination-db] [REPLACE]")  # fmt: skip
+@command(
+    "COPY",
+    "source destination [DB destination-db] [REPLACE]",
+    arity=-3,
+    keys=(READ, Keys(2, access="OW UPDATE", database=b"DB")),
+    flags=WRITE | DENYOOM,
+    since="6.2.0",
+)
 def copy(shard: Shard, args: Args) -> Reply:
     """Copy the value and the expiration time of a key to another key."""
     source, destination = args.next(), args.next()
@@ -135,8 +174,7 @@ def copy(shard: Shard, args: Args) -> Reply:
     return 1
 
 
-@command("MOVE", arity=3, keys=Keys(1, access="RW ACCESS UPDATE"), flags=WRITE | FAST, since="1.0.0", group="generic",
-         syntax="key db", categories=KEYSPACE)  # fmt: skip
+@command("MOVE", "key db", arity=3, keys=MODIFY, flags=WRITE | FAST, since="1.0.0")
 def move(shard: Shard, args: Args) -> Reply:
     """Move a key to another database, unless that has a key of this name."""
     key, database = args.next(), _database(shard, args)
@@ -164,54 +202,3 @@ def _database(shard: Shard, args: Args) -> int:
     if not 0 <= index < len(shard.databases):
         raise CommandError(DB_OUT_OF_RANGE)
     return index
-
-
-# -- whole databases: a part for every shard, so replies that every part can give
-
-
-@command("DBSIZE", arity=1, reach=Reach.ALL, gather=total, flags=READONLY | FAST, since="1.0.0", group="server",
-         categories=KEYSPACE, tips=("request_policy:all_shards", "response_policy:agg_sum"))  # fmt: skip
-def dbsize(shard: Shard, args: Args) -> Reply:
-    """Return the number of keys. Keys whose time is over count until they are removed."""
-    return len(shard.db)
-
-
-@command("FLUSHDB", arity=-1, reach=Reach.ALL, gather=all_succeeded, flags=WRITE, since="1.0.0", group="server",
-         syntax="[ASYNC | SYNC]", categories=("keyspace", "dangerous"),
-         tips=("request_policy:all_shards", "response_policy:all_succeeded"))  # fmt: skip
-def flushdb(shard: Shard, args: Args) -> Reply:
-    """Remove all keys of the selected database."""
-    _take_flush_mode(args)
-    shard.flush(shard.db_index)
-    return OK
-
-
-@command("FLUSHALL", arity=-1, reach=Reach.ALL, gather=all_succeeded, flags=WRITE, since="1.0.0", group="server",
-         syntax="[ASYNC | SYNC]", categories=("keyspace", "dangerous"),
-         tips=("request_policy:all_shards", "response_policy:all_succeeded"))  # fmt: skip
-def flushall(shard: Shard, args: Args) -> Reply:
-    """Remove all keys of all databases."""
-    _take_flush_mode(args)
-    for index in range(len(shard.databases)):
-        shard.flush(index)
-    return OK
-
-
-def _take_flush_mode(args: Args) -> None:
-    """ASYNC or SYNC, which make no difference here: clearing a dict does not hold up anybody for long."""
-    if len(args) and args.option() not in (b"ASYNC", b"SYNC"):
-        raise WrongSyntax
-    args.end()
-
-
-@command("SWAPDB", arity=3, reach=Reach.ALL, gather=all_succeeded, flags=WRITE | FAST, since="4.0.0", group="server",
-         syntax="index1 index2", categories=("keyspace", "dangerous"))  # fmt: skip
-def swapdb(shard: Shard, args: Args) -> Reply:
-    """Exchange two databases, for all clients at once."""
-    one = args.int("ERR invalid first DB index", low=INT32_MIN, high=INT32_MAX)
-    other = args.int("ERR invalid second DB index", low=INT32_MIN, high=INT32_MAX)
-    if not (0 <= one < len(shard.databases) and 0 <= other < len(shard.databases)):
-        raise CommandError(DB_OUT_OF_RANGE)
-
-    shard.swap(one, other)
-    return OK

@@ -10,8 +10,8 @@ from collections import Counter
 from sys import getsizeof
 from typing import TYPE_CHECKING
 
-from respcache.commands.table import LOADING, READONLY, STALE, Keys, Reach, command, container
-from respcache.commands.table.help import help_of
+from respcache.commands.table import EXAMINE, READONLY, Reach, family
+from respcache.commands.table.tips import ALL_SHARDS, ALL_SHARDS_MERGED
 from respcache.datatypes.sizes import memory_of
 from respcache.errors import SYNTAX, WrongSyntax
 from respcache.resp.types import OK, Reply, Verbatim
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from respcache.commands.table import Part
     from respcache.store.keyspace import Keyspace
     from respcache.store.shard import Shard
+
+command = family("server")
+command.container("MEMORY", "Tell how memory is used.", since="4.0.0", help_since="4.0.0")
 
 # How many elements of a container are measured unless told otherwise, and how many keys of a database.
 SAMPLES = 5
@@ -33,25 +36,8 @@ PLACE = 110
 # The same for a key that expires: an entry in the dict of deadlines, the deadline, and an entry in their heap.
 DEADLINE = 220
 
-# How a cluster client sends what concerns all shards.
-EVERYWHERE = ("request_policy:all_shards", "response_policy:all_succeeded")
-MERGED = ("nondeterministic_output", "request_policy:all_shards", "response_policy:special")
 
-
-@container("MEMORY", since="4.0.0", group="server")
-def memory(shard: Shard, args: Args) -> Reply:
-    """Tell how memory is used."""
-    raise AssertionError("only its subcommands are called")
-
-
-@command("MEMORY HELP", arity=2, flags=LOADING | STALE, since="4.0.0", group="server")
-def memory_help(shard: Shard, args: Args) -> Reply:
-    """List the subcommands."""
-    return help_of("MEMORY")
-
-
-@command("MEMORY USAGE", arity=-3, keys=Keys(2, access="RO"), flags=READONLY, since="4.0.0", group="server",
-         syntax="key [SAMPLES count]")  # fmt: skip
+@command("MEMORY USAGE", "key [SAMPLES count]", arity=-3, keys=EXAMINE.at(2), flags=READONLY, since="4.0.0")
 def memory_usage(shard: Shard, args: Args) -> Reply:
     """Estimate how many bytes a key and its value take."""
     key, samples = args.next(), SAMPLES
@@ -91,7 +77,7 @@ def _merge(parts: list[Part]) -> Reply:
     }
 
 
-@command("MEMORY STATS", arity=2, reach=Reach.ALL, gather=_merge, since="4.0.0", group="server", tips=MERGED)
+@command("MEMORY STATS", arity=2, reach=Reach.ALL, gather=_merge, since="4.0.0", tips=ALL_SHARDS_MERGED)
 def memory_stats(shard: Shard, args: Args) -> dict[int, dict[str, int]]:
     """Estimate what keys and values take, in all and in each database."""
     return {index: _figures(db) for index, db in enumerate(shard.databases) if len(db)}
@@ -112,20 +98,20 @@ def _purged(_: list[Part]) -> Reply:
     return OK
 
 
-@command("MEMORY PURGE", arity=2, reach=Reach.ALL, gather=_purged, since="4.0.0", group="server", tips=EVERYWHERE)
+@command("MEMORY PURGE", arity=2, reach=Reach.ALL, gather=_purged, since="4.0.0", tips=ALL_SHARDS)
 def memory_purge(shard: Shard, args: Args) -> Reply:
     """Collect garbage at once."""
     gc.collect()
     return None
 
 
-@command("MEMORY DOCTOR", arity=2, since="4.0.0", group="server", tips=MERGED)
+@command("MEMORY DOCTOR", arity=2, since="4.0.0", tips=ALL_SHARDS_MERGED)
 def memory_doctor(shard: Shard, args: Args) -> Reply:
     """Say in words where to look for problems with memory; nothing is diagnosed here."""
     return Verbatim(b"MEMORY STATS says what keys and values take, INFO memory what the processes take in all.\n")
 
 
-@command("MEMORY MALLOC-STATS", arity=2, since="4.0.0", group="server", tips=MERGED)
+@command("MEMORY MALLOC-STATS", arity=2, since="4.0.0", tips=ALL_SHARDS_MERGED)
 def memory_malloc_stats(shard: Shard, args: Args) -> Reply:
     """Report on the allocator."""
     # So says Redis wherever the allocator is not the one that it knows (jemalloc).

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from respcache.commands.args import parse_int
-from respcache.commands.table import LOADING, READONLY, STALE, Keys, command, container
-from respcache.commands.table.help import help_of
+from respcache.commands.table import EXAMINE, READONLY, family
+from respcache.commands.table.tips import RANDOM_OUTPUT
 from respcache.errors import CommandError
 from respcache.resp.types import Reply
 
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from respcache.commands.args import Args
     from respcache.store.shard import Shard
 
-KEYSPACE = ("keyspace",)
+command = family("generic")
+command.container("OBJECT", "Tell how values are stored.", since="2.2.3", help_since="6.2.0")
+
 
 # Up to this length Redis keeps a string in one piece with its object header.
 EMBEDDED = 44
@@ -26,14 +28,7 @@ SHARED_INTEGERS = 10000
 SHARED_REFERENCES = 2147483647
 
 
-@container("OBJECT", since="2.2.3", group="generic")
-def object_(shard: Shard, args: Args) -> Reply:
-    """Tell how values are stored."""
-    raise AssertionError("only its subcommands are called")
-
-
-@command("OBJECT ENCODING", arity=3, keys=Keys(2, access="RO"), flags=READONLY, since="2.2.3", group="generic",
-         syntax="key", categories=KEYSPACE, tips=("nondeterministic_output",))  # fmt: skip
+@command("OBJECT ENCODING", "key", arity=3, keys=EXAMINE.at(2), flags=READONLY, since="2.2.3", tips=RANDOM_OUTPUT)
 def object_encoding(shard: Shard, args: Args) -> Reply:
     """Return how the value of a key is stored (as Redis would)."""
     value = shard.peek(args.next())
@@ -51,8 +46,7 @@ def _encoding(value: Any) -> bytes:
     return encoding
 
 
-@command("OBJECT IDLETIME", arity=3, keys=Keys(2, access="RO"), flags=READONLY, since="2.2.3", group="generic",
-         syntax="key", categories=KEYSPACE, tips=("nondeterministic_output",))  # fmt: skip
+@command("OBJECT IDLETIME", "key", arity=3, keys=EXAMINE.at(2), flags=READONLY, since="2.2.3", tips=RANDOM_OUTPUT)
 def object_idletime(shard: Shard, args: Args) -> Reply:
     """Return for how many seconds a key was not accessed."""
     key = args.next()
@@ -61,8 +55,7 @@ def object_idletime(shard: Shard, args: Args) -> Reply:
     return max(shard.now // 1000 - shard.db.accessed[shard.db.slots[key]], 0)
 
 
-@command("OBJECT FREQ", arity=3, keys=Keys(2, access="RO"), flags=READONLY, since="4.0.0", group="generic",
-         syntax="key", categories=KEYSPACE, tips=("nondeterministic_output",))  # fmt: skip
+@command("OBJECT FREQ", "key", arity=3, keys=EXAMINE.at(2), flags=READONLY, since="4.0.0", tips=RANDOM_OUTPUT)
 def object_freq(shard: Shard, args: Args) -> Reply:
     """Return how often a key was accessed; fails without an LFU policy, as in Redis."""
     if shard.peek(args.next()) is None:
@@ -73,8 +66,7 @@ def object_freq(shard: Shard, args: Args) -> Reply:
     )
 
 
-@command("OBJECT REFCOUNT", arity=3, keys=Keys(2, access="RO"), flags=READONLY, since="2.2.3", group="generic",
-         syntax="key", categories=KEYSPACE, tips=("nondeterministic_output",))  # fmt: skip
+@command("OBJECT REFCOUNT", "key", arity=3, keys=EXAMINE.at(2), flags=READONLY, since="2.2.3", tips=RANDOM_OUTPUT)
 def object_refcount(shard: Shard, args: Args) -> Reply:
     """Return how many references to a value there are (as in Redis)."""
     value = shard.peek(args.next())
@@ -82,9 +74,3 @@ def object_refcount(shard: Shard, args: Args) -> Reply:
         return None
     number = parse_int(value) if type(value) is bytes else None
     return SHARED_REFERENCES if number is not None and 0 <= number < SHARED_INTEGERS else 1
-
-
-@command("OBJECT HELP", arity=2, flags=LOADING | STALE, since="6.2.0", group="generic", categories=KEYSPACE)
-def object_help(shard: Shard, args: Args) -> Reply:
-    """List the subcommands."""
-    return help_of("OBJECT")

@@ -6,7 +6,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from respcache.commands.scanning import parse_cursor, parse_options, scan_reply
-from respcache.commands.table import READONLY, Part, Reach, command, concatenated
+from respcache.commands.table import READONLY, Part, Reach, concatenated, family
 from respcache.datatypes.types import type_name
 from respcache.glob import compile_glob
 from respcache.resp.types import Reply
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from respcache.commands.args import Args
     from respcache.store.shard import Shard
 
-KEYSPACE = ("keyspace",)
+command = family("generic")
+
 
 # Which shard's key RANDOMKEY answers with is decided in the main process, where there is no shard to ask for chance.
 _random = Random()
@@ -23,9 +24,17 @@ _random = Random()
 _TRIES = 100
 
 
-@command("KEYS", arity=2, reach=Reach.ALL, gather=concatenated, flags=READONLY, since="1.0.0", group="generic",
-         syntax="pattern", categories=("keyspace", "dangerous"),
-         tips=("request_policy:all_shards", "nondeterministic_output_order"))  # fmt: skip
+@command(
+    "KEYS",
+    "pattern",
+    arity=2,
+    reach=Reach.ALL,
+    gather=concatenated,
+    flags=READONLY,
+    since="1.0.0",
+    categories=("dangerous",),
+    tips=("request_policy:all_shards", "nondeterministic_output_order"),
+)
 def keys(shard: Shard, args: Args) -> Reply:
     """Return the names of all keys that match a pattern."""
     pattern = args.next()
@@ -38,9 +47,15 @@ def keys(shard: Shard, args: Args) -> Reply:
     return [name for name in names if deadlines.get(name, shard.now) >= shard.now]
 
 
-@command("SCAN", arity=-2, reach=Reach.CURSOR, flags=READONLY, since="2.8.0", group="generic",
-         syntax="cursor [MATCH pattern] [COUNT count] [TYPE type]", categories=KEYSPACE,
-         tips=("nondeterministic_output", "request_policy:special", "response_policy:special"))  # fmt: skip
+@command(
+    "SCAN",
+    "cursor [MATCH pattern] [COUNT count] [TYPE type]",
+    arity=-2,
+    reach=Reach.CURSOR,
+    flags=READONLY,
+    since="2.8.0",
+    tips=("nondeterministic_output", "request_policy:special", "response_policy:special"),
+)
 def scan(shard: Shard, args: Args) -> Reply:
     """Return some of the names of the keys, and a cursor to go on with."""
     cursor, options = parse_cursor(args.next()), parse_options(args, allow_type=True)
@@ -67,9 +82,15 @@ def _choose(parts: list[Part]) -> Reply:
     return chosen
 
 
-@command("RANDOMKEY", arity=1, reach=Reach.ALL, gather=_choose, flags=READONLY, since="1.0.0", group="generic",
-         categories=KEYSPACE,
-         tips=("request_policy:all_shards", "response_policy:special", "nondeterministic_output"))  # fmt: skip
+@command(
+    "RANDOMKEY",
+    arity=1,
+    reach=Reach.ALL,
+    gather=_choose,
+    flags=READONLY,
+    since="1.0.0",
+    tips=("request_policy:all_shards", "response_policy:special", "nondeterministic_output"),
+)
 def randomkey(shard: Shard, args: Args) -> Reply:
     """Return the name of a random key."""
     tries = _TRIES

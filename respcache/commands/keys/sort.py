@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from respcache.commands.args import parse_float
-from respcache.commands.table import DENYOOM, READONLY, WRITE, KeyFinder, Keys, command
+from respcache.commands.table import DENYOOM, READ, READONLY, WRITE, KeyFinder, family
 from respcache.datatypes.hash import Hash
 from respcache.datatypes.list import List
 from respcache.datatypes.set import Set
@@ -22,10 +22,13 @@ if TYPE_CHECKING:
 
     from respcache.commands.args import Args
 
+command = family("generic")
+
 CATEGORIES = ("set", "sortedset", "list", "dangerous")
 
 # How many words follow each option that is not STORE.
 _OPERANDS = {b"LIMIT": 2, b"BY": 1, b"GET": 1}
+_SYNTAX = "key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] [ALPHA]"
 
 
 def _store_position(argv: Sequence[bytes]) -> list[int]:
@@ -46,7 +49,7 @@ def _unknown_positions(argv: Sequence[bytes]) -> list[int]:
     return []
 
 
-KEYS = (Keys(1, access="RO ACCESS"), KeyFinder(_unknown_positions, access="RO ACCESS"))
+KEYS = (READ, KeyFinder(_unknown_positions, access="RO ACCESS"))
 
 
 def _has_patterns(argv: Sequence[bytes]) -> bool:
@@ -94,10 +97,16 @@ class _Request:
         return self.by is None or b"*" in self.by
 
 
-@command("SORT", arity=-2, keys=(*KEYS, KeyFinder(_store_position, access="OW UPDATE")),
-         flags=WRITE | DENYOOM, roams=_has_patterns, since="1.0.0", group="generic", categories=CATEGORIES,
-         syntax="key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] [ALPHA] "
-         "[STORE destination]")  # fmt: skip
+@command(
+    "SORT",
+    f"{_SYNTAX} [STORE destination]",
+    arity=-2,
+    keys=(*KEYS, KeyFinder(_store_position, access="OW UPDATE")),
+    roams=_has_patterns,
+    flags=WRITE | DENYOOM,
+    since="1.0.0",
+    categories=CATEGORIES,
+)
 def sort(shard: Shard, args: Args) -> Reply:
     """Sort the elements of a list, a set or a sorted set; return or store them."""
     key, request = args.next(), _Request(args, may_store=True)
@@ -113,10 +122,9 @@ def sort(shard: Shard, args: Args) -> Reply:
     return len(rows)
 
 
-@command("SORT_RO", arity=-2, keys=KEYS, flags=READONLY, roams=_has_patterns, since="7.0.0", group="generic",
-         categories=CATEGORIES,
-         syntax="key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] "
-         "[ALPHA]")  # fmt: skip
+@command(
+    "SORT_RO", _SYNTAX, arity=-2, keys=KEYS, roams=_has_patterns, flags=READONLY, since="7.0.0", categories=CATEGORIES
+)
 def sort_ro(shard: Shard, args: Args) -> Reply:
     """Return the elements of a list, a set or a sorted set in order."""
     return _sorted(shard, args.next(), _Request(args, may_store=False))

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from respcache.commands.table import DENYOOM, FAST, READONLY, WRITE, Keys, NumKeys, command
+from respcache.commands.table import (
+    DELETE,
+    DENYOOM,
+    EXAMINE,
+    FAST,
+    INSERT,
+    READ,
+    READONLY,
+    TAKE,
+    UPDATE,
+    WRITE,
+    NumKeys,
+    family,
+)
 from respcache.datatypes.list import List
 from respcache.errors import (
     BEYOND_INT64,
@@ -20,14 +33,10 @@ from respcache.store.shard import Event, Shard
 if TYPE_CHECKING:
     from respcache.commands.args import Args
 
-INSERT = "RW INSERT"
-DELETE = "RW DELETE"
-TAKE = "RW ACCESS DELETE"
-READ = "RO ACCESS"
+command = family("list")
 
 
-@command("LPUSH", arity=-3, keys=Keys(1, access=INSERT), flags=WRITE | DENYOOM | FAST, since="1.0.0", group="list",
-         syntax="key element [element ...]")  # fmt: skip
+@command("LPUSH", "key element [element ...]", arity=-3, keys=INSERT, flags=WRITE | DENYOOM | FAST, since="1.0.0")
 def lpush(shard: Shard, args: Args) -> Reply:
     """Prepend elements to a list, creating it if need be."""
     key, elements = args.next(), args.rest()
@@ -37,8 +46,7 @@ def lpush(shard: Shard, args: Args) -> Reply:
     return len(items)
 
 
-@command("RPUSH", arity=-3, keys=Keys(1, access=INSERT), flags=WRITE | DENYOOM | FAST, since="1.0.0", group="list",
-         syntax="key element [element ...]")  # fmt: skip
+@command("RPUSH", "key element [element ...]", arity=-3, keys=INSERT, flags=WRITE | DENYOOM | FAST, since="1.0.0")
 def rpush(shard: Shard, args: Args) -> Reply:
     """Append elements to a list, creating it if need be."""
     key, elements = args.next(), args.rest()
@@ -48,8 +56,7 @@ def rpush(shard: Shard, args: Args) -> Reply:
     return len(items)
 
 
-@command("LPUSHX", arity=-3, keys=Keys(1, access=INSERT), flags=WRITE | DENYOOM | FAST, since="2.2.0", group="list",
-         syntax="key element [element ...]")  # fmt: skip
+@command("LPUSHX", "key element [element ...]", arity=-3, keys=INSERT, flags=WRITE | DENYOOM | FAST, since="2.2.0")
 def lpushx(shard: Shard, args: Args) -> Reply:
     """Prepend elements to a list that exists."""
     key, elements = args.next(), args.rest()
@@ -61,8 +68,7 @@ def lpushx(shard: Shard, args: Args) -> Reply:
     return len(items)
 
 
-@command("RPUSHX", arity=-3, keys=Keys(1, access=INSERT), flags=WRITE | DENYOOM | FAST, since="2.2.0", group="list",
-         syntax="key element [element ...]")  # fmt: skip
+@command("RPUSHX", "key element [element ...]", arity=-3, keys=INSERT, flags=WRITE | DENYOOM | FAST, since="2.2.0")
 def rpushx(shard: Shard, args: Args) -> Reply:
     """Append elements to a list that exists."""
     key, elements = args.next(), args.rest()
@@ -74,15 +80,13 @@ def rpushx(shard: Shard, args: Args) -> Reply:
     return len(items)
 
 
-@command("LPOP", arity=-2, keys=Keys(1, access=TAKE), flags=WRITE | FAST, since="1.0.0", group="list",
-         syntax="key [count]")  # fmt: skip
+@command("LPOP", "key [count]", arity=-2, keys=TAKE, flags=WRITE | FAST, since="1.0.0")
 def lpop(shard: Shard, args: Args) -> Reply:
     """Remove and return the first elements of a list."""
     return _pop_command(shard, args, head=True)
 
 
-@command("RPOP", arity=-2, keys=Keys(1, access=TAKE), flags=WRITE | FAST, since="1.0.0", group="list",
-         syntax="key [count]")  # fmt: skip
+@command("RPOP", "key [count]", arity=-2, keys=TAKE, flags=WRITE | FAST, since="1.0.0")
 def rpop(shard: Shard, args: Args) -> Reply:
     """Remove and return the last elements of a list."""
     return _pop_command(shard, args, head=False)
@@ -110,13 +114,13 @@ def _take(shard: Shard, key: bytes, items: List, count: int, head: bool) -> list
     return taken
 
 
-@command("LLEN", arity=2, keys=Keys(1, access="RO"), flags=READONLY | FAST, since="1.0.0", group="list", syntax="key")
+@command("LLEN", "key", arity=2, keys=EXAMINE, flags=READONLY | FAST, since="1.0.0")
 def llen(shard: Shard, args: Args) -> Reply:
     """Return the length of a list."""
     return len(shard.find(args.next(), List) or ())
 
 
-@command("LINDEX", arity=3, keys=Keys(1, access=READ), flags=READONLY, since="1.0.0", group="list", syntax="key index")
+@command("LINDEX", "key index", arity=3, keys=READ, flags=READONLY, since="1.0.0")
 def lindex(shard: Shard, args: Args) -> Reply:
     """Return the element at an index."""
     key = args.next()
@@ -129,8 +133,7 @@ def lindex(shard: Shard, args: Args) -> Reply:
         return None
 
 
-@command("LSET", arity=4, keys=Keys(1, access="RW UPDATE"), flags=WRITE | DENYOOM, since="1.0.0", group="list",
-         syntax="key index element")  # fmt: skip
+@command("LSET", "key index element", arity=4, keys=UPDATE, flags=WRITE | DENYOOM, since="1.0.0")
 def lset(shard: Shard, args: Args) -> Reply:
     """Replace the element at an index."""
     key = args.next()
@@ -153,8 +156,7 @@ def _bounds(start: int, stop: int, length: int) -> tuple[int, int]:
     return start, min(stop + 1, length)
 
 
-@command("LRANGE", arity=4, keys=Keys(1, access=READ), flags=READONLY, since="1.0.0", group="list",
-         syntax="key start stop")  # fmt: skip
+@command("LRANGE", "key start stop", arity=4, keys=READ, flags=READONLY, since="1.0.0")
 def lrange(shard: Shard, args: Args) -> Reply:
     """Return a range of elements."""
     key, start, stop = args.next(), args.int(), args.int()
@@ -164,8 +166,7 @@ def lrange(shard: Shard, args: Args) -> Reply:
     return items.slice(*_bounds(start, stop, len(items)))
 
 
-@command("LTRIM", arity=4, keys=Keys(1, access="RW DELETE"), flags=WRITE, since="1.0.0", group="list",
-         syntax="key start stop")  # fmt: skip
+@command("LTRIM", "key start stop", arity=4, keys=DELETE, flags=WRITE, since="1.0.0")
 def ltrim(shard: Shard, args: Args) -> Reply:
     """Keep a range of elements, and remove the others."""
     key, start, stop = args.next(), args.int(), args.int()
@@ -177,8 +178,7 @@ def ltrim(shard: Shard, args: Args) -> Reply:
     return OK
 
 
-@command("LINSERT", arity=5, keys=Keys(1, access=INSERT), flags=WRITE | DENYOOM, since="2.2.0", group="list",
-         syntax="key <BEFORE | AFTER> pivot element")  # fmt: skip
+@command("LINSERT", "key <BEFORE | AFTER> pivot element", arity=5, keys=INSERT, flags=WRITE | DENYOOM, since="2.2.0")
 def linsert(shard: Shard, args: Args) -> Reply:
     """Insert an element before or after another one."""
     key, where, pivot, element = args.next(), args.option(), args.next(), args.next()
@@ -201,8 +201,7 @@ def linsert(shard: Shard, args: Args) -> Reply:
     return len(items)
 
 
-@command("LREM", arity=4, keys=Keys(1, access="RW DELETE"), flags=WRITE, since="1.0.0", group="list",
-         syntax="key count element")  # fmt: skip
+@command("LREM", "key count element", arity=4, keys=DELETE, flags=WRITE, since="1.0.0")
 def lrem(shard: Shard, args: Args) -> Reply:
     """Remove the occurrences of an element: the first `count`, the last ones if negative, all if 0."""
     key, count, element = args.next(), args.int(), args.next()
@@ -215,8 +214,14 @@ def lrem(shard: Shard, args: Args) -> Reply:
     return removed
 
 
-@command("LPOS", arity=-3, keys=Keys(1, access=READ), flags=READONLY, since="6.0.6", group="list",
-         syntax="key element [RANK rank] [COUNT num-matches] [MAXLEN len]")  # fmt: skip
+@command(
+    "LPOS",
+    "key element [RANK rank] [COUNT num-matches] [MAXLEN len]",
+    arity=-3,
+    keys=READ,
+    flags=READONLY,
+    since="6.0.6",
+)
 def lpos(shard: Shard, args: Args) -> Reply:
     """Return the indexes at which an element stands."""
     key, element = args.next(), args.next()
@@ -271,16 +276,21 @@ def _side(word: bytes) -> bool:
     return word == b"LEFT"
 
 
-@command("LMOVE", arity=5, keys=(Keys(1, access=TAKE), Keys(2, access=INSERT)), flags=WRITE | DENYOOM, since="6.2.0",
-         group="list", syntax="source destination <LEFT | RIGHT> <LEFT | RIGHT>")  # fmt: skip
+@command(
+    "LMOVE",
+    "source destination <LEFT | RIGHT> <LEFT | RIGHT>",
+    arity=5,
+    keys=(TAKE, INSERT.at(2)),
+    flags=WRITE | DENYOOM,
+    since="6.2.0",
+)
 def lmove(shard: Shard, args: Args) -> Reply:
     """Move an element from an end of one list to an end of another, and return it."""
     source, destination = args.next(), args.next()
     return _move(shard, source, destination, _side(args.option()), _side(args.option()))
 
 
-@command("RPOPLPUSH", arity=3, keys=(Keys(1, access=TAKE), Keys(2, access=INSERT)), flags=WRITE | DENYOOM,
-         since="1.2.0", group="list", syntax="source destination")  # fmt: skip
+@command("RPOPLPUSH", "source destination", arity=3, keys=(TAKE, INSERT.at(2)), flags=WRITE | DENYOOM, since="1.2.0")
 def rpoplpush(shard: Shard, args: Args) -> Reply:
     """Move the last element of one list to the head of another, and return it."""
     return _move(shard, args.next(), args.next(), from_head=False, to_head=True)
@@ -302,8 +312,14 @@ def _move(shard: Shard, source: bytes, destination: bytes, from_head: bool, to_h
     return element
 
 
-@command("LMPOP", arity=-4, keys=NumKeys(1, access=TAKE), flags=WRITE, since="7.0.0", group="list",
-         syntax="numkeys key [key ...] <LEFT | RIGHT> [COUNT count]")  # fmt: skip
+@command(
+    "LMPOP",
+    "numkeys key [key ...] <LEFT | RIGHT> [COUNT count]",
+    arity=-4,
+    keys=NumKeys(1, access="RW ACCESS DELETE"),
+    flags=WRITE,
+    since="7.0.0",
+)
 def lmpop(shard: Shard, args: Args) -> Reply:
     """Remove and return elements of the first list that is not empty."""
     keys = [args.next() for _ in range(args.int("ERR numkeys should be greater than 0", low=1))]

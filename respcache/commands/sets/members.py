@@ -11,7 +11,22 @@ from typing import TYPE_CHECKING
 
 from respcache.commands.sampling import parse_count, random_elements
 from respcache.commands.scanning import parse_cursor, parse_options, scan_reply
-from respcache.commands.table import DENYOOM, FAST, READONLY, WRITE, Keys, NumKeys, command
+from respcache.commands.table import (
+    DELETE,
+    DENYOOM,
+    EXAMINE,
+    FAST,
+    INSERT,
+    OVERWRITE,
+    READ,
+    READONLY,
+    TAKE,
+    UPDATE,
+    WRITE,
+    NumKeys,
+    family,
+)
+from respcache.commands.table.tips import RANDOM_ORDER, RANDOM_OUTPUT
 from respcache.datatypes.set import Set
 from respcache.errors import NOT_POSITIVE, CommandError, WrongSyntax
 from respcache.resp.types import Reply, SetReply
@@ -22,19 +37,13 @@ if TYPE_CHECKING:
 
     from respcache.commands.args import Args
 
-READ = "RO ACCESS"
-TAKE = "RW ACCESS DELETE"
-STORE = "OW UPDATE"
-
-ORDER = ("nondeterministic_output_order",)
-OUTPUT = ("nondeterministic_output",)
+command = family("set")
 
 
 # -- members
 
 
-@command("SADD", arity=-3, keys=Keys(1, access="RW INSERT"), flags=WRITE | DENYOOM | FAST, since="1.0.0", group="set",
-         syntax="key member [member ...]")  # fmt: skip
+@command("SADD", "key member [member ...]", arity=-3, keys=INSERT, flags=WRITE | DENYOOM | FAST, since="1.0.0")
 def sadd(shard: Shard, args: Args) -> Reply:
     """Add members to a set, creating it if need be, and count those that are new."""
     key, members = args.next(), args.rest()
@@ -45,8 +54,7 @@ def sadd(shard: Shard, args: Args) -> Reply:
     return added
 
 
-@command("SREM", arity=-3, keys=Keys(1, access="RW DELETE"), flags=WRITE | FAST, since="1.0.0", group="set",
-         syntax="key member [member ...]")  # fmt: skip
+@command("SREM", "key member [member ...]", arity=-3, keys=DELETE, flags=WRITE | FAST, since="1.0.0")
 def srem(shard: Shard, args: Args) -> Reply:
     """Remove members, and count those that were there."""
     key, members = args.next(), args.rest()
@@ -59,8 +67,7 @@ def srem(shard: Shard, args: Args) -> Reply:
     return removed
 
 
-@command("SMOVE", arity=4, keys=(Keys(1, access=TAKE), Keys(2, access="RW INSERT")), flags=WRITE | FAST,
-         since="1.0.0", group="set", syntax="source destination member")  # fmt: skip
+@command("SMOVE", "source destination member", arity=4, keys=(TAKE, INSERT.at(2)), flags=WRITE | FAST, since="1.0.0")
 def smove(shard: Shard, args: Args) -> Reply:
     """Move a member from one set to another."""
     key, destination, member = args.next(), args.next(), args.next()
@@ -79,22 +86,20 @@ def smove(shard: Shard, args: Args) -> Reply:
     return 1
 
 
-@command("SCARD", arity=2, keys=Keys(1, access="RO"), flags=READONLY | FAST, since="1.0.0", group="set", syntax="key")
+@command("SCARD", "key", arity=2, keys=EXAMINE, flags=READONLY | FAST, since="1.0.0")
 def scard(shard: Shard, args: Args) -> Reply:
     """Return the number of members."""
     return len(shard.find(args.next(), Set) or ())
 
 
-@command("SISMEMBER", arity=3, keys=Keys(1, access="RO"), flags=READONLY | FAST, since="1.0.0", group="set",
-         syntax="key member")  # fmt: skip
+@command("SISMEMBER", "key member", arity=3, keys=EXAMINE, flags=READONLY | FAST, since="1.0.0")
 def sismember(shard: Shard, args: Args) -> Reply:
     """Tell whether a set has a member."""
     key, member = args.next(), args.next()
     return int(member in (shard.find(key, Set) or ()))
 
 
-@command("SMISMEMBER", arity=-3, keys=Keys(1, access=READ), flags=READONLY | FAST, since="6.2.0", group="set",
-         syntax="key member [member ...]")  # fmt: skip
+@command("SMISMEMBER", "key member [member ...]", arity=-3, keys=READ, flags=READONLY | FAST, since="6.2.0")
 def smismember(shard: Shard, args: Args) -> Reply:
     """Tell of each of the members whether a set has it."""
     key, members = args.next(), args.rest()
@@ -102,15 +107,21 @@ def smismember(shard: Shard, args: Args) -> Reply:
     return [int(member in found) for member in members]
 
 
-@command("SMEMBERS", arity=2, keys=Keys(1, access=READ), flags=READONLY, since="1.0.0", group="set", syntax="key",
-         tips=ORDER)  # fmt: skip
+@command("SMEMBERS", "key", arity=2, keys=READ, flags=READONLY, since="1.0.0", tips=RANDOM_ORDER)
 def smembers(shard: Shard, args: Args) -> Reply:
     """Return all members."""
     return SetReply(shard.find(args.next(), Set) or ())
 
 
-@command("SSCAN", arity=-3, keys=Keys(1, access=READ), flags=READONLY, since="2.8.0", group="set",
-         syntax="key cursor [MATCH pattern] [COUNT count]", tips=OUTPUT)  # fmt: skip
+@command(
+    "SSCAN",
+    "key cursor [MATCH pattern] [COUNT count]",
+    arity=-3,
+    keys=READ,
+    flags=READONLY,
+    since="2.8.0",
+    tips=RANDOM_OUTPUT,
+)
 def sscan(shard: Shard, args: Args) -> Reply:
     """Iterate over the members of a set."""
     key, cursor = args.next(), parse_cursor(args.next())
@@ -127,8 +138,7 @@ def sscan(shard: Shard, args: Args) -> Reply:
 # -- random members
 
 
-@command("SPOP", arity=-2, keys=Keys(1, access=TAKE), flags=WRITE | FAST, since="1.0.0", group="set",
-         syntax="key [count]", tips=OUTPUT)  # fmt: skip
+@command("SPOP", "key [count]", arity=-2, keys=TAKE, flags=WRITE | FAST, since="1.0.0", tips=RANDOM_OUTPUT)
 def spop(shard: Shard, args: Args) -> Reply:
     """Remove and return one random member, or `count` of them."""
     key = args.next()
@@ -144,8 +154,7 @@ def spop(shard: Shard, args: Args) -> Reply:
     return popped[0] if count is None else SetReply(popped)
 
 
-@command("SRANDMEMBER", arity=-2, keys=Keys(1, access=READ), flags=READONLY, since="1.0.0", group="set",
-         syntax="key [count]", tips=OUTPUT)  # fmt: skip
+@command("SRANDMEMBER", "key [count]", arity=-2, keys=READ, flags=READONLY, since="1.0.0", tips=RANDOM_OUTPUT)
 def srandmember(shard: Shard, args: Args) -> Reply:
     """Return a random member, `count` different ones, or -`count` that may come again."""
     key = args.next()
@@ -164,16 +173,21 @@ def srandmember(shard: Shard, args: Args) -> Reply:
 # -- several sets
 
 
-@command("SINTER", arity=-2, keys=Keys(1, -1, access=READ), flags=READONLY, since="1.0.0", group="set",
-         syntax="key [key ...]", tips=ORDER)  # fmt: skip
+@command("SINTER", "key [key ...]", arity=-2, keys=READ.at(1, -1), flags=READONLY, since="1.0.0", tips=RANDOM_ORDER)
 def sinter(shard: Shard, args: Args) -> Reply:
     """Return the members that all sets have."""
     return SetReply(_intersection(_sets(shard, args.rest())))
 
 
 # Redis 7.2 says of this destination alone that it is read too, which it is not; so clients see it.
-@command("SINTERSTORE", arity=-3, keys=(Keys(1, access="RW UPDATE"), Keys(2, -1, access=READ)), flags=WRITE | DENYOOM,
-         since="1.0.0", group="set", syntax="destination key [key ...]")  # fmt: skip
+@command(
+    "SINTERSTORE",
+    "destination key [key ...]",
+    arity=-3,
+    keys=(UPDATE, READ.at(2, -1)),
+    flags=WRITE | DENYOOM,
+    since="1.0.0",
+)
 def sinterstore(shard: Shard, args: Args) -> Reply:
     """Store the members that all sets have, and count them."""
     destination, keys = args.next(), args.rest()
@@ -181,8 +195,14 @@ def sinterstore(shard: Shard, args: Args) -> Reply:
     return _store(shard, destination, result, b"sinterstore")
 
 
-@command("SINTERCARD", arity=-3, keys=NumKeys(1, access=READ), flags=READONLY, since="7.0.0", group="set",
-         syntax="numkeys key [key ...] [LIMIT limit]")  # fmt: skip
+@command(
+    "SINTERCARD",
+    "numkeys key [key ...] [LIMIT limit]",
+    arity=-3,
+    keys=NumKeys(1, access="RO ACCESS"),
+    flags=READONLY,
+    since="7.0.0",
+)
 def sintercard(shard: Shard, args: Args) -> Reply:
     """Count the members that all sets have, up to a limit."""
     count = args.int("ERR numkeys should be greater than 0", low=1)
@@ -199,30 +219,40 @@ def sintercard(shard: Shard, args: Args) -> Reply:
     return sum(1 for _ in islice(common, limit or None))
 
 
-@command("SUNION", arity=-2, keys=Keys(1, -1, access=READ), flags=READONLY, since="1.0.0", group="set",
-         syntax="key [key ...]", tips=ORDER)  # fmt: skip
+@command("SUNION", "key [key ...]", arity=-2, keys=READ.at(1, -1), flags=READONLY, since="1.0.0", tips=RANDOM_ORDER)
 def sunion(shard: Shard, args: Args) -> Reply:
     """Return the members that any of the sets has."""
     return SetReply(_union(_sets(shard, args.rest())))
 
 
-@command("SUNIONSTORE", arity=-3, keys=(Keys(1, access=STORE), Keys(2, -1, access=READ)), flags=WRITE | DENYOOM,
-         since="1.0.0", group="set", syntax="destination key [key ...]")  # fmt: skip
+@command(
+    "SUNIONSTORE",
+    "destination key [key ...]",
+    arity=-3,
+    keys=(OVERWRITE, READ.at(2, -1)),
+    flags=WRITE | DENYOOM,
+    since="1.0.0",
+)
 def sunionstore(shard: Shard, args: Args) -> Reply:
     """Store the members that any of the sets has, and count them."""
     destination, keys = args.next(), args.rest()
     return _store(shard, destination, _union(_sets(shard, keys)), b"sunionstore")
 
 
-@command("SDIFF", arity=-2, keys=Keys(1, -1, access=READ), flags=READONLY, since="1.0.0", group="set",
-         syntax="key [key ...]", tips=ORDER)  # fmt: skip
+@command("SDIFF", "key [key ...]", arity=-2, keys=READ.at(1, -1), flags=READONLY, since="1.0.0", tips=RANDOM_ORDER)
 def sdiff(shard: Shard, args: Args) -> Reply:
     """Return the members of the first set that no other one has."""
     return SetReply(_difference(_sets(shard, args.rest())))
 
 
-@command("SDIFFSTORE", arity=-3, keys=(Keys(1, access=STORE), Keys(2, -1, access=READ)), flags=WRITE | DENYOOM,
-         since="1.0.0", group="set", syntax="destination key [key ...]")  # fmt: skip
+@command(
+    "SDIFFSTORE",
+    "destination key [key ...]",
+    arity=-3,
+    keys=(OVERWRITE, READ.at(2, -1)),
+    flags=WRITE | DENYOOM,
+    since="1.0.0",
+)
 def sdiffstore(shard: Shard, args: Args) -> Reply:
     """Store the members of the first set that no other one has, and count them."""
     destination, keys = args.next(), args.rest()

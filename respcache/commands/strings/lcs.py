@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING
 
-from respcache.commands.table import READONLY, Keys, command
+from respcache.commands.table import READ, READONLY, family
 from respcache.errors import CommandError, WrongSyntax
 from respcache.resp.types import Reply
 
@@ -13,14 +13,22 @@ if TYPE_CHECKING:
     from respcache.commands.args import Args
     from respcache.store.shard import Shard
 
+command = family("string")
+
 # A stretch that both strings share: where it begins and ends in the first, then in the second; ends included.
 Match = tuple[int, int, int, int]
 
 _CELL = array("I").itemsize
 
 
-@command("LCS", arity=-3, keys=Keys(1, 2, access="RO ACCESS"), flags=READONLY, since="7.0.0", group="string",
-         syntax="key1 key2 [LEN] [IDX] [MINMATCHLEN min-match-len] [WITHMATCHLEN]")  # fmt: skip
+@command(
+    "LCS",
+    "key1 key2 [LEN] [IDX] [MINMATCHLEN min-match-len] [WITHMATCHLEN]",
+    arity=-3,
+    keys=READ.at(1, 2),
+    flags=READONLY,
+    since="7.0.0",
+)
 def lcs(shard: Shard, args: Args) -> Reply:
     """Return the longest common subsequence of two strings, its length, or where its parts are."""
     # Unlike elsewhere, Redis looks at the keys before it looks at the options.

@@ -9,7 +9,24 @@ from typing import TYPE_CHECKING
 
 from respcache.commands.args import INT64_MAX, INT64_MIN, parse_int
 from respcache.commands.long_double import add_long_doubles, format_long_double, parse_long_double
-from respcache.commands.table import DENYOOM, FAST, READONLY, WRITE, Keys, all_succeeded, command, in_key_order
+from respcache.commands.table import (
+    DENYOOM,
+    EXAMINE,
+    FAST,
+    INSERT,
+    MODIFY,
+    OVERWRITE,
+    READ,
+    READONLY,
+    TAKE,
+    UPDATE,
+    WRITE,
+    Keys,
+    all_succeeded,
+    family,
+    in_key_order,
+)
+from respcache.commands.table.tips import SPLIT_BY_SHARD
 from respcache.errors import (
     NAN_OR_INFINITY,
     OVERFLOW,
@@ -26,42 +43,47 @@ from respcache.store.shard import Event, Shard
 if TYPE_CHECKING:
     from respcache.commands.args import Args
 
+command = family("string")
+
 # What each expiry option counts in, and whether it counts from now.
 _EXPIRY = {b"EX": (1000, True), b"PX": (1, True), b"EXAT": (1000, False), b"PXAT": (1, False)}
 _EXPIRY_SYNTAX = "EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds"
-
-_PER_SHARD = ("request_policy:multi_shard", "response_policy:all_succeeded")
 
 
 # -- reading
 
 
-@command("GET", arity=2, keys=Keys(1, access="RO ACCESS"), flags=READONLY | FAST, since="1.0.0", group="string",
-         syntax="key")  # fmt: skip
+@command("GET", "key", arity=2, keys=READ, flags=READONLY | FAST, since="1.0.0")
 def get(shard: Shard, args: Args) -> Reply:
     """Return the value of a key."""
     value = shard.find_string(args.argv[1])
     return bytes(value) if type(value) is bytearray else value
 
 
-@command("MGET", arity=-2, keys=Keys(1, -1, access="RO ACCESS"), gather=in_key_order, flags=READONLY | FAST,
-         since="1.0.0", group="string", syntax="key [key ...]", tips=("request_policy:multi_shard",))  # fmt: skip
+@command(
+    "MGET",
+    "key [key ...]",
+    arity=-2,
+    keys=READ.at(1, -1),
+    gather=in_key_order,
+    flags=READONLY | FAST,
+    since="1.0.0",
+    tips=("request_policy:multi_shard",),
+)
 def mget(shard: Shard, args: Args) -> Reply:
     """Return the values of keys; nothing for those that are missing or hold no string."""
     values = [shard.look(key) for key in args.rest()]
     return [value if type(value) is bytes else bytes(value) if type(value) is bytearray else None for value in values]
 
 
-@command("STRLEN", arity=2, keys=Keys(1, access="RO"), flags=READONLY | FAST, since="2.2.0", group="string",
-         syntax="key")  # fmt: skip
+@command("STRLEN", "key", arity=2, keys=EXAMINE, flags=READONLY | FAST, since="2.2.0")
 def strlen(shard: Shard, args: Args) -> Reply:
     """Return the length of a value in bytes."""
     value = shard.find_string(args.next())
     return 0 if value is None else len(value)
 
 
-@command("GETRANGE", arity=4, keys=Keys(1, access="RO ACCESS"), flags=READONLY, since="2.4.0", group="string",
-         syntax="key start end")  # fmt: skip
+@command("GETRANGE", "key start end", arity=4, keys=READ, flags=READONLY, since="2.4.0")
 def getrange(shard: Shard, args: Args) -> Reply:
     """Return the bytes from one position to another, both included; negative ones count from the end."""
     key, start, end = args.next(), args.int(), args.int()
@@ -74,8 +96,7 @@ def getrange(shard: Shard, args: Args) -> Reply:
     return bytes(value[start : end + 1])
 
 
-@command("SUBSTR", arity=4, keys=Keys(1, access="RO ACCESS"), flags=READONLY, since="1.0.0", group="string",
-         syntax="key start end")  # fmt: skip
+@command("SUBSTR", "key start end", arity=4, keys=READ, flags=READONLY, since="1.0.0")
 def substr(shard: Shard, args: Args) -> Reply:
     """Return part of a value: the old name of GETRANGE."""
     return getrange(shard, args)
@@ -136,8 +157,14 @@ def _deadline(amount: bytes, unit: int, relative: bool, now: int, name: str) -> 
     return deadline
 
 
-@command("SET", arity=-3, keys=Keys(1, access="RW ACCESS UPDATE VARIABLE_FLAGS"), flags=WRITE | DENYOOM, since="1.0.0",
-         group="string", syntax=f"key value [NX | XX] [GET] [{_EXPIRY_SYNTAX} | KEEPTTL]")  # fmt: skip
+@command(
+    "SET",
+    f"key value [NX | XX] [GET] [{_EXPIRY_SYNTAX} | KEEPTTL]",
+    arity=-3,
+    keys=Keys(1, access="RW ACCESS UPDATE VARIABLE_FLAGS"),
+    flags=WRITE | DENYOOM,
+    since="1.0.0",
+)
 def set_(shard: Shard, args: Args) -> Reply:
     """Set the value of a key, whatever it held."""
     argv = args.argv
@@ -172,8 +199,7 @@ def _put(shard: Shard, key: bytes, value: bytes, deadline: int | None, *, keep_t
         shard.notify(Event.GENERIC, b"expire", key)
 
 
-@command("SETNX", arity=3, keys=Keys(1, access="OW INSERT"), flags=WRITE | DENYOOM | FAST, since="1.0.0",
-         group="string", syntax="key value")  # fmt: skip
+@command("SETNX", "key value", arity=3, keys=Keys(1, access="OW INSERT"), flags=WRITE | DENYOOM | FAST, since="1.0.0")
 def setnx(shard: Shard, args: Args) -> Reply:
     """Set the value of a key that does not exist."""
     key, value = args.next(), args.next()
@@ -183,15 +209,13 @@ def setnx(shard: Shard, args: Args) -> Reply:
     return 1
 
 
-@command("SETEX", arity=4, keys=Keys(1, access="OW UPDATE"), flags=WRITE | DENYOOM, since="2.0.0", group="string",
-         syntax="key seconds value")  # fmt: skip
+@command("SETEX", "key seconds value", arity=4, keys=OVERWRITE, flags=WRITE | DENYOOM, since="2.0.0")
 def setex(shard: Shard, args: Args) -> Reply:
     """Set the value of a key, and let it expire in so many seconds."""
     return _set_and_expire(shard, args, 1000, "setex")
 
 
-@command("PSETEX", arity=4, keys=Keys(1, access="OW UPDATE"), flags=WRITE | DENYOOM, since="2.6.0", group="string",
-         syntax="key milliseconds value")  # fmt: skip
+@command("PSETEX", "key milliseconds value", arity=4, keys=OVERWRITE, flags=WRITE | DENYOOM, since="2.6.0")
 def psetex(shard: Shard, args: Args) -> Reply:
     """Set the value of a key, and let it expire in so many milliseconds."""
     return _set_and_expire(shard, args, 1, "psetex")
@@ -203,8 +227,7 @@ def _set_and_expire(shard: Shard, args: Args, unit: int, name: str) -> Reply:
     return OK
 
 
-@command("GETSET", arity=3, keys=Keys(1, access="RW ACCESS UPDATE"), flags=WRITE | DENYOOM | FAST, since="1.0.0",
-         group="string", syntax="key value")  # fmt: skip
+@command("GETSET", "key value", arity=3, keys=MODIFY, flags=WRITE | DENYOOM | FAST, since="1.0.0")
 def getset(shard: Shard, args: Args) -> Reply:
     """Set the value of a key, and return the one it had."""
     key, value = args.next(), args.next()
@@ -213,8 +236,7 @@ def getset(shard: Shard, args: Args) -> Reply:
     return old
 
 
-@command("GETDEL", arity=2, keys=Keys(1, access="RW ACCESS DELETE"), flags=WRITE | FAST, since="6.2.0", group="string",
-         syntax="key")  # fmt: skip
+@command("GETDEL", "key", arity=2, keys=TAKE, flags=WRITE | FAST, since="6.2.0")
 def getdel(shard: Shard, args: Args) -> Reply:
     """Return the value of a key, and delete it."""
     key = args.next()
@@ -224,8 +246,7 @@ def getdel(shard: Shard, args: Args) -> Reply:
     return value
 
 
-@command("GETEX", arity=-2, keys=Keys(1, access="RW ACCESS UPDATE"), flags=WRITE | FAST, since="6.2.0",
-         group="string", syntax=f"key [{_EXPIRY_SYNTAX} | PERSIST]")  # fmt: skip
+@command("GETEX", f"key [{_EXPIRY_SYNTAX} | PERSIST]", arity=-2, keys=MODIFY, flags=WRITE | FAST, since="6.2.0")
 def getex(shard: Shard, args: Args) -> Reply:
     """Return the value of a key, and change when it expires."""
     key, options = args.next(), _Options(args, _GETEX_OPTIONS)
@@ -245,8 +266,16 @@ def getex(shard: Shard, args: Args) -> Reply:
     return value
 
 
-@command("MSET", arity=-3, keys=Keys(1, -1, 2, access="OW UPDATE"), gather=all_succeeded, flags=WRITE | DENYOOM,
-         since="1.0.1", group="string", syntax="key value [key value ...]", tips=_PER_SHARD)  # fmt: skip
+@command(
+    "MSET",
+    "key value [key value ...]",
+    arity=-3,
+    keys=OVERWRITE.at(1, -1, 2),
+    gather=all_succeeded,
+    flags=WRITE | DENYOOM,
+    since="1.0.1",
+    tips=SPLIT_BY_SHARD,
+)
 def mset(shard: Shard, args: Args) -> Reply:
     """Set the values of several keys in one step."""
     for key, value in _pairs(args, "mset"):
@@ -260,8 +289,14 @@ def _pairs(args: Args, name: str) -> list[tuple[bytes, bytes]]:
     return args.pairs()
 
 
-@command("MSETNX", arity=-3, keys=Keys(1, -1, 2, access="OW INSERT"), flags=WRITE | DENYOOM, since="1.0.1",
-         group="string", syntax="key value [key value ...]")  # fmt: skip
+@command(
+    "MSETNX",
+    "key value [key value ...]",
+    arity=-3,
+    keys=Keys(1, -1, 2, access="OW INSERT"),
+    flags=WRITE | DENYOOM,
+    since="1.0.1",
+)
 def msetnx(shard: Shard, args: Args) -> Reply:
     """Set the values of several keys in one step if none of them exists."""
     pairs = _pairs(args, "msetnx")
@@ -280,8 +315,7 @@ def _check_length(shard: Shard, length: int) -> None:
         raise CommandError(STRING_TOO_LONG)
 
 
-@command("APPEND", arity=3, keys=Keys(1, access="RW INSERT"), flags=WRITE | DENYOOM | FAST, since="2.0.0",
-         group="string", syntax="key value")  # fmt: skip
+@command("APPEND", "key value", arity=3, keys=INSERT, flags=WRITE | DENYOOM | FAST, since="2.0.0")
 def append(shard: Shard, args: Args) -> Reply:
     """Append to a value, which is empty where the key is missing; return the new length."""
     key, suffix = args.next(), args.next()
@@ -297,8 +331,7 @@ def append(shard: Shard, args: Args) -> Reply:
     return len(value)
 
 
-@command("SETRANGE", arity=4, keys=Keys(1, access="RW UPDATE"), flags=WRITE | DENYOOM, since="2.2.0", group="string",
-         syntax="key offset value")  # fmt: skip
+@command("SETRANGE", "key offset value", arity=4, keys=UPDATE, flags=WRITE | DENYOOM, since="2.2.0")
 def setrange(shard: Shard, args: Args) -> Reply:
     """Overwrite bytes from an offset on, which grows the value with zero bytes where needed; return its length."""
     key, offset, patch = args.next(), args.int(), args.next()
@@ -320,29 +353,25 @@ def setrange(shard: Shard, args: Args) -> Reply:
 # -- counters
 
 
-@command("INCR", arity=2, keys=Keys(1, access="RW ACCESS UPDATE"), flags=WRITE | DENYOOM | FAST, since="1.0.0",
-         group="string", syntax="key")  # fmt: skip
+@command("INCR", "key", arity=2, keys=MODIFY, flags=WRITE | DENYOOM | FAST, since="1.0.0")
 def incr(shard: Shard, args: Args) -> Reply:
     """Add one to the integer value of a key, which counts as 0 where it is missing."""
     return _increase(shard, args.next(), 1)
 
 
-@command("DECR", arity=2, keys=Keys(1, access="RW ACCESS UPDATE"), flags=WRITE | DENYOOM | FAST, since="1.0.0",
-         group="string", syntax="key")  # fmt: skip
+@command("DECR", "key", arity=2, keys=MODIFY, flags=WRITE | DENYOOM | FAST, since="1.0.0")
 def decr(shard: Shard, args: Args) -> Reply:
     """Subtract one from the integer value of a key, which counts as 0 where it is missing."""
     return _increase(shard, args.next(), -1)
 
 
-@command("INCRBY", arity=3, keys=Keys(1, access="RW ACCESS UPDATE"), flags=WRITE | DENYOOM | FAST, since="1.0.0",
-         group="string", syntax="key increment")  # fmt: skip
+@command("INCRBY", "key increment", arity=3, keys=MODIFY, flags=WRITE | DENYOOM | FAST, since="1.0.0")
 def incrby(shard: Shard, args: Args) -> Reply:
     """Add to the integer value of a key, which counts as 0 where it is missing."""
     return _increase(shard, args.next(), args.int())
 
 
-@command("DECRBY", arity=3, keys=Keys(1, access="RW ACCESS UPDATE"), flags=WRITE | DENYOOM | FAST, since="1.0.0",
-         group="string", syntax="key decrement")  # fmt: skip
+@command("DECRBY", "key decrement", arity=3, keys=MODIFY, flags=WRITE | DENYOOM | FAST, since="1.0.0")
 def decrby(shard: Shard, args: Args) -> Reply:
     """Subtract from the integer value of a key, which counts as 0 where it is missing."""
     key, decrement = args.next(), args.int()
@@ -364,8 +393,7 @@ def _increase(shard: Shard, key: bytes, increment: int) -> int:
     return number
 
 
-@command("INCRBYFLOAT", arity=3, keys=Keys(1, access="RW ACCESS UPDATE"), flags=WRITE | DENYOOM | FAST, since="2.6.0",
-         group="string", syntax="key increment")  # fmt: skip
+@command("INCRBYFLOAT", "key increment", arity=3, keys=MODIFY, flags=WRITE | DENYOOM | FAST, since="2.6.0")
 def incrbyfloat(shard: Shard, args: Args) -> Reply:
     """Add to the decimal value of a key, which counts as 0 where it is missing."""
     key, amount = args.next(), args.next()

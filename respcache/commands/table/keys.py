@@ -22,6 +22,10 @@ class Keys(NamedTuple):
     # The option whose operand is the database of these keys (COPY ... DB n); without it, the client's database.
     database: bytes = b""
 
+    def at(self, first: int, last: int | None = None, step: int = 1) -> Keys:
+        """The same access to keys at other indexes: ``READ.at(2, -1)``."""
+        return self._replace(first=first, last=last, step=step)
+
     def positions(self, argv: Argv) -> Sequence[int]:
         last = self.first if self.last is None else self.last
         if last < 0:
@@ -57,8 +61,8 @@ class KeyFinder(NamedTuple):
 
 KeySpec = Keys | NumKeys | KeyFinder
 
-# The one key of most commands, named for what happens to it.
-EXAMINE = Keys(1, access="RO")  # something about the value, such as its length, but none of its contents
+# The one key of most commands, named for what happens to it; `Keys.at` says it of other keys.
+EXAMINE = Keys(1, access="RO")  # the reply tells something about the value, such as its length, but no contents
 READ = Keys(1, access="RO ACCESS")
 INSERT = Keys(1, access="RW INSERT")
 UPDATE = Keys(1, access="RW UPDATE")

@@ -10,7 +10,7 @@ from itertools import islice
 from math import isnan
 from typing import TYPE_CHECKING
 
-from respcache.commands.table import DENYOOM, READONLY, WRITE, Keys, NumKeys, command
+from respcache.commands.table import DENYOOM, OVERWRITE, READONLY, WRITE, NumKeys, family
 from respcache.commands.zsets.ranges import store
 from respcache.datatypes.set import Set
 from respcache.datatypes.zset import ZSet
@@ -26,8 +26,11 @@ if TYPE_CHECKING:
     Aggregate = Callable[[float, float], float]
     Combine = Callable[[list["_Source"], Aggregate], "Scores"]
 
+command = family("sorted_set")
+
 SOURCES = NumKeys(1, access="RO ACCESS")
-STORE = (Keys(1, access="OW UPDATE"), NumKeys(2, access="RO ACCESS"))
+STORE = (OVERWRITE, NumKeys(2, access="RO ACCESS"))
+_WEIGHTED = "[WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>]"
 
 
 # How scores of one member become one
@@ -188,54 +191,61 @@ def _store(shard: Shard, args: Args, name: str, combine: Combine) -> Reply:
     return len(scores)
 
 
-@command("ZUNION", arity=-3, keys=SOURCES, flags=READONLY, since="6.2.0", group="sorted_set",
-         syntax="numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>] "
-         "[WITHSCORES]")  # fmt: skip
+@command(
+    "ZUNION", f"numkeys key [key ...] {_WEIGHTED} [WITHSCORES]", arity=-3, keys=SOURCES, flags=READONLY, since="6.2.0"
+)
 def zunion(shard: Shard, args: Args) -> Reply:
     """Return the members of any of several sorted sets."""
     return _read(shard, args, "zunion", _union)
 
 
-@command("ZINTER", arity=-3, keys=SOURCES, flags=READONLY, since="6.2.0", group="sorted_set",
-         syntax="numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>] "
-         "[WITHSCORES]")  # fmt: skip
+@command(
+    "ZINTER", f"numkeys key [key ...] {_WEIGHTED} [WITHSCORES]", arity=-3, keys=SOURCES, flags=READONLY, since="6.2.0"
+)
 def zinter(shard: Shard, args: Args) -> Reply:
     """Return the members that several sorted sets have in common."""
     return _read(shard, args, "zinter", _intersection)
 
 
-@command("ZDIFF", arity=-3, keys=SOURCES, flags=READONLY, since="6.2.0", group="sorted_set",
-         syntax="numkeys key [key ...] [WITHSCORES]")  # fmt: skip
+@command("ZDIFF", "numkeys key [key ...] [WITHSCORES]", arity=-3, keys=SOURCES, flags=READONLY, since="6.2.0")
 def zdiff(shard: Shard, args: Args) -> Reply:
     """Return the members of a sorted set that others do not have."""
     return _read(shard, args, "zdiff", _difference)
 
 
-@command("ZUNIONSTORE", arity=-4, keys=STORE, flags=WRITE | DENYOOM, since="2.0.0", group="sorted_set",
-         syntax="destination numkeys key [key ...] [WEIGHTS weight [weight ...]] "
-         "[AGGREGATE <SUM | MIN | MAX>]")  # fmt: skip
+@command(
+    "ZUNIONSTORE",
+    f"destination numkeys key [key ...] {_WEIGHTED}",
+    arity=-4,
+    keys=STORE,
+    flags=WRITE | DENYOOM,
+    since="2.0.0",
+)
 def zunionstore(shard: Shard, args: Args) -> Reply:
     """Store the members of any of several sorted sets; return how many they are."""
     return _store(shard, args, "zunionstore", _union)
 
 
-@command("ZINTERSTORE", arity=-4, keys=STORE, flags=WRITE | DENYOOM, since="2.0.0", group="sorted_set",
-         syntax="destination numkeys key [key ...] [WEIGHTS weight [weight ...]] "
-         "[AGGREGATE <SUM | MIN | MAX>]")  # fmt: skip
+@command(
+    "ZINTERSTORE",
+    f"destination numkeys key [key ...] {_WEIGHTED}",
+    arity=-4,
+    keys=STORE,
+    flags=WRITE | DENYOOM,
+    since="2.0.0",
+)
 def zinterstore(shard: Shard, args: Args) -> Reply:
     """Store the members that several sorted sets have in common; return how many they are."""
     return _store(shard, args, "zinterstore", _intersection)
 
 
-@command("ZDIFFSTORE", arity=-4, keys=STORE, flags=WRITE | DENYOOM, since="6.2.0", group="sorted_set",
-         syntax="destination numkeys key [key ...]")  # fmt: skip
+@command("ZDIFFSTORE", "destination numkeys key [key ...]", arity=-4, keys=STORE, flags=WRITE | DENYOOM, since="6.2.0")
 def zdiffstore(shard: Shard, args: Args) -> Reply:
     """Store the members of a sorted set that others do not have; return how many they are."""
     return _store(shard, args, "zdiffstore", _difference)
 
 
-@command("ZINTERCARD", arity=-3, keys=SOURCES, flags=READONLY, since="7.0.0", group="sorted_set",
-         syntax="numkeys key [key ...] [LIMIT limit]")  # fmt: skip
+@command("ZINTERCARD", "numkeys key [key ...] [LIMIT limit]", arity=-3, keys=SOURCES, flags=READONLY, since="7.0.0")
 def zintercard(shard: Shard, args: Args) -> Reply:
     """Count the members that several sorted sets have in common, up to a limit."""
     sources, limit = _take_sources(shard, args, "zintercard"), 0

@@ -8,7 +8,21 @@ from typing import TYPE_CHECKING, NamedTuple
 from respcache.commands.args import INT64_MAX
 from respcache.commands.sampling import parse_count, random_elements
 from respcache.commands.scanning import parse_cursor, parse_options, scan_reply
-from respcache.commands.table import DENYOOM, FAST, READONLY, WRITE, Keys, NumKeys, command
+from respcache.commands.table import (
+    DELETE,
+    DENYOOM,
+    EXAMINE,
+    FAST,
+    MODIFY,
+    READ,
+    READONLY,
+    TAKE,
+    UPDATE,
+    WRITE,
+    NumKeys,
+    family,
+)
+from respcache.commands.table.tips import RANDOM_OUTPUT
 from respcache.datatypes.zset import ZSet
 from respcache.errors import NOT_POSITIVE, OUT_OF_RANGE, CommandError, WrongSyntax, wrong_arity
 from respcache.resp.encode import format_double
@@ -18,8 +32,7 @@ from respcache.store.shard import Event, Shard
 if TYPE_CHECKING:
     from respcache.commands.args import Args
 
-READ = "RO ACCESS"
-TAKE = "RW ACCESS DELETE"
+command = family("sorted_set")
 
 
 class _Conditions(NamedTuple):
@@ -43,8 +56,14 @@ _UNCONDITIONAL = _Conditions()
 _KEYWORDS = {field.upper().encode(): field for field in _Conditions._fields}
 
 
-@command("ZADD", arity=-4, keys=Keys(1, access="RW UPDATE"), flags=WRITE | DENYOOM | FAST, since="1.2.0",
-         group="sorted_set", syntax="key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]")  # fmt: skip
+@command(
+    "ZADD",
+    "key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]",
+    arity=-4,
+    keys=UPDATE,
+    flags=WRITE | DENYOOM | FAST,
+    since="1.2.0",
+)
 def zadd(shard: Shard, args: Args) -> Reply:
     """Add members to a sorted set, or change their scores; return how many are new."""
     key, conditions = args.next(), _take_conditions(args)
@@ -120,16 +139,14 @@ def _increment(shard: Shard, key: bytes, member: bytes, increment: float, condit
     return new
 
 
-@command("ZINCRBY", arity=4, keys=Keys(1, access="RW ACCESS UPDATE"), flags=WRITE | DENYOOM | FAST, since="1.2.0",
-         group="sorted_set", syntax="key increment member")  # fmt: skip
+@command("ZINCRBY", "key increment member", arity=4, keys=MODIFY, flags=WRITE | DENYOOM | FAST, since="1.2.0")
 def zincrby(shard: Shard, args: Args) -> Reply:
     """Add to the score of a member, which counts as 0 if there is none; return the new score."""
     key, increment, member = args.next(), args.float(), args.next()
     return _increment(shard, key, member, increment, _UNCONDITIONAL)
 
 
-@command("ZREM", arity=-3, keys=Keys(1, access="RW DELETE"), flags=WRITE | FAST, since="1.2.0", group="sorted_set",
-         syntax="key member [member ...]")  # fmt: skip
+@command("ZREM", "key member [member ...]", arity=-3, keys=DELETE, flags=WRITE | FAST, since="1.2.0")
 def zrem(shard: Shard, args: Args) -> Reply:
     """Remove members; return how many were there."""
     key, members = args.next(), args.rest()
@@ -142,15 +159,13 @@ def zrem(shard: Shard, args: Args) -> Reply:
     return removed
 
 
-@command("ZCARD", arity=2, keys=Keys(1, access="RO"), flags=READONLY | FAST, since="1.2.0", group="sorted_set",
-         syntax="key")  # fmt: skip
+@command("ZCARD", "key", arity=2, keys=EXAMINE, flags=READONLY | FAST, since="1.2.0")
 def zcard(shard: Shard, args: Args) -> Reply:
     """Return the number of members."""
     return len(shard.find(args.next(), ZSet) or ())
 
 
-@command("ZSCORE", arity=3, keys=Keys(1, access=READ), flags=READONLY | FAST, since="1.2.0", group="sorted_set",
-         syntax="key member")  # fmt: skip
+@command("ZSCORE", "key member", arity=3, keys=READ, flags=READONLY | FAST, since="1.2.0")
 def zscore(shard: Shard, args: Args) -> Reply:
     """Return the score of a member."""
     key, member = args.next(), args.next()
@@ -158,8 +173,7 @@ def zscore(shard: Shard, args: Args) -> Reply:
     return None if zset is None else zset.score(member)
 
 
-@command("ZMSCORE", arity=-3, keys=Keys(1, access=READ), flags=READONLY | FAST, since="6.2.0", group="sorted_set",
-         syntax="key member [member ...]")  # fmt: skip
+@command("ZMSCORE", "key member [member ...]", arity=-3, keys=READ, flags=READONLY | FAST, since="6.2.0")
 def zmscore(shard: Shard, args: Args) -> Reply:
     """Return the scores of members."""
     key, members = args.next(), args.rest()
@@ -167,15 +181,13 @@ def zmscore(shard: Shard, args: Args) -> Reply:
     return [None if zset is None else zset.score(member) for member in members]
 
 
-@command("ZRANK", arity=-3, keys=Keys(1, access=READ), flags=READONLY | FAST, since="2.0.0", group="sorted_set",
-         syntax="key member [WITHSCORE]")  # fmt: skip
+@command("ZRANK", "key member [WITHSCORE]", arity=-3, keys=READ, flags=READONLY | FAST, since="2.0.0")
 def zrank(shard: Shard, args: Args) -> Reply:
     """Return how many members come before a member, lowest score first."""
     return _rank(shard, args, "zrank", reverse=False)
 
 
-@command("ZREVRANK", arity=-3, keys=Keys(1, access=READ), flags=READONLY | FAST, since="2.0.0", group="sorted_set",
-         syntax="key member [WITHSCORE]")  # fmt: skip
+@command("ZREVRANK", "key member [WITHSCORE]", arity=-3, keys=READ, flags=READONLY | FAST, since="2.0.0")
 def zrevrank(shard: Shard, args: Args) -> Reply:
     """Return how many members come before a member, highest score first."""
     return _rank(shard, args, "zrevrank", reverse=True)
@@ -196,15 +208,13 @@ def _rank(shard: Shard, args: Args, name: str, *, reverse: bool) -> Reply:
     return [rank, zset.score(member)] if with_score else rank
 
 
-@command("ZPOPMIN", arity=-2, keys=Keys(1, access=TAKE), flags=WRITE | FAST, since="5.0.0", group="sorted_set",
-         syntax="key [count]")  # fmt: skip
+@command("ZPOPMIN", "key [count]", arity=-2, keys=TAKE, flags=WRITE | FAST, since="5.0.0")
 def zpopmin(shard: Shard, args: Args) -> Reply:
     """Remove and return the members with the lowest scores."""
     return _pop_command(shard, args, last=False)
 
 
-@command("ZPOPMAX", arity=-2, keys=Keys(1, access=TAKE), flags=WRITE | FAST, since="5.0.0", group="sorted_set",
-         syntax="key [count]")  # fmt: skip
+@command("ZPOPMAX", "key [count]", arity=-2, keys=TAKE, flags=WRITE | FAST, since="5.0.0")
 def zpopmax(shard: Shard, args: Args) -> Reply:
     """Remove and return the members with the highest scores."""
     return _pop_command(shard, args, last=True)
@@ -231,8 +241,14 @@ def take(shard: Shard, key: bytes, zset: ZSet, count: int, *, last: bool) -> lis
     return taken
 
 
-@command("ZMPOP", arity=-4, keys=NumKeys(1, access=TAKE), flags=WRITE, since="7.0.0", group="sorted_set",
-         syntax="numkeys key [key ...] <MIN | MAX> [COUNT count]")  # fmt: skip
+@command(
+    "ZMPOP",
+    "numkeys key [key ...] <MIN | MAX> [COUNT count]",
+    arity=-4,
+    keys=NumKeys(1, access="RW ACCESS DELETE"),
+    flags=WRITE,
+    since="7.0.0",
+)
 def zmpop(shard: Shard, args: Args) -> Reply:
     """Remove and return members of the first sorted set that is not empty."""
     number = args.int("ERR numkeys should be greater than 0", low=1)
@@ -254,8 +270,9 @@ def zmpop(shard: Shard, args: Args) -> Reply:
     return NULL_ARRAY
 
 
-@command("ZRANDMEMBER", arity=-2, keys=Keys(1, access=READ), flags=READONLY, since="6.2.0", group="sorted_set",
-         syntax="key [count [WITHSCORES]]", tips=("nondeterministic_output",))  # fmt: skip
+@command(
+    "ZRANDMEMBER", "key [count [WITHSCORES]]", arity=-2, keys=READ, flags=READONLY, since="6.2.0", tips=RANDOM_OUTPUT
+)
 def zrandmember(shard: Shard, args: Args) -> Reply:
     """Return random members: different ones, or, if the count is negative, each chosen anew."""
     key = args.next()
@@ -274,8 +291,15 @@ def zrandmember(shard: Shard, args: Args) -> Reply:
     return Pairs((member, zset.score(member)) for member in members) if with_scores else list(members)
 
 
-@command("ZSCAN", arity=-3, keys=Keys(1, access=READ), flags=READONLY, since="2.8.0", group="sorted_set",
-         syntax="key cursor [MATCH pattern] [COUNT count]", tips=("nondeterministic_output",))  # fmt: skip
+@command(
+    "ZSCAN",
+    "key cursor [MATCH pattern] [COUNT count]",
+    arity=-3,
+    keys=READ,
+    flags=READONLY,
+    since="2.8.0",
+    tips=RANDOM_OUTPUT,
+)
 def zscan(shard: Shard, args: Args) -> Reply:
     """Return some members with their scores, and a cursor to go on with."""
     key, cursor = args.next(), parse_cursor(args.next())

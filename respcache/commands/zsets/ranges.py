@@ -10,7 +10,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 from respcache.commands.args import parse_any_float, parse_int
-from respcache.commands.table import DENYOOM, FAST, READONLY, WRITE, Keys, command
+from respcache.commands.table import DELETE, DENYOOM, FAST, OVERWRITE, READ, READONLY, WRITE, family
 from respcache.datatypes.zset import LexBound, LexRange, ScoreRange, ZSet
 from respcache.errors import MIN_MAX_NOT_FLOAT, MIN_MAX_NOT_STRING, CommandError, NotAnInteger, WrongSyntax
 from respcache.resp.types import Pairs, Reply
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
     from respcache.commands.args import Args
 
-READ = "RO ACCESS"
-DELETE = "RW DELETE"
+command = family("sorted_set")
 
 
 class By(Enum):
@@ -166,51 +165,66 @@ def _reply(shard: Shard, query: _Query) -> Reply:
     return Pairs(found) if query.with_scores else [member for member, _ in found]
 
 
-@command("ZRANGE", arity=-4, keys=Keys(1, access=READ), flags=READONLY, since="1.2.0", group="sorted_set",
-         syntax="key start stop [BYSCORE | BYLEX] [REV] [LIMIT offset count] [WITHSCORES]")  # fmt: skip
+@command(
+    "ZRANGE",
+    "key start stop [BYSCORE | BYLEX] [REV] [LIMIT offset count] [WITHSCORES]",
+    arity=-4,
+    keys=READ,
+    flags=READONLY,
+    since="1.2.0",
+)
 def zrange(shard: Shard, args: Args) -> Reply:
     """Return the members in a range of ranks, of scores, or of names."""
     return _reply(shard, _parse_query(args))
 
 
-@command("ZREVRANGE", arity=-4, keys=Keys(1, access=READ), flags=READONLY, since="1.2.0", group="sorted_set",
-         syntax="key start stop [WITHSCORES]")  # fmt: skip
+@command("ZREVRANGE", "key start stop [WITHSCORES]", arity=-4, keys=READ, flags=READONLY, since="1.2.0")
 def zrevrange(shard: Shard, args: Args) -> Reply:
     """Return the members in a range of ranks, highest score first."""
     return _reply(shard, _parse_query(args, by=By.RANK, reverse=True))
 
 
-@command("ZRANGEBYSCORE", arity=-4, keys=Keys(1, access=READ), flags=READONLY, since="1.0.5", group="sorted_set",
-         syntax="key min max [WITHSCORES] [LIMIT offset count]")  # fmt: skip
+@command(
+    "ZRANGEBYSCORE", "key min max [WITHSCORES] [LIMIT offset count]", arity=-4, keys=READ, flags=READONLY, since="1.0.5"
+)
 def zrangebyscore(shard: Shard, args: Args) -> Reply:
     """Return the members in a range of scores."""
     return _reply(shard, _parse_query(args, by=By.SCORE, reverse=False))
 
 
-@command("ZREVRANGEBYSCORE", arity=-4, keys=Keys(1, access=READ), flags=READONLY, since="2.2.0", group="sorted_set",
-         syntax="key max min [WITHSCORES] [LIMIT offset count]")  # fmt: skip
+@command(
+    "ZREVRANGEBYSCORE",
+    "key max min [WITHSCORES] [LIMIT offset count]",
+    arity=-4,
+    keys=READ,
+    flags=READONLY,
+    since="2.2.0",
+)
 def zrevrangebyscore(shard: Shard, args: Args) -> Reply:
     """Return the members in a range of scores, highest first."""
     return _reply(shard, _parse_query(args, by=By.SCORE, reverse=True))
 
 
-@command("ZRANGEBYLEX", arity=-4, keys=Keys(1, access=READ), flags=READONLY, since="2.8.9", group="sorted_set",
-         syntax="key min max [LIMIT offset count]")  # fmt: skip
+@command("ZRANGEBYLEX", "key min max [LIMIT offset count]", arity=-4, keys=READ, flags=READONLY, since="2.8.9")
 def zrangebylex(shard: Shard, args: Args) -> Reply:
     """Return the members in a range of names, where all have one score."""
     return _reply(shard, _parse_query(args, by=By.LEX, reverse=False))
 
 
-@command("ZREVRANGEBYLEX", arity=-4, keys=Keys(1, access=READ), flags=READONLY, since="2.8.9", group="sorted_set",
-         syntax="key max min [LIMIT offset count]")  # fmt: skip
+@command("ZREVRANGEBYLEX", "key max min [LIMIT offset count]", arity=-4, keys=READ, flags=READONLY, since="2.8.9")
 def zrevrangebylex(shard: Shard, args: Args) -> Reply:
     """Return the members in a range of names, last first, where all have one score."""
     return _reply(shard, _parse_query(args, by=By.LEX, reverse=True))
 
 
-@command("ZRANGESTORE", arity=-5, keys=(Keys(1, access="OW UPDATE"), Keys(2, access=READ)), flags=WRITE | DENYOOM,
-         since="6.2.0", group="sorted_set",
-         syntax="dst src min max [BYSCORE | BYLEX] [REV] [LIMIT offset count]")  # fmt: skip
+@command(
+    "ZRANGESTORE",
+    "dst src min max [BYSCORE | BYLEX] [REV] [LIMIT offset count]",
+    arity=-5,
+    keys=(OVERWRITE, READ.at(2)),
+    flags=WRITE | DENYOOM,
+    since="6.2.0",
+)
 def zrangestore(shard: Shard, args: Args) -> Reply:
     """Store the members in a range under another key; return how many they are."""
     destination, query = args.next(), _parse_query(args, store=True)
@@ -230,15 +244,13 @@ def store(shard: Shard, destination: bytes, zset: ZSet, event: bytes) -> None:
 # Counting
 
 
-@command("ZCOUNT", arity=4, keys=Keys(1, access=READ), flags=READONLY | FAST, since="2.0.0", group="sorted_set",
-         syntax="key min max")  # fmt: skip
+@command("ZCOUNT", "key min max", arity=4, keys=READ, flags=READONLY | FAST, since="2.0.0")
 def zcount(shard: Shard, args: Args) -> Reply:
     """Count the members in a range of scores."""
     return _count(shard, args, By.SCORE)
 
 
-@command("ZLEXCOUNT", arity=4, keys=Keys(1, access=READ), flags=READONLY | FAST, since="2.8.9", group="sorted_set",
-         syntax="key min max")  # fmt: skip
+@command("ZLEXCOUNT", "key min max", arity=4, keys=READ, flags=READONLY | FAST, since="2.8.9")
 def zlexcount(shard: Shard, args: Args) -> Reply:
     """Count the members in a range of names, where all have one score."""
     return _count(shard, args, By.LEX)
@@ -256,22 +268,19 @@ def _count(shard: Shard, args: Args, by: By) -> int:
 # Removing
 
 
-@command("ZREMRANGEBYRANK", arity=4, keys=Keys(1, access=DELETE), flags=WRITE, since="2.0.0", group="sorted_set",
-         syntax="key start stop")  # fmt: skip
+@command("ZREMRANGEBYRANK", "key start stop", arity=4, keys=DELETE, flags=WRITE, since="2.0.0")
 def zremrangebyrank(shard: Shard, args: Args) -> Reply:
     """Remove the members in a range of ranks; return how many they were."""
     return _remove(shard, args, By.RANK)
 
 
-@command("ZREMRANGEBYSCORE", arity=4, keys=Keys(1, access=DELETE), flags=WRITE, since="1.2.0", group="sorted_set",
-         syntax="key min max")  # fmt: skip
+@command("ZREMRANGEBYSCORE", "key min max", arity=4, keys=DELETE, flags=WRITE, since="1.2.0")
 def zremrangebyscore(shard: Shard, args: Args) -> Reply:
     """Remove the members in a range of scores; return how many they were."""
     return _remove(shard, args, By.SCORE)
 
 
-@command("ZREMRANGEBYLEX", arity=4, keys=Keys(1, access=DELETE), flags=WRITE, since="2.8.9", group="sorted_set",
-         syntax="key min max")  # fmt: skip
+@command("ZREMRANGEBYLEX", "key min max", arity=4, keys=DELETE, flags=WRITE, since="2.8.9")
 def zremrangebylex(shard: Shard, args: Args) -> Reply:
     """Remove the members in a range of names, where all have one score; return how many they were."""
     return _remove(shard, args, By.LEX)
