@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import re
 from math import inf, isinf, isnan
+from typing import TYPE_CHECKING
 
 from respcache.errors import (
-    DB_OUT_OF_RANGE,
     NOT_AN_INTEGER,
     CommandError,
     NotAFloat,
-    NotAnInteger,
     WrongSyntax,
 )
 
-Integer = int  # the class below has a method of the name `int`
+if TYPE_CHECKING:
+    from respcache.resp.types import Argv
 
 INT32_MIN, INT32_MAX = -(1 << 31), (1 << 31) - 1
 INT64_MIN, INT64_MAX = -(1 << 63), (1 << 63) - 1
@@ -75,7 +75,7 @@ class Args:
 
     __slots__ = ("argv", "at")
 
-    def __init__(self, argv: list[bytes], at: int = 1) -> None:
+    def __init__(self, argv: Argv, at: int = 1) -> None:
         self.argv = argv
         self.at = at
 
@@ -135,13 +135,4 @@ class Args:
         value = parse_float(self.next())
         if value is None or isnan(value):
             raise CommandError(error) if error else NotAFloat()
-        return value
-
-    def db(self) -> Integer:
-        """A database number (not yet checked against `databases`). Raises the error of SELECT."""
-        value = parse_int(self.next())
-        if value is None:
-            raise NotAnInteger
-        if value < 0:
-            raise CommandError(DB_OUT_OF_RANGE)
         return value

@@ -20,12 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from respcache.commands.table import Handler
-    from respcache.resp.types import Reply
+    from respcache.resp.types import Argv, Reply
     from respcache.shard.wire import Item
     from respcache.store.keyspace import Keyspace
     from respcache.store.shard import Shard
-
-Argv = list[bytes]
 
 
 class Worker:

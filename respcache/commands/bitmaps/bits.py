@@ -11,13 +11,19 @@ from typing import NamedTuple
 
 from respcache.commands.args import Args, parse_int
 from respcache.commands.table import DENYOOM, FAST, MODIFY, OVERWRITE, READ, READONLY, WRITE, family
-from respcache.errors import CommandError, WrongSyntax, WrongType
+from respcache.errors import (
+    BAD_BIT,
+    BAD_BIT_OFFSET,
+    BIT_NOT_0_OR_1,
+    BITOP_NOT_SINGLE,
+    CommandError,
+    WrongSyntax,
+    WrongType,
+)
 from respcache.resp.types import Reply
 from respcache.store.shard import Event, Shard
 
 command = family("bitmap")
-
-BAD_OFFSET = "ERR bit offset is not an integer or out of range"
 
 
 def bit_offset(shard: Shard, word: bytes, width: int = 0) -> int:
@@ -27,7 +33,7 @@ def bit_offset(shard: Shard, word: bytes, width: int = 0) -> int:
         word, factor = word[1:], width
     offset = parse_int(word)
     if offset is None or not 0 <= (offset * factor) >> 3 < shard.limits.proto_max_bulk_len:
-        raise CommandError(BAD_OFFSET)
+        raise CommandError(BAD_BIT_OFFSET)
     return offset * factor
 
 
@@ -43,7 +49,7 @@ def writable(value: bytes | bytearray | None, size: int) -> bytearray:
 def setbit(shard: Shard, args: Args) -> Reply:
     """Set a bit to 0 or 1, growing the string where needed; return what the bit was."""
     key, offset = args.next(), bit_offset(shard, args.next())
-    bit = args.int("ERR bit is not an integer or out of range", low=0, high=1)
+    bit = args.int(BAD_BIT, low=0, high=1)
     value = shard.edit_string(key)
 
     at, mask = offset >> 3, 0x80 >> (offset & 7)
@@ -131,7 +137,7 @@ def bitpos(shard: Shard, args: Args) -> Reply:
     key = args.next()
     bit = args.int()
     if bit not in (0, 1):
-        raise CommandError("ERR The bit argument must be 1 or 0.")
+        raise CommandError(BIT_NOT_0_OR_1)
     if len(args) > 3:
         raise WrongSyntax
     start = args.int() if len(args) else 0
@@ -186,7 +192,7 @@ def bitop(shard: Shard, args: Args) -> Reply:
     if operation not in _OPERATIONS and operation != b"NOT":
         raise WrongSyntax
     if operation == b"NOT" and len(keys) != 1:
-        raise CommandError("ERR BITOP NOT must be called with a single source key.")
+        raise CommandError(BITOP_NOT_SINGLE)
     values = [_operand(shard, key) for key in keys]
 
     size = max(map(len, values))

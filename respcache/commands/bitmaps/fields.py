@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from respcache.commands.bitmaps.bits import bit_offset, writable
 from respcache.commands.table import DENYOOM, FAST, READ, READONLY, WRITE, Keys, family
-from respcache.errors import CommandError, WrongSyntax
+from respcache.errors import BAD_BITFIELD_TYPE, BAD_OVERFLOW_TYPE, BITFIELD_RO_ONLY_GET, CommandError, WrongSyntax
 from respcache.resp.types import Reply
 from respcache.store.shard import Event, Shard
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 command = family("bitmap")
 
-_BAD_TYPE = "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is."
 _OVERFLOWS = (b"WRAP", b"SAT", b"FAIL")
 
 
@@ -115,7 +114,7 @@ def bitfield_ro(shard: Shard, args: Args) -> Reply:
     """Read integers of any width inside a string."""
     key, steps = args.next(), _steps(shard, args)
     if any(step.name != b"GET" for step in steps):
-        raise CommandError("ERR BITFIELD_RO only supports the GET subcommand")
+        raise CommandError(BITFIELD_RO_ONLY_GET)
     return _read_all(shard, key, steps)
 
 
@@ -128,7 +127,7 @@ def _steps(shard: Shard, args: Args) -> list[_Step]:
         if name == b"OVERFLOW" and len(args):
             overflow = args.option()
             if overflow not in _OVERFLOWS:
-                raise CommandError("ERR Invalid OVERFLOW type specified")
+                raise CommandError(BAD_OVERFLOW_TYPE)
             continue
         if len(args) < {b"GET": 2, b"SET": 3, b"INCRBY": 3}.get(name, 1 << 62):
             raise WrongSyntax
@@ -145,10 +144,10 @@ def _type(word: bytes) -> _Type:
     signed = word[:1] == b"i"
     digits = word[1:]
     if word[:1] not in (b"i", b"u") or not digits.isdigit() or digits.startswith(b"0") or len(digits) > 2:
-        raise CommandError(_BAD_TYPE)
+        raise CommandError(BAD_BITFIELD_TYPE)
     width = int(digits)
     if width > (64 if signed else 63):
-        raise CommandError(_BAD_TYPE)
+        raise CommandError(BAD_BITFIELD_TYPE)
     return _Type(signed, width)
 
 

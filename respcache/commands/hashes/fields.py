@@ -25,6 +25,9 @@ from respcache.commands.table import (
 from respcache.commands.table.tips import RANDOM_ORDER, RANDOM_OUTPUT
 from respcache.datatypes.hash import Hash
 from respcache.errors import (
+    HASH_VALUE_NOT_FLOAT,
+    HASH_VALUE_NOT_INTEGER,
+    INCREMENT_NAN_OR_INFINITY,
     NAN_OR_INFINITY,
     OUT_OF_RANGE,
     OVERFLOW,
@@ -144,7 +147,7 @@ def hincrby(shard: Shard, args: Args) -> Reply:
     text = fields.get(field)
     old = 0 if text is None else parse_int(text)
     if old is None:
-        raise CommandError("ERR hash value is not an integer")
+        raise CommandError(HASH_VALUE_NOT_INTEGER)
     value = old + increment
     if not INT64_MIN <= value <= INT64_MAX:
         raise CommandError(OVERFLOW)
@@ -161,7 +164,7 @@ def hincrbyfloat(shard: Shard, args: Args) -> Reply:
     if increment is None:
         raise NotAFloat
     if isinstance(increment, str):
-        raise CommandError("ERR value is NaN or Infinity")
+        raise CommandError(INCREMENT_NAN_OR_INFINITY)
 
     fields = shard.obtain(key, Hash)
     value = format_long_double(_increased(fields.get(field), increment))
@@ -173,7 +176,7 @@ def hincrbyfloat(shard: Shard, args: Args) -> Reply:
 def _increased(text: bytes | None, increment: Fraction) -> Fraction:
     old = parse_long_double(b"0" if text is None else text)
     if old is None:
-        raise CommandError("ERR hash value is not a float")
+        raise CommandError(HASH_VALUE_NOT_FLOAT)
     value = None if isinstance(old, str) else add_long_doubles(old, increment)
     if value is None:
         raise CommandError(NAN_OR_INFINITY)

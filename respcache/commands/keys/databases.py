@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from respcache.commands.args import INT32_MAX, INT32_MIN
 from respcache.commands.table import FAST, READONLY, WRITE, Reach, all_succeeded, family, total
 from respcache.commands.table.tips import ALL_SHARDS
-from respcache.errors import DB_OUT_OF_RANGE, CommandError, WrongSyntax
+from respcache.errors import DB_OUT_OF_RANGE, INVALID_FIRST_DB, INVALID_SECOND_DB, CommandError, WrongSyntax
 from respcache.resp.types import OK, Reply
 
 if TYPE_CHECKING:
@@ -90,8 +90,8 @@ def _take_flush_mode(args: Args) -> None:
 )
 def swapdb(shard: Shard, args: Args) -> Reply:
     """Exchange two databases, for all clients at once."""
-    one = args.int("ERR invalid first DB index", low=INT32_MIN, high=INT32_MAX)
-    other = args.int("ERR invalid second DB index", low=INT32_MIN, high=INT32_MAX)
+    one = args.int(INVALID_FIRST_DB, low=INT32_MIN, high=INT32_MAX)
+    other = args.int(INVALID_SECOND_DB, low=INT32_MIN, high=INT32_MAX)
     if not (0 <= one < len(shard.databases) and 0 <= other < len(shard.databases)):
         raise CommandError(DB_OUT_OF_RANGE)
 

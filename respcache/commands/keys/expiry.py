@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 from respcache.commands.args import INT64_MAX, INT64_MIN, parse_int
 from respcache.commands.table import FAST, READ, READONLY, UPDATE, WRITE, family
 from respcache.commands.table.tips import RANDOM_OUTPUT
-from respcache.errors import CommandError, NotAnInteger, printable
+from respcache.errors import (
+    GT_WITH_LT,
+    NX_WITH_OTHERS,
+    CommandError,
+    NotAnInteger,
+    invalid_expire_time,
+    unsupported_option,
+)
 from respcache.resp.types import Reply
 from respcache.store.shard import Event, Shard
 
@@ -78,11 +85,11 @@ def _conditions(words: Sequence[bytes]) -> set[bytes]:
     conditions = {word.upper() for word in words}
     for word in words:
         if word.upper() not in (b"NX", b"XX", b"GT", b"LT"):
-            raise CommandError(f"ERR Unsupported option {printable(word)}")
+            raise unsupported_option(word)
     if b"NX" in conditions and len(conditions) > 1:
-        raise CommandError("ERR NX and XX, GT or LT options at the same time are not compatible")
+        raise CommandError(NX_WITH_OTHERS)
     if conditions >= {b"GT", b"LT"}:
-        raise CommandError("ERR GT and LT options at the same time are not compatible")
+        raise CommandError(GT_WITH_LT)
     return conditions
 
 
@@ -94,7 +101,7 @@ def _deadline(amount: bytes, unit: int, since: int, name: str) -> int:
     # An amount below the lowest is refused as it stands, one above the highest only together with `since`.
     deadline = value * unit + since
     if value * unit < INT64_MIN or deadline > INT64_MAX:
-        raise CommandError(f"ERR invalid expire time in '{name}' command")
+        raise invalid_expire_time(name)
     return deadline
 
 

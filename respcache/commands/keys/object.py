@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from respcache.commands.args import parse_int
 from respcache.commands.table import EXAMINE, READONLY, family
 from respcache.commands.table.tips import RANDOM_OUTPUT
-from respcache.errors import CommandError
+from respcache.errors import NO_LFU, CommandError
 from respcache.resp.types import Reply
 
 if TYPE_CHECKING:
@@ -60,10 +60,7 @@ def object_freq(shard: Shard, args: Args) -> Reply:
     """Return how often a key was accessed; fails without an LFU policy, as in Redis."""
     if shard.peek(args.next()) is None:
         return None
-    raise CommandError(
-        "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching "
-        "between policies at runtime LRU and LFU data will take some time to adjust."
-    )
+    raise CommandError(NO_LFU)
 
 
 @command("OBJECT REFCOUNT", "key", arity=3, keys=EXAMINE.at(2), flags=READONLY, since="2.2.3", tips=RANDOM_OUTPUT)

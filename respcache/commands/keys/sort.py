@@ -13,14 +13,13 @@ from respcache.datatypes.hash import Hash
 from respcache.datatypes.list import List
 from respcache.datatypes.set import Set
 from respcache.datatypes.zset import ZSet
-from respcache.errors import CommandError, WrongSyntax, WrongType
+from respcache.errors import SCORES_NOT_FLOATS, CommandError, WrongSyntax, WrongType
 from respcache.resp.types import Reply
 from respcache.store.shard import Event, Shard
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from respcache.commands.args import Args
+    from respcache.resp.types import Argv
 
 command = family("generic")
 
@@ -31,7 +30,7 @@ _OPERANDS = {b"LIMIT": 2, b"BY": 1, b"GET": 1}
 _SYNTAX = "key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] [ALPHA]"
 
 
-def _store_position(argv: Sequence[bytes]) -> list[int]:
+def _store_position(argv: Argv) -> list[int]:
     """Where the destination stands: behind the last STORE that is no operand of another option."""
     found: list[int] = []
     at = 2
@@ -44,7 +43,7 @@ def _store_position(argv: Sequence[bytes]) -> list[int]:
     return found
 
 
-def _unknown_positions(argv: Sequence[bytes]) -> list[int]:
+def _unknown_positions(argv: Argv) -> list[int]:
     """BY and GET read keys that no word of the command names; COMMAND INFO says so in a specification of its own."""
     return []
 
@@ -52,7 +51,7 @@ def _unknown_positions(argv: Sequence[bytes]) -> list[int]:
 KEYS = (READ, KeyFinder(_unknown_positions, access="RO ACCESS"))
 
 
-def _has_patterns(argv: Sequence[bytes]) -> bool:
+def _has_patterns(argv: Argv) -> bool:
     """Whether BY or GET name keys by a pattern: which keys, only the elements tell."""
     return any(b"*" in word for word in argv[3:])
 
@@ -182,7 +181,7 @@ def _number(text: bytes) -> float:
     value = parse_float(text.lstrip()) if text else 0.0
     # strtod takes a number beyond all doubles for an error, where Python says infinity.
     if value is None or (value in (float("inf"), float("-inf")) and b"n" not in text.lower()):
-        raise CommandError("ERR One or more scores can't be converted into double")
+        raise CommandError(SCORES_NOT_FLOATS)
     return value
 
 

@@ -21,11 +21,17 @@ from respcache.commands.table import (
 from respcache.datatypes.list import List
 from respcache.errors import (
     BEYOND_INT64,
+    COUNT_NEGATIVE,
+    COUNT_NOT_POSITIVE,
     INDEX_OUT_OF_RANGE,
+    MAXLEN_NEGATIVE,
     NO_SUCH_KEY,
     NOT_POSITIVE,
+    NUMKEYS_NOT_POSITIVE,
+    RANK_ZERO,
     CommandError,
     WrongSyntax,
+    wrong_arity,
 )
 from respcache.resp.types import NULL_ARRAY, OK, Reply
 from respcache.store.shard import Event, Shard
@@ -94,7 +100,7 @@ def rpop(shard: Shard, args: Args) -> Reply:
 
 def _pop_command(shard: Shard, args: Args, *, head: bool) -> Reply:
     if len(args) > 2:
-        raise CommandError(f"ERR wrong number of arguments for '{'lpop' if head else 'rpop'}' command")
+        raise wrong_arity("lpop" if head else "rpop")
     key = args.next()
     count = args.int(NOT_POSITIVE, low=0) if len(args) else None
 
@@ -233,14 +239,11 @@ def lpos(shard: Shard, args: Args) -> Reply:
         if option == b"RANK":
             rank = args.int(range_error=BEYOND_INT64, low=-((1 << 63) - 1))
             if rank == 0:
-                raise CommandError(
-                    "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... "
-                    "or use negative to start from the end of the list"
-                )
+                raise CommandError(RANK_ZERO)
         elif option == b"COUNT":
-            count = args.int("ERR COUNT can't be negative", low=0)
+            count = args.int(COUNT_NEGATIVE, low=0)
         elif option == b"MAXLEN":
-            max_length = args.int("ERR MAXLEN can't be negative", low=0)
+            max_length = args.int(MAXLEN_NEGATIVE, low=0)
         else:
             raise WrongSyntax
 
@@ -322,13 +325,13 @@ def _move(shard: Shard, source: bytes, destination: bytes, from_head: bool, to_h
 )
 def lmpop(shard: Shard, args: Args) -> Reply:
     """Remove and return elements of the first list that is not empty."""
-    keys = [args.next() for _ in range(args.int("ERR numkeys should be greater than 0", low=1))]
+    keys = [args.next() for _ in range(args.int(NUMKEYS_NOT_POSITIVE, low=1))]
     head = _side(args.option())
     count = None
     while len(args):
         if args.option() != b"COUNT" or count is not None or not len(args):
             raise WrongSyntax
-        count = args.int("ERR count should be greater than 0", low=1)
+        count = args.int(COUNT_NOT_POSITIVE, low=1)
 
     for key in keys:
         items = shard.edit(key, List)

@@ -28,7 +28,7 @@ from respcache.commands.table import (
 )
 from respcache.commands.table.tips import RANDOM_ORDER, RANDOM_OUTPUT
 from respcache.datatypes.set import Set
-from respcache.errors import NOT_POSITIVE, CommandError, WrongSyntax
+from respcache.errors import LIMIT_NEGATIVE, NOT_POSITIVE, NUMKEYS_NOT_POSITIVE, TOO_FEW_KEYS, CommandError, WrongSyntax
 from respcache.resp.types import Reply, SetReply
 from respcache.store.shard import Event, Shard
 
@@ -205,15 +205,15 @@ def sinterstore(shard: Shard, args: Args) -> Reply:
 )
 def sintercard(shard: Shard, args: Args) -> Reply:
     """Count the members that all sets have, up to a limit."""
-    count = args.int("ERR numkeys should be greater than 0", low=1)
+    count = args.int(NUMKEYS_NOT_POSITIVE, low=1)
     if count > len(args):
-        raise CommandError("ERR Number of keys can't be greater than number of args")
+        raise CommandError(TOO_FEW_KEYS)
     keys = [args.next() for _ in range(count)]
     limit = 0
     while len(args):
         if args.option() != b"LIMIT" or not len(args):
             raise WrongSyntax
-        limit = args.int("ERR LIMIT can't be negative", low=0)
+        limit = args.int(LIMIT_NEGATIVE, low=0)
 
     common = _intersection(_sets(shard, keys))
     return sum(1 for _ in islice(common, limit or None))

@@ -6,7 +6,7 @@ from array import array
 from typing import TYPE_CHECKING
 
 from respcache.commands.table import READ, READONLY, family
-from respcache.errors import CommandError, WrongSyntax
+from respcache.errors import LCS_LENGTH_AND_INDEXES, LCS_NOT_STRINGS, LCS_OUT_OF_MEMORY, CommandError, WrongSyntax
 from respcache.resp.types import Reply
 
 if TYPE_CHECKING:
@@ -48,9 +48,9 @@ def lcs(shard: Shard, args: Args) -> Reply:
             case _:
                 raise WrongSyntax
     if only_length and indexes:
-        raise CommandError("ERR If you want both the length and indexes, please just use IDX.")
+        raise CommandError(LCS_LENGTH_AND_INDEXES)
     if (len(first) + 1) * (len(second) + 1) * _CELL > shard.limits.proto_max_bulk_len:
-        raise CommandError("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len")
+        raise CommandError(LCS_OUT_OF_MEMORY)
 
     lengths = _lengths(first, second)
     length = lengths[-1][-1]
@@ -72,7 +72,7 @@ def _string(shard: Shard, key: bytes) -> bytes:
     if value is None:
         return b""
     if type(value) not in (bytes, bytearray):
-        raise CommandError("ERR The specified keys must contain string values")
+        raise CommandError(LCS_NOT_STRINGS)
     return bytes(value)
 
 

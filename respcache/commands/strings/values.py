@@ -28,13 +28,16 @@ from respcache.commands.table import (
 )
 from respcache.commands.table.tips import SPLIT_BY_SHARD
 from respcache.errors import (
+    DECREMENT_OVERFLOW,
     NAN_OR_INFINITY,
+    OFFSET_OUT_OF_RANGE,
     OVERFLOW,
     STRING_TOO_LONG,
     CommandError,
     NotAFloat,
     NotAnInteger,
     WrongSyntax,
+    invalid_expire_time,
     wrong_arity,
 )
 from respcache.resp.types import OK, Reply
@@ -153,7 +156,7 @@ def _deadline(amount: bytes, unit: int, relative: bool, now: int, name: str) -> 
         raise NotAnInteger
     deadline = value * unit + (now if relative else 0)
     if value <= 0 or deadline > INT64_MAX:
-        raise CommandError(f"ERR invalid expire time in '{name}' command")
+        raise invalid_expire_time(name)
     return deadline
 
 
@@ -336,7 +339,7 @@ def setrange(shard: Shard, args: Args) -> Reply:
     """Overwrite bytes from an offset on, which grows the value with zero bytes where needed; return its length."""
     key, offset, patch = args.next(), args.int(), args.next()
     if offset < 0:
-        raise CommandError("ERR offset is out of range")
+        raise CommandError(OFFSET_OUT_OF_RANGE)
     value = shard.edit_string(key)
     if not patch:
         return 0 if value is None else len(value)
@@ -376,7 +379,7 @@ def decrby(shard: Shard, args: Args) -> Reply:
     """Subtract from the integer value of a key, which counts as 0 where it is missing."""
     key, decrement = args.next(), args.int()
     if decrement == INT64_MIN:  # its opposite is no 64-bit integer
-        raise CommandError("ERR decrement would overflow")
+        raise CommandError(DECREMENT_OVERFLOW)
     return _increase(shard, key, -decrement)
 
 

@@ -14,7 +14,7 @@ from respcache.commands.table import DENYOOM, OVERWRITE, READONLY, WRITE, NumKey
 from respcache.commands.zsets.ranges import store
 from respcache.datatypes.set import Set
 from respcache.datatypes.zset import ZSet
-from respcache.errors import CommandError, WrongSyntax, WrongType
+from respcache.errors import LIMIT_NEGATIVE, WEIGHT_NOT_FLOAT, WrongSyntax, WrongType, no_input_keys
 from respcache.resp.types import Pairs, Reply
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _take_sources(shard: Shard, args: Args, name: str) -> list[_Source]:
     """The count of the keys, and what the keys hold. Types are checked before options are read. Raises CommandError."""
     count = args.int()
     if count < 1:
-        raise CommandError(f"ERR at least 1 input key is needed for '{name}' command")
+        raise no_input_keys(name)
     if count > len(args):
         raise WrongSyntax
     return [_source(shard, args.next()) for _ in range(count)]
@@ -105,7 +105,7 @@ def _take_weights(args: Args, sources: list[_Source]) -> None:
     if len(args) < len(sources):
         raise WrongSyntax
     for source in sources:
-        source.weight = args.float("ERR weight value is not a float")
+        source.weight = args.float(WEIGHT_NOT_FLOAT)
 
 
 def _weighted(score: float, weight: float) -> float:
@@ -252,7 +252,7 @@ def zintercard(shard: Shard, args: Args) -> Reply:
     while len(args):
         if args.option() != b"LIMIT" or not len(args):
             raise WrongSyntax
-        limit = args.int("ERR LIMIT can't be negative", low=0)
+        limit = args.int(LIMIT_NEGATIVE, low=0)
 
     smallest, *others = sorted(sources, key=len)
     common = (member for member, _ in smallest.items() if all(member in other for other in others))

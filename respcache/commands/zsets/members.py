@@ -24,7 +24,19 @@ from respcache.commands.table import (
 )
 from respcache.commands.table.tips import RANDOM_OUTPUT
 from respcache.datatypes.zset import ZSet
-from respcache.errors import NOT_POSITIVE, OUT_OF_RANGE, CommandError, WrongSyntax, wrong_arity
+from respcache.errors import (
+    COUNT_NOT_POSITIVE,
+    NOT_POSITIVE,
+    NUMKEYS_NOT_POSITIVE,
+    OUT_OF_RANGE,
+    SCORE_NAN,
+    ZADD_GT_LT_NX,
+    ZADD_INCR_PAIRS,
+    ZADD_XX_WITH_NX,
+    CommandError,
+    WrongSyntax,
+    wrong_arity,
+)
 from respcache.resp.encode import format_double
 from respcache.resp.types import NULL_ARRAY, Pairs, Reply
 from respcache.store.shard import Event, Shard
@@ -94,11 +106,11 @@ def _take_conditions(args: Args) -> _Conditions:
         raise WrongSyntax
     found = _Conditions(**given) if given else _UNCONDITIONAL
     if found.nx and found.xx:
-        raise CommandError("ERR XX and NX options at the same time are not compatible")
+        raise CommandError(ZADD_XX_WITH_NX)
     if found.gt + found.lt + found.nx > 1:
-        raise CommandError("ERR GT, LT, and/or NX options at the same time are not compatible")
+        raise CommandError(ZADD_GT_LT_NX)
     if found.incr and len(args) > 2:
-        raise CommandError("ERR INCR option supports a single increment-element pair")
+        raise CommandError(ZADD_INCR_PAIRS)
     return found
 
 
@@ -132,7 +144,7 @@ def _increment(shard: Shard, key: bytes, member: bytes, increment: float, condit
     if not conditions.allow(old, new):
         return None
     if isnan(new):
-        raise CommandError("ERR resulting score is not a number (NaN)")
+        raise CommandError(SCORE_NAN)
     if new != old:
         zset[member] = new
         shard.changed(key, zset, Event.ZSET, b"zincr")
@@ -251,7 +263,7 @@ def take(shard: Shard, key: bytes, zset: ZSet, count: int, *, last: bool) -> lis
 )
 def zmpop(shard: Shard, args: Args) -> Reply:
     """Remove and return members of the first sorted set that is not empty."""
-    number = args.int("ERR numkeys should be greater than 0", low=1)
+    number = args.int(NUMKEYS_NOT_POSITIVE, low=1)
     if number >= len(args):
         raise WrongSyntax
     keys, where, count = [args.next() for _ in range(number)], args.option(), None
@@ -260,7 +272,7 @@ def zmpop(shard: Shard, args: Args) -> Reply:
     while len(args):
         if args.option() != b"COUNT" or count is not None or not len(args):
             raise WrongSyntax
-        count = args.int("ERR count should be greater than 0", low=1)
+        count = args.int(COUNT_NOT_POSITIVE, low=1)
 
     for key in keys:
         zset = shard.edit(key, ZSet)

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from respcache.commands.args import parse_any_float, parse_int
 from respcache.commands.table import DELETE, DENYOOM, FAST, OVERWRITE, READ, READONLY, WRITE, family
 from respcache.datatypes.zset import LexBound, LexRange, ScoreRange, ZSet
-from respcache.errors import MIN_MAX_NOT_FLOAT, MIN_MAX_NOT_STRING, CommandError, NotAnInteger, WrongSyntax
+from respcache.errors import (
+    LIMIT_ONLY_BY,
+    MIN_MAX_NOT_FLOAT,
+    MIN_MAX_NOT_STRING,
+    WITHSCORES_BYLEX,
+    CommandError,
+    NotAnInteger,
+    WrongSyntax,
+)
 from respcache.resp.types import Pairs, Reply
 from respcache.store.shard import Event, Shard
 
@@ -151,9 +159,9 @@ def _parse_query(args: Args, *, by: By | None = None, reverse: bool | None = Non
                 raise WrongSyntax
     chosen = chosen or By.RANK
     if limit != -1 and chosen is By.RANK:
-        raise CommandError("ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX")
+        raise CommandError(LIMIT_ONLY_BY)
     if with_scores and chosen is By.LEX:
-        raise CommandError("ERR syntax error, WITHSCORES not supported in combination with BYLEX")
+        raise CommandError(WITHSCORES_BYLEX)
 
     if backwards and chosen is not By.RANK:
         low, high = high, low
