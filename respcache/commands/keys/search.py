@@ -1,8 +1,9 @@
-"""Commands that find keys: KEYS, SCAN, RANDOMKEY. They go to all shards, or, SCAN, to one after the other."""
+"""Commands that find keys: KEYS and RANDOMKEY ask all shards, SCAN one after the other."""
 
 from __future__ import annotations
 
-from random import Random
+from bisect import bisect_right
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from respcache.commands.scanning import parse_cursor, parse_options, scan_reply
@@ -18,9 +19,7 @@ if TYPE_CHECKING:
 command = family("generic")
 
 
-# Which shard's key RANDOMKEY answers with is decided in the main process, where there is no shard to ask for chance.
-_random = Random()
-# How often RANDOMKEY tries to find a key that has not expired while none can be removed; as in Redis.
+# How often RANDOMKEY looks for a key that has not expired while expired ones cannot be removed; as in Redis.
 _TRIES = 100
 
 
@@ -63,7 +62,7 @@ def scan(shard: Shard, args: Args) -> Reply:
     cursor, names = shard.db.scan(cursor, options.count)
     if options.match is not None:
         names = [name for name in names if options.match(name)]
-    # Looking removes keys whose time is over. Only keys that this walk has passed move for it.
+    # Looking removes expired keys, which moves only keys that this walk has passed.
     found = [(name, value) for name in names if (value := shard.peek(name)) is not None]
     if options.type is not None:
         # A type that does not exist matches nothing, and is no error (before Redis 8).
@@ -73,13 +72,18 @@ def scan(shard: Shard, args: Args) -> Reply:
 
 
 def _choose(parts: list[Part]) -> Reply:
-    """Of the keys that the shards have chosen, one; a shard counts as much as it has keys."""
-    counted = [part.reply for part in parts if part.reply[1] is not None]
-    if not counted:
+    """One of the keys that the shards chose, each as likely as its shard has keys.
+
+    This runs in main, so chance comes from the shards, whose generators are seeded: the sum of their draws, modulo 1,
+    is uniform even if all draw the same.
+    """
+    chosen = [part.reply for part in parts if part.reply is not None]
+    if not chosen:
         return None
-    chosen: bytes
-    (chosen,) = _random.choices([key for _, key in counted], [count for count, _ in counted])
-    return chosen
+    counts = list(accumulate(count for count, _, _ in chosen))
+    point = sum(draw for _, _, draw in chosen) % 1.0 * counts[-1]
+    key: bytes = chosen[bisect_right(counts, point)][1]
+    return key
 
 
 @command(
@@ -91,13 +95,13 @@ def _choose(parts: list[Part]) -> Reply:
     since="1.0.0",
     tips=("request_policy:all_shards", "response_policy:special", "nondeterministic_output"),
 )
-def randomkey(shard: Shard, args: Args) -> Reply:
+def randomkey(shard: Shard, args: Args) -> tuple[int, bytes, float] | None:
     """Return the name of a random key."""
     tries = _TRIES
     while len(shard.db):
         key = shard.db.choice(shard.random)
-        # A key whose time is over goes when it is looked at, and the next try is closer; not so during CLIENT PAUSE.
+        # Looking removes an expired key, which brings the end nearer; but nothing is removed during CLIENT PAUSE.
         if shard.peek(key) is not None or (shard.expiry_paused and not tries):
-            return [len(shard.db), key]
+            return len(shard.db), key, shard.random.random()
         tries -= 1
-    return [0, None]
+    return None

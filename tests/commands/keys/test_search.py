@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
 
+import respcache.commands.all  # noqa: F401 - fills the table
+from respcache.commands.args import Args
+from respcache.commands.table import TABLE, Part
+from respcache.store.shard import Event, Shard
 from tests.support.transcript import Transcript
 
 SYNTAX = "ERR syntax error"
@@ -49,6 +54,25 @@ def test_randomkey(do: Transcript) -> None:
     # That one of ten keys fails to come in 400 draws has a chance of 10 * 0.9**400, less than 1e-17.
     assert {do("RANDOMKEY") for _ in range(400)} == set(names)
     assert do.error("RANDOMKEY", "x") == "ERR wrong number of arguments for 'randomkey' command"
+
+
+def test_randomkey_follows_the_seed() -> None:
+    """Three shards with one seed: the same choices each time, and each key as likely as any other."""
+    row = TABLE[b"RANDOMKEY"]
+    assert row.gather is not None
+
+    def choices() -> list[Any]:
+        shards = [Shard(seed=7, index=index, shards=3) for index in range(3)]
+        for shard, names in zip(shards, ([b"a"], [], [b"b", b"c", b"d"]), strict=True):
+            for name in names:
+                shard.put(name, b"1", Event.STRING, b"set")
+        return [row.gather([Part(row.handler(shard, Args([])), []) for shard in shards]) for _ in range(4000)]
+
+    chosen = choices()
+    assert chosen == choices()
+    counts = Counter(chosen)
+    assert set(counts) == {b"a", b"b", b"c", b"d"}
+    assert all(850 < count < 1150 for count in counts.values())  # more than 5 standard deviations, and seeded
 
 
 def test_scan_returns_each_key(do: Transcript) -> None:
