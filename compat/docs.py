@@ -19,7 +19,7 @@ from typing import Any
 import respcache.commands.all
 import respcache.server.commands  # noqa: F401 - fills the table with main's own commands
 from respcache import REDIS_VERSION
-from respcache.commands._spec import TABLE, Command, Keys, Reach
+from respcache.commands.table import TABLE, Command, Keys, Reach
 from respcache.config.directives import DIRECTIVES, Directive
 
 HERE = Path(__file__).parent

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from compat import docs
-from respcache.commands._syntax import parse_syntax
+from respcache.commands.table.syntax import parse_syntax
 from respcache.config.directives import NAMES
 from respcache.testing import Server
 from tests.support.resp import Connection
@@ -78,20 +78,10 @@ def run(command: list[str], directory: Path) -> None:
 def test_a_quoted_command_is_the_code() -> None:
     page = next(page for page in WRITTEN if page.name == QUOTING)
     (quoted,) = ast.parse(snippets(page, "python")[0]).body
-    module = ast.parse(ROOT.joinpath("respcache", "commands", "lists.py").read_text("utf-8"))
+    module = ast.parse(ROOT.joinpath("respcache", "commands", "lists", "elements.py").read_text("utf-8"))
     assert isinstance(quoted, ast.FunctionDef)
     (code,) = (node for node in module.body if isinstance(node, ast.FunctionDef) and node.name == quoted.name)
-    constants = {node.targets[0].id: node.value for node in module.body
-                 if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)}  # fmt: skip
-
-    class Inline(ast.NodeTransformer):
-        """READ -> "RO ACCESS": the page spells out what the module has a name for."""
-
-        def visit_Name(self, node: ast.Name) -> ast.AST:
-            value = constants.get(node.id)
-            return value if isinstance(value, ast.Constant) else node
-
-    assert ast.unparse(quoted) == ast.unparse(Inline().visit(code))
+    assert ast.unparse(quoted) == ast.unparse(code)
 
 
 CONSOLES = [page for page in WRITTEN if snippets(page, "console")]

@@ -15,7 +15,7 @@ from typing import Any
 
 from respcache.config.directives import DIRECTIVES, NAMES, Directive
 from respcache.config.kinds import BadValue
-from respcache.errors import CommandError, printable
+from respcache.errors import CommandError, config_set_failed, unknown_directive
 from respcache.glob import compile_glob
 
 _GLOB_CHARACTERS = frozenset(b"*?[")
@@ -90,7 +90,7 @@ class Config:
                 try:
                     self._assign(row, words)
                 except BadValue as error:
-                    raise _refused(given, str(error)) from None
+                    raise config_set_failed(given, str(error)) from None
         except CommandError:
             for row, value in before.items():
                 setattr(self, row.attribute, value)
@@ -102,6 +102,26 @@ class Config:
     def on_change(self, name: str, listener: Callable[[], None]) -> None:
         """Have `listener` called after each CONFIG SET of this directive."""
         self._listeners.setdefault(name, []).append(listener)
+
+    _SHARD = (
+        "hash-max-listpack-entries",
+        "hash-max-listpack-value",
+        "list-max-listpack-size",
+        "proto-max-bulk-len",
+        "set-max-intset-entries",
+        "set-max-listpack-entries",
+        "set-max-listpack-value",
+        "zset-max-listpack-entries",
+        "zset-max-listpack-value",
+        "notify-keyspace-events",
+    )
+
+    def shard_values(self) -> dict[str, Any]:
+        return {name.replace("-", "_"): self.value(name) for name in self._SHARD}
+
+    def on_shard_change(self, listener: Callable[[], None]) -> None:
+        for name in self._SHARD:
+            self.on_change(name, listener)
 
     def changed(self) -> dict[str, str]:
         """The directives that differ from their defaults, as CONFIG GET shows them."""
@@ -130,16 +150,12 @@ def _changes(pairs: Iterable[tuple[bytes, bytes]], allow_protected: bool) -> dic
         given = name.decode("utf-8", "surrogateescape")
         row = NAMES.get(given.lower())
         if row is None:
-            raise CommandError(f"ERR Unknown option or number of arguments for CONFIG SET - '{printable(name)}'")
+            raise unknown_directive(name)
         if row.fixed:
-            raise _refused(given, "can't set immutable config")
+            raise config_set_failed(given, "can't set immutable config")
         if row.protected and not allow_protected:
-            raise _refused(given, "can't set protected config")
+            raise config_set_failed(given, "can't set protected config")
         if row in changes:
-            raise _refused(given, "duplicate parameter")
+            raise config_set_failed(given, "duplicate parameter")
         changes[row] = (given, row.words(value.decode("utf-8", "surrogateescape")))
     return changes
-
-
-def _refused(name: str, reason: str) -> CommandError:
-    return CommandError(f"ERR CONFIG SET failed (possibly related to argument '{name}') - {reason}")

@@ -17,7 +17,7 @@ from respcache import __version__
 from respcache.config import Config
 from respcache.config.directives import NAMES
 from respcache.config.kinds import WRONG_NUMBER, BadValue
-from respcache.errors import CommandError
+from respcache.errors import NO_CONFIG_FILE, CommandError, config_not_rewritten
 from respcache.logs import log
 from respcache.quoting import quote, split_args
 
@@ -160,7 +160,7 @@ def rewrite(config: Config) -> None:
     What is new stands at the end. The file is replaced in one step. Raises CommandError.
     """
     if not config.path:
-        raise CommandError("ERR The server is running without a config file")
+        raise CommandError(NO_CONFIG_FILE)
     try:
         old = Path(config.path).read_text("utf-8", "surrogateescape").splitlines()
         text = "\n".join(_rewritten(old, config.changed())) + "\n"
@@ -171,7 +171,7 @@ def rewrite(config: Config) -> None:
         os.chmod(file.name, os.stat(config.path).st_mode & 0o777)
         os.replace(file.name, config.path)
     except OSError as error:
-        raise CommandError(f"ERR Rewriting config file: {error.strerror}") from None
+        raise config_not_rewritten(error.strerror or str(error)) from None
 
 
 def _rewritten(lines: list[str], changed: dict[str, str]) -> Iterator[str]:

@@ -81,6 +81,9 @@ class Encoded:
         self.data = data
 
 
+# A command as it came: its name and its arguments.
+Argv: TypeAlias = list[bytes]
+
 OK = Status(b"OK")
 QUEUED = Status(b"QUEUED")
 PONG = Status(b"PONG")

@@ -120,7 +120,7 @@ class Server:
 
     def _shard_settings(self) -> dict[str, Any]:
         """What a shard has to know of the configuration, and of CLIENT PAUSE."""
-        return self.config.for_shards() | {"expiry_paused": self.pause.active}
+        return self.config.shard_values() | {"expiry_paused": self.pause.active}
 
     def _configure_shards(self) -> None:
         settings = self._shard_settings()

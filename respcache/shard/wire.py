@@ -29,8 +29,8 @@ carried again with them as guests.
 Back: ``(next_deadline_ms, [result, ...], [report, ...])``, one or more frames per frame received. Results come in the
 order of the items. `next_deadline_ms` is when the shard's next key expires, 0 for never.
 
-A report is ``(kind, index, ...)``; `index` is the place among this frame's results that it belongs to. Reports are in the
-order in which things happened, and are to be handled before the result at `index` is delivered.
+A report is ``(kind, index, ...)``; `index` is the place among this frame's results that it belongs to. Reports are in
+the order in which things happened, and are to be handled before the result at `index` is delivered.
 
 | report                             | meaning                                                                   |
 |------------------------------------|---------------------------------------------------------------------------|
@@ -39,8 +39,8 @@ order in which things happened, and are to be handled before the result at `inde
 |                                    | one of the same item is the first result of the next frame                |
 | ``(FAILED, index, text)``          | the item failed: `text` is that of a `CommandError`, and the result None  |
 
-Bounds: a frame is sent as soon as its results take more than `ANSWER_BYTES`. A single result stays below `MAX_RESULT`,
-so every frame can be packed.
+Bounds: a frame is sent as soon as its results take more than `ANSWER_BYTES`. A reply, and the value of a `part` or a
+`borrow`, has at most `MAX_RESULT` bytes, else there is an error in its place; so every frame can be packed.
 """
 
 from __future__ import annotations
@@ -54,19 +54,24 @@ from respcache.store.reports import FAILED as FAILED
 from respcache.store.reports import UNFINISHED as UNFINISHED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from respcache.store.call import Caller
+    from respcache.store.guests import Guest
+    from respcache.store.keyspace import Place
 
 RUN, PART, EXECUTE, IS_DIRTY, WATCH, UNWATCH, BORROW, CARRY, HAND_BACK, TICK, CONFIGURE, STATS, RESET_STATS = range(13)
 
 Argv = list[bytes]
-Place = tuple[int, bytes]
-Guest = tuple[int, bytes, str | None, Any, int | None]
 Item = tuple[Any, ...]
 
 # A frame of answers is sent as soon as its results take more bytes than this.
 ANSWER_BYTES = 16 << 20
+# The most bytes of one reply, and of the values of one `part` or `borrow`: a string of 512 MB, and what goes around it.
+MAX_RESULT = (512 << 20) + (64 << 10)
+# The most bytes of the changed guests of one `carry`. The command has run by then and cannot be refused any more, so
+# it is what `marshal` takes.
+MAX_CARRIED = (1 << 31) - 1
 
 
 def run(caller: Caller, commands: list[Argv], whole: bool) -> Item:
@@ -120,7 +125,7 @@ def tick() -> Item:
 
 
 def configure(values: dict[str, Any]) -> Item:
-    """Settings: ``notify_keyspace_events``, ``expiry_paused``, and the fields of `respcache.datatypes.limits.Limits`."""
+    """Settings: ``notify_keyspace_events``, ``expiry_paused``, and the fields of `datatypes.limits.Limits`."""
     return (CONFIGURE, values)
 
 
@@ -132,6 +137,35 @@ def stats() -> Item:
 def reset_stats() -> Item:
     """CONFIG RESETSTAT: start counting from zero."""
     return (RESET_STATS,)
+
+
+def size_of(plain: Any) -> int:
+    """About how many bytes a value takes in a frame. Raises TypeError for one that `marshal` does not take."""
+    kind = type(plain)
+    if kind in _FIXED:
+        return 9
+    if kind in _STRINGS:
+        return 5 + len(plain)
+    if kind in _COLLECTIONS:
+        return 5 + _size_of_all(plain)
+    if kind is dict:
+        return 5 + _size_of_all(plain.keys()) + _size_of_all(plain.values())
+    raise TypeError(f"{kind.__name__} is no plain data")
+
+
+_FIXED = frozenset((type(None), bool, int, float))
+_STRINGS = frozenset((bytes, bytearray, str))
+_COLLECTIONS = frozenset((list, tuple, set, frozenset))
+_BYTES_OR_NONE = frozenset((bytes, type(None)))
+
+
+def _size_of_all(elements: Collection[Any]) -> int:
+    kinds = set(map(type, elements))
+    if kinds <= _BYTES_OR_NONE:  # the most frequent and the longest: left to C
+        return 5 * len(elements) + sum(map(len, filter(None, elements)))
+    if kinds <= _FIXED:
+        return 9 * len(elements)
+    return sum(map(size_of, elements))
 
 
 _LENGTH = Struct("<I")

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import respcache.commands.all  # noqa: F401 - fills the table
-from respcache.commands._spec import TABLE, Keys, command
+from respcache.commands.table import TABLE, Keys, command
 from respcache.server.router import Router
 from respcache.shard import wire
 from respcache.shard.worker import Worker

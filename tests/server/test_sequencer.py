@@ -19,7 +19,7 @@ from trio.testing import wait_all_tasks_blocked
 
 import respcache.commands.all  # noqa: F401 - fills the table
 from respcache.clock import Clock
-from respcache.commands._spec import TABLE
+from respcache.commands.table import TABLE
 from respcache.errors import SHARD_DIED, CommandError
 from respcache.server.outbox import Outbox
 from respcache.server.router import Router

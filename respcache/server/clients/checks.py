@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from respcache import errors
-from respcache.commands._spec import Flag
+from respcache.commands.table import Flag
 from respcache.errors import CommandError
 
 if TYPE_CHECKING:
-    from respcache.commands._spec import Command
+    from respcache.commands.table import Command
     from respcache.server.clients.client import Client
 
 # Allowed in RESP2 while a connection is subscribed, where every reply would look like a message.
@@ -47,7 +47,7 @@ def logged_in(client: Client, row: Command) -> None:
 
 def allowed_while_subscribed(client: Client, row: Command) -> None:
     if client.protocol == 2 and len(client.subscriptions) and row.name not in WHILE_SUBSCRIBED:
-        raise errors.not_while_subscribed(row.wire_name)
+        raise errors.only_while_subscribed(row.wire_name)
 
 
 def allowed_in_multi(client: Client, row: Command) -> None:

@@ -19,17 +19,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from respcache.commands._args import Args
+from respcache.commands.args import Args
 from respcache.server.order.exec import Transaction
 from respcache.server.services.pubsub import Subscriptions
 from respcache.store.call import Caller
 
 if TYPE_CHECKING:
-    from respcache.commands._spec import Command
+    from respcache.commands.table import Command
+    from respcache.resp.types import Argv
     from respcache.server.order.outbox import Outbox
     from respcache.server.parts import Parts
-
-    Argv = list[bytes]
 
 # Why a client's commands are not carried out for now. What it sends is kept.
 IN_COMMAND = 1  # a command waits in main

@@ -16,7 +16,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
-from respcache.commands._spec import TABLE, Flag
+from respcache.commands.table import TABLE, Flag
 from respcache.logs import log
 from respcache.resp.decode import Decoder
 from respcache.server.clients.client import OUTPUT_WAITS, Client
@@ -27,9 +27,8 @@ from respcache.server.order.sequencer import size_of
 
 if TYPE_CHECKING:
     from respcache.resp.decode import Columns
+    from respcache.resp.types import Argv
     from respcache.server.parts import Parts
-
-    Argv = list[bytes]
 
 # How much of what was kept is decoded at once: as much as is received at once.
 _PORTION = 1 << 16

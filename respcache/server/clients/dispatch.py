@@ -10,7 +10,7 @@ from inspect import iscoroutine
 from typing import TYPE_CHECKING, Any
 
 from respcache import errors
-from respcache.commands._spec import Command, lookup
+from respcache.commands.table import Command, lookup
 from respcache.errors import CommandError
 from respcache.logs import log, log_exception
 from respcache.resp.encode import encode
@@ -25,12 +25,11 @@ from respcache.server.order.sequencer import size_of
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from respcache.resp.types import Argv
     from respcache.server.order.plan import Plan
     from respcache.server.parts import Parts
     from respcache.server.shards.queue import Barrier
     from respcache.store.call import Caller
-
-    Argv = list[bytes]
 
 # What an HTTP request has for commands. A web page can make a browser send one here; its body might follow as commands.
 _OF_BROWSERS = (b"POST", b"HOST:")

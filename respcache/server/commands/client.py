@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from respcache.commands._help import help_of
-from respcache.commands._spec import (
+from respcache.commands.table import (
     ADMIN,
     LOADING,
     NOSCRIPT,
@@ -13,13 +12,14 @@ from respcache.commands._spec import (
     command,
     container,
 )
+from respcache.commands.table.help import help_of
 from respcache.errors import CommandError, WrongSyntax, printable
 from respcache.resp.types import OK, Reply, Verbatim
 from respcache.server.clients.describe import check_name, describe
 from respcache.server.order.outbox import IN_A_SLOT
 
 if TYPE_CHECKING:
-    from respcache.commands._args import Args
+    from respcache.commands.args import Args
     from respcache.server.clients.client import Client
 
 CLIENT = NOSCRIPT | LOADING | STALE

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from respcache import errors
-from respcache.commands._args import INT64_MAX, parse_int
-from respcache.commands._spec import (
+from respcache.commands.args import INT64_MAX, parse_int
+from respcache.commands.table import (
     ADMIN,
     LOADING,
     NOSCRIPT,
@@ -21,7 +21,7 @@ from respcache.server.clients.limits import class_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from respcache.commands._args import Args
+    from respcache.commands.args import Args
     from respcache.server.clients.client import Client
 
 CLIENT = NOSCRIPT | LOADING | STALE

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from respcache.commands._help import help_of
-from respcache.commands._spec import (
+from respcache.commands.table import (
     ADMIN,
     LOADING,
     NOSCRIPT,
@@ -13,13 +12,14 @@ from respcache.commands._spec import (
     command,
     container,
 )
+from respcache.commands.table.help import help_of
 from respcache.config.files import rewrite
 from respcache.errors import WrongSyntax
 from respcache.resp.types import OK, Reply
 from respcache.shard import wire
 
 if TYPE_CHECKING:
-    from respcache.commands._args import Args
+    from respcache.commands.args import Args
     from respcache.server.clients.client import Client
 
 CONFIG = ADMIN | NOSCRIPT | LOADING | STALE

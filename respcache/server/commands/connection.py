@@ -6,7 +6,7 @@ import hmac
 from typing import TYPE_CHECKING
 
 from respcache import REDIS_VERSION, errors
-from respcache.commands._spec import (
+from respcache.commands.table import (
     ALLOW_BUSY,
     FAST,
     LOADING,
@@ -20,7 +20,7 @@ from respcache.resp.types import OK, PONG, Reply, Status
 from respcache.server.clients.describe import check_name
 
 if TYPE_CHECKING:
-    from respcache.commands._args import Args
+    from respcache.commands.args import Args
     from respcache.server.clients.client import Client
 
 GREET = NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY

@@ -6,9 +6,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from respcache import errors
-from respcache.commands._args import parse_float
-from respcache.commands._help import help_reply
-from respcache.commands._spec import (
+from respcache.commands.args import parse_float
+from respcache.commands.table import (
     ADMIN,
     LOADING,
     NOSCRIPT,
@@ -16,11 +15,12 @@ from respcache.commands._spec import (
     STALE,
     command,
 )
+from respcache.commands.table.help import help_reply
 from respcache.errors import CommandError, NotAFloat, printable
 from respcache.resp.types import OK, Reply
 
 if TYPE_CHECKING:
-    from respcache.commands._args import Args
+    from respcache.commands.args import Args
     from respcache.server.clients.client import Client
 
 DEBUG = ADMIN | NOSCRIPT | LOADING | STALE

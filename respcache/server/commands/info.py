@@ -9,11 +9,11 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from respcache import REDIS_VERSION, __version__
-from respcache.commands._spec import LOADING, STALE, command
+from respcache.commands.table import LOADING, STALE, command
 from respcache.resp.types import Verbatim
 
 if TYPE_CHECKING:
-    from respcache.commands._args import Args
+    from respcache.commands.args import Args
     from respcache.resp.types import Reply
     from respcache.server.clients.client import Client
     from respcache.server.parts import Parts

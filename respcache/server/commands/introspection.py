@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from respcache.commands._help import help_of
-from respcache.commands._spec import (
+from respcache.commands.table import (
     LOADING,
     STALE,
     TABLE,
@@ -18,16 +17,17 @@ from respcache.commands._spec import (
     command,
     find_row,
 )
-from respcache.commands._syntax import Argument, parse_syntax
+from respcache.commands.table.categories import categories_of
+from respcache.commands.table.help import help_of
+from respcache.commands.table.syntax import Argument, parse_syntax
 from respcache.errors import CommandError, WrongSyntax
 from respcache.glob import compile_glob
 from respcache.resp.types import Reply, SetReply, Status
-from respcache.server.acl_categories import categories_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from respcache.commands._args import Args
+    from respcache.commands.args import Args
     from respcache.server.clients.client import Client
 
 COMMAND = LOADING | STALE

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from respcache import errors
-from respcache.commands._help import help_of
-from respcache.commands._spec import (
+from respcache.commands.table import (
     FAST,
     LOADING,
     MAY_REPLICATE,
@@ -17,7 +16,8 @@ from respcache.commands._spec import (
     command,
     container,
 )
-from respcache.commands._spec import PUBSUB as PUBSUB_FLAG
+from respcache.commands.table import PUBSUB as PUBSUB_FLAG
+from respcache.commands.table.help import help_of
 from respcache.errors import CommandError
 from respcache.glob import compile_glob
 from respcache.resp.encode import encode
@@ -26,7 +26,7 @@ from respcache.resp.types import Encoded, Push, Reply
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from respcache.commands._args import Args
+    from respcache.commands.args import Args
     from respcache.server.clients.client import Client
 
 LISTEN = PUBSUB_FLAG | NOSCRIPT | LOADING | STALE

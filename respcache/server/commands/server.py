@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from respcache import REDIS_VERSION, __version__
-from respcache.commands._spec import (
+from respcache.commands.table import (
     ADMIN,
     ALLOW_BUSY,
     FAST,
@@ -20,7 +20,7 @@ from respcache.errors import CommandError, WrongSyntax
 from respcache.resp.types import OK, Reply, Verbatim
 
 if TYPE_CHECKING:
-    from respcache.commands._args import Args
+    from respcache.commands.args import Args
     from respcache.server.clients.client import Client
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from respcache import errors
-from respcache.commands._spec import ALLOW_BUSY, FAST, LOADING, NOSCRIPT, SKIP_SLOWLOG, STALE, Keys, Reach, command
+from respcache.commands.table import ALLOW_BUSY, FAST, LOADING, NOSCRIPT, SKIP_SLOWLOG, STALE, Keys, Reach, command
 from respcache.errors import CommandError
 from respcache.resp.types import NULL_ARRAY, OK, Reply
 
 if TYPE_CHECKING:
-    from respcache.commands._args import Args
+    from respcache.commands.args import Args
     from respcache.server.clients.client import Client
 
 FLAGS = NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY

@@ -15,12 +15,12 @@ from respcache.shard import wire
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from respcache.commands._spec import Command
+    from respcache.commands.table import Command
+    from respcache.resp.types import Argv
     from respcache.server.order.router import Router
     from respcache.server.shards.link import ShardLink
     from respcache.store.call import Caller
 
-    Argv = list[bytes]
     Positions = dict[int, list[int]]
     Place = tuple[int, bytes]  # database, key
     Guest = tuple[Any, ...]  # see respcache.shard.wire

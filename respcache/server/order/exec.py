@@ -11,7 +11,7 @@ from __future__ import annotations
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from respcache.commands._spec import Command, Part
+from respcache.commands.table import Command, Part
 from respcache.errors import CommandError
 from respcache.resp.encode import encode
 from respcache.resp.types import NULL_ARRAY, Encoded, Reply
@@ -26,13 +26,12 @@ from respcache.shard import wire
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from respcache.resp.types import Argv
     from respcache.server.order.carry import Carrier
     from respcache.server.order.outbox import Outbox
     from respcache.server.order.sequencer import Sequencer
     from respcache.server.shards.queue import Barrier
     from respcache.store.call import Caller
-
-    Argv = list[bytes]
 
 
 class Queued(NamedTuple):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from respcache.commands._spec import Part
+from respcache.commands.table import Part
 from respcache.errors import CommandError
 from respcache.resp.encode import encode
 
 if TYPE_CHECKING:
-    from respcache.commands._spec import Command
+    from respcache.commands.table import Command
     from respcache.server.order.outbox import Batch
 
 

@@ -58,7 +58,9 @@ class Batch:
 class Receiver(Protocol):
     """Where replies go."""
 
-    closed: bool
+    @property
+    def closed(self) -> bool:
+        """True once nothing can be sent any more."""
 
     def send(self, data: bytes) -> None:
         """Send bytes, or keep them until the client takes them."""
@@ -71,7 +73,9 @@ class Receiver(Protocol):
 
 
 class _Nowhere:
-    closed = True
+    @property
+    def closed(self) -> bool:
+        return True
 
     def send(self, data: bytes) -> None:
         pass

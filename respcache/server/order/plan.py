@@ -15,16 +15,15 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from respcache.commands._spec import Reach
+from respcache.commands.table import Reach
 from respcache.server.order.router import on_shard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from respcache.commands._spec import Command
+    from respcache.commands.table import Command
+    from respcache.resp.types import Argv
     from respcache.server.order.router import Router
-
-    Argv = list[bytes]
 
 
 class Kind(Enum):

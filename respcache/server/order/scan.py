@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from respcache.commands._scan import DEFAULT_COUNT, parse_cursor
+from respcache.commands.scanning import DEFAULT_COUNT, parse_cursor
 from respcache.errors import CommandError
 from respcache.resp.encode import encode
 from respcache.shard import wire
@@ -17,12 +17,11 @@ from respcache.shard import wire
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from respcache.resp.types import Argv
     from respcache.server.order.outbox import Batch
     from respcache.server.shards.link import ShardLink
     from respcache.shard.wire import Item
     from respcache.store.call import Caller
-
-    Argv = list[bytes]
 
 
 class Scan:

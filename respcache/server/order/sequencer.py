@@ -21,14 +21,13 @@ from respcache.shard import wire
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from respcache.commands._spec import Command
+    from respcache.commands.table import Command
+    from respcache.resp.types import Argv
     from respcache.server.order.outbox import Outbox
     from respcache.server.order.plan import Plan
     from respcache.server.order.router import Router
     from respcache.server.shards.link import ShardLink
     from respcache.store.call import Caller
-
-    Argv = list[bytes]
 
 
 class Sequencer:

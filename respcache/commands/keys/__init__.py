@@ -1,0 +1,1 @@
+"""Commands about the keyspace, whatever the values are."""
