@@ -2,13 +2,15 @@
 
 The commands of a transaction were checked, planned and queued in main. If all of them run whole on one shard, EXEC is
 one item of one frame, and the client's next commands need not wait for it. Otherwise EXEC holds a barrier over its
-shards. Consecutive commands that run on one shard each are then sent together, one item per shard: their keys are on
-different shards, so their order among shards makes no difference to their replies.
+shards. Consecutive commands that run on one shard each are then sent together: their keys are on different shards, so
+their order among shards makes no difference to their replies. It does to keyspace events. Where those are asked for,
+what the shards report is brought back into the order of the commands.
 """
 
 from __future__ import annotations
 
 from inspect import isawaitable
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from respcache.commands.table import Command, Part
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from respcache.server.order.sequencer import Sequencer
     from respcache.server.shards.queue import Barrier
     from respcache.store.call import Caller
+    from respcache.store.reports import Report
 
 
 class Queued(NamedTuple):
@@ -67,14 +70,29 @@ class Member(Protocol):
 
 
 class Executor:
-    """Carries out transactions. `count_error` is told each error that main itself answers with."""
+    """Carries out transactions.
 
-    def __init__(self, sequencer: Sequencer, carrier: Carrier, count_error: Callable[[CommandError], None]) -> None:
+    count_error: told each error that main itself answers with.
+    on_report: gets what shards report while a transaction runs, in the order of its commands.
+    reports_wanted: True if shards report anything at present.
+    """
+
+    def __init__(
+        self,
+        sequencer: Sequencer,
+        carrier: Carrier,
+        *,
+        count_error: Callable[[CommandError], None],
+        on_report: Callable[[Report], None],
+        reports_wanted: Callable[[], bool],
+    ) -> None:
         self._sequencer = sequencer
         self._links = sequencer.links
         self._router = sequencer.router
         self._carrier = carrier
         self._count_error = count_error
+        self._on_report = on_report
+        self._reports_wanted = reports_wanted
 
     def execute(self, member: Member, transaction: Transaction, watching: set[int]) -> Any:
         """EXEC: its reply, a coroutine of it, or IN_A_SLOT. Takes its place in the order before it returns.
@@ -124,20 +142,22 @@ class Executor:
 
     async def _run_together(self, caller: Caller, commands: list[Queued]) -> list[bytes]:
         """Consecutive commands that run on one shard each."""
-        indexes: dict[int, list[int]] = {}  # by shard
-        for index, queued in enumerate(commands):
-            indexes.setdefault(queued.plan.shard, []).append(index)
-        calls = [
-            (mine, self._links[shard].call(wire.execute(caller, False, [commands[index].argv for index in mine])))
-            for shard, mine in indexes.items()
-        ]
+        ordered = self._reports_wanted()
+        groups = _by_neighbours(commands) if ordered else _by_shard(commands)
+        calls = []
+        for shard, indexes in groups:
+            item = wire.execute(caller, False, [commands[index].argv for index in indexes])
+            calls.append((indexes, self._links[shard].queue.call(item, keep_reports=ordered)))
+        self._sequencer.flush()
         replies = [b""] * len(commands)
-        for mine, call in calls:
+        for indexes, call in calls:
             try:
                 answers = await call.result()
             except CommandError as error:
-                answers = [error.line()] * len(mine)
-            for index, answer in zip(mine, answers, strict=True):
+                answers = [error.line()] * len(indexes)
+            for report in call.reports or ():
+                self._on_report(report)
+            for index, answer in zip(indexes, answers, strict=True):
                 replies[index] = answer
         return replies
 
@@ -182,3 +202,19 @@ class Executor:
         while not scan.take(await self._links[scan.shard].call(scan.item()).result()):
             pass
         return scan.reply
+
+
+def _by_shard(commands: list[Queued]) -> list[tuple[int, list[int]]]:
+    """(shard, indexes of its commands): one entry per shard."""
+    indexes: dict[int, list[int]] = {}
+    for index, queued in enumerate(commands):
+        indexes.setdefault(queued.plan.shard, []).append(index)
+    return list(indexes.items())
+
+
+def _by_neighbours(commands: list[Queued]) -> list[tuple[int, list[int]]]:
+    """(shard, indexes of commands that follow each other): in the order of the commands."""
+    return [
+        (shard, [index for index, _ in neighbours])
+        for shard, neighbours in groupby(enumerate(commands), key=lambda entry: entry[1].plan.shard)
+    ]

@@ -61,11 +61,16 @@ NOBODY = Nobody()
 
 
 class Call:
-    """A ticket that a task waits for. `wake` is called when there is something for trio to run."""
+    """A ticket that a task waits for. `wake` is called when there is something for trio to run.
 
-    __slots__ = ("_done", "_error", "_pieces", "_result", "_wake")
+    With `keep_reports`, what the shard reports along with the answer is kept in `reports`, instead of being handed on
+    at once: for an owner that has to bring the reports of several shards into an order.
+    """
 
-    def __init__(self, wake: Callable[[], None]) -> None:
+    __slots__ = ("_done", "_error", "_pieces", "_result", "_wake", "reports")
+
+    def __init__(self, wake: Callable[[], None], keep_reports: bool = False) -> None:
+        self.reports: list[Report] | None = [] if keep_reports else None
         self._wake = wake
         self._done = trio.Event()
         self._pieces: list[Any] = []
@@ -176,9 +181,9 @@ class ShardQueue:
         else:
             self._backlog.append((item, ticket, size))
 
-    def call(self, item: Item) -> Call:
+    def call(self, item: Item, keep_reports: bool = False) -> Call:
         """For the owner of the barrier, and for what needs no order: pass the queue. The answer is to be awaited."""
-        ticket = Call(self._wake)
+        ticket = Call(self._wake, keep_reports)
         self._items.append(item)
         self._tickets.append(ticket)
         return ticket
@@ -275,19 +280,24 @@ class ShardQueue:
     def _answer_one(self, result: Any, reports: Iterable[Report]) -> None:
         failure: CommandError | None = None
         unfinished = False
+        ticket = self._tickets[0]
+        kept = ticket.reports if type(ticket) is Call else None
+        hand_on = self._on_report if kept is None else kept.append
         for report in reports:
             if report[0] == wire.FAILED:
                 failure = CommandError(report[2])
             elif report[0] == wire.UNFINISHED:
                 unfinished = True
             else:
-                self._on_report(report)
+                hand_on(report)
         if unfinished:
-            self._tickets[0].deliver_piece(result)
-        elif failure is not None:
-            self._tickets.popleft().fail(failure)
+            ticket.deliver_piece(result)
+            return
+        self._tickets.popleft()
+        if failure is not None:
+            ticket.fail(failure)
         else:
-            self._tickets.popleft().deliver(result)
+            ticket.deliver(result)
 
     def fail_taken(self) -> int:
         """The shard died: fail what it took with it, and return how much that was. The rest is for its successor."""
