@@ -92,7 +92,8 @@ class Outbox:
         too_long = self._over_limit_since is not None and now - self._over_limit_since > seconds * 1000
         if (hard and unsent > hard) or too_long:
             log.warning(
-                f"Client id={session.id} addr={session.transport.peer} closed: it leaves too many replies unread"
+                f"Client id={session.id} addr={session.transport.peer} closed: it leaves too many replies unread",
+                kind="output limit",
             )
             server.stats.output_limit_disconnections += 1
             session.close()

@@ -278,7 +278,8 @@ class Session:
             self._check_and_route(argv)
         except CommandError as error:
             if argv[0].upper() in _OF_BROWSERS:
-                log.warning(f"Closed {self.transport.peer}: it speaks HTTP; that may be an attack through a browser.")
+                message = f"Closed {self.transport.peer}: it speaks HTTP; that may be an attack through a browser."
+                log.warning(message, kind="http")
                 self.close()
                 return
             self.server.stats.errors.count(error)

@@ -181,7 +181,7 @@ class Listener:
             self._spare = _spare_descriptor()
         except OSError:
             pass  # somebody else was faster
-        log.warning("a client was turned away: out of file descriptors")
+        log.warning("a client was turned away: out of file descriptors", kind="descriptors")
 
     def _welcome(self, sock: socket.socket, address: Any) -> None:
         if sock.family == socket.AF_UNIX:
