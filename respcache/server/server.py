@@ -40,19 +40,6 @@ _DENIED = (
     b"default user. In this mode connections are only accepted from the loopback interface. Set a password, bind to "
     b"the loopback interface only, or start with --protected-mode no.\r\n"
 )
-# The settings that shards need, by the names they have there (`respcache.datatypes.limits`).
-SHARD_SETTINGS = (
-    "hash-max-listpack-entries",
-    "hash-max-listpack-value",
-    "list-max-listpack-size",
-    "proto-max-bulk-len",
-    "set-max-intset-entries",
-    "set-max-listpack-entries",
-    "set-max-listpack-value",
-    "zset-max-listpack-entries",
-    "zset-max-listpack-value",
-    "notify-keyspace-events",
-)
 
 
 class Server:
@@ -92,8 +79,7 @@ class Server:
         self._to_flush: list[Outbox] = []
         self.poller.before_round.append(self.clock.now_us)
         self.poller.after_round += [self.sequencer.flush, self._flush_outboxes, self._check_congestion]
-        for name in SHARD_SETTINGS:
-            config.on_change(name, self._configure_shards)
+        config.on_shard_change(self._configure_shards)
 
     # -- connections
 
@@ -148,8 +134,7 @@ class Server:
 
     def shard_settings(self) -> dict[str, Any]:
         """What a shard has to know of the configuration, and of CLIENT PAUSE."""
-        settings = {name.replace("-", "_"): self.config.value(name) for name in SHARD_SETTINGS}
-        return settings | {"expiry_paused": self.clients.paused}
+        return self.config.shard_values() | {"expiry_paused": self.clients.paused}
 
     def _configure_shards(self) -> None:
         for link in self.links:
