@@ -281,7 +281,7 @@ _KEPT = (
     _unused("save", SavePoints(), []),
     # For the debugging of Redis itself.
     _unused("aof-disable-auto-gc", YesNo(), False, hidden=True),
-    _unused("cluster-ping-interval", _LONG, 1000, hidden=True),
+    _unused("cluster-ping-interval", _LONG, 0, hidden=True),
     _unused("key-load-delay", Number(-_INT_MAX - 1, _INT_MAX), 0, hidden=True),
     _unused("loading-process-events-interval-bytes", Number(1024, _INT_MAX), 2 << 20, hidden=True),
     _unused("rdb-key-save-delay", Number(-_INT_MAX - 1, _INT_MAX), 0, hidden=True),
