@@ -47,7 +47,7 @@ GROUPS = {
 }
 
 # Defaults that depend on the machine.
-DEFAULTS = {"shards": "2 to 4", "dir": "where it was started"}
+DEFAULTS = {"shards": "1 to 4", "dir": "where it was started"}
 
 
 class Stale(Exception):
@@ -150,14 +150,14 @@ def configuration_page() -> str:
             _table(("directive", "default", "", "what it does"), map(_directive_cells, own_defaults)),
             "## Known, without effect",
             "All other directives of Redis 7.2 are known: they are checked, kept, and shown by CONFIG GET, so that an "
-            "existing redis.conf works. They have no effect.",
+            "existing redis.conf works. They have no effect; a warning at the start names those that were changed.",
             _table(("directive", "default"), ((_names(row), _default(row)) for row in unused)),
         ]
     )
 
 
 def _directive_cells(row: Directive) -> tuple[str, ...]:
-    return _names(row), _default(row), "at the start" if row.fixed else "", row.help
+    return _names(row), _default(row), "at the start" if row.fixed or row.starting else "", row.help
 
 
 def _names(row: Directive) -> str:

@@ -28,7 +28,7 @@ FLOORS = (
     ("store",),
     ("commands",),
     ("shard",),
-    ("server.services", "server.io"),
+    ("server.services", "server.io", "server.host"),
     ("server.shards",),
     ("server.order",),
     ("server.parts",),
