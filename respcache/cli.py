@@ -1,6 +1,6 @@
 """The command line: `respcache`, and `python -m respcache`. It takes what redis-server takes.
 
-Signals come first (`respcache.server.host.signals`), so imports that take time are made in the functions that need them.
+Signals come first (`respcache.server.host.signals`): imports that take time are made in the functions that need them.
 """
 
 from __future__ import annotations
