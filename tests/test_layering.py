@@ -22,7 +22,7 @@ LAYERS = (
     ("commands",),
     ("shard", "persistence"),
     ("server",),
-    ("testing", "cli", "health", "__main__"),
+    ("testing", "cli", "health", "redis_cli", "__main__"),
 )
 LAYER = {name: layer for layer, names in enumerate(LAYERS) for name in names}
 KNOW_TRIO = {"server", "testing"}
