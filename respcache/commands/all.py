@@ -19,6 +19,7 @@ FAMILIES = (
     "hashes.fields",
     "lists.elements",
     "sets.members",
+    "sets.algebra",
     "zsets.members",
     "zsets.ranges",
     "zsets.algebra",
