@@ -140,8 +140,9 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(linked), target
 
 
-@pytest.mark.parametrize("page", [page for page in WRITTEN if page.parts[-2] in ("docs", "guides", "contributing")],
-                         ids=name_of)  # fmt: skip
+@pytest.mark.parametrize(
+    "page", [page for page in WRITTEN if page.parts[-2] in ("docs", "guides", "contributing")], ids=name_of
+)
 def test_a_page_can_be_found(page: Path) -> None:
     """From the README, or from a page of its directory or above."""
     linking = [other for other in WRITTEN if other != page and page.name in other.read_text("utf-8")]

@@ -86,8 +86,20 @@ def test_move(do: Transcript) -> None:
 
 def test_errors(do: Transcript) -> None:
     do("SET", "w", "x")
-    for words in ("SADD w a", "SREM w a", "SISMEMBER w a", "SMISMEMBER w a", "SCARD w", "SMEMBERS w", "SINTER w",
-                  "SUNION w", "SDIFF w", "SINTERSTORE d w", "SUNIONSTORE d w", "SDIFFSTORE d w"):  # fmt: skip
+    for words in (
+        "SADD w a",
+        "SREM w a",
+        "SISMEMBER w a",
+        "SMISMEMBER w a",
+        "SCARD w",
+        "SMEMBERS w",
+        "SINTER w",
+        "SUNION w",
+        "SDIFF w",
+        "SINTERSTORE d w",
+        "SUNIONSTORE d w",
+        "SDIFFSTORE d w",
+    ):
         command, *arguments = words.split()
         assert do.error(command, *arguments) == WRONG_TYPE
         assert do.error(command, *arguments[:-1]) == wrong_arity(command)
