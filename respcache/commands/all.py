@@ -1,4 +1,4 @@
-"""Import every family, so that the table is full. A shard imports this; main adds its own commands to it."""
+"""Imports every family, which fills the table. A shard imports this; main adds its own commands."""
 
 from __future__ import annotations
 

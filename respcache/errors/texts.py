@@ -35,7 +35,7 @@ def wrong_arity(name: str) -> CommandError:
 
 
 def unknown_command(argv: Sequence[bytes]) -> CommandError:
-    """Redis quotes the name and the first arguments, each part cut so that all of it stays near 128 bytes."""
+    """Quotes about 128 bytes of the name, and about 128 bytes of the arguments together, as Redis does."""
     quoted = ""
     for argument in argv[1:]:
         if len(quoted) >= 128:
@@ -50,14 +50,14 @@ def unknown_subcommand(container: str, subcommand: bytes) -> CommandError:
 
 
 def unknown_call(container: str, subcommand: bytes) -> CommandError:
-    """What subcommands say that count their words themselves. `container` in upper case."""
+    """For subcommands that count their words themselves. `container` in upper case."""
     return CommandError(
         f"ERR unknown subcommand or wrong number of arguments for '{_shown(subcommand)}'. Try {container} HELP."
     )
 
 
 def _shown(data: bytes, limit: int = 128) -> str:
-    """What ``%.128s`` prints: some bytes, up to the first that is zero."""
+    """What ``%.128s`` prints in C: up to `limit` bytes, ending before the first zero byte."""
     return printable(data[:limit].partition(b"\0")[0])
 
 

@@ -1,7 +1,6 @@
 """Sets with each other: union, intersection and difference.
 
-Results keep the order in which Redis' small sets come, and members are compared in C: by `filter` with the look-up of a
-dict.
+Results have the order that Redis' small sets have. Members are compared in C, by `filter` and a dict's look-up.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ def sinter(shard: Shard, args: Args) -> Reply:
     return SetReply(_intersection(_sets(shard, args.rest())))
 
 
-# Redis 7.2 says of this destination alone that it is read too, which it is not; so clients see it.
+# Redis 7.2 reports the destination of SINTERSTORE alone as read too, though it is not; clients see that flag.
 @command(
     "SINTERSTORE",
     "destination key [key ...]",
@@ -125,7 +124,7 @@ def _sets(shard: Shard, keys: Iterable[bytes]) -> list[Set | None]:
 
 
 def _intersection(sets: Sequence[Set | None]) -> Iterator[bytes]:
-    """The common members, in the order of the smallest set, one by one."""
+    """The common members, one by one, in the order of the smallest set."""
     present = [found for found in sets if found is not None]
     if len(present) < len(sets):
         return iter(())
@@ -146,8 +145,8 @@ def _difference(sets: Sequence[Set | None]) -> Set:
     subtracted = [other for other in others if other is not None]
     if first is None or any(other is first for other in subtracted):
         return Set()
-    # As Redis: either look for each member of the first set in all others, or, where these are many and small, take
-    # each of their members away. The second way leaves the encoding that the first set has.
+    # As Redis does: look for each member of the first set in all others, or, if these are many and small, remove each
+    # of their members from a copy. The second way keeps the encoding of the first set.
     looking = len(first) * (1 + len(subtracted)) // 2
     taking = len(first) + sum(map(len, subtracted))
     if looking <= taking:
@@ -162,7 +161,7 @@ def _difference(sets: Sequence[Set | None]) -> Set:
 
 
 def _store(shard: Shard, destination: bytes, result: Set, event: bytes) -> int:
-    """Put the result in the place of whatever is there; the number of its members. An empty one removes the key."""
+    """Store the result in place of whatever is there; an empty one removes the key. Returns its size."""
     if len(result):
         shard.put(destination, result, Event.SET, event)
     else:
