@@ -103,6 +103,26 @@ class Config:
         """Have `listener` called after each CONFIG SET of this directive."""
         self._listeners.setdefault(name, []).append(listener)
 
+    _SHARD = (
+        "hash-max-listpack-entries",
+        "hash-max-listpack-value",
+        "list-max-listpack-size",
+        "proto-max-bulk-len",
+        "set-max-intset-entries",
+        "set-max-listpack-entries",
+        "set-max-listpack-value",
+        "zset-max-listpack-entries",
+        "zset-max-listpack-value",
+        "notify-keyspace-events",
+    )
+
+    def shard_values(self) -> dict[str, Any]:
+        return {name.replace("-", "_"): self.value(name) for name in self._SHARD}
+
+    def on_shard_change(self, listener: Callable[[], None]) -> None:
+        for name in self._SHARD:
+            self.on_change(name, listener)
+
     def changed(self) -> dict[str, str]:
         """The directives that differ from their defaults, as CONFIG GET shows them."""
         return {

@@ -252,6 +252,8 @@ def config_not_rewritten(reason: str) -> CommandError:
 
 # -- respcache's own
 
+REPLY_TOO_LARGE = "ERR reply exceeds the maximum allowed size (512 MB)"
+REQUEST_TOO_LARGE = "ERR the values that this command moves between shards exceed the maximum allowed size"
 SHARD_DIED = "ERR the shard of this command died while the command was under way; whether it took effect is unknown"
 INTERNAL = "ERR internal error: the server's log has the traceback"
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from respcache.commands.args import Args
+    from respcache.datatypes.limits import Limits
 
 command = family("set")
 
@@ -50,7 +51,7 @@ def sinter(shard: Shard, args: Args) -> Reply:
 def sinterstore(shard: Shard, args: Args) -> Reply:
     """Store the members that all sets have, and count them."""
     destination, keys = args.next(), args.rest()
-    result = Set.of_intersection(_intersection(_sets(shard, keys)))
+    result = Set.of_intersection(shard.limits, _intersection(_sets(shard, keys)))
     return _store(shard, destination, result, b"sinterstore")
 
 
@@ -81,7 +82,7 @@ def sintercard(shard: Shard, args: Args) -> Reply:
 @command("SUNION", "key [key ...]", arity=-2, keys=READ.at(1, -1), flags=READONLY, since="1.0.0", tips=RANDOM_ORDER)
 def sunion(shard: Shard, args: Args) -> Reply:
     """Return the members that any of the sets has."""
-    return SetReply(_union(_sets(shard, args.rest())))
+    return SetReply(_union(shard.limits, _sets(shard, args.rest())))
 
 
 @command(
@@ -95,13 +96,13 @@ def sunion(shard: Shard, args: Args) -> Reply:
 def sunionstore(shard: Shard, args: Args) -> Reply:
     """Store the members that any of the sets has, and count them."""
     destination, keys = args.next(), args.rest()
-    return _store(shard, destination, _union(_sets(shard, keys)), b"sunionstore")
+    return _store(shard, destination, _union(shard.limits, _sets(shard, keys)), b"sunionstore")
 
 
 @command("SDIFF", "key [key ...]", arity=-2, keys=READ.at(1, -1), flags=READONLY, since="1.0.0", tips=RANDOM_ORDER)
 def sdiff(shard: Shard, args: Args) -> Reply:
     """Return the members of the first set that no other one has."""
-    return SetReply(_difference(_sets(shard, args.rest())))
+    return SetReply(_difference(shard.limits, _sets(shard, args.rest())))
 
 
 @command(
@@ -115,7 +116,7 @@ def sdiff(shard: Shard, args: Args) -> Reply:
 def sdiffstore(shard: Shard, args: Args) -> Reply:
     """Store the members of the first set that no other one has, and count them."""
     destination, keys = args.next(), args.rest()
-    return _store(shard, destination, _difference(_sets(shard, keys)), b"sdiffstore")
+    return _store(shard, destination, _difference(shard.limits, _sets(shard, keys)), b"sdiffstore")
 
 
 def _sets(shard: Shard, keys: Iterable[bytes]) -> list[Set | None]:
@@ -136,15 +137,15 @@ def _intersection(sets: Sequence[Set | None]) -> Iterator[bytes]:
     return common
 
 
-def _union(sets: Sequence[Set | None]) -> Set:
-    return Set(chain.from_iterable(found for found in sets if found is not None))
+def _union(limits: Limits, sets: Sequence[Set | None]) -> Set:
+    return Set(limits, chain.from_iterable(found for found in sets if found is not None))
 
 
-def _difference(sets: Sequence[Set | None]) -> Set:
+def _difference(limits: Limits, sets: Sequence[Set | None]) -> Set:
     first, *others = sets
     subtracted = [other for other in others if other is not None]
     if first is None or any(other is first for other in subtracted):
-        return Set()
+        return Set(limits)
     # As Redis does: look for each member of the first set in all others, or, if these are many and small, remove each
     # of their members from a copy. The second way keeps the encoding of the first set.
     looking = len(first) * (1 + len(subtracted)) // 2
@@ -153,8 +154,8 @@ def _difference(sets: Sequence[Set | None]) -> Set:
         left: Iterator[bytes] = iter(first)
         for other in sorted(subtracted, key=len, reverse=True):
             left = filterfalse(other.lookup.__contains__, left)
-        return Set(left)
-    result = Set(first)
+        return Set(limits, left)
+    result = Set(limits, first)
     for member in filter(first.lookup.__contains__, chain.from_iterable(subtracted)):
         result.discard(member)
     return result

@@ -187,7 +187,7 @@ def _store(shard: Shard, args: Args, name: str, combine: Combine) -> Reply:
     destination, sources = args.next(), _take_sources(shard, args, name)
     aggregate, _ = _take_options(args, sources, storing=True, weighing=combine is not _difference)
     scores = combine(sources, aggregate)
-    store(shard, destination, ZSet(scores.items()), name.encode())
+    store(shard, destination, ZSet(shard.limits, scores.items()), name.encode())
     return len(scores)
 
 

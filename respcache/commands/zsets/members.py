@@ -88,7 +88,7 @@ def zadd(shard: Shard, args: Args) -> Reply:
     if zset is None:
         if conditions.xx:
             return 0
-        zset = ZSet()
+        zset = ZSet(shard.limits)
     zset.expect(len(items))
     added, updated = _add(zset, items, conditions)
     if added or updated:
@@ -138,7 +138,7 @@ def _increment(shard: Shard, key: bytes, member: bytes, increment: float, condit
     """ZINCRBY, and ZADD ... INCR: the new score, or None if the conditions do not allow it."""
     zset = shard.edit(key, ZSet)
     if zset is None:
-        zset = ZSet()
+        zset = ZSet(shard.limits)
     old = zset.score(member)
     new = increment if old is None else old + increment
     if not conditions.allow(old, new):

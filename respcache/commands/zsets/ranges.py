@@ -236,7 +236,7 @@ def zrevrangebylex(shard: Shard, args: Args) -> Reply:
 def zrangestore(shard: Shard, args: Args) -> Reply:
     """Store the members in a range under another key; return how many they are."""
     destination, query = args.next(), _parse_query(args, store=True)
-    stored = ZSet(query.run(shard))
+    stored = ZSet(shard.limits, query.run(shard))
     store(shard, destination, stored, b"zrangestore")
     return len(stored)
 

@@ -1,4 +1,4 @@
-"""INFO and COMMAND: the server about itself, out of the counters and the command table."""
+"""COMMAND: the command table, as clients ask for it."""
 
 from __future__ import annotations
 
@@ -22,37 +22,19 @@ from respcache.commands.table.help import help_of
 from respcache.commands.table.syntax import Argument, parse_syntax
 from respcache.errors import CommandError, WrongSyntax
 from respcache.glob import compile_glob
-from respcache.resp.types import Reply, SetReply, Status, Verbatim
-from respcache.server.info import sections
+from respcache.resp.types import Reply, SetReply, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from respcache.commands.args import Args
-    from respcache.server.session import Session
+    from respcache.server.clients.client import Client
 
 COMMAND = LOADING | STALE
 CONNECTION = ("connection",)  # where ACL puts them, though COMMAND DOCS has them in the group "server"
 NOT_KEY = "NOT_KEY"  # the access of a word that only goes where a key of that name would (shard channels)
 _HIDDEN_FLAGS = Flag.MAY_REPLICATE | Flag.PROTECTED  # as in Redis
 _ARGUMENT_FLAGS = ("optional", "multiple", "multiple_token")
-_OWN_SECTIONS = ("modules", "shards")  # not among those that INFO without arguments shows
-
-
-@command("INFO", arity=-1, flags=LOADING | STALE, since="1.0.0", group="server", syntax="[section [section ...]]",
-         tips=("nondeterministic_output", "request_policy:all_shards", "response_policy:special"),
-         categories=("dangerous",))  # fmt: skip
-async def info(session: Session, args: Args) -> Reply:
-    """Return figures about the server, by section."""
-    wanted = {word.lower().decode("latin-1") for word in args.rest()} or {"default"}
-    shown = [
-        section
-        for section in await sections(session.server)
-        if section.name in wanted
-        or wanted & {"all", "everything"}
-        or ("default" in wanted and section.name not in _OWN_SECTIONS)
-    ]
-    return Verbatim("\r\n".join(section.text() for section in shown).encode("utf-8", "surrogateescape"))
 
 
 # -- COMMAND
@@ -60,19 +42,19 @@ async def info(session: Session, args: Args) -> Reply:
 
 @command("COMMAND", arity=-1, flags=COMMAND, since="2.8.13", group="server", categories=CONNECTION,
          tips=("nondeterministic_output_order",))  # fmt: skip
-def command_(session: Session, args: Args) -> Reply:
+def command_(client: Client, args: Args) -> Reply:
     """Describe all commands."""
     return [_describe(row) for row in TABLE.values()]
 
 
 @command("COMMAND HELP", arity=2, flags=COMMAND, since="5.0.0", group="server", categories=CONNECTION)
-def command_help(session: Session, args: Args) -> Reply:
+def command_help(client: Client, args: Args) -> Reply:
     """List the subcommands."""
     return help_of("COMMAND")
 
 
 @command("COMMAND COUNT", arity=2, flags=COMMAND, since="2.8.13", group="server", categories=CONNECTION)
-def command_count(session: Session, args: Args) -> Reply:
+def command_count(client: Client, args: Args) -> Reply:
     """Count the commands."""
     return len(TABLE)
 
@@ -80,7 +62,7 @@ def command_count(session: Session, args: Args) -> Reply:
 @command("COMMAND INFO", arity=-2, flags=COMMAND, since="2.8.13", group="server",
          syntax="[command-name [command-name ...]]", categories=CONNECTION,
          tips=("nondeterministic_output_order",))  # fmt: skip
-def command_info(session: Session, args: Args) -> Reply:
+def command_info(client: Client, args: Args) -> Reply:
     """Describe some commands, or all."""
     names = args.rest()
     if not names:
@@ -157,7 +139,7 @@ def _key_specification(flags: SetReply, search: bytes, place: Reply, find: bytes
 @command("COMMAND LIST", arity=-2, flags=COMMAND, since="7.0.0", group="server",
          syntax="[FILTERBY <MODULE module-name | ACLCAT category | PATTERN pattern>]", categories=CONNECTION,
          tips=("nondeterministic_output_order",))  # fmt: skip
-def command_list(session: Session, args: Args) -> Reply:
+def command_list(client: Client, args: Args) -> Reply:
     """List the names of the commands: all, or those of a module, of a category, or that match a pattern."""
     rows = [row for top in TABLE.values() for row in (top, *top.subcommands.values())]
     if len(args):
@@ -181,7 +163,7 @@ def command_list(session: Session, args: Args) -> Reply:
 @command("COMMAND DOCS", arity=-2, flags=COMMAND, since="7.0.0", group="server",
          syntax="[command-name [command-name ...]]", categories=CONNECTION,
          tips=("nondeterministic_output_order",))  # fmt: skip
-def command_docs(session: Session, args: Args) -> Reply:
+def command_docs(client: Client, args: Args) -> Reply:
     """Document some commands, or all."""
     names = args.rest()
     rows = [row for row in map(_named, names) if row is not None] if names else list(TABLE.values())
@@ -219,14 +201,14 @@ def _argument(argument: Argument) -> Reply:
 
 @command("COMMAND GETKEYS", arity=-3, flags=COMMAND, since="2.8.13", group="server",
          syntax="command [arg [arg ...]]", categories=CONNECTION)  # fmt: skip
-def command_getkeys(session: Session, args: Args) -> Reply:
+def command_getkeys(client: Client, args: Args) -> Reply:
     """Return the keys of a command line."""
     return [key for key, _ in _keys_of(args.rest())]
 
 
 @command("COMMAND GETKEYSANDFLAGS", arity=-3, flags=COMMAND, since="7.0.0", group="server",
          syntax="command [arg [arg ...]]", categories=CONNECTION)  # fmt: skip
-def command_getkeysandflags(session: Session, args: Args) -> Reply:
+def command_getkeysandflags(client: Client, args: Args) -> Reply:
     """Return the keys of a command line, and what the command does to each."""
     return [[key, SetReply(Status(flag.encode()) for flag in _access_flags(access))]
             for key, access in _keys_of(args.rest())]  # fmt: skip

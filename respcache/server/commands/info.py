@@ -1,4 +1,4 @@
-"""The sections of INFO. Only figures that are real; what has no counterpart here is left out."""
+"""INFO. Only figures that are real; what has no counterpart here is left out."""
 
 from __future__ import annotations
 
@@ -9,9 +9,34 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from respcache import REDIS_VERSION, __version__
+from respcache.commands.table import LOADING, STALE, command
+from respcache.resp.types import Verbatim
 
 if TYPE_CHECKING:
-    from respcache.server.server import Server
+    from respcache.commands.args import Args
+    from respcache.resp.types import Reply
+    from respcache.server.clients.client import Client
+    from respcache.server.parts import Parts
+
+
+# Not among those that INFO without arguments shows.
+_OWN_SECTIONS = ("modules", "shards")
+
+
+@command("INFO", arity=-1, flags=LOADING | STALE, since="1.0.0", group="server", syntax="[section [section ...]]",
+         tips=("nondeterministic_output", "request_policy:all_shards", "response_policy:special"),
+         categories=("dangerous",))  # fmt: skip
+async def info(client: Client, args: Args) -> Reply:
+    """Return figures about the server, by section."""
+    wanted = {word.lower().decode("latin-1") for word in args.rest()} or {"default"}
+    shown = [
+        section
+        for section in await sections(client.parts)
+        if section.name in wanted
+        or wanted & {"all", "everything"}
+        or ("default" in wanted and section.name not in _OWN_SECTIONS)
+    ]
+    return Verbatim("\r\n".join(section.text() for section in shown).encode("utf-8", "surrogateescape"))
 
 
 class Section(NamedTuple):
@@ -23,28 +48,28 @@ class Section(NamedTuple):
         return f"# {title}\r\n" + "".join(f"{key}:{value}\r\n" for key, value in self.fields.items())
 
 
-async def sections(server: Server) -> list[Section]:
+async def sections(parts: Parts) -> list[Section]:
     """All sections, in the order of Redis."""
-    figures = await server.figures()
+    figures = await parts.figures()
     return [
-        Section("server", _server(server)),
-        Section("clients", _clients(server)),
-        Section("memory", _memory(server)),
+        Section("server", _server(parts)),
+        Section("clients", _clients(parts)),
+        Section("memory", _memory(parts)),
         Section("persistence", _persistence(figures)),
-        Section("stats", _stats(server, figures)),
-        Section("replication", _replication(server)),
+        Section("stats", _stats(parts, figures)),
+        Section("replication", _replication(parts)),
         Section("cpu", _cpu()),
         Section("modules", {}),
-        Section("errorstats", {f"errorstat_{code}": f"count={n}" for code, n in _errors(server, figures).items()}),
+        Section("errorstats", {f"errorstat_{code}": f"count={n}" for code, n in _errors(parts, figures).items()}),
         Section("cluster", {"cluster_enabled": 0}),
-        Section("keyspace", _keyspace(server, figures)),
-        Section("shards", _shards(server)),
+        Section("keyspace", _keyspace(parts, figures)),
+        Section("shards", _shards(parts)),
     ]
 
 
-def _server(server: Server) -> dict[str, Any]:
-    now = server.clock.now_ms()
-    uptime = (now - server.stats.started) // 1000
+def _server(parts: Parts) -> dict[str, Any]:
+    now = parts.clock.now_ms()
+    uptime = (now - parts.stats.started) // 1000
     return {
         "redis_version": REDIS_VERSION,
         "redis_git_sha1": "00000000",
@@ -56,46 +81,46 @@ def _server(server: Server) -> dict[str, Any]:
         "os": f"{platform.system()} {platform.release()} {platform.machine()}",
         "arch_bits": 64 if sys.maxsize > 1 << 32 else 32,
         "process_id": os.getpid(),
-        "run_id": server.run_id,
-        "tcp_port": server.port,
-        "server_time_usec": server.clock.now_us(),
+        "run_id": parts.run_id,
+        "tcp_port": parts.port,
+        "server_time_usec": parts.clock.now_us(),
         "uptime_in_seconds": uptime,
         "uptime_in_days": uptime // 86400,
         "hz": 10,
         "configured_hz": 10,
         "executable": sys.executable,
-        "config_file": server.config.path,
+        "config_file": parts.config.path,
         "io_threads_active": 0,
     }
 
 
-def _clients(server: Server) -> dict[str, Any]:
-    sessions = server.clients.all()
+def _clients(parts: Parts) -> dict[str, Any]:
+    clients = parts.registry.all()
     return {
-        "connected_clients": len(sessions),
-        "maxclients": server.config.maxclients,
-        "client_recent_max_output_buffer": max((s.transport.unsent for s in sessions), default=0),
-        "blocked_clients": len(server.clients.held),
+        "connected_clients": len(clients),
+        "maxclients": parts.config.maxclients,
+        "client_recent_max_output_buffer": max((c.transport.unsent for c in clients), default=0),
+        "blocked_clients": len(parts.pause.held),
         "tracking_clients": 0,
-        "pubsub_clients": sum(1 for s in sessions if s.subscriptions),
-        "watching_clients": sum(1 for s in sessions if s.watching),
+        "pubsub_clients": sum(1 for c in clients if len(c.subscriptions)),
+        "watching_clients": sum(1 for c in clients if c.watching),
         "clients_in_timeout_table": 0,
     }
 
 
-def _memory(server: Server) -> dict[str, Any]:
-    used = resident(os.getpid()) + sum(resident(link.pid) for link in server.links)
-    server.stats.peak_memory = max(server.stats.peak_memory, used)
+def _memory(parts: Parts) -> dict[str, Any]:
+    used = resident(os.getpid()) + sum(resident(link.pid) for link in parts.links)
+    parts.stats.peak_memory = max(parts.stats.peak_memory, used)
     return {
         "used_memory": used,
         "used_memory_human": human(used),
         "used_memory_rss": used,
         "used_memory_rss_human": human(used),
-        "used_memory_peak": server.stats.peak_memory,
-        "used_memory_peak_human": human(server.stats.peak_memory),
-        "maxmemory": server.config.value("maxmemory"),
-        "maxmemory_human": human(server.config.value("maxmemory")),
-        "maxmemory_policy": server.config.value("maxmemory-policy"),
+        "used_memory_peak": parts.stats.peak_memory,
+        "used_memory_peak_human": human(parts.stats.peak_memory),
+        "maxmemory": parts.config.value("maxmemory"),
+        "maxmemory_human": human(parts.config.value("maxmemory")),
+        "maxmemory_policy": parts.config.value("maxmemory-policy"),
         "mem_fragmentation_ratio": 1,
         "mem_allocator": "python",
         # Nothing is freed lazily: what a command removes is gone when it answers.
@@ -132,42 +157,42 @@ def _persistence(figures: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _stats(server: Server, figures: list[dict[str, Any]]) -> dict[str, Any]:
-    stats = server.stats
-    sessions = server.clients.all()
+def _stats(parts: Parts, figures: list[dict[str, Any]]) -> dict[str, Any]:
+    stats = parts.stats
+    clients = parts.registry.all()
     return {
         "total_connections_received": stats.connections,
         "total_commands_processed": stats.commands,
-        "total_net_input_bytes": stats.bytes_in + sum(s.bytes_in for s in sessions),
-        "total_net_output_bytes": stats.bytes_out + sum(s.outbox.bytes_out for s in sessions),
+        "total_net_input_bytes": stats.bytes_in + sum(c.bytes_in for c in clients),
+        "total_net_output_bytes": stats.bytes_out + sum(c.outbox.bytes_out for c in clients),
         "rejected_connections": stats.rejected,
         "client_output_buffer_limit_disconnections": stats.output_limit_disconnections,
         "expired_keys": sum(shard["expired_keys"] for shard in figures),
         "evicted_keys": 0,
         "keyspace_hits": sum(shard["keyspace_hits"] for shard in figures),
         "keyspace_misses": sum(shard["keyspace_misses"] for shard in figures),
-        "pubsub_channels": len(server.pubsub.channels),
-        "pubsub_patterns": len(server.pubsub.patterns),
-        "pubsubshard_channels": len(server.pubsub.shard_channels),
+        "pubsub_channels": len(parts.pubsub.channels),
+        "pubsub_patterns": len(parts.pubsub.patterns),
+        "pubsubshard_channels": len(parts.pubsub.shard_channels),
         "latest_fork_usec": 0,
-        "total_error_replies": sum(_errors(server, figures).values()),
+        "total_error_replies": sum(_errors(parts, figures).values()),
     }
 
 
-def _errors(server: Server, figures: list[dict[str, Any]]) -> Counter[str]:
+def _errors(parts: Parts, figures: list[dict[str, Any]]) -> Counter[str]:
     """Errors by their first word, of main and of all shards."""
-    counts = Counter(server.stats.errors.by_code)
+    counts = Counter(parts.stats.errors.by_code)
     for shard in figures:
         counts.update(shard["errors"])
     return counts
 
 
-def _replication(server: Server) -> dict[str, Any]:
+def _replication(parts: Parts) -> dict[str, Any]:
     return {
         "role": "master",
         "connected_slaves": 0,
         "master_failover_state": "no-failover",
-        "master_replid": server.run_id,
+        "master_replid": parts.run_id,
         "master_replid2": "0" * 40,
         "master_repl_offset": 0,
         "second_repl_offset": -1,
@@ -188,11 +213,11 @@ def _cpu() -> dict[str, Any]:
     }
 
 
-def _keyspace(server: Server, figures: list[dict[str, Any]]) -> dict[str, Any]:
+def _keyspace(parts: Parts, figures: list[dict[str, Any]]) -> dict[str, Any]:
     """Databases that have keys: how many, how many of them expire, and how long those have on the average."""
-    now = server.clock.now_ms()
+    now = parts.clock.now_ms()
     fields = {}
-    for index in range(server.config.databases):
+    for index in range(parts.config.databases):
         rows = [shard["databases"][index] for shard in figures]
         keys = sum(row[0] for row in rows)
         expires = sum(row[1] for row in rows)
@@ -202,9 +227,9 @@ def _keyspace(server: Server, figures: list[dict[str, Any]]) -> dict[str, Any]:
     return fields
 
 
-def _shards(server: Server) -> dict[str, Any]:
+def _shards(parts: Parts) -> dict[str, Any]:
     """Our own: the processes behind main."""
-    fields: dict[str, Any] = {"shards": len(server.links)}
-    for link in server.links:
-        fields[f"shard{link.index}"] = f"pid={link.pid},restarts={link.restarts},queued={link.queued}"
+    fields: dict[str, Any] = {"shards": len(parts.links)}
+    for link in parts.links:
+        fields[f"shard{link.index}"] = f"pid={link.pid},restarts={link.restarts},queued={link.queue.unanswered}"
     return fields

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from respcache.errors import ErrorCounts
+from respcache.errors import CommandError, ErrorCounts
 
 
 class Stats:
@@ -33,3 +33,7 @@ class Stats:
         self.output_limit_disconnections = 0
         self.bytes_in = 0
         self.bytes_out = 0
+
+    def errors_of_main(self, error: CommandError) -> None:
+        """Count an error that main answers with."""
+        self.errors.count(error)
