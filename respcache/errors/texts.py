@@ -148,12 +148,11 @@ DISCARD_WITHOUT_MULTI = "ERR DISCARD without MULTI"
 WATCH_IN_MULTI = "ERR WATCH inside MULTI is not allowed"
 NOT_IN_MULTI = "ERR Command not allowed inside a transaction"
 EXEC_ABORT = "EXECABORT Transaction discarded because of previous errors."
-EXEC_ABORTED_BY = "EXECABORT Transaction discarded because of:"
 
 
 def exec_aborted_by(error: CommandError) -> CommandError:
     """EXEC itself was refused, for the reason that `error` gives."""
-    return CommandError(f"{EXEC_ABORTED_BY} {error.text.removeprefix('ERR ')}")
+    return CommandError(f"EXECABORT Transaction discarded because of: {error.text.removeprefix('ERR ')}")
 
 
 # -- connections: login, HELLO, limits

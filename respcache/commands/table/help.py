@@ -5,7 +5,6 @@ from __future__ import annotations
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from respcache.commands.table.spec import TABLE
 from respcache.commands.table.syntax import Argument, parse_syntax
 from respcache.resp.types import Reply, Status
 
@@ -19,14 +18,13 @@ _WIDTH = 80
 _REPEATED = 40  # a longer argument is not written out twice
 
 
-def help_of(container: str) -> Reply:
-    """The reply to HELP for a container command (upper case): its subcommands, each with its summary."""
-    row = TABLE[container.encode()]
+def help_of(row: Command) -> Reply:
+    """The reply to HELP for a command with subcommands: each of them, with its summary."""
     subcommands = sorted(row.subcommands.values(), key=lambda subcommand: subcommand.name)
     entries = [_entry(subcommand) for subcommand in subcommands if not subcommand.name.endswith(" HELP")]
     if row.accepts(1):
         entries.insert(0, ("(no subcommand)", row.summary))
-    return help_reply(container, entries)
+    return help_reply(row.name, entries)
 
 
 def help_reply(container: str, entries: Iterable[tuple[str, str]]) -> Reply:
