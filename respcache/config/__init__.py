@@ -144,10 +144,8 @@ class Config:
     def changed(self) -> dict[str, str]:
         """The directives that differ from their defaults, as CONFIG GET shows them."""
         return {
-            name: self.show(name)
-            for name, row in DIRECTIVES.items()
-            if getattr(self, row.attribute) != row.default
-        }  # fmt: skip
+            name: self.show(name) for name, row in DIRECTIVES.items() if getattr(self, row.attribute) != row.default
+        }
 
     def without_effect(self) -> list[str]:
         """The directives that were given a value other than their default, to no avail."""

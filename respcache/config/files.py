@@ -171,8 +171,9 @@ def rewrite(config: Config) -> None:
         old = Path(config.path).read_text("utf-8", "surrogateescape").splitlines()
         text = "\n".join(_rewritten(old, config.changed())) + "\n"
         directory = os.path.dirname(config.path)
-        with tempfile.NamedTemporaryFile("w", dir=directory, delete=False, encoding="utf-8",
-                                         errors="surrogateescape") as file:  # fmt: skip
+        with tempfile.NamedTemporaryFile(
+            "w", dir=directory, delete=False, encoding="utf-8", errors="surrogateescape"
+        ) as file:
             file.write(text)
         os.chmod(file.name, os.stat(config.path).st_mode & 0o777)
         os.replace(file.name, config.path)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import respcache.commands.all  # noqa: F401 - fills the table
-from respcache.commands.table import TABLE, Keys, command
+from respcache.commands.table import TABLE, Keys, family
 from respcache.server.order.router import Router
 from respcache.shard import wire
 from respcache.shard.worker import Worker
@@ -196,7 +196,7 @@ class TestBugs:
             raise ZeroDivisionError("a bug")
 
         monkeypatch.setitem(TABLE, b"BROKEN", TABLE[b"LLEN"])  # so that it is taken out again
-        command("BROKEN", arity=-1, keys=Keys(1), since="", group="")(broken)
+        family("")("BROKEN", arity=-1, keys=Keys(1), since="")(broken)
         worker = Worker(Shard(16))
         commands = [[b"RPUSH", b"l", b"a"], [b"BROKEN", b"l"], [b"broken", b"l"], [b"LLEN", b"l"]]
         caller = Caller(0, 2, 1, True)
