@@ -56,13 +56,13 @@ from respcache.store.reports import UNFINISHED as UNFINISHED
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from respcache.resp.types import Argv
     from respcache.store.call import Caller
     from respcache.store.guests import Guest
     from respcache.store.keyspace import Place
 
 RUN, PART, EXECUTE, IS_DIRTY, WATCH, UNWATCH, BORROW, CARRY, HAND_BACK, TICK, CONFIGURE, STATS, RESET_STATS = range(13)
 
-Argv = list[bytes]
 Item = tuple[Any, ...]
 
 # A frame of answers is sent as soon as its results take more bytes than this.

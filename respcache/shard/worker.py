@@ -26,14 +26,37 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from respcache.commands.table import Handler
-    from respcache.resp.types import Reply
-    from respcache.shard.wire import Argv, Item
+    from respcache.resp.types import Argv, Reply
+    from respcache.shard.wire import Item
     from respcache.store.guests import Guest
     from respcache.store.keyspace import Place
     from respcache.store.reports import Report
     from respcache.store.shard import Shard
 
-Answer = tuple[int, list[Any], list["Report"]]  # the payload of one answer frame
+# The payload of one answer frame: next deadline, results, reports.
+Answer = tuple[int, list[Any], list["Report"]]
+
+# Replies up to this size are not counted. The frame that their commands came in is bounded, which bounds them too.
+_SMALL = 64
+
+
+class _Handlers(dict[bytes, "Handler"]):
+    """Names as clients write them -> handlers, as `lookup` finds them.
+
+    It holds commands without subcommands in the usual spellings ("GET", "get"). For any other name it gives `others`.
+    """
+
+    def __init__(self, others: Handler) -> None:
+        super().__init__(
+            (spelling, row.handler)
+            for name, row in TABLE.items()
+            if not row.subcommands
+            for spelling in (name, name.lower())
+        )
+        self._others = others
+
+    def __missing__(self, name: bytes) -> Handler:
+        return self._others
 
 
 class Worker:
@@ -49,14 +72,8 @@ class Worker:
         self._room = ANSWER_BYTES
         # What is left of the running item when its result is a piece.
         self._rest: Callable[[], Any] | None = None
-        # Names as clients write them -> handlers: what `lookup` would say. Only commands without subcommands; bounded
-        # by the spellings of the names ("get", "GET", "gEt").
-        self._handlers: dict[bytes, Handler] = {
-            spelling: row.handler
-            for name, row in TABLE.items()
-            if not row.subcommands
-            for spelling in (name, name.lower())
-        }
+        # The handlers of commands, by the names that clients write.
+        self._handlers = _Handlers(self._look_up)
         control = Control(shard, self._errors)
         # Kinds of items -> what carries them out.
         self._perform: dict[int, Callable[..., Any]] = {
@@ -80,38 +97,40 @@ class Worker:
         """Carry out all items of a frame, at the time `now`; the payloads of the answer frames, each to be sent
         before the next is asked for.
         """
-        shard, reports = self.shard, self.shard.reports
-        shard.now = now
-        results: list[Any] = []
+        self.shard.set_time(now)
+        reports = self.shard.reports
+        results = reports.results
         for item in items:
             perform, arguments = self._perform[item[0]], item[1:]
             while True:
-                reports.index = len(results)
                 try:
-                    results.append(perform(*arguments))
+                    result = perform(*arguments)
                 except CommandError as error:
-                    results.append(None)
+                    result = None
                     reports.failed(error.text)
                 except Exception:
                     log_exception(f"item {item[0]} failed")
-                    results.append(None)
+                    result = None
                     reports.failed(errors.INTERNAL)
                 if self._room >= 0:
+                    results.append(result)
                     break
                 rest, self._rest = self._rest, None
                 if rest is not None:
                     reports.unfinished()
-                yield self._answer(results)
-                results = []
+                results.append(result)
+                yield self._answer()
+                results = reports.results
                 if rest is None:
                     break
                 perform, arguments = rest, ()
         if results or not items:
-            yield self._answer(results)
+            yield self._answer()
 
-    def _answer(self, results: list[Any]) -> Answer:
+    def _answer(self) -> Answer:
+        """The payload of one frame. The next frame begins."""
         self._room = ANSWER_BYTES
-        return self.shard.expiry.next_deadline(), results, self.shard.reports.take()
+        return self.shard.expiry.next_deadline(), *self.shard.reports.take()
 
     # -- runs and transactions
 
@@ -121,36 +140,47 @@ class Worker:
         """Run commands until all are done, or the frame is full; `_rest` runs the others then."""
         shard, args, handlers = self.shard, self._args, self._handlers
         shard.enter(db, protocol, client, touch)
-        commands = iter(commands)
         replies: list[bytes] = []
         room = self._room
+        commands = iter(commands)  # so that the rest can go on where this stops
         for argv in commands:
             args.argv = argv
             args.at = 1
             try:
-                handler = handlers.get(argv[0])
-                reply = handler(shard, args) if handler is not None else self._call(argv)
+                reply = handlers[argv[0]](shard, args)
                 # The most frequent replies are encoded here: one call less for each.
                 if type(reply) is bytes:
-                    line = b"$%d\r\n%b\r\n" % (len(reply), reply)
+                    size = len(reply)
+                    replies.append(b"$%d\r\n%b\r\n" % (size, reply))
                 elif reply is OK:
-                    line = OK_LINE
+                    replies.append(OK_LINE)
+                    continue
                 elif reply is None:
-                    line = NULL[protocol]
+                    replies.append(NULL[protocol])
+                    continue
+                elif type(reply) is int:
+                    replies.append(b":%d\r\n" % reply)
+                    continue
                 else:
                     line = encode(reply, protocol)
+                    size = len(line)
+                    replies.append(line)
             except CommandError as error:
                 line = self._refusal(error)
+                size = len(line)
+                replies.append(line)
             except Exception:
                 line = self._bug(argv)
-            replies.append(line)
-            room -= len(line)
-            if room < 0:
-                if len(line) > MAX_RESULT:
-                    replies[-1] = self._refusal(CommandError(errors.REPLY_TOO_LARGE))
-                if length_hint(commands):
-                    self._rest = partial(self._run, db, protocol, client, touch, whole, commands)
-                break
+                size = len(line)
+                replies.append(line)
+            if size > _SMALL:
+                room -= size
+                if room < 0:
+                    if size > MAX_RESULT:
+                        replies[-1] = self._refusal(CommandError(errors.REPLY_TOO_LARGE))
+                    if length_hint(commands):
+                        self._rest = partial(self._run, db, protocol, client, touch, whole, commands)
+                    break
         self._room = room
         return b"".join(replies) if whole else replies
 
@@ -191,6 +221,10 @@ class Worker:
         loans, size = carrying.borrow(self.shard, places)
         self._room -= size
         return loans
+
+    def _look_up(self, _shard: Shard, args: Args) -> Reply:
+        """The handler of every command that `_Handlers` does not hold."""
+        return self._call(args.argv)
 
     def _call(self, argv: Argv) -> Reply:
         """The reply of one command, by way of the table. Raises CommandError."""

@@ -36,12 +36,18 @@ class Call:
         # The selected database, and its number.
         self.db = self.databases[0]
         self.db_index = 0
-        # The time of the running command: milliseconds since the epoch.
+        # The time of the running command: milliseconds since the epoch, and the same in seconds, as access times are.
         self.now = 0
+        self.now_seconds = 0
         # The rest of the running command's `Caller`.
         self.protocol = 2
         self.client = 0
         self.touch = True
+
+    def set_time(self, now: int) -> None:
+        """Let everything that follows happen at this time, in milliseconds since the epoch."""
+        self.now = now
+        self.now_seconds = now // 1000
 
     def enter(self, db: int, protocol: int, client: int, touch: bool) -> None:
         """Run what follows for another caller (its fields, as they come from the wire)."""

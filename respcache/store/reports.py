@@ -36,13 +36,13 @@ class EventFilter(NamedTuple):
 
 
 class Reports:
-    """The reports of one answer frame while it is made."""
+    """The reports of one answer frame while it is made, beside its results."""
 
-    __slots__ = ("_reports", "filter", "index", "kinds")
+    __slots__ = ("_reports", "filter", "kinds", "results")
 
     def __init__(self) -> None:
-        # Where the result of the running item will stand in the frame.
-        self.index = 0
+        # The results of the frame so far. What happens now belongs to the next one.
+        self.results: list[Any] = []
         # Which keyspace events main wants to hear.
         self.filter = EventFilter("", False, False)
         # The same as `filter.kinds`, looked at with every change of a key.
@@ -57,17 +57,18 @@ class Reports:
 
     def event(self, db: int, event: bytes, key: bytes) -> None:
         """A keyspace event, one that the filter lets through."""
-        self._reports.append((EVENT, self.index, db, event, key))
+        self._reports.append((EVENT, len(self.results), db, event, key))
 
     def unfinished(self) -> None:
         """The result of the running item is a piece; the rest follows in the next frame."""
-        self._reports.append((UNFINISHED, self.index))
+        self._reports.append((UNFINISHED, len(self.results)))
 
     def failed(self, text: str) -> None:
         """The running item has no result. `text` is that of a `CommandError`."""
-        self._reports.append((FAILED, self.index, text))
+        self._reports.append((FAILED, len(self.results), text))
 
-    def take(self) -> list[Report]:
-        """The reports for the frame that is sent now."""
-        reports, self._reports = self._reports, []
-        return reports
+    def take(self) -> tuple[list[Any], list[Report]]:
+        """The results and reports of the frame that is sent now. The next frame begins."""
+        taken = self.results, self._reports
+        self.results, self._reports = [], []
+        return taken

@@ -87,7 +87,7 @@ class Shard(Call):
             return None
         self.figures.hits += 1
         if self.touch:
-            db.accessed[slot] = self.now // 1000
+            db.accessed[slot] = self.now_seconds
         return db.values[slot]
 
     def look_untouched(self, key: bytes) -> Any:
@@ -115,7 +115,7 @@ class Shard(Call):
     def find_string(self, key: bytes) -> bytes | bytearray | None:
         """Like `find`, for strings, which come as `bytes`, or as `bytearray` once changed in place."""
         value = self.look(key)
-        if value is None or type(value) is bytes or type(value) is bytearray:
+        if type(value) is bytes or value is None or type(value) is bytearray:
             return value
         raise WrongType
 
@@ -129,7 +129,7 @@ class Shard(Call):
     def edit_string(self, key: bytes) -> bytes | bytearray | None:
         """Like `find_string`, for commands that write."""
         value = self.look_to_write(key)
-        if value is None or type(value) is bytes or type(value) is bytearray:
+        if type(value) is bytes or value is None or type(value) is bytearray:
             return value
         raise WrongType
 
@@ -149,7 +149,7 @@ class Shard(Call):
         if slot is None or (db.deadlines and self._expire_if_due(key)):
             return None
         if self.touch:
-            db.accessed[slot] = self.now // 1000
+            db.accessed[slot] = self.now_seconds
         return db.values[slot]
 
     # -- changing
