@@ -146,7 +146,7 @@ def _write(path: str, data: bytes) -> int:
             return os.write(_STANDARD_OUTPUT, data)
         return _write_to_stream(data)
     except OSError:
-        return 0  # nobody reads it any more, or the disk is full: as in Redis, no reason to stop serving
+        return 0  # the reader is gone, or the disk is full: as in Redis, no reason to stop serving
 
 
 def check_path(path: str) -> None:
@@ -207,5 +207,5 @@ log = Log()
 
 
 def log_exception(message: str) -> None:
-    """The exception being handled, with its traceback: a bug of ours. Clients may cause it again and again."""
+    """Log the exception being handled, with its traceback: a bug of ours. Clients may trigger it again and again."""
     log.warning(f"{message}\n{traceback.format_exc().rstrip()}", kind=message)

@@ -1,7 +1,7 @@
 """What is looked at once a configuration is complete, and before a server starts with it.
 
-Apart from `files.load`, because a configuration is also read by those who only want to know where a server listens
-(`respcache.health`): they have neither its descriptors nor the right to write into its log.
+Not part of `files.load`: the health check reads a configuration only to learn where a server listens, and has neither
+its descriptors nor permission to write to its log.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def prepare(config: Config) -> None:
 
 
 def _check_tls(config: Config) -> None:
-    """Whoever switches plain text off for TLS must not get plain text."""
+    """A user who switched plain text off for TLS must not get plain text."""
     if config.tls_port and not config.port:
         raise ConfigError(
             f"respcache does not support TLS: with `port 0`, `tls-port {config.tls_port}` leaves no port to listen on"
