@@ -1,6 +1,6 @@
 """The command line: `respcache`, and `python -m respcache`. It takes what redis-server takes.
 
-Signal handlers are installed first (`respcache.server.signals`); imports that take time are inside the functions.
+Signal handlers are installed first (`respcache.server.host.signals`), so slow imports are inside the functions.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from respcache import REDIS_VERSION, __version__
-from respcache.server import signals
+from respcache.server.host import signals
 
 _USAGE = """\
 Usage: respcache [/path/to/redis.conf] [--directive value ...] [-]

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from respcache.config.directives import DIRECTIVES, NAMES, Directive
 from respcache.config.kinds import BadValue
-from respcache.errors import CommandError, printable
+from respcache.errors import CommandError, config_set_failed, unknown_directive
 from respcache.glob import compile_glob
 
 _GLOB_CHARACTERS = frozenset(b"*?[")
@@ -112,9 +112,9 @@ class Config:
         try:
             self._assign(row, words)
         except BadValue as error:
-            raise _refused(name, str(error)) from None
+            raise config_set_failed(name, str(error)) from None
         if row.starting and getattr(self, row.attribute) != before:
-            raise _refused(name, _IMMUTABLE)
+            raise config_set_failed(name, _IMMUTABLE)
 
     def _check(self, rows: Iterable[Directive]) -> None:
         """Raises CommandError."""
@@ -123,7 +123,7 @@ class Config:
                 try:
                     check()
                 except BadValue as error:
-                    raise _refused(row.name, str(error)) from None
+                    raise config_set_failed(row.name, str(error)) from None
 
     def add_check(self, name: str, check: Callable[[], None]) -> None:
         """Have `check` called when CONFIG SET has given this directive a new value, before that becomes final.
@@ -144,10 +144,8 @@ class Config:
     def changed(self) -> dict[str, str]:
         """The directives that differ from their defaults, as CONFIG GET shows them."""
         return {
-            name: self.show(name)
-            for name, row in DIRECTIVES.items()
-            if getattr(self, row.attribute) != row.default
-        }  # fmt: skip
+            name: self.show(name) for name, row in DIRECTIVES.items() if getattr(self, row.attribute) != row.default
+        }
 
     def without_effect(self) -> list[str]:
         """The directives that were given a value other than their default, to no avail."""
@@ -182,16 +180,12 @@ def _changes(pairs: Iterable[tuple[bytes, bytes]], allow_protected: bool) -> lis
         lowered = given.lower()
         row = NAMES.get(lowered)
         if row is None:
-            raise CommandError(f"ERR Unknown option or number of arguments for CONFIG SET - '{printable(name)}'")
+            raise unknown_directive(name)
         if row.fixed:
-            raise _refused(given, _IMMUTABLE)
+            raise config_set_failed(given, _IMMUTABLE)
         if row.protected and not allow_protected:
-            raise _refused(given, "can't set protected config")
+            raise config_set_failed(given, "can't set protected config")
         if any(change.name == lowered for change in changes):
-            raise _refused(given, "duplicate parameter")
+            raise config_set_failed(given, "duplicate parameter")
         changes.append(_Change(row, lowered, row.words(value.decode("utf-8", "surrogateescape"))))
     return changes
-
-
-def _refused(name: str, reason: str) -> CommandError:
-    return CommandError(f"ERR CONFIG SET failed (possibly related to argument '{name}') - {reason}")

@@ -19,7 +19,7 @@ from respcache.config import Config
 from respcache.config.directives import NAMES
 from respcache.config.kinds import WRONG_NUMBER, BadValue
 from respcache.config.suggestions import for_directive, for_file
-from respcache.errors import CommandError
+from respcache.errors import NO_CONFIG_FILE, CommandError, config_not_rewritten
 from respcache.quoting import quote, split_args
 
 _MAX_INCLUDES = 16
@@ -166,18 +166,19 @@ def rewrite(config: Config) -> None:
     New directives are added at the end. The file is replaced in one step. Raises CommandError.
     """
     if not config.path:
-        raise CommandError("ERR The server is running without a config file")
+        raise CommandError(NO_CONFIG_FILE)
     try:
         old = Path(config.path).read_text("utf-8", "surrogateescape").splitlines()
         text = "\n".join(_rewritten(old, _to_keep(config))) + "\n"
         directory = os.path.dirname(config.path)
-        with tempfile.NamedTemporaryFile("w", dir=directory, delete=False, encoding="utf-8",
-                                         errors="surrogateescape") as file:  # fmt: skip
+        with tempfile.NamedTemporaryFile(
+            "w", dir=directory, delete=False, encoding="utf-8", errors="surrogateescape"
+        ) as file:
             file.write(text)
         os.chmod(file.name, os.stat(config.path).st_mode & 0o777)
         os.replace(file.name, config.path)
     except OSError as error:
-        raise CommandError(f"ERR Rewriting config file: {error.strerror}") from None
+        raise config_not_rewritten(error.strerror or str(error)) from None
 
 
 def _to_keep(config: Config) -> dict[str, str]:

@@ -11,10 +11,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
-from respcache.datatypes.limits import LIMITS
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from respcache.datatypes.limits import Limits
 
 BLOCK = 512
 
@@ -33,9 +33,10 @@ def _entry_size(element: bytes) -> int:
 class List:
     """A sequence of byte strings."""
 
-    __slots__ = ("_blocks", "_length", "_size", "_starts", "encoding")
+    __slots__ = ("_blocks", "_length", "_limits", "_size", "_starts", "encoding")
 
-    def __init__(self, elements: Iterable[bytes] = ()) -> None:
+    def __init__(self, limits: Limits, elements: Iterable[bytes] = ()) -> None:
+        self._limits = limits
         self._blocks: list[list[bytes]] = []
         self._starts: list[int] = []  # position of the first element of each block; the first one is the origin
         self._length = 0
@@ -149,7 +150,7 @@ class List:
             self.popleft()
 
     def copy(self) -> List:
-        other = List(self)
+        other = List(self._limits, self)
         other.encoding = self.encoding
         return other
 
@@ -157,9 +158,9 @@ class List:
         return self.encoding, list(self)
 
     @classmethod
-    def load(cls, data: tuple[bytes, list[bytes]]) -> List:
+    def load(cls, limits: Limits, data: tuple[bytes, list[bytes]]) -> List:
         encoding, elements = data
-        value = cls(elements)
+        value = cls(limits, elements)
         # A list that has shrunk a little is still a quicklist: that depends on its past, not on its elements.
         value.encoding = encoding
         return value
@@ -205,7 +206,7 @@ class List:
         self._shrunk()
 
     def _fits(self, share: int) -> bool:
-        limit = LIMITS.list_max_listpack_size
+        limit = self._limits.list_max_listpack_size
         if limit < 0:
             return self._size <= _SIZE_CLASSES[max(limit, -5)] // share
         return self._length <= max(limit, 1) // share

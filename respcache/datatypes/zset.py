@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from sortedcontainers import SortedList
 
 from respcache.datatypes.indexed import IndexedDict
-from respcache.datatypes.limits import LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from random import Random
+
+    from respcache.datatypes.limits import Limits
 
 # So many members may be looked at one by one: as many as a listpack has, by default.
 _FEW = 128
@@ -68,13 +69,14 @@ class LexRange(NamedTuple):
 class ZSet:
     """Members (byte strings) with scores (floats, never NaN). Iteration is over members, in order."""
 
-    __slots__ = ("_order", "_scores", "encoding")
+    __slots__ = ("_limits", "_order", "_scores", "encoding")
 
-    def __init__(self, items: Iterable[tuple[bytes, float]] = ()) -> None:
+    def __init__(self, limits: Limits, items: Iterable[tuple[bytes, float]] = ()) -> None:
         """`items` are members with scores; the last score of a member counts. O(n log n), built in one go."""
+        self._limits = limits
         scores = dict(items)
-        fits = len(scores) <= LIMITS.zset_max_listpack_entries
-        fits = fits and max(map(len, scores), default=0) <= LIMITS.zset_max_listpack_value
+        fits = len(scores) <= limits.zset_max_listpack_entries
+        fits = fits and max(map(len, scores), default=0) <= limits.zset_max_listpack_value
         self.encoding = b"listpack" if fits else b"skiplist"
         self._scores: IndexedDict[float] = IndexedDict((member, self._kept(score)) for member, score in scores.items())
         self._order: SortedList[tuple[float, bytes]] = SortedList((score, member) for member, score in self.items())
@@ -243,16 +245,16 @@ class ZSet:
     # -- copies
 
     def copy(self) -> ZSet:
-        return ZSet.load(self.dump())
+        return ZSet.load(self._limits, self.dump())
 
     def dump(self) -> tuple[bytes, list[bytes], list[float]]:
         """The encoding, which does not follow from the members alone; members and scores in the order of cursors."""
         return self.encoding, list(self._scores.members), list(self._scores.values)
 
     @classmethod
-    def load(cls, data: tuple[bytes, list[bytes], list[float]]) -> ZSet:
+    def load(cls, limits: Limits, data: tuple[bytes, list[bytes], list[float]]) -> ZSet:
         encoding, members, scores = data
-        loaded = cls()
+        loaded = cls(limits)
         loaded.encoding = encoding
         loaded._scores = IndexedDict(zip(members, scores, strict=True))
         loaded._order = SortedList(zip(scores, members, strict=True))
@@ -262,12 +264,13 @@ class ZSet:
 
     def expect(self, count: int) -> None:
         """So many scores are about to be set. As in Redis, that alone can end a listpack, however few members come."""
-        if count > LIMITS.zset_max_listpack_entries:
+        if count > self._limits.zset_max_listpack_entries:
             self.encoding = b"skiplist"
 
     def _grows(self, member: bytes) -> None:
         """A new member is about to come."""
-        if len(self) >= LIMITS.zset_max_listpack_entries or len(member) > LIMITS.zset_max_listpack_value:
+        limits = self._limits
+        if len(self) >= limits.zset_max_listpack_entries or len(member) > limits.zset_max_listpack_value:
             self.encoding = b"skiplist"
 
     def _kept(self, score: float) -> float:

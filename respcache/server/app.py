@@ -1,6 +1,6 @@
 """The main process from start to end.
 
-Lifetimes are nested, and the nesting is the shutdown order: listening ends first, then sessions (what they have asked
+Lifetimes are nested, and the nesting is the shutdown order: listening ends first, then clients (what they have asked
 for is answered, within a grace period), then commands under way, then the shards (their standard input is closed, and
 they exit), last the poller.
 """
@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 import trio
 
 from respcache.logs import log
-from respcache.server import signals
-from respcache.server.descriptors import TooFewDescriptors, fit_to_system, refuse_too_many
-from respcache.server.pidfile import pid_file
-from respcache.server.poller import READ
+from respcache.server.host import signals
+from respcache.server.host.descriptors import TooFewDescriptors, fit_to_system, refuse_too_many
+from respcache.server.host.pidfile import pid_file
+from respcache.server.io.listener import Listener, printed_address
+from respcache.server.io.poller import READ
 from respcache.server.server import Server
-from respcache.server.transport import Listener, printed_address
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -64,7 +64,7 @@ async def _run_shards(server: Server, sockets: list[socket.socket]) -> None:
             async with trio.open_nursery() as starting:
                 for link in server.links:
                     starting.start_soon(background.start, link.supervise)
-            # The garbage of start-up is not looked at again; sessions hold cycles, so collection stays on.
+            # The garbage of start-up is not looked at again; tasks hold cycles, so collection stays on.
             gc.freeze()
             gc.set_threshold(50_000, 20, 50)
             await _accept_until_stopped(server, sockets)
@@ -79,32 +79,40 @@ async def _run_shards(server: Server, sockets: list[socket.socket]) -> None:
 async def _accept_until_stopped(server: Server, sockets: list[socket.socket]) -> None:
     async with trio.open_nursery() as tasks:
         server.tasks = tasks
-        tasks.start_soon(server.clients.end_pauses)
-        tasks.start_soon(server.idle.run)
-        for link in server.links:
-            tasks.start_soon(link.expire_actively)
+        tasks.start_soon(server.run_alarms)
         await tasks.start(_stop_on_signals, server)
         if server.config.respcache_parent_fd >= 0:
             _stop_with_parent(server)
-        listeners = [Listener(sock, server.poller, server.accept) for sock in sockets]
+        listeners = [Listener(sock, server.poller, server.alarms, server.accept) for sock in sockets]
         _say_ready(server, sockets)
         await server.stop_requested.wait()
         for listener in listeners:
             listener.close()
         if server.config.unixsocket:
             _remove(server.config.unixsocket)
-        await _let_sessions_finish(server)
+        await _let_clients_finish(server)
         tasks.cancel_scope.cancel()
 
 
-async def _let_sessions_finish(server: Server) -> None:
-    """Answer what was asked, then close every connection."""
+async def _let_clients_finish(server: Server) -> None:
+    """Answer what was asked, within the grace period, then close every connection."""
+    done = trio.Event()
+
+    def look() -> None:
+        if not server.busy:
+            done.set()
+            server.poller.yield_soon()
+
+    # Whatever is answered is answered in a round.
+    server.poller.after_round.append(look)
+    look()
     with trio.move_on_after(_GRACE):
-        # Between the rounds of a command over several shards no shard has anything queued: sessions are asked too.
-        while any(link.queued for link in server.links) or any(session.busy for session in server.clients.all()):
-            await trio.sleep(0.005)
-    for session in server.clients.all():
-        session.close(after_writing=True)
+        await done.wait()
+    server.poller.after_round.remove(look)
+    with server.poller.round():
+        for client in server.registry.all():
+            client.finish()
+            client.transport.close(after_writing=True)
 
 
 async def _stop_on_signals(server: Server, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -170,7 +178,7 @@ def _bind_tcp(server: Server) -> list[socket.socket]:
         port = sock.getsockname()[1]
     if not sockets:
         raise CannotListen("Configured to not listen anywhere, exiting.")
-    server.port = port
+    server.parts.port = port
     return sockets
 
 
@@ -219,7 +227,7 @@ def _say_ready(server: Server, sockets: list[socket.socket]) -> None:
         places.append(f"unix:{name}" if isinstance(name, str) else printed_address(name))
     log.notice(f"Ready to accept connections on {' '.join(places)}")
     if server.config.respcache_ready_fd >= 0:
-        _tell_port(server.config.respcache_ready_fd, server.port)
+        _tell_port(server.config.respcache_ready_fd, server.parts.port)
 
 
 def _tell_port(fd: int, port: int) -> None:

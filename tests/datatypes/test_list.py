@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from respcache.datatypes import list as list_module
-from respcache.datatypes.limits import LIMITS
+from respcache.datatypes.limits import Limits
 from respcache.datatypes.list import List
 
 ELEMENTS = st.sampled_from([b"", b"a", b"b", b"c", b"d" * 30])
 MANY = st.lists(ELEMENTS, max_size=12)
 PLACES = st.integers(0, 30)
 LIMIT = 8
+LIMITS = Limits()
 
 
 class ListMachine(RuleBasedStateMachine):
@@ -24,14 +25,15 @@ class ListMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.settings = list_module.BLOCK, LIMITS.list_max_listpack_size
-        list_module.BLOCK, LIMITS.list_max_listpack_size = 4, LIMIT
-        self.list = List()
+        self.block, list_module.BLOCK = list_module.BLOCK, 4
+        self.limits = Limits()
+        self.limits.list_max_listpack_size = LIMIT
+        self.list = List(self.limits)
         self.model: list[bytes] = []
         self.listpack = True
 
     def teardown(self) -> None:
-        list_module.BLOCK, LIMITS.list_max_listpack_size = self.settings
+        list_module.BLOCK = self.block
 
     def resized(self) -> None:
         """A quicklist beyond the limit, a listpack again at half of it, and in between what it was."""
@@ -42,7 +44,7 @@ class ListMachine(RuleBasedStateMachine):
 
     @initialize(elements=MANY)
     def build(self, elements: list[bytes]) -> None:
-        self.list, self.model = List(elements), list(elements)
+        self.list, self.model = List(self.limits, elements), list(elements)
         self.resized()
 
     @rule(elements=MANY)
@@ -103,7 +105,7 @@ class ListMachine(RuleBasedStateMachine):
 
     @rule()
     def travel(self) -> None:
-        self.list = List.load(marshal.loads(marshal.dumps(self.list.dump())))
+        self.list = List.load(self.limits, marshal.loads(marshal.dumps(self.list.dump())))
 
     @rule()
     def copy(self) -> None:
@@ -126,7 +128,7 @@ TestList.settings = settings(max_examples=60, stateful_step_count=25, deadline=N
 
 def test_indexes_outside() -> None:
     for elements in ([], [b"a", b"b"]):
-        items = List(elements)
+        items = List(LIMITS, elements)
         for index in (len(elements), -len(elements) - 1):
             with pytest.raises(IndexError):
                 items[index]
@@ -135,7 +137,7 @@ def test_indexes_outside() -> None:
 
 
 def test_the_default_limit_is_in_bytes() -> None:
-    items = List([b"x" * 2000] * 4)
+    items = List(LIMITS, [b"x" * 2000] * 4)
     assert items.encoding == b"listpack"
     items.append(b"x" * 2000)
     assert items.encoding == b"quicklist"
