@@ -36,7 +36,7 @@ _PIPE_BUF = 512
 
 
 class Log:
-    """The log of this process, see `log`. `role` is the letter behind the process id.
+    """The log of this process, see `log`. `role` is the letter after the process id.
 
     `monotonic` gives the seconds by which lines of a kind are limited.
     """
@@ -50,10 +50,12 @@ class Log:
         self._rest = b""  # of a line that was written in part
         self._dropped = 0  # lines since the last one that was written
 
-    def configure(self, level: str, path: str) -> None:
-        """`level` is one of LEVELS; an empty `path` means standard output."""
-        self._level = LEVELS.index(level)
-        self._path = path
+    def configure(self, *, level: str | None = None, path: str | None = None) -> None:
+        """`level` is one of LEVELS; an empty `path` means standard output. None leaves a setting as it is."""
+        if level is not None:
+            self._level = LEVELS.index(level)
+        if path is not None:
+            self._path = path
 
     def debug(self, message: str, *, kind: str = "") -> None:
         self._log(0, message, kind)

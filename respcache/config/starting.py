@@ -22,7 +22,7 @@ def prepare(config: Config) -> None:
     _check_tls(config)
     _check_descriptors(config)
     _direct_log(config)
-    config.on_change("loglevel", lambda: log.configure(config.loglevel, config.logfile))
+    config.on_change("loglevel", lambda: log.configure(level=config.loglevel))
     log.notice(f"respcache {__version__}, pid={os.getpid()}, {config.shards} shards")
     if names := config.without_effect():
         log.warning(f"WARNING: these directives have no effect in respcache: {', '.join(names)}")
@@ -52,4 +52,4 @@ def _direct_log(config: Config) -> None:
             check_path(config.logfile)
         except OSError as error:
             raise ConfigError(f"Can't open the log file: {error.strerror}") from None
-    log.configure(config.loglevel, config.logfile)
+    log.configure(level=config.loglevel, path=config.logfile)
