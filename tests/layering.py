@@ -28,7 +28,7 @@ FLOORS = (
     ("store",),
     ("commands",),
     ("shard",),
-    ("server.services", "server.io"),
+    ("server.services", "server.io", "server.host"),
     ("server.shards",),
     ("server.order",),
     ("server.parts",),
@@ -36,7 +36,7 @@ FLOORS = (
     ("server.doors", "server.commands"),
     ("server.server",),
     ("server", "server.app"),
-    ("testing", "cli", "health", "__main__"),
+    ("testing", "cli", "health", "redis_cli", "__main__"),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # Only these import trio.

@@ -1,4 +1,4 @@
-"""Import every family, so that the table is full. A shard imports this; main adds its own commands to it."""
+"""Imports every family, which fills the table. A shard imports this; main adds its own commands."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ FAMILIES = (
     "hashes.fields",
     "lists.elements",
     "sets.members",
+    "sets.algebra",
     "zsets.members",
     "zsets.ranges",
     "zsets.algebra",

@@ -1,7 +1,7 @@
 """The argument cursor that every handler reads its arguments from, left to right.
 
-Redis checks in a fixed order: syntax, then numbers, then types. Handlers that take their arguments first, in the order
-of the wire, and look at the data afterwards get that order for nothing.
+Redis checks syntax first, then numbers, then types. A handler that takes its arguments from left to right before it
+looks at the data gets that order for free.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 INT32_MIN, INT32_MAX = -(1 << 31), (1 << 31) - 1
 INT64_MIN, INT64_MAX = -(1 << 63), (1 << 63) - 1
 
-# What C's strtod takes, less hexadecimal: Python's float() also takes "1_000" and blanks around the number.
+# What C's strtod takes, except hexadecimal. Python's float() also takes "1_000" and surrounding blanks.
 _FLOAT = re.compile(rb"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[iI][nN][fF](?:[iI][nN][iI][tT][yY])?)\Z")
 _HEX_FLOAT = re.compile(rb"[+-]?0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)(?:[pP][+-]?\d+)?\Z")
 
@@ -45,14 +45,14 @@ def parse_int(data: bytes | bytearray) -> int | None:
 def parse_float(data: bytes | bytearray) -> float | None:
     """A double as Redis' getDoubleFromObject reads it ("inf" allowed, NaN and surrounding blanks not), or None."""
     value = parse_any_float(data)
-    # strtod's ERANGE: a number too large for a double is no infinity, one too small is no zero.
+    # strtod's ERANGE: a number that is too large for a double, or too small, is refused.
     if value is not None and ((isinf(value) and data[-1] not in b"fFyY") or (value == 0.0 and _NON_ZERO.match(data))):
         return None
     return value
 
 
 def parse_any_float(data: bytes | bytearray) -> float | None:
-    """As `parse_float`, for those who do not ask strtod about its range: too large is infinite, too small is zero."""
+    """Like `parse_float`, for callers that ignore strtod's ERANGE: too large is infinite, too small is zero."""
     if data.isdigit() or _FLOAT.match(data):  # most scores are plain numbers
         return float(data)
     if not _HEX_FLOAT.match(data):
@@ -68,7 +68,7 @@ _NON_ZERO = re.compile(rb"[+-]?(?:0[xX][0.]*[1-9a-fA-F]|[0.]*[1-9])")
 
 
 class Args:
-    """A cursor over the words of one command; the name is behind it already.
+    """A cursor over the words of one command, past its name.
 
     One instance is reused for all commands of a shard, so a handler must not keep it.
     """
@@ -80,7 +80,7 @@ class Args:
         self.at = at
 
     def __len__(self) -> int:
-        """How many words are left."""
+        """The number of remaining words."""
         return len(self.argv) - self.at
 
     def next(self) -> bytes:
@@ -93,7 +93,7 @@ class Args:
         return word
 
     def rest(self) -> list[bytes]:
-        """All words that are left, none kept back."""
+        """All remaining words."""
         words = self.argv[self.at :]
         self.at = len(self.argv)
         return words
@@ -110,19 +110,19 @@ class Args:
         return False
 
     def pairs(self) -> list[tuple[bytes, bytes]]:
-        """The rest, two by two. The caller has checked that their number is even."""
+        """The remaining words, two by two. The caller has checked that their number is even."""
         words = self.rest()
         return list(zip(words[::2], words[1::2], strict=True))
 
     def end(self) -> None:
-        """Nothing may be left. Raises WrongSyntax."""
+        """Raises WrongSyntax if any word is left."""
         if self.at < len(self.argv):
             raise WrongSyntax
 
     def int(
         self, error: str = NOT_AN_INTEGER, low: int = INT64_MIN, high: int = INT64_MAX, range_error: str = ""
     ) -> int:
-        """A signed 64-bit integer. `error` when it is none; `range_error` (default: `error`) outside low..high."""
+        """A signed 64-bit integer. `error` if it is not one; `range_error` (default: `error`) outside low..high."""
         value = parse_int(self.next())
         if value is None:
             raise CommandError(error)

@@ -1,4 +1,4 @@
-"""What HRANDFIELD, SRANDMEMBER and ZRANDMEMBER share: their count, and what it asks for."""
+"""What HRANDFIELD, SRANDMEMBER and ZRANDMEMBER share: the count, and the elements that it asks for."""
 
 from __future__ import annotations
 
@@ -12,31 +12,28 @@ if TYPE_CHECKING:
 
     from respcache.commands.args import Args
 
-# A negative count asks for so many elements of however small a collection. Redis sends them while it picks them; here
-# a reply is made whole, and more elements than this would take the memory of the shard.
+# A negative count asks for that many elements, however small the collection is. Redis sends them while it picks them;
+# here a reply is built whole, and more elements than this would exhaust the memory of the shard.
 MAX_REPEATED = 1 << 24
 
 
 class Collection(Protocol):
-    """A hash, a set or a sorted set, not empty."""
+    """A hash, a set or a sorted set that is not empty."""
 
     def choices(self, random: Random, count: int) -> list[bytes]:
-        """`count` elements, each chosen uniformly from all: the same one may come again."""
+        """`count` elements, each chosen uniformly from all; one may come several times."""
 
     def sample(self, random: Random, count: int) -> list[bytes]:
-        """`count` different elements (all of them if there are fewer), uniformly chosen."""
+        """`count` different elements (all if there are fewer), chosen uniformly."""
 
 
 def parse_count(args: Args) -> int:
     """How many random elements: -(2**63 - 1) to 2**63 - 1. Raises CommandError."""
-    return args.int(
-        low=-INT64_MAX,
-        range_error=BEYOND_INT64,
-    )
+    return args.int(low=-INT64_MAX, range_error=BEYOND_INT64)
 
 
 def random_elements(collection: Collection, random: Random, count: int) -> list[bytes]:
-    """`count` different elements, or -`count` of which any may come again. Raises CommandError."""
+    """`count` different elements, or, if it is negative, -`count` that may repeat. Raises CommandError."""
     if count >= 0:
         return collection.sample(random, count)
     if -count > MAX_REPEATED:

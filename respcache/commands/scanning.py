@@ -1,7 +1,7 @@
-"""The arguments that SCAN, HSCAN, SSCAN and ZSCAN share, and the form of their reply.
+"""The arguments and the form of the reply that SCAN, HSCAN, SSCAN and ZSCAN share.
 
-Redis looks at the cursor first, at the key next, and at the options last: ``HSCAN no-such-key 0 NONSENSE`` is an empty
-result. So there is one function for the cursor and one for the options, and handlers look in between.
+Redis checks the cursor first, the key next, and the options last: ``HSCAN no-such-key 0 NONSENSE`` is an empty result.
+So there is one function for the cursor and one for the options, and handlers look up the key in between.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 DEFAULT_COUNT = 10
 
-# What C's strtoul takes to the end of the word: a sign is fine, and so is nothing at all.
+# The words that C's strtoul takes whole: a sign is allowed, and so is the empty word.
 _CURSOR = re.compile(rb"[+-]?\d+|")
 
 
 class ScanOptions:
-    """What follows the cursor. `type` is as the client wrote it."""
+    """The options after the cursor. `type` is as the client wrote it."""
 
     __slots__ = ("count", "match", "no_values", "type")
 
@@ -44,11 +44,11 @@ def parse_cursor(word: bytes) -> int:
     cursor = int(word or 0)
     if abs(cursor) >= 1 << 64:
         raise CommandError(INVALID_CURSOR)
-    return cursor % (1 << 64)  # a negative one wraps around, as an unsigned long does in C
+    return cursor % (1 << 64)  # a negative one wraps around, like an unsigned long in C
 
 
 def parse_options(args: Args, *, allow_type: bool = False, allow_no_values: bool = False) -> ScanOptions:
-    """All the words that are left: MATCH, COUNT, and TYPE and NOVALUES if allowed. Raises CommandError."""
+    """All remaining words: MATCH, COUNT, and, if allowed, TYPE and NOVALUES. Raises CommandError."""
     match, count, kind, no_values = None, DEFAULT_COUNT, None, False
     while len(args):
         if allow_no_values and args.flag(b"NOVALUES"):
@@ -72,5 +72,5 @@ def parse_options(args: Args, *, allow_type: bool = False, allow_no_values: bool
 
 
 def scan_reply(cursor: int, elements: Sequence[Reply]) -> Reply:
-    """Where to go on, and what was found."""
+    """The cursor to go on with, and what was found."""
     return [b"%d" % cursor, list(elements)]

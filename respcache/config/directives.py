@@ -1,16 +1,16 @@
 """The table of directives: every name that redis-server 7.2 knows, and respcache's own.
 
-One `Directive` is one name with its kind of value and its default, as text. Those that have no meaning here (yet) are
-known all the same, so that an existing redis.conf and a test harness that sets them work: they are checked, kept, and
-shown by CONFIG GET, and marked `unused`; the log says so at level verbose.
+One `Directive` is one name with its kind of value and its default. Those that have no meaning here (yet) are known all
+the same, so that an existing redis.conf and a test harness that sets them work: they are checked, kept, and shown by
+CONFIG GET, and marked `unused`; a warning at the start names those that were changed.
 """
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Any
 
+from respcache.config.cores import default_shards, usable_cores
 from respcache.config.kinds import (
     Choice,
     Choices,
@@ -32,18 +32,26 @@ from respcache.config.kinds import (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Directive:
-    """One directive. `alias` is a second name, from older versions.
-
-    `fixed` ones are set at the start only, `protected` ones otherwise by whom ``enable-protected-configs`` allows it.
-    """
+    """One directive: its name, what its value may be, and what else there is to know of it."""
 
     name: str
     kind: Kind
     default: Any
+    # CONFIG SET refuses it, as Redis does.
     fixed: bool = False
+    # It takes effect at the start only, unlike in Redis: CONFIG SET accepts the value that it has, and no other.
+    starting: bool = False
+    # CONFIG SET takes it from those clients only that ``enable-protected-configs`` allows.
     protected: bool = False
+    # A second name, from older versions.
     alias: str = ""
+    # It has no effect.
     unused: bool = False
+    # Shards need its value.
+    shard: bool = False
+    # CONFIG GET shows it when asked for by its full name, not among the matches of a pattern.
+    hidden: bool = False
+    # One line for `respcache --help` and docs/reference/configuration.md.
     help: str = ""
 
     @property
@@ -56,34 +64,28 @@ class Directive:
         return (text.split() or [""]) if self.kind.many else [text]
 
 
-def default_shards() -> int:
-    """Between 2 and 4, by the number of cores that this process may use."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(4, max(2, cores))
-
-
 _INT_MAX = (1 << 31) - 1
 _PORT = Number(0, 65535)
 _INT = Number(0, _INT_MAX)
 _LONG = Number()
 _ALLOWED = Choice("no", "yes", "local")
 _OWN = (
-    Directive("shards", Number(1, 64), default_shards(), fixed=True,
-              help="Processes that hold the data. Default: between 2 and 4, by the number of cores."),
+    Directive("shards", Number(1, 64), default_shards(usable_cores()), starting=True,
+              help="Processes that hold the data. Default: half the cores that may be used, at least 1, at most 4."),
     Directive("client-max-unanswered", Number(1), 10_000,
-              help="Commands that one client may have under way; then it is not read from until some are answered."),
+              help="Commands that one client may have under way; further ones wait."),
     Directive("client-output-pause", Memory(1), 16 << 20,
-              help="Bytes of replies waiting for one client from which on it is not read from."),
+              help="While more bytes than this are unsent to a client, its commands wait."),
     Directive("shard-queue-limit", Memory(1), 64 << 20,
-              help="Commands queued for one shard from which on no client is read from."),
-    Directive("respcache-ready-fd", Number(-1), -1, fixed=True,
+              help="While more bytes than this are queued for one shard, no client is read from."),
+    Directive("respcache-ready-fd", Number(-1), -1, fixed=True, hidden=True,
               help="A file descriptor to which the port is written, as a line, when clients can connect."),
-    Directive("respcache-parent-fd", Number(-1), -1, fixed=True,
+    Directive("respcache-parent-fd", Number(-1), -1, fixed=True, hidden=True,
               help="A pipe; the server stops when its other end is closed, that is with the process that holds it."),
 )  # fmt: skip
 
 _USED = (
-    Directive("bind", Words(0, 16), ["127.0.0.1", "-::1"], fixed=True,
+    Directive("bind", Words(0, 16), ["127.0.0.1", "-::1"], starting=True,
               help="Addresses to listen on. One that starts with '-' may be missing."),
     Directive("client-output-buffer-limit", OutputLimits(), OutputLimits.default,
               help="Class, hard limit, soft limit, seconds: a client that leaves more than this unread is cut off."),
@@ -94,30 +96,31 @@ _USED = (
               help="Who may send DEBUG: nobody, everybody, or clients on this machine."),
     Directive("enable-protected-configs", _ALLOWED, "no", fixed=True,
               help="Who may set `dir` and `dbfilename` while the server runs."),
-    Directive("hash-max-listpack-entries", _LONG, 512, alias="hash-max-ziplist-entries",
+    Directive("hash-max-listpack-entries", _LONG, 512, alias="hash-max-ziplist-entries", shard=True,
               help="Up to how many fields OBJECT ENCODING of a hash is listpack."),
-    Directive("hash-max-listpack-value", Memory(), 64, alias="hash-max-ziplist-value",
+    Directive("hash-max-listpack-value", Memory(), 64, alias="hash-max-ziplist-value", shard=True,
               help="Up to how many bytes of a field or value OBJECT ENCODING of a hash is listpack."),
-    Directive("list-max-listpack-size", Number(-(1 << 31), _INT_MAX), -2, alias="list-max-ziplist-size",
+    Directive("list-max-listpack-size", Number(-(1 << 31), _INT_MAX), -2, alias="list-max-ziplist-size", shard=True,
               help="The size up to which OBJECT ENCODING of a list is listpack: elements, or -1 (4 KB) to -5 (64 KB)."),
     Directive("logfile", Text(), "", fixed=True, help="Where the log goes; empty is standard output."),
     Directive("loglevel", Choice("debug", "verbose", "notice", "warning", "nothing"), "notice",
               help="From which level on messages are logged."),
     Directive("maxclients", Number(1, (1 << 32) - 1), 10_000, help="Clients connected at a time, at most."),
-    Directive("notify-keyspace-events", EventClasses(), "",
+    Directive("notify-keyspace-events", EventClasses(), "", shard=True,
               help="Which classes of keyspace events are published; letters as in Redis."),
     Directive("pidfile", Text(), "", fixed=True, help="A file that holds the process id while the server runs."),
-    Directive("port", _PORT, 6379, fixed=True,
+    Directive("port", _PORT, 6379, starting=True,
               help="The TCP port. 0 is none where there is a unixsocket, else any free one: the log says which."),
     Directive("protected-mode", YesNo(), True,
               help="Without a password, turn away clients from other machines."),
-    Directive("proto-max-bulk-len", Memory(1 << 20), 512 << 20, help="Bytes of one argument or string, at most."),
+    Directive("proto-max-bulk-len", Memory(1 << 20), 512 << 20, shard=True,
+              help="Bytes of one argument or string, at most."),
     Directive("requirepass", Text(), "", help="The password that clients have to give; empty is none."),
-    Directive("set-max-intset-entries", _LONG, 512,
+    Directive("set-max-intset-entries", _LONG, 512, shard=True,
               help="Up to how many members OBJECT ENCODING of a set of integers is intset."),
-    Directive("set-max-listpack-entries", _LONG, 128,
+    Directive("set-max-listpack-entries", _LONG, 128, shard=True,
               help="Up to how many members OBJECT ENCODING of a set is listpack."),
-    Directive("set-max-listpack-value", _LONG, 64,
+    Directive("set-max-listpack-value", _LONG, 64, shard=True,
               help="Up to how many bytes of a member OBJECT ENCODING of a set is listpack."),
     Directive("tcp-backlog", _INT, 511, fixed=True,
               help="Connections that may wait to be accepted."),
@@ -125,15 +128,17 @@ _USED = (
     Directive("timeout", _INT, 0, help="Seconds of silence after which a client is disconnected; 0 is never."),
     Directive("unixsocket", Text(), "", fixed=True, help="The path of a unix socket to listen on."),
     Directive("unixsocketperm", OctalNumber(), 0, fixed=True, help="Permissions of the unix socket, octal."),
-    Directive("zset-max-listpack-entries", _LONG, 128, alias="zset-max-ziplist-entries",
+    Directive("zset-max-listpack-entries", _LONG, 128, alias="zset-max-ziplist-entries", shard=True,
               help="Up to how many members OBJECT ENCODING of a sorted set is listpack."),
-    Directive("zset-max-listpack-value", Memory(), 64, alias="zset-max-ziplist-value",
+    Directive("zset-max-listpack-value", Memory(), 64, alias="zset-max-ziplist-value", shard=True,
               help="Up to how many bytes of a member OBJECT ENCODING of a sorted set is listpack."),
 )  # fmt: skip
 
 
-def _unused(name: str, kind: Kind, default: Any, alias: str = "", *, fixed: bool = False) -> Directive:
-    return Directive(name, kind, default, alias=alias, fixed=fixed, unused=True)
+def _unused(
+    name: str, kind: Kind, default: Any, alias: str = "", *, fixed: bool = False, hidden: bool = False
+) -> Directive:
+    return Directive(name, kind, default, alias=alias, fixed=fixed, hidden=hidden, unused=True)
 
 
 def _group(kind: Kind, default: Any, names: str, *, fixed: bool = False) -> list[Directive]:
@@ -221,7 +226,7 @@ _KEPT = (
     *_group(
         YesNo(),
         False,
-        "activedefrag aof-disable-auto-gc aof-timestamp-enabled appendonly cluster-allow-reads-when-down "
+        "activedefrag aof-timestamp-enabled appendonly cluster-allow-reads-when-down "
         "lazyfree-lazy-eviction lazyfree-lazy-expire lazyfree-lazy-server-del lazyfree-lazy-user-del "
         "lazyfree-lazy-user-flush no-appendfsync-on-rewrite rdb-del-sync-files repl-disable-tcp-nodelay "
         "replica-ignore-disk-write-errors tls-cluster tls-prefer-server-ciphers tls-replication",
@@ -244,10 +249,10 @@ _KEPT = (
         "tls-key-file tls-key-file-pass tls-protocols",
     ),
     _unused("aclfile", Text(), "", fixed=True),
-    _unused("aof-rewrite-cpulist", Text(), "", "aof_rewrite_cpulist", fixed=True),
-    _unused("bgsave-cpulist", Text(), "", "bgsave_cpulist", fixed=True),
-    _unused("bio-cpulist", Text(), "", "bio_cpulist", fixed=True),
-    _unused("server-cpulist", Text(), "", "server_cpulist", fixed=True),
+    _unused("aof_rewrite_cpulist", Text(), "", fixed=True),
+    _unused("bgsave_cpulist", Text(), "", fixed=True),
+    _unused("bio_cpulist", Text(), "", fixed=True),
+    _unused("server_cpulist", Text(), "", fixed=True),
     _unused("replica-announce-ip", Text(), "", "slave-announce-ip"),
     _unused("replicaof", Words(2, 2), [], "slaveof", fixed=True),
     _unused("appenddirname", Text(), "appendonlydir", fixed=True),
@@ -274,6 +279,14 @@ _KEPT = (
     _unused("latency-tracking-info-percentiles", Percentiles(), [50.0, 99.0, 99.9]),
     _unused("oom-score-adj-values", Words(3, 3), ["0", "200", "800"]),
     _unused("save", SavePoints(), []),
+    # For the debugging of Redis itself.
+    _unused("aof-disable-auto-gc", YesNo(), False, hidden=True),
+    _unused("cluster-ping-interval", _LONG, 0, hidden=True),
+    _unused("key-load-delay", Number(-_INT_MAX - 1, _INT_MAX), 0, hidden=True),
+    _unused("loading-process-events-interval-bytes", Number(1024, _INT_MAX), 2 << 20, hidden=True),
+    _unused("rdb-key-save-delay", Number(-_INT_MAX - 1, _INT_MAX), 0, hidden=True),
+    _unused("use-exit-on-panic", YesNo(), False, hidden=True),
+    _unused("watchdog-period", _INT, 0, hidden=True),
     _unused("active-defrag-ignore-bytes", Memory(1), 100 << 20),
     _unused("auto-aof-rewrite-min-size", Memory(), 64 << 20),
     _unused("cluster-link-sendbuf-limit", Memory(high=(1 << 64) - 1), 0),

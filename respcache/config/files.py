@@ -6,6 +6,7 @@ files in its place. The words of the command line are lines as well: each ``--na
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import sys
@@ -17,8 +18,8 @@ from respcache import __version__
 from respcache.config import Config
 from respcache.config.directives import NAMES
 from respcache.config.kinds import WRONG_NUMBER, BadValue
+from respcache.config.suggestions import for_directive, for_file
 from respcache.errors import NO_CONFIG_FILE, CommandError, config_not_rewritten
-from respcache.logs import log
 from respcache.quoting import quote, split_args
 
 _MAX_INCLUDES = 16
@@ -36,13 +37,14 @@ _REFUSED = {
 
 
 class ConfigError(Exception):
-    """A configuration that cannot be used. The text is complete: where, which line, and why."""
+    """A configuration that cannot be used. The text is complete, with a headline as redis-server prints it."""
 
-    def __init__(self, source: str, number: int, line: str, reason: str) -> None:
-        super().__init__(
-            f"*** FATAL CONFIG FILE ERROR (respcache {__version__}) ***\n"
-            f"Reading {source}, at line {number}\n>>> '{line}'\n{reason}"
-        )
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"*** FATAL CONFIG FILE ERROR (respcache {__version__}) ***\n{reason}")
+
+
+def _bad_line(source: str, number: int, line: str, reason: str) -> ConfigError:
+    return ConfigError(f"Reading {source}, at line {number}\n>>> '{line}'\n{reason}")
 
 
 class _Loader:
@@ -50,7 +52,6 @@ class _Loader:
 
     def __init__(self) -> None:
         self.config = Config()
-        self.unused: list[str] = []
         self._saves: list[str] = []  # `save` adds up over its lines
 
     def read_file(self, path: str, depth: int = 0) -> None:
@@ -58,10 +59,15 @@ class _Loader:
             with open(path, "rb") as file:
                 text = file.read()
         except OSError as error:
-            raise ConfigError(f"the configuration file {path}", 0, path, _cannot_open(path, error)) from None
+            raise ConfigError(_cannot_open(path, error.strerror)) from None
         self.read_text(text, f"the configuration file {path}", depth)
 
-    def read_text(self, text: bytes, source: str, depth: int = 0) -> None:
+    def read_words(self, words: list[str]) -> None:
+        """The command line, apart from the file."""
+        self.read_text("\n".join(_lines(words)).encode("utf-8", "surrogateescape"), "the command line", prefix="--")
+
+    def read_text(self, text: bytes, source: str, depth: int = 0, *, prefix: str = "") -> None:
+        """`source` is for errors, and `prefix` what directives begin with there."""
         for number, raw in enumerate(text.split(b"\n"), 1):
             line = raw.strip()
             if not line or line.startswith(b"#"):
@@ -69,13 +75,13 @@ class _Loader:
             words = split_args(line)
             shown = line.decode("utf-8", "surrogateescape")
             if words is None:
-                raise ConfigError(source, number, shown, "Unbalanced quotes in configuration line")
+                raise _bad_line(source, number, shown, "Unbalanced quotes in configuration line")
             try:
-                self._apply([word.decode("utf-8", "surrogateescape") for word in words], depth)
+                self._apply([word.decode("utf-8", "surrogateescape") for word in words], depth, prefix)
             except BadValue as error:
-                raise ConfigError(source, number, shown, str(error)) from None
+                raise _bad_line(source, number, shown, str(error)) from None
 
-    def _apply(self, words: list[str], depth: int) -> None:
+    def _apply(self, words: list[str], depth: int, prefix: str) -> None:
         """One line. Raises BadValue."""
         name, values = words[0].lower(), words[1:]
         if name == "include":
@@ -83,7 +89,7 @@ class _Loader:
         elif name in _REFUSED:
             raise BadValue(_REFUSED[name])
         elif name not in NAMES:
-            raise BadValue(_BAD_DIRECTIVE)
+            raise BadValue(_BAD_DIRECTIVE + _did_you_mean(for_directive(words, prefix)))
         elif not values:
             raise BadValue(WRONG_NUMBER)
         else:
@@ -93,8 +99,6 @@ class _Loader:
                 self._saves = [] if values == [""] else self._saves + values
                 values = self._saves or [""]
             self.config.put(name, values)
-            if NAMES[name].unused:
-                self.unused.append(name)
 
     def _include(self, paths: list[str], depth: int) -> None:
         if len(paths) != 1:
@@ -115,19 +119,17 @@ def load(arguments: Sequence[str]) -> Config:
     words = list(arguments)
     loader = _Loader()
     if words and not words[0].startswith("-"):
-        path = os.path.abspath(words.pop(0))
+        path = os.path.abspath(words[0])
+        if not os.path.exists(path) and (meant := for_file(words)):
+            raise ConfigError(_cannot_open(path, os.strerror(errno.ENOENT)) + _did_you_mean(meant))
         loader.read_file(path)
         loader.config.path = path
-    from_stdin = "-" in words
-    if from_stdin:
+        del words[0]
+    if "-" in words:
         words.remove("-")
         loader.read_text(sys.stdin.buffer.read(), "standard input")
-    loader.read_text("\n".join(_lines(words)).encode("utf-8", "surrogateescape"), "the command line")
-    config = loader.config
-    log.configure(config.loglevel, config.logfile)
-    for name in dict.fromkeys(loader.unused):
-        log.verbose(f"'{name}' is known, and has no effect in respcache")
-    return config
+    loader.read_words(words)
+    return loader.config
 
 
 def _lines(words: list[str]) -> Iterator[str]:
@@ -150,8 +152,12 @@ def _finished(line: list[str]) -> str:
     return 'save ""' if line == ["save"] else " ".join(line)
 
 
-def _cannot_open(path: str, error: OSError) -> str:
-    return f"Fatal error, can't open config file '{path}': {error.strerror}"
+def _cannot_open(path: str, reason: str | None) -> str:
+    return f"Fatal error, can't open config file '{path}': {reason}"
+
+
+def _did_you_mean(meant: str) -> str:
+    return f"\nDid you mean '{meant}'?" if meant else ""
 
 
 def rewrite(config: Config) -> None:
@@ -165,8 +171,9 @@ def rewrite(config: Config) -> None:
         old = Path(config.path).read_text("utf-8", "surrogateescape").splitlines()
         text = "\n".join(_rewritten(old, config.changed())) + "\n"
         directory = os.path.dirname(config.path)
-        with tempfile.NamedTemporaryFile("w", dir=directory, delete=False, encoding="utf-8",
-                                         errors="surrogateescape") as file:  # fmt: skip
+        with tempfile.NamedTemporaryFile(
+            "w", dir=directory, delete=False, encoding="utf-8", errors="surrogateescape"
+        ) as file:
             file.write(text)
         os.chmod(file.name, os.stat(config.path).st_mode & 0o777)
         os.replace(file.name, config.path)

@@ -2,7 +2,7 @@
 
 A `CommandError` is the reply to one command; the connection goes on. A `ProtocolError` means that the byte stream
 cannot be understood any further: the client is told, then hung up on. Any other exception that reaches a dispatcher is
-a bug of ours, and is logged with its traceback.
+a bug, and is logged with its traceback.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class CommandError(Exception):
 
 
 class ErrorCounts:
-    """How many errors were answered, by their first word; for INFO. Bounded, as a client can make up such words."""
+    """How many errors were sent, by their first word; for INFO. Bounded, since a client can make up such words."""
 
     __slots__ = ("by_code",)
 
@@ -51,5 +51,5 @@ class ProtocolError(Exception):
 
 
 def printable(data: bytes) -> str:
-    """Bytes of a client inside an error text, unchanged on the wire whatever they are."""
+    """Bytes from a client, for an error text; they go back over the wire unchanged."""
     return data.decode("utf-8", "surrogateescape")

@@ -35,7 +35,7 @@ def wrong_arity(name: str) -> CommandError:
 
 
 def unknown_command(argv: Sequence[bytes]) -> CommandError:
-    """Redis quotes the name and the first arguments, each part cut so that all of it stays near 128 bytes."""
+    """Quotes about 128 bytes of the name, and about 128 bytes of the arguments together, as Redis does."""
     quoted = ""
     for argument in argv[1:]:
         if len(quoted) >= 128:
@@ -50,14 +50,14 @@ def unknown_subcommand(container: str, subcommand: bytes) -> CommandError:
 
 
 def unknown_call(container: str, subcommand: bytes) -> CommandError:
-    """What subcommands say that count their words themselves. `container` in upper case."""
+    """For subcommands that count their words themselves. `container` in upper case."""
     return CommandError(
         f"ERR unknown subcommand or wrong number of arguments for '{_shown(subcommand)}'. Try {container} HELP."
     )
 
 
 def _shown(data: bytes, limit: int = 128) -> str:
-    """What ``%.128s`` prints: some bytes, up to the first that is zero."""
+    """What ``%.128s`` prints in C: up to `limit` bytes, ending before the first zero byte."""
     return printable(data[:limit].partition(b"\0")[0])
 
 
@@ -148,12 +148,11 @@ DISCARD_WITHOUT_MULTI = "ERR DISCARD without MULTI"
 WATCH_IN_MULTI = "ERR WATCH inside MULTI is not allowed"
 NOT_IN_MULTI = "ERR Command not allowed inside a transaction"
 EXEC_ABORT = "EXECABORT Transaction discarded because of previous errors."
-EXEC_ABORTED_BY = "EXECABORT Transaction discarded because of:"
 
 
 def exec_aborted_by(error: CommandError) -> CommandError:
     """EXEC itself was refused, for the reason that `error` gives."""
-    return CommandError(f"{EXEC_ABORTED_BY} {error.text.removeprefix('ERR ')}")
+    return CommandError(f"EXECABORT Transaction discarded because of: {error.text.removeprefix('ERR ')}")
 
 
 # -- connections: login, HELLO, limits

@@ -1,1 +1,1 @@
-"""Commands about strings as arrays of bits."""
+"""Strings as arrays of bits: single bits in `bits`, integers of any width in `fields`."""

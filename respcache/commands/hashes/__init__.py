@@ -1,1 +1,1 @@
-"""Commands about hashes."""
+"""Hashes: all commands are in `fields`."""

@@ -249,7 +249,7 @@ def hrandfield(shard: Shard, args: Args) -> Reply:
 def hscan(shard: Shard, args: Args) -> Reply:
     """Iterate over the fields and values of a hash.
 
-    NOVALUES, which leaves out the values, is not in Redis 7.2; it came with 7.4, and programs use it.
+    NOVALUES, which omits the values, is not in Redis 7.2; it came with 7.4, and programs use it.
     """
     key, cursor = args.next(), parse_cursor(args.next())
     fields = shard.find(key, Hash)

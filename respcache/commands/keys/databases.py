@@ -72,7 +72,7 @@ def flushall(shard: Shard, args: Args) -> Reply:
 
 
 def _take_flush_mode(args: Args) -> None:
-    """ASYNC or SYNC, which make no difference here: clearing a dict does not hold up anybody for long."""
+    """ASYNC or SYNC, which make no difference here: clearing a dict takes no time worth mentioning."""
     if len(args) and args.option() not in (b"ASYNC", b"SYNC"):
         raise WrongSyntax
     args.end()

@@ -1,7 +1,7 @@
-"""Keys that live for a time: EXPIRE to PEXPIRETIME.
+"""Keys that expire: EXPIRE to PEXPIRETIME.
 
-Deadlines are milliseconds since the epoch, in whatever unit a command speaks. A deadline that is not in the future
-removes the key at once, with a "del" event: it did not expire, it was deleted.
+Deadlines are milliseconds since the epoch, whatever unit a command uses. A deadline that is not in the future removes
+the key at once, with a "del" event: the key did not expire, it was deleted.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def _expire(shard: Shard, args: Args, name: str, unit: int, since: int) -> int:
 
 
 def _conditions(words: Sequence[bytes]) -> set[bytes]:
-    """Under which conditions the deadline changes. Raises CommandError."""
+    """The conditions under which the deadline changes. Raises CommandError."""
     conditions = {word.upper() for word in words}
     for word in words:
         if word.upper() not in (b"NX", b"XX", b"GT", b"LT"):
@@ -94,11 +94,11 @@ def _conditions(words: Sequence[bytes]) -> set[bytes]:
 
 
 def _deadline(amount: bytes, unit: int, since: int, name: str) -> int:
-    """The deadline in milliseconds. Negative ones are allowed, those that 64 bits cannot hold are not."""
+    """The deadline in milliseconds; it may be negative. Raises CommandError if it does not fit in 64 bits."""
     value = parse_int(amount)
     if value is None:
         raise NotAnInteger
-    # An amount below the lowest is refused as it stands, one above the highest only together with `since`.
+    # As in Redis, the lower bound applies before `since` is added, the upper bound after.
     deadline = value * unit + since
     if value * unit < INT64_MIN or deadline > INT64_MAX:
         raise invalid_expire_time(name)
@@ -106,7 +106,7 @@ def _deadline(amount: bytes, unit: int, since: int, name: str) -> int:
 
 
 def _allowed(conditions: set[bytes], current: int | None, deadline: int) -> bool:
-    """Whether NX, XX, GT and LT let the deadline of a key change. No deadline is later than all others."""
+    """True if NX, XX, GT and LT let the deadline of a key change. No deadline is later than any other."""
     return not (
         (b"NX" in conditions and current is not None)
         or (b"XX" in conditions and current is None)
@@ -151,7 +151,7 @@ def pexpiretime(shard: Shard, args: Args) -> Reply:
 
 
 def _time_left(shard: Shard, key: bytes, unit: int, since: int) -> int:
-    """From `since` to the deadline, rounded to the unit; -1 without a deadline, -2 without the key."""
+    """The time from `since` to the deadline, rounded to the unit; -1 without a deadline, -2 without the key."""
     if shard.look_untouched(key) is None:
         return -2
     deadline = shard.deadline(key)

@@ -89,7 +89,7 @@ def exists(shard: Shard, args: Args) -> Reply:
 )
 def touch(shard: Shard, args: Args) -> Reply:
     """Set the access time of keys, and count those that exist."""
-    # Of all commands, this one touches even for a client that asked for CLIENT NO-TOUCH.
+    # TOUCH is the only command that touches even for a client with CLIENT NO-TOUCH.
     touching, shard.touch = shard.touch, True
     found = sum(shard.look(key) is not None for key in args.rest())
     shard.touch = touching
@@ -134,7 +134,7 @@ def _rename(shard: Shard, source: bytes, destination: bytes, *, overwrite: bool)
 
 
 def _settle(shard: Shard, key: bytes, value: Any, deadline: int | None) -> None:
-    """Store a value that comes from elsewhere with its deadline. What was there is gone without a "del" event."""
+    """Store a value that comes from another key, with its deadline. What was there goes without a "del" event."""
     shard.notify(Event.NEW, b"new", key)
     shard.replace(key, value, deadline)
 
@@ -197,7 +197,7 @@ def move(shard: Shard, args: Args) -> Reply:
 
 
 def _database(shard: Shard, args: Args) -> int:
-    """The number of a database that there is. Raises CommandError."""
+    """The number of an existing database. Raises CommandError."""
     index = args.int(low=INT32_MIN, high=INT32_MAX, range_error=NOT_AN_INT32)
     if not 0 <= index < len(shard.databases):
         raise CommandError(DB_OUT_OF_RANGE)

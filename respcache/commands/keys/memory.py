@@ -1,6 +1,6 @@
-"""MEMORY: what keys and values take here, in this Python; not what they would take in Redis.
+"""MEMORY: the memory that keys and values take in this Python process, not what they would take in Redis.
 
-All of it is estimated from samples, for the whole as for one key. What the processes take in all is in INFO memory.
+All figures are estimated from samples. INFO memory tells what the processes take in all.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 command = family("server")
 command.container("MEMORY", "Tell how memory is used.", since="4.0.0", help_since="4.0.0")
 
-# How many elements of a container are measured unless told otherwise, and how many keys of a database.
+# How many elements of a container are measured by default, and how many keys of a database.
 SAMPLES = 5
 SAMPLED_KEYS = 100
 
-# About what a key takes in the tables of its database, itself and its value apart: an entry in a dict that is half
-# full, three places in the parallel lists, and the number that leads from one to the others.
+# About what a key takes in the tables of its database, besides the key and the value: an entry in a half-full dict,
+# three places in the parallel lists, and the index that the dict holds.
 PLACE = 110
 
-# The same for a key that expires: an entry in the dict of deadlines, the deadline, and an entry in their heap.
+# What a deadline adds: an entry in the dict of deadlines, the deadline, and an entry in their heap.
 DEADLINE = 220
 
 
@@ -53,7 +53,7 @@ def memory_usage(shard: Shard, args: Args) -> Reply:
 
 
 def _merge(parts: list[Part]) -> Reply:
-    """From the figures of all shards, those that clients see."""
+    """What clients see of the figures of all shards."""
     databases: dict[int, Counter[str]] = {}
     for part in parts:
         for index, figures in part.reply.items():
@@ -84,7 +84,7 @@ def memory_stats(shard: Shard, args: Args) -> dict[int, dict[str, int]]:
 
 
 def _figures(db: Keyspace) -> dict[str, int]:
-    """About the bytes that a database takes, from keys at even distances."""
+    """About how many bytes a database takes, estimated from evenly spaced keys."""
     keys, values = (column[:: -(-len(db) // SAMPLED_KEYS)] for column in (db.members, db.values))
     return {
         "keys": len(db),
@@ -114,5 +114,5 @@ def memory_doctor(shard: Shard, args: Args) -> Reply:
 @command("MEMORY MALLOC-STATS", arity=2, since="4.0.0", tips=ALL_SHARDS_MERGED)
 def memory_malloc_stats(shard: Shard, args: Args) -> Reply:
     """Report on the allocator."""
-    # So says Redis wherever the allocator is not the one that it knows (jemalloc).
+    # Redis says so for any allocator but jemalloc.
     return b"Stats not supported for the current allocator"

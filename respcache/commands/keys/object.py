@@ -23,7 +23,7 @@ command.container("OBJECT", "Tell how values are stored.", since="2.2.3", help_s
 # Up to this length Redis keeps a string in one piece with its object header.
 EMBEDDED = 44
 
-# Redis has the integers below this once for all keys; their reference count shows as the highest there is.
+# Redis shares the integers below this among all keys, and reports the highest possible reference count for them.
 SHARED_INTEGERS = 10000
 SHARED_REFERENCES = 2147483647
 

@@ -37,7 +37,7 @@ _TRIES = 100
 def keys(shard: Shard, args: Args) -> Reply:
     """Return the names of all keys that match a pattern."""
     pattern = args.next()
-    # "*" is no pattern at all, not even one that the empty name fails.
+    # "*" matches every name, the empty one included.
     names = shard.db.members if pattern == b"*" else filter(compile_glob(pattern), shard.db.members)
 
     deadlines = shard.db.deadlines
@@ -65,7 +65,7 @@ def scan(shard: Shard, args: Args) -> Reply:
     # Looking removes expired keys, which moves only keys that this walk has passed.
     found = [(name, value) for name in names if (value := shard.peek(name)) is not None]
     if options.type is not None:
-        # A type that does not exist matches nothing, and is no error (before Redis 8).
+        # An unknown type matches nothing; it is not an error before Redis 8.
         wanted = options.type.lower()
         found = [(name, value) for name, value in found if type_name(value) == wanted]
     return scan_reply(cursor, [name for name, _ in found])

@@ -1,1 +1,1 @@
-"""Commands about lists."""
+"""Lists: `elements` has all commands that do not block."""

@@ -1,1 +1,1 @@
-"""Commands about sets."""
+"""Sets: one set in `members`, what is computed from several in `algebra`."""

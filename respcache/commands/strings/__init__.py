@@ -1,1 +1,1 @@
-"""Commands about strings."""
+"""Strings: `values` has all commands but LCS."""

@@ -1,6 +1,7 @@
-"""Strings: GET, SET and their relatives, counters, and ranges of bytes. Bits are in `bitmaps`, LCS in `lcs`.
+"""Strings: GET, SET and their relatives, counters, and ranges of bytes.
 
-A string is `bytes` as it came, or `bytearray` once it was changed in place: APPEND and SETRANGE do not copy it again.
+A string is `bytes` as received, or a `bytearray` after it was changed in place, so that APPEND and SETRANGE do not copy
+it every time.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 
 command = family("string")
 
-# What each expiry option counts in, and whether it counts from now.
+# The unit of each expiry option, and True if it counts from now.
 _EXPIRY = {b"EX": (1000, True), b"PX": (1, True), b"EXAT": (1000, False), b"PXAT": (1, False)}
 _EXPIRY_SYNTAX = "EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds"
 
@@ -191,7 +192,7 @@ def _set_with_options(shard: Shard, args: Args) -> Reply:
 
 
 def _copied(value: bytes | bytearray | None) -> bytes | None:
-    """A value as a reply, which nobody changes later."""
+    """A value as a reply, safe from later changes in place."""
     return bytes(value) if type(value) is bytearray else value  # type: ignore[return-value]  # bytes or None then
 
 
@@ -400,7 +401,7 @@ def _increase(shard: Shard, key: bytes, increment: int) -> int:
 def incrbyfloat(shard: Shard, args: Args) -> Reply:
     """Add to the decimal value of a key, which counts as 0 where it is missing."""
     key, amount = args.next(), args.next()
-    # Unlike elsewhere, Redis looks at the key first here.
+    # Unlike other commands, this one looks at the key first in Redis.
     text = shard.edit_string(key)
     old = parse_long_double(b"0" if text is None else text)
     increment = parse_long_double(amount)

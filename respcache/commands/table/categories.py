@@ -1,4 +1,4 @@
-"""ACL categories of a command: what its flags and its group imply, as Redis derives them, and what it says itself."""
+"""ACL categories of a command: those that its flags and group imply, as in Redis, and those that its row adds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OF_GROUP = {
     "connection": "connection",
     "scripting": "scripting",
 }
-# A generic command that is about some types says which; it is not one about keys then.
+# A generic command that names the types it is about is not in `keyspace`.
 _TYPES = frozenset(("string", "hash", "list", "set", "sortedset", "stream"))
 _OF_FLAG = (
     (Flag.WRITE, "write"),

@@ -25,7 +25,7 @@ def total(parts: list[Part]) -> Reply:
 
 
 def all_succeeded(parts: list[Part]) -> Reply:
-    """Every shard says OK (FLUSHALL, MSET); that it did travels without a word."""
+    """Every shard says OK (FLUSHALL, MSET); the parts themselves carry nothing."""
     return OK
 
 
@@ -35,7 +35,7 @@ def concatenated(parts: list[Part]) -> Reply:
 
 
 def in_key_order(parts: list[Part]) -> Reply:
-    """One element a key, put back into the order of the keys, which are all words from the first on (MGET)."""
+    """One element per key, in the order of the keys, which are all words from the first one on (MGET)."""
     first = min(part.positions[0] for part in parts)
     merged: list[Reply] = [None] * (first + sum(len(part.positions) for part in parts))
     for part in parts:

@@ -1,11 +1,10 @@
-"""The HELP subcommands: Redis' form of help, made from the rows of the table."""
+"""The HELP subcommands: help in the form of Redis, generated from the rows of the table."""
 
 from __future__ import annotations
 
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from respcache.commands.table.spec import TABLE
 from respcache.commands.table.syntax import Argument, parse_syntax
 from respcache.resp.types import Reply, Status
 
@@ -19,18 +18,17 @@ _WIDTH = 80
 _REPEATED = 40  # a longer argument is not written out twice
 
 
-def help_of(container: str) -> Reply:
-    """What HELP answers for a container command (upper case): its subcommands, each with its summary."""
-    row = TABLE[container.encode()]
+def help_of(row: Command) -> Reply:
+    """The reply to HELP for a command with subcommands: each of them, with its summary."""
     subcommands = sorted(row.subcommands.values(), key=lambda subcommand: subcommand.name)
     entries = [_entry(subcommand) for subcommand in subcommands if not subcommand.name.endswith(" HELP")]
     if row.accepts(1):
         entries.insert(0, ("(no subcommand)", row.summary))
-    return help_reply(container, entries)
+    return help_reply(row.name, entries)
 
 
 def help_reply(container: str, entries: Iterable[tuple[str, str]]) -> Reply:
-    """The same for (usage, summary) pairs, where there are no rows (DEBUG)."""
+    """The same from (usage, summary) pairs, for subcommands without rows (DEBUG)."""
     lines = [f"{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"]
     for usage, summary in (*entries, ("HELP", "Print this help.")):
         lines.append(usage)
@@ -53,7 +51,7 @@ def _shown(argument: Argument) -> str:
         case "pure-token":
             body = ""
         case "oneof":
-            # Among alternatives nothing needs to say that it may be left out.
+            # Among alternatives, brackets around one of them would say nothing.
             body = f"({'|'.join(_alone(choice) for choice in argument.arguments)})"
         case "block":
             body = _usage(argument.arguments)

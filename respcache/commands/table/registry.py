@@ -6,7 +6,7 @@ A module of commands begins with ``command = family("list")`` and puts `@command
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from respcache import errors
 from respcache.commands.table.help import help_of
@@ -94,7 +94,7 @@ class Family:
     def _add_help(self, row: Command, since: str) -> None:
         def print_help(place: object, args: object) -> Reply:
             """List the subcommands."""
-            return help_of(row.name)
+            return help_of(row)
 
         flags = LOADING | STALE
         self(f"{row.name} HELP", arity=2, flags=flags, since=since, categories=row.categories)(print_help)
@@ -103,16 +103,6 @@ class Family:
 def family(group: str) -> Family:
     """What registers the commands of `group`: ``command = family("list")``."""
     return Family(group)
-
-
-def command(name: str, *, group: str, **row: Any) -> Callable[[H], H]:
-    """Register a command of another group than the module's own; otherwise as `Family`."""
-    return Family(group)(name, **row)
-
-
-def container(name: str, *, group: str, **row: Any) -> Callable[[H], H]:
-    """Register a command that only holds subcommands; its HELP comes with the container and may be replaced."""
-    return Family(group)(name, arity=-2, reach=Reach.LOCAL, help_since=row["since"], **row)
 
 
 def lookup(argv: Argv) -> Command:

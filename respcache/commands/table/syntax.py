@@ -1,12 +1,12 @@
-"""The `syntax` of a command, taken apart: what COMMAND DOCS calls its arguments.
+"""The parsed `syntax` of a command: what COMMAND DOCS calls its arguments.
 
 A row's syntax says how a command is written::
 
     key [NX | XX] [EX seconds | PX milliseconds] [GET pattern [GET pattern ...]]
 
-A word in upper case (or without letters) is a token, any other word stands for a value. ``[ ]`` may be left out,
-``< >`` is one of several, ``[x ...]`` repeats what stands before it. The values' types are not written there: the same
-word means the same thing in nearly all commands, and the tables below say what.
+A word in upper case (or without letters) is a token, any other word is a value. ``[ ]`` is optional, ``< >`` is one of
+several, ``[x ...]`` repeats what comes before it. The types of values are not part of the syntax: a word means the same
+in nearly all commands, and the tables below say what.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _TYPE_IN = {
     for word in words.split()
 } | {("CLIENT PAUSE", "timeout"): "integer"}
 
-# Tokens that Redis calls by another name.
+# Tokens with another name in Redis.
 _TOKEN_NAMES = {
     "=": "equal",
     "~": "approximately",
@@ -58,7 +58,7 @@ _TOKEN_NAMES = {
     "ALPHA": "sorting",
     "INCR": "increment",
 }
-# The same of tokens that several values follow.
+# The same for tokens that several values follow.
 _BLOCK_NAMES = {
     "BYBOX": "box",
     "BYRADIUS": "circle",
@@ -68,7 +68,7 @@ _BLOCK_NAMES = {
     "SET": "set-block",
 }
 
-# Choices and groups have names too, though no place in the syntax: here they are by their members.
+# Choices and groups have names that the syntax does not show; they are found by their members.
 _GROUP_NAMES = {
     frozenset(members.split()): name
     for name, members in (
@@ -123,12 +123,12 @@ _GROUP_NAMES = {
 _ANY_MODE = "mode"  # a choice without a name of its own
 
 
-# Not a dataclass: importing those would make the start of each shard 10 ms longer.
+# Not a dataclass: importing `dataclasses` would add 10 ms to the start of each shard.
 class Argument(NamedTuple):
     """One argument as COMMAND DOCS describes it.
 
-    `display` is what the syntax calls it; `key_spec` says which key specification finds it, -1 if it is no key.
-    `type` is ``pure-token``, ``oneof`` and ``block`` (those two with `arguments` of their own), or the type of a value.
+    `type` is ``pure-token``, ``oneof`` or ``block`` (the last two have `arguments`), or the type of a value. `display`
+    is its word in the syntax. `key_spec` is the index of the key specification that finds it, -1 if it is not a key.
     """
 
     name: str
@@ -154,7 +154,7 @@ def parse_syntax(command: str, syntax: str, key_specs: int = 1) -> tuple[Argumen
 
 
 def _number_keys(arguments: Iterable[Argument], numbers: Iterator[int], key_specs: int) -> Iterator[Argument]:
-    """Say of each key which key specification finds it: they have the same order."""
+    """Give each key the index of the key specification that finds it; both come in the same order."""
     for argument in arguments:
         if argument.type == "key" or argument.token == "BY":
             yield argument._replace(key_spec=min(next(numbers), key_specs - 1))
@@ -191,7 +191,7 @@ class _Parser:
             raise ValueError(f"{self._command}: {wanted!r} is missing in the syntax")
 
     def sequence(self) -> list[Argument]:
-        """Arguments one after the other, up to what closes them."""
+        """Arguments one after the other, up to a closing mark."""
         items: list[Argument] = []
         while (word := self.word) is not None and word not in _CLOSING:
             if word == "...":
@@ -208,7 +208,7 @@ class _Parser:
         return items
 
     def _single(self) -> Argument:
-        """A value, or what stands in brackets."""
+        """A value, or an expression in brackets."""
         match self._take():
             case "[":
                 argument = self._alternatives()._replace(optional=True)
@@ -222,7 +222,7 @@ class _Parser:
         return argument
 
     def _alternatives(self) -> Argument:
-        """``a | b c | d``, or only one of them."""
+        """``a | b c | d``, or a single alternative."""
         outer, self._repeats_all = self._repeats_all, False
         choices = [_as_one(self.sequence())]
         while self.word == "|":
@@ -234,7 +234,7 @@ class _Parser:
         return argument
 
     def _token(self) -> Argument:
-        """A token, with the values that belong to it: they follow right behind it."""
+        """A token, with the values right after it that belong to it."""
         token = self._take()
         operands: list[Argument] = []
         while (word := self.word) is not None and word != "..." and word not in _CLOSING and not _is_token(word):
@@ -250,26 +250,26 @@ class _Parser:
         if len(operands) > 1:
             return Argument(_BLOCK_NAMES.get(token, token.lower()), "block", token, arguments=tuple(operands))
         operand = operands[0]
-        # A value is called what the syntax calls it, unless that is no name but a form (ADDR ip:port).
+        # A value has the name that the syntax gives it, unless that shows its form (ADDR ip:port).
         has_name = operand.name != _ANY_MODE and ":" not in operand.name
         return operand._replace(token=token, name=operand.name if has_name else token.lower())
 
     def _is_repetition(self) -> bool:
-        """Whether the bracket here ends in three dots."""
+        """True if the bracket here ends in three dots."""
         depth = 0
         for at in range(self._at, len(self._words)):
             depth += {"[": 1, "]": -1}.get(self._words[at], 0)
             if not depth:
-                # Not ``[a [a ...]]``: there it is the inner bracket that repeats.
+                # Not ``[a [a ...]]``, where the inner bracket repeats.
                 return self._words[at - 1] == "..."
         return False
 
     def _repeat(self, items: list[Argument]) -> None:
-        """Mark the last of `items` as repeated, as the bracket here says."""
+        """Mark the last of `items` as repeated, as told by the bracket here."""
         self._expect("[")
         start = self._at
         repeated = self.sequence()
-        if self.word == "|":  # a choice: either the last item is that choice, or all the alternatives around are
+        if self.word == "|":  # a choice: either the last item, or all alternatives around it, repeat
             self._at = start
             repeated = [self._alternatives()]
             if not items or items[-1].arguments != repeated[0].arguments:

@@ -1,1 +1,1 @@
-"""Commands about sorted sets."""
+"""Sorted sets: `members`, `ranges` of them, and what is computed from several in `algebra`."""

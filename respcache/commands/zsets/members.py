@@ -1,4 +1,4 @@
-"""Sorted sets, member by member: ZADD to ZSCAN, all that do not block. Ranges are in `zset_ranges`."""
+"""Sorted sets, member by member: ZADD to ZSCAN, except those that block. Ranges are in `ranges`."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class _Conditions(NamedTuple):
     incr: bool = False
 
     def allow(self, old: float | None, new: float) -> bool:
-        """Whether a member may get the score `new`; `old` is None if there is no such member."""
+        """True if a member may get the score `new`; `old` is None if the set does not have it yet."""
         if old is None:
             return not self.xx
         return not (self.nx or (self.gt and new <= old) or (self.lt and new >= old))
@@ -97,7 +97,7 @@ def zadd(shard: Shard, args: Args) -> Reply:
 
 
 def _take_conditions(args: Args) -> _Conditions:
-    """The options that stand before the scores. Raises CommandError."""
+    """The options before the scores. Raises CommandError."""
     given = {}
     while len(args) and (field := _KEYWORDS.get(args.argv[args.at].upper())):
         args.next()
@@ -115,11 +115,11 @@ def _take_conditions(args: Args) -> _Conditions:
 
 
 def _add(zset: ZSet, items: list[tuple[float, bytes]], conditions: _Conditions) -> tuple[int, int]:
-    """Set scores as far as the conditions allow; how many members are new, and how often one got another score."""
+    """Set the scores that the conditions allow. Returns how many members are new, and how many scores changed."""
     added = updated = 0
     scores: dict[bytes, float] = {}
     for score, member in items:
-        # A member may be given several times; each time is judged by the time before.
+        # A member may be given several times; each score is compared with the one before.
         old = scores.get(member)
         if old is None:
             old = zset.score(member)
@@ -242,7 +242,7 @@ def _pop_command(shard: Shard, args: Args, *, last: bool) -> Reply:
     if zset is None or count == 0:
         return []
     taken = take(shard, key, zset, 1 if count is None else count, last=last)
-    # Without a count it is one member with its score, which RESP3 does not nest.
+    # Without a count the reply is one member with its score, which RESP3 does not nest.
     return list(taken[0]) if count is None else Pairs(taken)
 
 
@@ -277,7 +277,7 @@ def zmpop(shard: Shard, args: Args) -> Reply:
     for key in keys:
         zset = shard.edit(key, ZSet)
         if zset is not None:
-            # Pairs are nested even in RESP2, unlike anywhere else.
+            # Only here pairs are nested even in RESP2.
             return [key, [list(item) for item in take(shard, key, zset, count or 1, last=where == b"MAX")]]
     return NULL_ARRAY
 
@@ -320,7 +320,7 @@ def zscan(shard: Shard, args: Args) -> Reply:
         return scan_reply(0, [])
     options = parse_options(args)
 
-    # Scores are bulk strings in both protocols here, and those of a skiplist have digits up to the last bit.
+    # Scores are bulk strings in both protocols here, and those of a skiplist are printed with all digits.
     exact = zset.encoding == b"skiplist"
     cursor, items = zset.scan(cursor, options.count)
     elements: list[bytes] = []

@@ -1,7 +1,7 @@
 """Sorted sets, range by range: ZRANGE and its many older spellings, counting, and removing.
 
-A range is given by rank, by score (BYSCORE) or by name (BYLEX). Whichever it is, it is parsed to a value that `_ranks`
-turns into the ranks it covers; from there on all commands treat all three alike.
+A range is given by rank, by score (BYSCORE) or by name (BYLEX). `_ranks` turns any of them into the ranks that it
+covers, and from there on all commands treat them alike.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class By(Enum):
 
 
 class RankRange(NamedTuple):
-    """From one rank to another, both included, negative ones counted from the end."""
+    """From one rank to another, both included; negative ones count from the end."""
 
     first: int
     last: int
@@ -73,7 +73,7 @@ def _parse_score_range(low: bytes, high: bytes) -> ScoreRange:
 def _score(text: bytes) -> float:
     """One end of a range, without its bracket. Raises CommandError.
 
-    C's strtod reads it: blanks in front are skipped, and nothing at all is zero (``ZRANGEBYSCORE z "" (``).
+    C's strtod reads it: leading blanks are skipped, and an empty text is zero (``ZRANGEBYSCORE z "" (``).
     """
     value = parse_any_float(text.lstrip()) if text else 0.0
     if value is None:
@@ -95,7 +95,7 @@ def _parse_lex_bound(text: bytes) -> LexBound:
 
 
 def _ranks(zset: ZSet, wanted: Range, *, reverse: bool = False) -> tuple[int, int]:
-    """The ranks, start to stop - 1, that a range covers. `reverse`: given ranks count from the highest score."""
+    """The ranks, start to stop - 1, that a range covers. With `reverse`, ranks count from the highest score."""
     if isinstance(wanted, ScoreRange):
         return zset.score_range(wanted)
     if isinstance(wanted, LexRange):
@@ -110,7 +110,7 @@ def _ranks(zset: ZSet, wanted: Range, *, reverse: bool = False) -> tuple[int, in
 
 
 class _Query(NamedTuple):
-    """Everything that a command of the family of ZRANGE may ask for."""
+    """What ZRANGE and its older spellings may ask for."""
 
     key: bytes
     range: Range
@@ -125,7 +125,7 @@ class _Query(NamedTuple):
         if zset is None:
             return iter(())
         start, stop = _ranks(zset, self.range, reverse=self.reverse)
-        if isinstance(self.range, RankRange):  # an offset may stand there, but says nothing: ZRANGE z 0 -1 LIMIT 5 -1
+        if isinstance(self.range, RankRange):  # an offset may be given, but has no effect: ZRANGE z 0 -1 LIMIT 5 -1
             return zset.slice(start, stop, reverse=self.reverse)
         if self.offset < 0:
             return iter(())
@@ -139,7 +139,7 @@ class _Query(NamedTuple):
 
 
 def _parse_query(args: Args, *, by: By | None = None, reverse: bool | None = None, store: bool = False) -> _Query:
-    """The key, the range and the options. `by` and `reverse` None: options tell. Raises CommandError."""
+    """The key, the range and the options, which also tell `by` and `reverse` if they are None. Raises CommandError."""
     key, low, high = args.next(), args.next(), args.next()
     chosen, backwards, with_scores, offset, limit = by, reverse, False, 0, -1
     while len(args):
@@ -148,7 +148,7 @@ def _parse_query(args: Args, *, by: By | None = None, reverse: bool | None = Non
                 with_scores = True
             case b"LIMIT" if len(args) >= 2:
                 offset, limit = args.int(), args.int()
-            # An option of ZRANGE may be given once only: `ZRANGE z 0 1 REV REV` is an error.
+            # ZRANGE takes these options only once: `ZRANGE z 0 1 REV REV` is an error.
             case b"REV" if backwards is None:
                 backwards = True
             case b"BYLEX" if chosen is None:
@@ -242,7 +242,7 @@ def zrangestore(shard: Shard, args: Args) -> Reply:
 
 
 def store(shard: Shard, destination: bytes, zset: ZSet, event: bytes) -> None:
-    """Put a result in the place of whatever a key holds; an empty one removes the key."""
+    """Store a result in place of whatever the key holds; an empty one removes the key."""
     if len(zset):
         shard.put(destination, zset, Event.ZSET, event)
     else:

@@ -270,9 +270,8 @@ class Conversation:
 
     def _check_size(self) -> None:
         if self.buffered > min(self._parts.config.client_query_buffer_limit, _LONGEST_COMMAND):
-            log.warning(
-                f"Closing client that reached max query buffer length: id={self.client.id} addr={self._transport.peer}"
-            )
+            message = f"Client id={self.client.id} addr={self._transport.peer} closed: it has sent too much at once"
+            log.warning(message, kind="query buffer limit")
             self.client.close()
 
     def _suspend_if_output_waits(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from respcache.errors import CommandError, printable
+from respcache.errors import bad_name, printable
 from respcache.resp.encode import encode
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def check_name(name: bytes, what: str) -> None:
     """Raises CommandError for a name that would break the lines of CLIENT LIST; `what` begins the error's text."""
     if any(not 33 <= byte <= 126 for byte in name):
-        raise CommandError(f"ERR {what} cannot contain spaces, newlines or special characters.")
+        raise bad_name(what)
 
 
 def describe(client: Client, request: Sequence[bytes] = ()) -> bytes:

@@ -63,7 +63,8 @@ def dispatch(client: Client, argv: Argv) -> bool:
         _carry_out(client, row, argv)
     except CommandError as error:
         if argv[0].upper() in _OF_BROWSERS:
-            log.warning(f"Closed {client.transport.peer}: it speaks HTTP; that may be an attack through a browser.")
+            message = f"Closed {client.transport.peer}: it speaks HTTP; that may be an attack through a browser."
+            log.warning(message, kind="http")
             client.close()
             return True
         client.parts.stats.errors.count(error)

@@ -49,6 +49,7 @@ class OutputLimit:
     def _cut_off(self) -> None:
         self.forget()
         client = self._client
-        log.warning(f"Client id={client.id} addr={client.transport.peer} closed: it leaves too many replies unread")
+        message = f"Client id={client.id} addr={client.transport.peer} closed: it leaves too many replies unread"
+        log.warning(message, kind="output limit")
         client.parts.stats.output_limit_disconnections += 1
         client.close()

@@ -9,11 +9,10 @@ from respcache.commands.table import (
     LOADING,
     NOSCRIPT,
     STALE,
-    command,
-    container,
+    family,
 )
-from respcache.commands.table.help import help_of
-from respcache.errors import CommandError, WrongSyntax, printable
+from respcache.commands.table.tips import ALL_NODES, RANDOM_OUTPUT
+from respcache.errors import WrongSyntax, printable, unrecognized_option
 from respcache.resp.types import OK, Reply, Verbatim
 from respcache.server.clients.describe import check_name, describe
 from respcache.server.order.outbox import IN_A_SLOT
@@ -22,35 +21,25 @@ if TYPE_CHECKING:
     from respcache.commands.args import Args
     from respcache.server.clients.client import Client
 
+command = family("connection")
+command.container("CLIENT", "Look at connections, and change their behaviour.", since="2.4.0", help_since="5.0.0")
+
 CLIENT = NOSCRIPT | LOADING | STALE
-EVERYWHERE = ("request_policy:all_nodes", "response_policy:all_succeeded")  # how a cluster client sends it
 
 
-@container("CLIENT", since="2.4.0", group="connection")
-def client(client: Client, args: Args) -> None:
-    """Look at connections, and change their behaviour."""
-
-
-@command("CLIENT HELP", arity=2, flags=LOADING | STALE, since="5.0.0", group="connection")
-def client_help(client: Client, args: Args) -> Reply:
-    """List the subcommands."""
-    return help_of("CLIENT")
-
-
-@command("CLIENT ID", arity=2, flags=CLIENT, since="5.0.0", group="connection")
+@command("CLIENT ID", arity=2, flags=CLIENT, since="5.0.0")
 def client_id(client: Client, args: Args) -> Reply:
     """Return the id of this connection."""
     return client.id
 
 
-@command("CLIENT GETNAME", arity=2, flags=CLIENT, since="2.6.9", group="connection")
+@command("CLIENT GETNAME", arity=2, flags=CLIENT, since="2.6.9")
 def client_getname(client: Client, args: Args) -> Reply:
     """Return the name of this connection."""
     return client.name or None
 
 
-@command("CLIENT SETNAME", arity=3, flags=CLIENT, since="2.6.9", group="connection", syntax="connection-name",
-         tips=EVERYWHERE)  # fmt: skip
+@command("CLIENT SETNAME", "connection-name", arity=3, flags=CLIENT, since="2.6.9", tips=ALL_NODES)
 def client_setname(client: Client, args: Args) -> Reply:
     """Name this connection."""
     name = args.next()
@@ -59,8 +48,7 @@ def client_setname(client: Client, args: Args) -> Reply:
     return OK
 
 
-@command("CLIENT SETINFO", arity=4, flags=CLIENT, since="7.2.0", group="connection",
-         syntax="<LIB-NAME libname | LIB-VER libver>", tips=EVERYWHERE)  # fmt: skip
+@command("CLIENT SETINFO", "<LIB-NAME libname | LIB-VER libver>", arity=4, flags=CLIENT, since="7.2.0", tips=ALL_NODES)
 def client_setinfo(client: Client, args: Args) -> Reply:
     """Say which library the client is written with."""
     attribute, value = args.next(), args.next()
@@ -72,17 +60,17 @@ def client_setinfo(client: Client, args: Args) -> Reply:
             check_name(value, printable(attribute))
             client.library_version = value
         case _:
-            raise CommandError(f"ERR Unrecognized option '{printable(attribute)}'")
+            raise unrecognized_option(attribute)
     return OK
 
 
-@command("CLIENT INFO", arity=2, flags=CLIENT, since="6.2.0", group="connection", tips=("nondeterministic_output",))
+@command("CLIENT INFO", arity=2, flags=CLIENT, since="6.2.0", tips=RANDOM_OUTPUT)
 def client_info(client: Client, args: Args) -> Reply:
     """Describe this connection."""
     return Verbatim(describe(client, args.argv) + b"\n")
 
 
-@command("CLIENT REPLY", arity=3, flags=CLIENT, since="3.2.0", group="connection", syntax="<ON | OFF | SKIP>")
+@command("CLIENT REPLY", "<ON | OFF | SKIP>", arity=3, flags=CLIENT, since="3.2.0")
 def client_reply(client: Client, args: Args) -> Any:
     """Switch replies off and on, or leave out the next one."""
     mode = args.option()
@@ -97,14 +85,14 @@ def client_reply(client: Client, args: Args) -> Any:
     return IN_A_SLOT
 
 
-@command("CLIENT NO-EVICT", arity=3, flags=CLIENT | ADMIN, since="7.0.0", group="connection", syntax="<ON | OFF>")
+@command("CLIENT NO-EVICT", "<ON | OFF>", arity=3, flags=CLIENT | ADMIN, since="7.0.0")
 def client_no_evict(client: Client, args: Args) -> Reply:
     """Spare this connection when memory runs out."""
     client.no_evict = _switch(args)
     return OK
 
 
-@command("CLIENT NO-TOUCH", arity=3, flags=CLIENT, since="7.2.0", group="connection", syntax="<ON | OFF>")
+@command("CLIENT NO-TOUCH", "<ON | OFF>", arity=3, flags=CLIENT, since="7.2.0")
 def client_no_touch(client: Client, args: Args) -> Reply:
     """Let this connection's commands leave the access times of keys alone."""
     client.count_access(not _switch(args))

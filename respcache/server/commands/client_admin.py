@@ -11,9 +11,10 @@ from respcache.commands.table import (
     LOADING,
     NOSCRIPT,
     STALE,
-    command,
+    family,
 )
-from respcache.errors import CommandError, WrongSyntax, printable
+from respcache.commands.table.tips import RANDOM_OUTPUT
+from respcache.errors import CommandError, WrongSyntax
 from respcache.resp.types import OK, Reply, Verbatim
 from respcache.server.clients.describe import describe
 from respcache.server.clients.limits import class_of
@@ -24,16 +25,22 @@ if TYPE_CHECKING:
     from respcache.commands.args import Args
     from respcache.server.clients.client import Client
 
+command = family("connection")
+
 CLIENT = NOSCRIPT | LOADING | STALE
-EVERYWHERE = ("request_policy:all_nodes", "response_policy:all_succeeded")  # how a cluster client sends it
 
 
 TYPES = (b"NORMAL", b"MASTER", b"REPLICA", b"SLAVE", b"PUBSUB")
 
 
-@command("CLIENT LIST", arity=-2, flags=CLIENT | ADMIN, since="2.4.0", group="connection",
-         syntax="[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]]",
-         tips=("nondeterministic_output",))  # fmt: skip
+@command(
+    "CLIENT LIST",
+    "[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]]",
+    arity=-2,
+    flags=CLIENT | ADMIN,
+    since="2.4.0",
+    tips=RANDOM_OUTPUT,
+)
 def client_list(client: Client, args: Args) -> Reply:
     """Describe connections: all, or those of a type or with given ids."""
     clients = client.parts.registry.all()
@@ -41,7 +48,7 @@ def client_list(client: Client, args: Args) -> Reply:
         kind = _client_type(args.next())
         clients = [other for other in clients if class_of(other) == kind]
     elif len(args) >= 2 and args.flag(b"ID"):
-        ids = {args.int("ERR Invalid client ID") for _ in range(len(args))}
+        ids = {args.int(errors.INVALID_CLIENT_ID) for _ in range(len(args))}
         clients = [other for other in clients if other.id in ids]
     elif len(args):
         raise WrongSyntax
@@ -51,21 +58,26 @@ def client_list(client: Client, args: Args) -> Reply:
 
 def _client_type(word: bytes) -> str:
     if word.upper() not in TYPES:
-        raise CommandError(f"ERR Unknown client type '{printable(word)}'")
+        raise errors.unknown_client_type(word)
     return word.lower().decode()
 
 
-@command("CLIENT KILL", arity=-3, flags=CLIENT | ADMIN, since="2.4.0", group="connection",
-         syntax="<ip:port | <[ID client-id] | [TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>] | "
-                "[USER username] | "
-                "[ADDR ip:port] | [LADDR ip:port] | [SKIPME <YES | NO>]> ...>")  # fmt: skip
+@command(
+    "CLIENT KILL",
+    "<ip:port | <[ID client-id] | [TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>] | "
+    "[USER username] | "
+    "[ADDR ip:port] | [LADDR ip:port] | [SKIPME <YES | NO>]> ...>",
+    arity=-3,
+    flags=CLIENT | ADMIN,
+    since="2.4.0",
+)
 def client_kill(client: Client, args: Args) -> Reply:
     """Close connections: the one with an address, or all that match every filter."""
     if len(args) == 1:
         address = args.next().decode("latin-1")
         victims = [other for other in client.parts.registry.all() if other.transport.peer == address]
         if not victims:
-            raise CommandError("ERR No such client")
+            raise CommandError(errors.NO_SUCH_CLIENT)
         _kill(client, victims)
         return OK
     filters, skip_me = _kill_filters(args)
@@ -89,7 +101,7 @@ def _kill_filters(args: Args) -> tuple[list[tuple[Callable[[Client], object], ob
             case b"ID":
                 number = parse_int(value)
                 if number is None or number <= 0:
-                    raise CommandError("ERR client-id should be greater than 0")
+                    raise CommandError(errors.CLIENT_ID_NOT_POSITIVE)
                 filters.append((lambda other: other.id, number))
             case b"TYPE":
                 filters.append((class_of, _client_type(value)))
@@ -99,7 +111,7 @@ def _kill_filters(args: Args) -> tuple[list[tuple[Callable[[Client], object], ob
                 filters.append((lambda other: other.transport.local.encode(), value))
             case b"USER":
                 if value != b"default":
-                    raise CommandError(f"ERR No such user '{printable(value)}'")
+                    raise errors.no_such_user(value)
             case b"SKIPME":
                 if value.upper() not in (b"YES", b"NO"):
                     raise WrongSyntax
@@ -117,8 +129,7 @@ def _kill(killer: Client, victims: list[Client]) -> None:
             victim.close()
 
 
-@command("CLIENT PAUSE", arity=-3, flags=CLIENT | ADMIN, since="3.0.0", group="connection",
-         syntax="timeout [WRITE | ALL]")  # fmt: skip
+@command("CLIENT PAUSE", "timeout [WRITE | ALL]", arity=-3, flags=CLIENT | ADMIN, since="3.0.0")
 def client_pause(client: Client, args: Args) -> Reply:
     """Hold all commands back, or those that write, for some milliseconds."""
     only_writes = False
@@ -126,23 +137,23 @@ def client_pause(client: Client, args: Args) -> Reply:
     if len(args):
         mode = args.option()
         if mode not in (b"WRITE", b"ALL"):
-            raise CommandError("ERR CLIENT PAUSE mode must be WRITE or ALL")
+            raise CommandError(errors.BAD_PAUSE_MODE)
         only_writes = mode == b"WRITE"
     if len(args):
         raise errors.unknown_call("CLIENT", args.argv[1])
     milliseconds = parse_int(timeout)
     if milliseconds is None:
-        raise CommandError("ERR timeout is not an integer or out of range")
+        raise CommandError(errors.TIMEOUT_NOT_AN_INTEGER)
     if milliseconds < 0:
-        raise CommandError("ERR timeout is negative")
+        raise CommandError(errors.TIMEOUT_NEGATIVE)
     until = client.parts.clock.now_ms() + milliseconds
     if until > INT64_MAX:
-        raise CommandError("ERR timeout is out of range")
+        raise CommandError(errors.TIMEOUT_OUT_OF_RANGE)
     client.parts.pause.begin(until, only_writes)
     return OK
 
 
-@command("CLIENT UNPAUSE", arity=2, flags=CLIENT | ADMIN, since="6.2.0", group="connection")
+@command("CLIENT UNPAUSE", arity=2, flags=CLIENT | ADMIN, since="6.2.0")
 def client_unpause(client: Client, args: Args) -> Reply:
     """Let held commands go."""
     client.parts.pause.end()

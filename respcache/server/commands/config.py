@@ -9,10 +9,9 @@ from respcache.commands.table import (
     LOADING,
     NOSCRIPT,
     STALE,
-    command,
-    container,
+    family,
 )
-from respcache.commands.table.help import help_of
+from respcache.commands.table.tips import ALL_NODES
 from respcache.config.files import rewrite
 from respcache.errors import WrongSyntax
 from respcache.resp.types import OK, Reply
@@ -22,29 +21,19 @@ if TYPE_CHECKING:
     from respcache.commands.args import Args
     from respcache.server.clients.client import Client
 
+command = family("server")
+command.container("CONFIG", "Look at the configuration, and change it.", since="2.0.0", help_since="5.0.0")
+
 CONFIG = ADMIN | NOSCRIPT | LOADING | STALE
-EVERYWHERE = ("request_policy:all_nodes", "response_policy:all_succeeded")  # how a cluster client sends it
 
 
-@container("CONFIG", since="2.0.0", group="server")
-def config(client: Client, args: Args) -> None:
-    """Look at the configuration, and change it."""
-
-
-@command("CONFIG HELP", arity=2, flags=LOADING | STALE, since="5.0.0", group="server")
-def config_help(client: Client, args: Args) -> Reply:
-    """List the subcommands."""
-    return help_of("CONFIG")
-
-
-@command("CONFIG GET", arity=-3, flags=CONFIG, since="2.0.0", group="server", syntax="parameter [parameter ...]")
+@command("CONFIG GET", "parameter [parameter ...]", arity=-3, flags=CONFIG, since="2.0.0")
 def config_get(client: Client, args: Args) -> Reply:
     """Return the directives that match patterns, with their values."""
     return dict(client.parts.config.get(args.rest()))
 
 
-@command("CONFIG SET", arity=-4, flags=CONFIG, since="2.0.0", group="server",
-         syntax="parameter value [parameter value ...]", tips=EVERYWHERE)  # fmt: skip
+@command("CONFIG SET", "parameter value [parameter value ...]", arity=-4, flags=CONFIG, since="2.0.0", tips=ALL_NODES)
 def config_set(client: Client, args: Args) -> Reply:
     """Change directives, all of them or none."""
     if len(args) % 2:
@@ -54,7 +43,7 @@ def config_set(client: Client, args: Args) -> Reply:
     return OK
 
 
-@command("CONFIG RESETSTAT", arity=2, flags=CONFIG, since="2.0.0", group="server", tips=EVERYWHERE)
+@command("CONFIG RESETSTAT", arity=2, flags=CONFIG, since="2.0.0", tips=ALL_NODES)
 def config_resetstat(client: Client, args: Args) -> Reply:
     """Set the counters of INFO back to zero."""
     client.parts.stats.reset()
@@ -63,7 +52,7 @@ def config_resetstat(client: Client, args: Args) -> Reply:
     return OK
 
 
-@command("CONFIG REWRITE", arity=2, flags=CONFIG, since="2.8.0", group="server", tips=EVERYWHERE)
+@command("CONFIG REWRITE", arity=2, flags=CONFIG, since="2.8.0", tips=ALL_NODES)
 def config_rewrite(client: Client, args: Args) -> Reply:
     """Write the configuration back to its file."""
     rewrite(client.parts.config)

@@ -13,9 +13,10 @@ from respcache.commands.table import (
     NO_AUTH,
     NOSCRIPT,
     STALE,
-    command,
+    family,
 )
-from respcache.errors import CommandError, WrongSyntax, printable
+from respcache.commands.table.tips import ALL_SHARDS
+from respcache.errors import CommandError, WrongSyntax
 from respcache.resp.types import OK, PONG, Reply, Status
 from respcache.server.clients.describe import check_name
 
@@ -23,14 +24,12 @@ if TYPE_CHECKING:
     from respcache.commands.args import Args
     from respcache.server.clients.client import Client
 
+command = family("connection")
+
 GREET = NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY
-CLIENT = NOSCRIPT | LOADING | STALE
-EVERYWHERE = ("request_policy:all_nodes", "response_policy:all_succeeded")  # how a cluster client sends it
-TYPES = (b"NORMAL", b"MASTER", b"REPLICA", b"SLAVE", b"PUBSUB")
 
 
-@command("PING", arity=-1, flags=FAST, since="1.0.0", group="connection", syntax="[message]",
-         tips=("request_policy:all_shards", "response_policy:all_succeeded"))  # fmt: skip
+@command("PING", "[message]", arity=-1, flags=FAST, since="1.0.0", tips=ALL_SHARDS)
 def ping(client: Client, args: Args) -> Reply:
     """Answer PONG, or the message."""
     if len(args) > 1:
@@ -41,13 +40,13 @@ def ping(client: Client, args: Args) -> Reply:
     return PONG if message is None else message
 
 
-@command("ECHO", arity=2, flags=LOADING | STALE | FAST, since="1.0.0", group="connection", syntax="message")
+@command("ECHO", "message", arity=2, flags=LOADING | STALE | FAST, since="1.0.0")
 def echo(client: Client, args: Args) -> Reply:
     """Return the message."""
     return args.next()
 
 
-@command("SELECT", arity=2, flags=LOADING | STALE | FAST, since="1.0.0", group="connection", syntax="index")
+@command("SELECT", "index", arity=2, flags=LOADING | STALE | FAST, since="1.0.0")
 def select(client: Client, args: Args) -> Reply:
     """Change the database of this connection."""
     index = args.int(low=-(1 << 31), high=(1 << 31) - 1, range_error=errors.NOT_AN_INT32)
@@ -57,15 +56,14 @@ def select(client: Client, args: Args) -> Reply:
     return OK
 
 
-@command("QUIT", arity=-1, flags=ALLOW_BUSY | NOSCRIPT | LOADING | STALE | FAST | NO_AUTH, since="1.0.0",
-         group="connection")  # fmt: skip
+@command("QUIT", arity=-1, flags=ALLOW_BUSY | NOSCRIPT | LOADING | STALE | FAST | NO_AUTH, since="1.0.0")
 def quit_(client: Client, args: Args) -> Reply:
     """Close the connection, after what was asked before is answered."""
     client.finish()
     return OK
 
 
-@command("RESET", arity=1, flags=GREET, since="6.2.0", group="connection")
+@command("RESET", arity=1, flags=GREET, since="6.2.0")
 def reset(client: Client, args: Args) -> Reply:
     """Put the connection back into the state of a new one."""
     client.reset()
@@ -84,32 +82,27 @@ def _log_in(client: Client, username: bytes, password: bytes) -> None:
     client.log_in(True)
 
 
-@command("AUTH", arity=-2, flags=GREET, since="1.0.0", group="connection", syntax="[username] password",
-         categories=("connection",))  # fmt: skip
+@command("AUTH", "[username] password", arity=-2, flags=GREET, since="1.0.0", categories=("connection",))
 def auth(client: Client, args: Args) -> Reply:
     """Log in with the server's password."""
     if len(args) > 2:
         raise WrongSyntax
     if len(args) == 1:
         if not client.parts.config.requirepass:
-            raise CommandError(
-                "ERR AUTH <password> called without any password configured for the default user. "
-                "Are you sure your configuration is correct?"
-            )
+            raise CommandError(errors.NO_PASSWORD_SET)
         _log_in(client, b"default", args.next())
     else:
         _log_in(client, args.next(), args.next())
     return OK
 
 
-@command("HELLO", arity=-1, flags=GREET, since="6.0.0", group="connection",
-         syntax="[protover [AUTH username password] [SETNAME clientname]]")  # fmt: skip
+@command("HELLO", "[protover [AUTH username password] [SETNAME clientname]]", arity=-1, flags=GREET, since="6.0.0")
 def hello(client: Client, args: Args) -> Reply:
     """Agree on the protocol, log in, and introduce the server."""
     protocol = client.protocol
     credentials = name = None
     if len(args):
-        protocol = args.int("ERR Protocol version is not an integer or out of range")
+        protocol = args.int(errors.PROTO_NOT_AN_INTEGER)
         if protocol not in (2, 3):
             raise CommandError(errors.NO_PROTO)
     while len(args):
@@ -121,15 +114,11 @@ def hello(client: Client, args: Args) -> Reply:
             name = args.next()
             check_name(name, "Client names")
         else:
-            raise CommandError(f"ERR Syntax error in HELLO option '{printable(word)}'")
+            raise errors.bad_hello_option(word)
     if credentials is not None:
         _log_in(client, *credentials)
     if not client.authenticated:
-        raise CommandError(
-            "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH "
-            "<user> <pass> option can be used to authenticate the client and select the RESP protocol version at "
-            "the same time"
-        )
+        raise CommandError(errors.NO_AUTH_FOR_HELLO)
     if name is not None:
         client.name = name
     client.speak(protocol)

@@ -13,7 +13,7 @@ from respcache.commands.table import (
     NOSCRIPT,
     PROTECTED,
     STALE,
-    command,
+    family,
 )
 from respcache.commands.table.help import help_reply
 from respcache.errors import CommandError, NotAFloat, printable
@@ -22,6 +22,8 @@ from respcache.resp.types import OK, Reply
 if TYPE_CHECKING:
     from respcache.commands.args import Args
     from respcache.server.clients.client import Client
+
+command = family("server")
 
 DEBUG = ADMIN | NOSCRIPT | LOADING | STALE
 
@@ -33,11 +35,10 @@ _DEBUG_HELP = (
     ("SLEEP <seconds>", "Do nothing else for so long. Takes decimals."),
     ("CHANGE-REPL-ID | QUICKLIST-PACKED-THRESHOLD <bytes>", "Accepted for the sake of test suites, without effect."),
     ("SET-ACTIVE-EXPIRE <0|1>", "Whether keys are removed when their time is over, or only when somebody looks."),
-)  # fmt: skip
+)
 
 
-@command("DEBUG", arity=-2, flags=DEBUG | PROTECTED, since="1.0.0", group="server",
-         syntax="subcommand [argument [argument ...]]")  # fmt: skip
+@command("DEBUG", "subcommand [argument [argument ...]]", arity=-2, flags=DEBUG | PROTECTED, since="1.0.0")
 def debug(client: Client, args: Args) -> Any:
     """What tests of clients and of servers ask for; off unless ``enable-debug-command`` allows it."""
     word = args.next()

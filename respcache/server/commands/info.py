@@ -9,7 +9,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from respcache import REDIS_VERSION, __version__
-from respcache.commands.table import LOADING, STALE, command
+from respcache.commands.table import LOADING, STALE, family
+from respcache.commands.table.tips import ALL_SHARDS_MERGED
 from respcache.resp.types import Verbatim
 
 if TYPE_CHECKING:
@@ -18,14 +19,22 @@ if TYPE_CHECKING:
     from respcache.server.clients.client import Client
     from respcache.server.parts import Parts
 
+command = family("server")
+
 
 # Not among those that INFO without arguments shows.
 _OWN_SECTIONS = ("modules", "shards")
 
 
-@command("INFO", arity=-1, flags=LOADING | STALE, since="1.0.0", group="server", syntax="[section [section ...]]",
-         tips=("nondeterministic_output", "request_policy:all_shards", "response_policy:special"),
-         categories=("dangerous",))  # fmt: skip
+@command(
+    "INFO",
+    "[section [section ...]]",
+    arity=-1,
+    flags=LOADING | STALE,
+    since="1.0.0",
+    categories=("dangerous",),
+    tips=ALL_SHARDS_MERGED,
+)
 async def info(client: Client, args: Args) -> Reply:
     """Return figures about the server, by section."""
     wanted = {word.lower().decode("latin-1") for word in args.rest()} or {"default"}

@@ -14,13 +14,20 @@ from respcache.commands.table import (
     Keys,
     KeySpec,
     NumKeys,
-    command,
+    family,
     find_row,
 )
 from respcache.commands.table.categories import categories_of
-from respcache.commands.table.help import help_of
 from respcache.commands.table.syntax import Argument, parse_syntax
-from respcache.errors import CommandError, WrongSyntax
+from respcache.commands.table.tips import RANDOM_ORDER
+from respcache.errors import (
+    GETKEYS_INVALID_ARGUMENTS,
+    GETKEYS_INVALID_COMMAND,
+    GETKEYS_NO_KEYS,
+    GETKEYS_WRONG_ARITY,
+    CommandError,
+    WrongSyntax,
+)
 from respcache.glob import compile_glob
 from respcache.resp.types import Reply, SetReply, Status
 
@@ -29,6 +36,8 @@ if TYPE_CHECKING:
 
     from respcache.commands.args import Args
     from respcache.server.clients.client import Client
+
+command = family("server")
 
 COMMAND = LOADING | STALE
 CONNECTION = ("connection",)  # where ACL puts them, though COMMAND DOCS has them in the group "server"
@@ -40,28 +49,29 @@ _ARGUMENT_FLAGS = ("optional", "multiple", "multiple_token")
 # -- COMMAND
 
 
-@command("COMMAND", arity=-1, flags=COMMAND, since="2.8.13", group="server", categories=CONNECTION,
-         tips=("nondeterministic_output_order",))  # fmt: skip
+@command(
+    "COMMAND", arity=-1, flags=COMMAND, since="2.8.13", help_since="5.0.0", categories=CONNECTION, tips=RANDOM_ORDER
+)
 def command_(client: Client, args: Args) -> Reply:
     """Describe all commands."""
     return [_describe(row) for row in TABLE.values()]
 
 
-@command("COMMAND HELP", arity=2, flags=COMMAND, since="5.0.0", group="server", categories=CONNECTION)
-def command_help(client: Client, args: Args) -> Reply:
-    """List the subcommands."""
-    return help_of("COMMAND")
-
-
-@command("COMMAND COUNT", arity=2, flags=COMMAND, since="2.8.13", group="server", categories=CONNECTION)
+@command("COMMAND COUNT", arity=2, flags=COMMAND, since="2.8.13", categories=CONNECTION)
 def command_count(client: Client, args: Args) -> Reply:
     """Count the commands."""
     return len(TABLE)
 
 
-@command("COMMAND INFO", arity=-2, flags=COMMAND, since="2.8.13", group="server",
-         syntax="[command-name [command-name ...]]", categories=CONNECTION,
-         tips=("nondeterministic_output_order",))  # fmt: skip
+@command(
+    "COMMAND INFO",
+    "[command-name [command-name ...]]",
+    arity=-2,
+    flags=COMMAND,
+    since="2.8.13",
+    categories=CONNECTION,
+    tips=RANDOM_ORDER,
+)
 def command_info(client: Client, args: Args) -> Reply:
     """Describe some commands, or all."""
     names = args.rest()
@@ -136,9 +146,15 @@ def _key_specification(flags: SetReply, search: bytes, place: Reply, find: bytes
     }
 
 
-@command("COMMAND LIST", arity=-2, flags=COMMAND, since="7.0.0", group="server",
-         syntax="[FILTERBY <MODULE module-name | ACLCAT category | PATTERN pattern>]", categories=CONNECTION,
-         tips=("nondeterministic_output_order",))  # fmt: skip
+@command(
+    "COMMAND LIST",
+    "[FILTERBY <MODULE module-name | ACLCAT category | PATTERN pattern>]",
+    arity=-2,
+    flags=COMMAND,
+    since="7.0.0",
+    categories=CONNECTION,
+    tips=RANDOM_ORDER,
+)
 def command_list(client: Client, args: Args) -> Reply:
     """List the names of the commands: all, or those of a module, of a category, or that match a pattern."""
     rows = [row for top in TABLE.values() for row in (top, *top.subcommands.values())]
@@ -160,9 +176,15 @@ def command_list(client: Client, args: Args) -> Reply:
     return [row.wire_name.encode() for row in rows]
 
 
-@command("COMMAND DOCS", arity=-2, flags=COMMAND, since="7.0.0", group="server",
-         syntax="[command-name [command-name ...]]", categories=CONNECTION,
-         tips=("nondeterministic_output_order",))  # fmt: skip
+@command(
+    "COMMAND DOCS",
+    "[command-name [command-name ...]]",
+    arity=-2,
+    flags=COMMAND,
+    since="7.0.0",
+    categories=CONNECTION,
+    tips=RANDOM_ORDER,
+)
 def command_docs(client: Client, args: Args) -> Reply:
     """Document some commands, or all."""
     names = args.rest()
@@ -199,19 +221,21 @@ def _argument(argument: Argument) -> Reply:
     return entry
 
 
-@command("COMMAND GETKEYS", arity=-3, flags=COMMAND, since="2.8.13", group="server",
-         syntax="command [arg [arg ...]]", categories=CONNECTION)  # fmt: skip
+@command("COMMAND GETKEYS", "command [arg [arg ...]]", arity=-3, flags=COMMAND, since="2.8.13", categories=CONNECTION)
 def command_getkeys(client: Client, args: Args) -> Reply:
     """Return the keys of a command line."""
     return [key for key, _ in _keys_of(args.rest())]
 
 
-@command("COMMAND GETKEYSANDFLAGS", arity=-3, flags=COMMAND, since="7.0.0", group="server",
-         syntax="command [arg [arg ...]]", categories=CONNECTION)  # fmt: skip
+@command(
+    "COMMAND GETKEYSANDFLAGS", "command [arg [arg ...]]", arity=-3, flags=COMMAND, since="7.0.0", categories=CONNECTION
+)
 def command_getkeysandflags(client: Client, args: Args) -> Reply:
     """Return the keys of a command line, and what the command does to each."""
-    return [[key, SetReply(Status(flag.encode()) for flag in _access_flags(access))]
-            for key, access in _keys_of(args.rest())]  # fmt: skip
+    return [
+        [key, SetReply(Status(flag.encode()) for flag in _access_flags(access))]
+        for key, access in _keys_of(args.rest())
+    ]
 
 
 def _keys_of(argv: list[bytes]) -> list[tuple[bytes, str]]:
@@ -219,15 +243,15 @@ def _keys_of(argv: list[bytes]) -> list[tuple[bytes, str]]:
     try:
         row = find_row(argv)
     except CommandError:
-        raise CommandError("ERR Invalid command specified") from None
+        raise CommandError(GETKEYS_INVALID_COMMAND) from None
     if not row.accepts(len(argv)):
-        raise CommandError("ERR Invalid number of arguments specified for command")
+        raise CommandError(GETKEYS_WRONG_ARITY)
     specs = [spec for spec in row.keys if spec.access != NOT_KEY]
     if not specs:
-        raise CommandError("ERR The command has no key arguments")
+        raise CommandError(GETKEYS_NO_KEYS)
     found = [(argv[at], _access_of(spec, argv)) for spec in specs for at in spec.positions(argv)]
     if not found and not row.flags & Flag.NO_MANDATORY_KEYS:
-        raise CommandError("ERR Invalid arguments specified for command")
+        raise CommandError(GETKEYS_INVALID_ARGUMENTS)
     return found
 
 

@@ -13,12 +13,10 @@ from respcache.commands.table import (
     STALE,
     Keys,
     Reach,
-    command,
-    container,
+    family,
 )
 from respcache.commands.table import PUBSUB as PUBSUB_FLAG
-from respcache.commands.table.help import help_of
-from respcache.errors import CommandError
+from respcache.errors import SSUBSCRIBE_DENY_BLOCKING, CommandError
 from respcache.glob import compile_glob
 from respcache.resp.encode import encode
 from respcache.resp.types import Encoded, Push, Reply
@@ -28,6 +26,9 @@ if TYPE_CHECKING:
 
     from respcache.commands.args import Args
     from respcache.server.clients.client import Client
+
+command = family("pubsub")
+command.container("PUBSUB", "Look at channels and subscribers.", since="2.8.0", help_since="6.2.0")
 
 LISTEN = PUBSUB_FLAG | NOSCRIPT | LOADING | STALE
 
@@ -50,73 +51,83 @@ def _confirmation(client: Client, kind: bytes, name: bytes | None, shard: bool) 
     return encode(Push([kind, name, left]), client.protocol)
 
 
-@command("SUBSCRIBE", arity=-2, flags=LISTEN, since="2.0.0", group="pubsub", syntax="channel [channel ...]")
+@command("SUBSCRIBE", "channel [channel ...]", arity=-2, flags=LISTEN, since="2.0.0")
 def subscribe(client: Client, args: Args) -> Reply:
     """Listen to channels."""
     return _each(client, b"subscribe", args.rest(), client.parts.pubsub.subscribe)
 
 
-@command("UNSUBSCRIBE", arity=-1, flags=LISTEN, since="2.0.0", group="pubsub", syntax="[channel [channel ...]]")
+@command("UNSUBSCRIBE", "[channel [channel ...]]", arity=-1, flags=LISTEN, since="2.0.0")
 def unsubscribe(client: Client, args: Args) -> Reply:
     """Stop listening to channels, or to all."""
     channels = args.rest() or list(client.subscriptions.channels)
     return _each(client, b"unsubscribe", channels, client.parts.pubsub.unsubscribe)
 
 
-@command("PSUBSCRIBE", arity=-2, flags=LISTEN, since="2.0.0", group="pubsub", syntax="pattern [pattern ...]")
+@command("PSUBSCRIBE", "pattern [pattern ...]", arity=-2, flags=LISTEN, since="2.0.0")
 def psubscribe(client: Client, args: Args) -> Reply:
     """Listen to all channels that match patterns."""
     return _each(client, b"psubscribe", args.rest(), client.parts.pubsub.subscribe_pattern)
 
 
-@command("PUNSUBSCRIBE", arity=-1, flags=LISTEN, since="2.0.0", group="pubsub", syntax="[pattern [pattern ...]]")
+@command("PUNSUBSCRIBE", "[pattern [pattern ...]]", arity=-1, flags=LISTEN, since="2.0.0")
 def punsubscribe(client: Client, args: Args) -> Reply:
     """Stop listening to patterns, or to all."""
     patterns = args.rest() or list(client.subscriptions.patterns)
     return _each(client, b"punsubscribe", patterns, client.parts.pubsub.unsubscribe_pattern)
 
 
-@command("SSUBSCRIBE", arity=-2, keys=Keys(1, -1, access="NOT_KEY"), reach=Reach.LOCAL, flags=LISTEN, since="7.0.0",
-         group="pubsub", syntax="shardchannel [shardchannel ...]")  # fmt: skip
+@command(
+    "SSUBSCRIBE",
+    "shardchannel [shardchannel ...]",
+    arity=-2,
+    keys=Keys(1, -1, access="NOT_KEY"),
+    reach=Reach.LOCAL,
+    flags=LISTEN,
+    since="7.0.0",
+)
 def ssubscribe(client: Client, args: Args) -> Reply:
     """Listen to shard channels."""
     if client.executing:  # though SUBSCRIBE and PSUBSCRIBE may, as they always could
-        raise CommandError("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client")
+        raise CommandError(SSUBSCRIBE_DENY_BLOCKING)
     return _each(client, b"ssubscribe", args.rest(), client.parts.pubsub.subscribe_shard, shard=True)
 
 
-@command("SUNSUBSCRIBE", arity=-1, keys=Keys(1, -1, access="NOT_KEY"), reach=Reach.LOCAL, flags=LISTEN, since="7.0.0",
-         group="pubsub", syntax="[shardchannel [shardchannel ...]]")  # fmt: skip
+@command(
+    "SUNSUBSCRIBE",
+    "[shardchannel [shardchannel ...]]",
+    arity=-1,
+    keys=Keys(1, -1, access="NOT_KEY"),
+    reach=Reach.LOCAL,
+    flags=LISTEN,
+    since="7.0.0",
+)
 def sunsubscribe(client: Client, args: Args) -> Reply:
     """Stop listening to shard channels, or to all."""
     names = args.rest() or list(client.subscriptions.shard_channels)
     return _each(client, b"sunsubscribe", names, client.parts.pubsub.unsubscribe_shard, shard=True)
 
 
-@command("PUBLISH", arity=3, flags=PUBSUB_FLAG | LOADING | STALE | FAST | MAY_REPLICATE, since="2.0.0", group="pubsub",
-         syntax="channel message")  # fmt: skip
+@command(
+    "PUBLISH", "channel message", arity=3, flags=PUBSUB_FLAG | LOADING | STALE | FAST | MAY_REPLICATE, since="2.0.0"
+)
 def publish(client: Client, args: Args) -> Reply:
     """Send a message to all who listen to a channel; how many those are."""
     return client.parts.pubsub.publish(args.next(), args.next())
 
 
-@command("SPUBLISH", arity=3, keys=Keys(1, access="NOT_KEY"), reach=Reach.LOCAL,
-         flags=PUBSUB_FLAG | LOADING | STALE | FAST | MAY_REPLICATE, since="7.0.0", group="pubsub",
-         syntax="shardchannel message")  # fmt: skip
+@command(
+    "SPUBLISH",
+    "shardchannel message",
+    arity=3,
+    keys=Keys(1, access="NOT_KEY"),
+    reach=Reach.LOCAL,
+    flags=PUBSUB_FLAG | LOADING | STALE | FAST | MAY_REPLICATE,
+    since="7.0.0",
+)
 def spublish(client: Client, args: Args) -> Reply:
     """Send a message to all who listen to a shard channel; how many those are."""
     return client.parts.pubsub.publish_shard(args.next(), args.next())
-
-
-@container("PUBSUB", since="2.8.0", group="pubsub")
-def pubsub(client: Client, args: Args) -> None:
-    """Look at channels and subscribers."""
-
-
-@command("PUBSUB HELP", arity=2, flags=LOADING | STALE, since="6.2.0", group="pubsub")
-def pubsub_help(client: Client, args: Args) -> Reply:
-    """List the subcommands."""
-    return help_of("PUBSUB")
 
 
 def _active(names: Iterable[bytes], args: Args) -> Reply:
@@ -128,15 +139,13 @@ def _active(names: Iterable[bytes], args: Args) -> Reply:
     return [name for name in names if matches(name)]
 
 
-@command("PUBSUB CHANNELS", arity=-2, flags=PUBSUB_FLAG | LOADING | STALE, since="2.8.0", group="pubsub",
-         syntax="[pattern]")  # fmt: skip
+@command("PUBSUB CHANNELS", "[pattern]", arity=-2, flags=PUBSUB_FLAG | LOADING | STALE, since="2.8.0")
 def pubsub_channels(client: Client, args: Args) -> Reply:
     """List the channels that somebody listens to."""
     return _active(client.parts.pubsub.channels, args)
 
 
-@command("PUBSUB NUMSUB", arity=-2, flags=PUBSUB_FLAG | LOADING | STALE, since="2.8.0", group="pubsub",
-         syntax="[channel [channel ...]]")  # fmt: skip
+@command("PUBSUB NUMSUB", "[channel [channel ...]]", arity=-2, flags=PUBSUB_FLAG | LOADING | STALE, since="2.8.0")
 def pubsub_numsub(client: Client, args: Args) -> Reply:
     """Count the subscribers of channels."""
     counted: list[Reply] = []
@@ -145,21 +154,25 @@ def pubsub_numsub(client: Client, args: Args) -> Reply:
     return counted
 
 
-@command("PUBSUB NUMPAT", arity=2, flags=PUBSUB_FLAG | LOADING | STALE, since="2.8.0", group="pubsub")
+@command("PUBSUB NUMPAT", arity=2, flags=PUBSUB_FLAG | LOADING | STALE, since="2.8.0")
 def pubsub_numpat(client: Client, args: Args) -> Reply:
     """Count the patterns that somebody listens to."""
     return len(client.parts.pubsub.patterns)
 
 
-@command("PUBSUB SHARDCHANNELS", arity=-2, flags=PUBSUB_FLAG | LOADING | STALE, since="7.0.0", group="pubsub",
-         syntax="[pattern]")  # fmt: skip
+@command("PUBSUB SHARDCHANNELS", "[pattern]", arity=-2, flags=PUBSUB_FLAG | LOADING | STALE, since="7.0.0")
 def pubsub_shardchannels(client: Client, args: Args) -> Reply:
     """List the shard channels that somebody listens to."""
     return _active(client.parts.pubsub.shard_channels, args)
 
 
-@command("PUBSUB SHARDNUMSUB", arity=-2, flags=PUBSUB_FLAG | LOADING | STALE, since="7.0.0", group="pubsub",
-         syntax="[shardchannel [shardchannel ...]]")  # fmt: skip
+@command(
+    "PUBSUB SHARDNUMSUB",
+    "[shardchannel [shardchannel ...]]",
+    arity=-2,
+    flags=PUBSUB_FLAG | LOADING | STALE,
+    since="7.0.0",
+)
 def pubsub_shardnumsub(client: Client, args: Args) -> Reply:
     """Count the subscribers of shard channels."""
     counted: list[Reply] = []

@@ -14,18 +14,26 @@ from respcache.commands.table import (
     NOSCRIPT,
     READONLY,
     STALE,
-    command,
+    family,
 )
-from respcache.errors import CommandError, WrongSyntax
+from respcache.commands.table.tips import RANDOM_OUTPUT
+from respcache.errors import NO_SHUTDOWN, CommandError, WrongSyntax
 from respcache.resp.types import OK, Reply, Verbatim
 
 if TYPE_CHECKING:
     from respcache.commands.args import Args
     from respcache.server.clients.client import Client
 
+command = family("server")
 
-@command("SHUTDOWN", arity=-1, flags=ADMIN | NOSCRIPT | LOADING | STALE | NO_MULTI | ALLOW_BUSY, since="1.0.0",
-         group="server", syntax="[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]")  # fmt: skip
+
+@command(
+    "SHUTDOWN",
+    "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]",
+    arity=-1,
+    flags=ADMIN | NOSCRIPT | LOADING | STALE | NO_MULTI | ALLOW_BUSY,
+    since="1.0.0",
+)
 def shutdown(client: Client, args: Args) -> Any:
     """Stop the server in order. There is no reply: the connection is closed."""
     options = [word.upper() for word in args.rest()]
@@ -34,7 +42,7 @@ def shutdown(client: Client, args: Args) -> Any:
     if b"ABORT" in options:
         if len(options) > 1:
             raise WrongSyntax
-        raise CommandError("ERR No shutdown in progress.")
+        raise CommandError(NO_SHUTDOWN)
     client.parts.stop()
     return _never(client)
 
@@ -46,15 +54,14 @@ async def _never(client: Client) -> Reply:
     return OK
 
 
-@command("TIME", arity=1, flags=LOADING | STALE | FAST, since="2.6.0", group="server",
-         tips=("nondeterministic_output",))  # fmt: skip
+@command("TIME", arity=1, flags=LOADING | STALE | FAST, since="2.6.0", tips=RANDOM_OUTPUT)
 def time_(client: Client, args: Args) -> Reply:
     """Return the time of the server: seconds since the epoch, and microseconds."""
     seconds, microseconds = divmod(client.parts.clock.now_us(), 1_000_000)
     return [b"%d" % seconds, b"%d" % microseconds]
 
 
-@command("LOLWUT", arity=-1, flags=READONLY | FAST, since="5.0.0", group="server", syntax="[VERSION version]")
+@command("LOLWUT", "[VERSION version]", arity=-1, flags=READONLY | FAST, since="5.0.0")
 def lolwut(client: Client, args: Args) -> Reply:
     """Draw something, and say the version."""
     columns = 66

@@ -65,7 +65,7 @@ class Listener:
         Left in the queue, the client would keep the listener ready and the poller busy. If even that fails, nobody is
         accepted for a moment.
         """
-        log.warning(f"Accepting client connection: {error.strerror}")
+        log.warning(f"Accepting client connection: {error.strerror}", kind="descriptors")
         turned_away = False
         if self._spare is not None:
             self._spare.close()

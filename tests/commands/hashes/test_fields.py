@@ -80,8 +80,20 @@ def test_many_fields(do: Transcript) -> None:
 
 def test_errors(do: Transcript) -> None:
     do("SET", "s", "x")
-    for words in ("HSET s a b", "HMSET s a b", "HSETNX s a b", "HGET s a", "HMGET s a", "HDEL s a", "HEXISTS s a",
-                  "HSTRLEN s a", "HLEN s", "HGETALL s", "HKEYS s", "HVALS s"):  # fmt: skip
+    for words in (
+        "HSET s a b",
+        "HMSET s a b",
+        "HSETNX s a b",
+        "HGET s a",
+        "HMGET s a",
+        "HDEL s a",
+        "HEXISTS s a",
+        "HSTRLEN s a",
+        "HLEN s",
+        "HGETALL s",
+        "HKEYS s",
+        "HVALS s",
+    ):
         command, *arguments = words.split()
         assert do.error(command, *arguments) == WRONG_TYPE
         assert do.error(command, *arguments[:-1]) == wrong_arity(command)

@@ -84,8 +84,11 @@ def test_weights_and_aggregates(found: Any) -> None:
     assert found("ZUNION", 2, "x", "y", "AGGREGATE", "MIN") == [("a", 1), ("b", 2), ("c", 3), ("d", 30)]
     assert found("ZUNION", 2, "x", "y", "AGGREGATE", "max") == [("a", 1), ("b", 10), ("c", 20), ("d", 30)]
     assert found("ZUNION", 2, "x", "y", "AGGREGATE", "MIN", "WEIGHTS", -1, 1) == [
-        ("c", -3), ("b", -2), ("a", -1), ("d", 30)
-    ]  # fmt: skip
+        ("c", -3),
+        ("b", -2),
+        ("a", -1),
+        ("d", 30),
+    ]
     assert found("ZINTER", 2, "x", "y", "WEIGHTS", 10, 1, "AGGREGATE", "MAX") == [("b", 20), ("c", 30)]
     assert found("ZINTER", 2, "x", "y", "AGGREGATE", "SUM", "AGGREGATE", "MIN") == [("b", 2), ("c", 3)]
     assert found("ZINTER", 2, "x", "y", "WEIGHTS", 0, 0) == [("b", 0), ("c", 0)]
