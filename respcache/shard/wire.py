@@ -125,7 +125,7 @@ def tick() -> Item:
 
 
 def configure(values: dict[str, Any]) -> Item:
-    """Settings: ``notify_keyspace_events``, ``expiry_paused``, and the fields of `datatypes.limits.Limits`."""
+    """Settings by name, see `Control.configure`. What is not named stays as it is."""
     return (CONFIGURE, values)
 
 
