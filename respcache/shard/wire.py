@@ -191,6 +191,7 @@ class FrameReader:
     __slots__ = ("_buffer", "wanted")
 
     def __init__(self) -> None:
+        # The beginning of a frame whose end has not come yet.
         self._buffer = bytearray()
         self.wanted = _SOME
 
