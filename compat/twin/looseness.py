@@ -113,7 +113,7 @@ LEFT_OUT: Mapping[str, str] = {
     **dict.fromkeys(("SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE"), "changes what replies look like: in transcripts"),
     **dict.fromkeys(("UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE"), "as SUBSCRIBE"),
     **dict.fromkeys(
-        ("CLIENT", "CONFIG", "COMMAND", "DEBUG", "INFO", "MEMORY", "LOLWUT", "TIME"),
+        ("CLIENT", "CONFIG", "COMMAND", "DEBUG", "INFO", "MEMORY", "LOLWUT", "RESPCACHE", "TIME"),
         "about the server and not the data: in transcripts and tables",
     ),
     "PUBSUB": "about clients: in transcripts",

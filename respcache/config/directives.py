@@ -80,6 +80,9 @@ _OWN = (
               help="While more bytes than this are unsent to a client, its commands wait."),
     Directive("shard-queue-limit", Memory(1), 64 << 20,
               help="While more bytes than this are queued for one shard, no client is read from."),
+    Directive("enable-test-commands", _ALLOWED, "no", fixed=True,
+              help="Who may send RESPCACHE, whose subcommands are for test suites: no client, all, or those on this "
+                   "machine."),
     Directive("respcache-ready-fd", Number(-1), -1, fixed=True, hidden=True, inherited=True,
               help="A file descriptor to which the port is written, as a line, when clients can connect."),
     Directive("respcache-parent-fd", Number(-1), -1, fixed=True, hidden=True, inherited=True,

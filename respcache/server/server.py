@@ -114,6 +114,13 @@ class Server:
         self.poller.after_round.append(self._send)
         self.pause.on_change += [self._configure_shards, self._update_clients]
         self.config.on_shard_change(self._configure_shards)
+        self.parts.on_reset += [
+            self.config.reset,
+            self.pause.end,
+            self._reset_clock,
+            *[expiry.reset for expiry in self.expiry],
+            self.parts.reset_counters,
+        ]
 
     def _send(self) -> None:
         """The end of a round: shards get their work first, then clients their replies."""
@@ -182,6 +189,13 @@ class Server:
                 await settled(link.tick())
         with self.poller.round():
             self.alarms.fire()
+
+    def _reset_clock(self) -> None:
+        """Take back what `advance_clock` has added. What waits for a time still waits as long as it would have."""
+        self.alarms.clock_went_back(self.clock.reset())
+        now = self.clock.now_ms()
+        for client in self.registry.all():
+            client.clock_went_back(now)
 
     # -- the end
 

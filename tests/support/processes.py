@@ -47,7 +47,7 @@ class RespcacheServer(StartedServer):
 
     def __init__(self, *arguments: str, shards: int = 1, file: str = "") -> None:
         command = [sys.executable, "-m", "respcache", *([file] if file else []), "--port", "0", "--shards", str(shards)]
-        command += ["--enable-debug-command", "yes", *arguments]
+        command += ["--enable-debug-command", "yes", "--enable-test-commands", "yes", *arguments]
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the server
         self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL)
         self.port = self._port_from_log()

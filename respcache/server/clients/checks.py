@@ -34,10 +34,20 @@ WHILE_SUBSCRIBED = frozenset(
 WHILE_QUEUING = frozenset(("EXEC", "DISCARD", "MULTI", "WATCH", "QUIT", "RESET"))
 
 
+# Not held back by CLIENT PAUSE: they can end it (DEBUG by shifting time).
+WHILE_PAUSED = frozenset(("DEBUG", "RESPCACHE RESET"))
+
+
 def debug_is_enabled(client: Client, row: Command) -> None:
     """DEBUG is refused even before logging in is asked for."""
     if row.flags & Flag.PROTECTED and not client.is_among(client.parts.config.enable_debug_command):
         raise CommandError(errors.DEBUG_NOT_ALLOWED)
+
+
+def test_commands_are_enabled(client: Client, row: Command) -> None:
+    """Like DEBUG, RESPCACHE is refused even before logging in is asked for."""
+    if row.name.startswith("RESPCACHE") and not client.is_among(client.parts.config.enable_test_commands):
+        raise CommandError(errors.TEST_COMMANDS_NOT_ALLOWED)
 
 
 def logged_in(client: Client, row: Command) -> None:
@@ -55,13 +65,13 @@ def allowed_in_multi(client: Client, row: Command) -> None:
         raise CommandError(errors.NOT_IN_MULTI)
 
 
-CHECKS = (debug_is_enabled, logged_in, allowed_while_subscribed, allowed_in_multi)
+CHECKS = (debug_is_enabled, test_commands_are_enabled, logged_in, allowed_while_subscribed, allowed_in_multi)
 
 
 def held_by_pause(client: Client, row: Command) -> bool:
     """True if this command has to wait for the end of CLIENT PAUSE; as in Redis, CLIENT UNPAUSE and queueing too."""
     pause = client.parts.pause
-    if not pause.active or row.name == "DEBUG":  # DEBUG can shift time, and so end the pause
+    if not pause.active or row.name in WHILE_PAUSED:
         return False
     if not pause.only_writes:
         return True

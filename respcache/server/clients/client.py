@@ -234,6 +234,11 @@ class Client:
         """CLIENT PAUSE is over."""
         self.resume(IN_PAUSE)
 
+    def clock_went_back(self, now: int) -> None:
+        """The clock was set back: nothing that the client has done lies in the future."""
+        self.created = min(self.created, now)
+        self.last_active = min(self.last_active, now)
+
     # -- its commands
 
     def run_local(self, row: Command, argv: Argv) -> Any:
