@@ -12,8 +12,8 @@ an *alarm* (`respcache.alarms`).
   produces is sent at the end of the round. A `transport` is one socket, a `listener` accepts them.
 * `host`: the machine: signals, descriptors, the pid file.
 * `services`: small parts that stand by themselves: who is connected (`registry`), pub/sub and keyspace events,
-  CLIENT PAUSE, backpressure (`congestion`), counters (`stats`). What they need of a client they declare as a
-  Protocol.
+  CLIENT PAUSE, backpressure (`congestion`), counters (`stats`), calls of commands that respcache does not have yet
+  (`missing`). What they need of a client they declare as a Protocol.
 
 **One shard.** `shards.queue` holds what a shard has to do, in order. Each item has a *ticket*, which gets the answer.
 A *barrier* holds a queue up while its owner talks to the shard alone. `shards.process` is the child, `shards.link`

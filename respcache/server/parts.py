@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from respcache.server.order.router import Router
     from respcache.server.order.sequencer import Sequencer
     from respcache.server.services.congestion import Congestion
+    from respcache.server.services.missing import MissingCommands
     from respcache.server.services.pause import Pause
     from respcache.server.services.pubsub import PubSub
     from respcache.server.services.registry import Registry
@@ -55,6 +56,7 @@ class Parts:
     pause: Pause
     pubsub: PubSub
     congestion: Congestion
+    missing: MissingCommands
     # Run an async function in a task that ends with the server.
     spawn: Callable[..., None]
     # Ask for an orderly end of the server; and the event that says so.

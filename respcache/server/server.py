@@ -24,6 +24,7 @@ from respcache.server.order.sequencer import Sequencer
 from respcache.server.parts import Parts
 from respcache.server.services.congestion import Congestion
 from respcache.server.services.events import KeyspaceEvents
+from respcache.server.services.missing import MissingCommands
 from respcache.server.services.pause import Pause
 from respcache.server.services.pubsub import PubSub
 from respcache.server.services.registry import Registry
@@ -88,6 +89,7 @@ class Server:
             pause=self.pause,
             pubsub=self.pubsub,
             congestion=Congestion(config, self.links),
+            missing=MissingCommands(),
             spawn=self._spawn,
             stop=self.stop,
             stop_requested=self.stop_requested,

@@ -83,7 +83,7 @@ def dispatch(client: Client, argv: Argv) -> bool:
 def _admit(client: Client, argv: Argv) -> Command:
     """The row of the command, if it may run or be queued. Raises CommandError; within MULTI that aborts EXEC."""
     try:
-        row = lookup(argv)
+        row = _row_of(client, argv)
         client.last_command = row.wire_name
         for check in CHECKS:
             check(client, row)
@@ -95,6 +95,14 @@ def _admit(client: Client, argv: Argv) -> Command:
             client.transaction.aborted = True
         raise
     return row
+
+
+def _row_of(client: Client, argv: Argv) -> Command:
+    try:
+        return lookup(argv)
+    except CommandError:
+        client.parts.missing.called(argv)
+        raise
 
 
 def _carry_out(client: Client, row: Command, argv: Argv) -> None:
