@@ -28,10 +28,11 @@ WHILE_SUBSCRIBED = frozenset(
         "PING",
         "QUIT",
         "RESET",
+        "RESPCACHE RESET",
     )
 )
 # Carried out at once in a MULTI; all others are queued.
-WHILE_QUEUING = frozenset(("EXEC", "DISCARD", "MULTI", "WATCH", "QUIT", "RESET"))
+WHILE_QUEUING = frozenset(("EXEC", "DISCARD", "MULTI", "WATCH", "QUIT", "RESET", "RESPCACHE RESET"))
 
 
 # Not held back by CLIENT PAUSE: they can end it (DEBUG by shifting time).

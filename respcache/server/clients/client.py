@@ -207,12 +207,17 @@ class Client:
 
     def reset(self) -> None:
         """RESET: be as a new connection."""
+        self.start_over()
+        self.speak(2)
+        self.log_in(not self.parts.config.requirepass)
+
+    def start_over(self) -> None:
+        """RESPCACHE RESET: be as a new connection that has agreed on a protocol and logged in."""
         self._let_go()
-        self.caller = Caller(0, 2, self.id, True)
+        self.caller = Caller(0, self.protocol, self.id, True)
         self.name = b""
         self.no_evict = False
         self.unmute()
-        self.log_in(not self.parts.config.requirepass)
 
     def _let_go(self) -> None:
         """What RESET and leaving have in common: everything that others keep for this client."""

@@ -152,10 +152,33 @@ def test_it_takes_its_place_in_the_order(do: Transcript) -> None:
     assert do.connection.pipeline(*commands) == ["OK", 10, "OK", 0, "OK", 10]
 
 
-def test_not_within_a_transaction(do: Transcript) -> None:
+def test_its_own_connection_starts_over(do: Transcript) -> None:
+    """In its protocol, and logged in: the client library need not know."""
+    do("CONFIG", "SET", "requirepass", "secret")
+    do("SELECT", 3)
+    do("CLIENT", "SETNAME", "x")
+    do("WATCH", "k")
     do("MULTI")
-    assert do.error("RESPCACHE", "RESET") == "ERR Command not allowed inside a transaction"
-    assert do.error("EXEC") == "EXECABORT Transaction discarded because of previous errors."
+    do("SET", "k", "v")
+    assert do("RESPCACHE", "RESET") == "OK"
+    assert do("CLIENT", "GETNAME") is None
+    assert setting(do, "requirepass") == b""
+    do("SET", "in", "database 0")
+    do("SELECT", 0)
+    assert do("GET", "in") == b"database 0"
+    assert do.error("EXEC") == "ERR EXEC without MULTI"
+
+
+def test_it_ends_subscriptions_of_its_own_connection(do: Transcript) -> None:
+    do("SUBSCRIBE", "c")
+    assert do("RESPCACHE", "RESET") == "OK"
+    assert do("PUBLISH", "c", "nobody") == 0
+
+
+def test_it_is_answered_while_replies_are_off(do: Transcript) -> None:
+    do.connection.send("CLIENT", "REPLY", "OFF")
+    assert do("RESPCACHE", "RESET") == "OK"
+    assert do("PING") == "PONG"
 
 
 def test_errors(do: Transcript) -> None:
