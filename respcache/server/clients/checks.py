@@ -52,7 +52,7 @@ def test_commands_are_enabled(client: Client, row: Command) -> None:
 
 
 def logged_in(client: Client, row: Command) -> None:
-    if not client.authenticated and not row.flags & Flag.NO_AUTH:
+    if not (client.authenticated or row.flags & Flag.NO_AUTH) and client.parts.config.requirepass:
         raise CommandError(errors.NO_AUTH)
 
 
