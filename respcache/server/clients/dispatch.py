@@ -82,12 +82,15 @@ def dispatch(client: Client, argv: Argv) -> bool:
 
 def _admit(client: Client, argv: Argv) -> Command:
     """The row of the command, if it may run or be queued. Raises CommandError; within MULTI that aborts EXEC."""
+    row = None
     try:
-        row = _row_of(client, argv)
+        row = lookup(argv)
         client.last_command = row.wire_name
         for check in CHECKS:
             check(client, row)
     except CommandError as error:
+        if row is None:
+            client.parts.missing.called(argv)
         if argv[0].upper() == b"EXEC":  # such as EXEC with arguments: even so, it ends the transaction
             client.discard()
             raise errors.exec_aborted_by(error) from None
@@ -95,14 +98,6 @@ def _admit(client: Client, argv: Argv) -> Command:
             client.transaction.aborted = True
         raise
     return row
-
-
-def _row_of(client: Client, argv: Argv) -> Command:
-    try:
-        return lookup(argv)
-    except CommandError:
-        client.parts.missing.called(argv)
-        raise
 
 
 def _carry_out(client: Client, row: Command, argv: Argv) -> None:
