@@ -47,6 +47,7 @@ class Config:
     requirepass: str
     respcache_parent_fd: int
     respcache_ready_fd: int
+    respcache_temporary_dir: str
     shard_queue_limit: int
     shards: int
     tcp_backlog: int

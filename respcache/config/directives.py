@@ -51,7 +51,7 @@ class Directive:
     shard: bool = False
     # CONFIG GET shows it when asked for by its full name, not among the matches of a pattern.
     hidden: bool = False
-    # A descriptor that this process inherited: CONFIG REWRITE leaves it out.
+    # About the process that started this one, such as a descriptor from it: CONFIG REWRITE leaves it out.
     inherited: bool = False
     # One line for `respcache --help` and docs/reference/configuration.md.
     help: str = ""
@@ -87,6 +87,8 @@ _OWN = (
               help="A file descriptor to which the port is written, as a line, when clients can connect."),
     Directive("respcache-parent-fd", Number(-1), -1, fixed=True, hidden=True, inherited=True,
               help="A pipe: the server stops when its other end is closed, as when the process that holds it ends."),
+    Directive("respcache-temporary-dir", Text(), "", fixed=True, hidden=True, inherited=True,
+              help="A directory that the server removes when it ends, with all that is in it."),
 )  # fmt: skip
 
 _USED = (
