@@ -1,4 +1,4 @@
-"""redis-py as it is, against respcache: what most people will come with.
+"""redis-py, the client that most users have, against respcache.
 
 Synchronous and asyncio, RESP2 and RESP3, on one shard and on three; and on a genuine server, which proves the tests.
 """
@@ -23,7 +23,7 @@ MakeClient = Callable[..., redis.Redis]
 
 @pytest.fixture
 def make(server: StartedServer, protocol: int) -> Iterator[MakeClient]:
-    """Clients with their own connection pools, closed with the test."""
+    """Makes clients with their own connection pools, closed after the test."""
     made: list[redis.Redis] = []
 
     def make_client(**options: Any) -> redis.Redis:
@@ -42,7 +42,7 @@ def client(make: MakeClient) -> redis.Redis:
 
 
 class TestCommands:
-    """One of each type: redis-py parses many replies, and would stumble over a wrong form."""
+    """One of each type: redis-py parses many replies, and would fail on a wrong form."""
 
     def test_server(self, client: redis.Redis) -> None:
         assert client.ping() is True
@@ -155,8 +155,8 @@ class TestIteration:
         assert set(found) == names
         assert set(client.scan_iter(_type="set")) == {"other"}
 
-    def test_scan_iter_while_keys_go(self, client: redis.Redis) -> None:
-        """What is there from the start to the end is found."""
+    def test_scan_iter_while_keys_are_deleted(self, client: redis.Redis) -> None:
+        """Keys that exist from the start to the end are found."""
         stay = {f"stay:{number}" for number in range(200)}
         client.mset({**dict.fromkeys(stay, "v"), **{f"go:{number}": "v" for number in range(200)}})
         found = set()
