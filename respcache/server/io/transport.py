@@ -64,7 +64,7 @@ class SocketTransport:
         self._update_events()
 
     def write(self, data: bytes) -> None:
-        """Send, or keep until the peer takes it. To a closed connection: nothing."""
+        """Send, or keep until the peer takes it. To a connection that is closed, or about to be: nothing."""
         self._send(data, 0)
 
     def write_last(self, data: bytes) -> None:
@@ -73,7 +73,7 @@ class SocketTransport:
         self.close(after_writing=True)
 
     def _send(self, data: bytes, flags: int) -> None:
-        if self.closed or not data:
+        if self.closed or self._draining or not data:
             return
         rest = memoryview(data)
         if not self._pending:
