@@ -68,7 +68,7 @@ class FakeSocket:
         self.ended = False  # the peer has sent its last byte
         self.broken = False  # the peer is gone
         self.sent = bytearray()  # to the peer
-        self.writes: list[bytes] = []  # the same, by call
+        self.writes: list[tuple[bytes, int]] = []  # the same, by call, with the flags
         self.closed = False
 
     def fileno(self) -> int:
@@ -105,7 +105,7 @@ class FakeSocket:
         if self.room is not None:
             self.room -= len(taken)
         self.sent += taken
-        self.writes.append(taken)
+        self.writes.append((taken, flags))
         return len(taken)
 
     def close(self) -> None:
@@ -201,7 +201,7 @@ class Peer:
 
     def send_raw(self, *chunks: bytes) -> None:
         """Each chunk is received in a round of its own."""
-        self.socket.chunks.extend(chunks)
+        self.socket.chunks.extend(filter(None, chunks))
 
     def end(self) -> None:
         """Half-close: nothing more will be sent."""
@@ -302,8 +302,14 @@ class House:
 @asynccontextmanager
 async def house(shards: int = 1, **settings: str) -> AsyncIterator[House]:
     """A main process with its shards; `settings` are directives, with underscores."""
+    failure: Exception | None = None
     async with trio.open_nursery() as nursery:
         main = House(nursery, shards, **settings)
-        yield main
+        try:
+            yield main
+        except Exception as error:
+            failure = error  # of the test: it should be seen as it is, in no group
         nursery.cancel_scope.cancel()
     main.poller.close()
+    if failure is not None:
+        raise failure

@@ -17,7 +17,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from respcache.commands.table import TABLE, Flag
-from respcache.logs import log
+from respcache.logs import log, log_exception
 from respcache.resp.decode import Decoder
 from respcache.server.clients.client import OUTPUT_WAITS, Client
 from respcache.server.clients.dispatch import dispatch
@@ -122,9 +122,8 @@ class Conversation:
     def stall(self, stalled: bool) -> None:
         """Some shard is far behind: take nothing more for now. Or go on."""
         self._transport.pause_reading(stalled)
-        if not stalled and not self._proceeding:
-            self._proceeding = True
-            self._parts.poller.next_round(self.proceed)
+        if not stalled:
+            self._proceed_in_next_round()
 
     def _take(self, data: bytes) -> None:
         """Decode bytes, and carry out the commands in them as far as nothing suspends the client."""
@@ -154,9 +153,29 @@ class Conversation:
             commands = [] if self._undecoded or self.client.closing else self._decoder.feed(b"")
 
     def proceed(self) -> None:
-        """Go on with what was kept, a portion of it now and the rest in the rounds that follow."""
-        client = self.client
+        """Go on with what was kept: a portion of it now, and the rest in the rounds that follow.
+
+        An exception is a bug. Whoever calls this lets other clients go on as well, so it ends here, with this client.
+        """
+        if self._proceeding:
+            return  # this round has had its portion
+        try:
+            self._go_on()
+        except Exception:
+            log_exception("a conversation failed")
+            self.client.close()
+
+    def _proceed_in_next_round(self) -> None:
+        if not self._proceeding:
+            self._proceeding = True
+            self._parts.poller.next_round(self._on_next_round)
+
+    def _on_next_round(self) -> None:
         self._proceeding = False
+        self.proceed()
+
+    def _go_on(self) -> None:
+        client = self.client
         if client.closed or client.suspended:
             return
         if self._parts.congestion.active:
@@ -167,7 +186,9 @@ class Conversation:
             size, self._waiting_size = self._waiting_size, 0
             self._carry_out(commands, size)
             self._suspend_if_output_waits()
-        if self._undecoded and not client.suspended:
+        if client.closing:
+            self._drop_input()
+        elif self._undecoded and not client.suspended:
             self._undecoded = False
             self._decoder.authenticated = client.authenticated
             self._take(b"")
@@ -177,9 +198,9 @@ class Conversation:
             self._take(portion)
         if self._decoder.error is not None:
             self._hang_up_on_bad_input()
-        if (self._unread or self._undecoded) and not client.suspended and not client.closing:
-            self._proceeding = True
-            self._parts.poller.next_round(self.proceed)
+        if self._unread or self._undecoded:
+            # Even if the client is suspended now: it may be resumed within this round, again and again.
+            self._proceed_in_next_round()
         self._close_when_done()
 
     def end_of_input(self) -> None:
@@ -335,8 +356,12 @@ class Conversation:
         """The socket is closed. Nothing that the client has sent or was owed is kept, and no reference cycle."""
         self._output_limit.forget()
         self._parts.congestion.forget(self)
+        self._drop_input()
+        self.client.leave()
+
+    def _drop_input(self) -> None:
         self._decoder = Decoder()
         self._waiting = []
         self._waiting_size = 0
         self._unread = bytearray()
-        self.client.leave()
+        self._undecoded = False
