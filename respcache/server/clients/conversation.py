@@ -148,7 +148,6 @@ class Conversation:
         """Any command may be the one that logs in and so ends the small limits: the next is decoded after it ran."""
         while commands:
             self._carry_out(commands, size_of(commands[0]))
-            self._decoder.authenticated = self.client.authenticated
             self._undecoded = bool(self.client.suspended)
             commands = [] if self._undecoded or self.client.closing else self._decoder.feed(b"")
 
@@ -190,7 +189,6 @@ class Conversation:
             self._drop_input()
         elif self._undecoded and not client.suspended:
             self._undecoded = False
-            self._decoder.authenticated = client.authenticated
             self._take(b"")
         elif self._unread and not client.suspended:
             portion = bytes(self._unread[:_PORTION])
@@ -227,6 +225,7 @@ class Conversation:
                 if argv and not dispatch(client, argv):
                     continue  # held back by a pause
                 at += 1
+        self._decoder.authenticated = client.authenticated  # RESET may have been among them
 
     def _run_of_single_keys(self, commands: list[Argv], start: int, size: int) -> int:
         """Submit the commands from `start` up to the first one that is not a single-key command; its index."""
@@ -279,7 +278,7 @@ class Conversation:
         assert error is not None
         if not self.client.suspended and not self._waiting and not self.client.closing:
             self.client.finish()
-            Batch(self._outbox, 1, 0, error.line())
+            Batch(self._outbox, 1, 0, error.line()).muted = self.client.reply_mode != b"ON"
             self._outbox.ready()
 
     # -- bounds
