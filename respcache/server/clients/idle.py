@@ -22,7 +22,7 @@ class IdleClients:
         self.look()
 
     def look(self) -> None:
-        """Disconnect those that have been silent for too long, except subscribers and clients that wait for an answer."""
+        """Disconnect those that are silent for too long. Subscribers may be, and clients that wait for an answer."""
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
