@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from respcache.logs import log
 from respcache.store.reports import EventFilter
 
 if TYPE_CHECKING:
@@ -51,6 +52,10 @@ class Control:
             match name:
                 case "notify_keyspace_events":
                     shard.reports.listen(EventFilter.parse(value))
+                case "loglevel":
+                    log.configure(level=value)
+                case "logfile":
+                    log.configure(path=value)
                 case "expiry_paused":
                     shard.expiry.paused = value
                 case _:

@@ -38,6 +38,8 @@ Answer = tuple[int, list[Any], list["Report"]]
 
 # Replies up to this size are not counted. The frame that their commands came in is bounded, which bounds them too.
 _SMALL = 64
+# How bulk strings of these sizes begin.
+_HEADS = [b"$%d\r\n" % size for size in range(_SMALL + 1)]
 
 
 class _Handlers(dict[bytes, "Handler"]):
@@ -151,6 +153,9 @@ class Worker:
                 # The most frequent replies are encoded here: one call less for each.
                 if type(reply) is bytes:
                     size = len(reply)
+                    if size <= _SMALL:
+                        replies.append(_HEADS[size] + reply + b"\r\n")
+                        continue
                     replies.append(b"$%d\r\n%b\r\n" % (size, reply))
                 elif reply is OK:
                     replies.append(OK_LINE)
