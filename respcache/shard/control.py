@@ -47,6 +47,7 @@ class Control:
         self._shard.expiry.expire_due(self._shard.now)
 
     def configure(self, values: dict[str, Any]) -> None:
+        """Directives that shards need, by their names with underscores, and `expiry_paused` (CLIENT PAUSE)."""
         shard = self._shard
         for name, value in values.items():
             match name:
@@ -58,7 +59,7 @@ class Control:
                     log.configure(path=value)
                 case "expiry_paused":
                     shard.expiry.paused = value
-                case _:
+                case _:  # sizes: a name that is not among them is a bug of main
                     setattr(shard.limits, name, value)
 
     # -- figures

@@ -38,10 +38,13 @@ class Sequencer:
         self.router = router
         self._wake = wake
 
-    def flush(self) -> None:
-        """Send everything that was queued since the last time."""
+    def flush(self) -> bool:
+        """Send everything that was queued since the last time. True if some shard has not taken all of it."""
+        left = False
         for link in self.links:
-            link.flush()
+            if link.flush():
+                left = True
+        return left
 
     def run(self, caller: Caller, outbox: Outbox, commands: list[Argv], shards: bytes, size: int) -> None:
         """Commands with their keys on one shard each, `shards` saying which: one run per shard, one batch for all.
