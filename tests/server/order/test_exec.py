@@ -8,7 +8,8 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-import respcache.commands.all  # noqa: F401 - fills the table
+import respcache.commands.all
+import respcache.server.commands  # noqa: F401 - fills the table with main's own commands
 from respcache.clock import Clock
 from respcache.commands.table import TABLE, Command
 from respcache.errors import CommandError
@@ -35,6 +36,7 @@ class NearShard:
     """A link whose shard is in this process. `frames` counts what was sent to it."""
 
     def __init__(self, index: int, reports: list[Report]) -> None:
+        self.index = index
         self.queue = ShardQueue(Clock(), on_report=reports.append, wake=lambda: None)
         self.submit = self.queue.submit
         self.worker = Worker(Shard(index=index, shards=SHARDS))
@@ -97,7 +99,7 @@ class House:
         )
         if events:
             for link in self.links:
-                link.worker.shard.reports.listen(EventFilter.parse("KEA"))
+                link.worker.shard.reports.listen(EventFilter.parse("KE$"))
 
     def execute(self, *commands: list[bytes]) -> bytes:
         transaction = Transaction()
