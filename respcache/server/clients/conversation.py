@@ -27,8 +27,7 @@ from respcache.server.order.outbox import Batch, Outbox
 from respcache.server.order.sequencer import size_of
 
 if TYPE_CHECKING:
-    from respcache.resp.decode import Columns
-    from respcache.resp.types import Argv
+    from respcache.resp.types import Argv, Columns
     from respcache.server.parts import Parts
 
 # How much of what was kept is decoded at once: as much as is received at once.
