@@ -138,7 +138,7 @@ class Conversation:
         commands = decoder.feed(data)
         if client.authenticated:
             if commands:
-                columns = decoder.columns
+                columns, decoder.columns = decoder.columns, []  # an idle client keeps none of its words
                 if not (client.plain and columns and self._submit_columns(commands, columns, len(data))):
                     self._carry_out(commands, len(data))
         else:
@@ -354,7 +354,7 @@ class Conversation:
         """The socket is closed. Nothing that the client has sent or was owed is kept, and no reference cycle."""
         self._output_limit.forget()
         self._parts.congestion.forget(self)
-        self._decoder = Decoder()
+        self._decoder.clear()
         self._waiting = []
         self._waiting_size = 0
         self._unread = bytearray()
