@@ -70,10 +70,13 @@ class ZSet:
 
     __slots__ = ("_order", "_scores", "encoding")
 
-    def __init__(self, items: Iterable[tuple[bytes, float]] = ()) -> None:
-        """`items` are members with scores; the last score of a member counts. O(n log n), built in one go."""
+    def __init__(self, items: Iterable[tuple[bytes, float]] = (), *, compact: bool = True) -> None:
+        """`items` are members with scores; the last score of a member counts. O(n log n), built in one go.
+
+        Not `compact`: a skiplist, even if the members fit in a listpack.
+        """
         scores = dict(items)
-        fits = len(scores) <= LIMITS.zset_max_listpack_entries
+        fits = compact and len(scores) <= LIMITS.zset_max_listpack_entries
         fits = fits and max(map(len, scores), default=0) <= LIMITS.zset_max_listpack_value
         self.encoding = b"listpack" if fits else b"skiplist"
         self._scores: IndexedDict[float] = IndexedDict((member, self._kept(score)) for member, score in scores.items())
