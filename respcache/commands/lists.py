@@ -104,8 +104,7 @@ def _pop_command(shard: Shard, args: Args, *, head: bool) -> Reply:
 
 def _take(shard: Shard, key: bytes, items: List, count: int, head: bool) -> list[bytes]:
     """Remove up to `count` elements of the list at `key` from one end."""
-    pop = items.popleft if head else items.pop
-    taken = [pop() for _ in range(min(count, len(items)))]
+    taken = items.take(count, last=not head)
     shard.changed(key, items, Event.LIST, b"lpop" if head else b"rpop")
     return taken
 
@@ -188,15 +187,11 @@ def linsert(shard: Shard, args: Args) -> Reply:
     items = shard.edit(key, List)
     if items is None:
         return 0
+    items.expect((element,))
     index = next((i for i, candidate in enumerate(items) if candidate == pivot), None)
     if index is None:
         return -1
-    if where == b"AFTER":
-        index += 1
-    if index == len(items):
-        items.append(element)
-    else:
-        items.insert(index, element)
+    items.insert(index + (where == b"AFTER"), element)
     shard.changed(key, items, Event.LIST, b"linsert")
     return len(items)
 
@@ -293,9 +288,10 @@ def _move(shard: Shard, source: bytes, destination: bytes, from_head: bool, to_h
     target = items if source == destination else shard.obtain(destination, List)
     element = items.popleft() if from_head else items.pop()
     if to_head:
-        target.appendleft(element)
+        target.extendleft((element,))
     else:
-        target.append(element)
+        target.extend((element,))
+    items.shrink()
     # Redis pushes first and takes the source away last: its subscribers see the events in that order.
     shard.changed(destination, target, Event.LIST, b"lpush" if to_head else b"rpush")
     shard.changed(source, items, Event.LIST, b"lpop" if from_head else b"rpop")

@@ -106,7 +106,7 @@ def sort(shard: Shard, args: Args) -> Reply:
         return rows
 
     if rows:
-        stored = List(b"" if row is None else row for row in rows)
+        stored = List.sorted_result([b"" if row is None else row for row in rows])
         shard.put(request.store, stored, Event.LIST, b"sortstore")
     else:
         shard.delete(request.store)

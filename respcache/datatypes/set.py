@@ -16,12 +16,12 @@ walk. An intset is put in order when it is iterated.
 
 from __future__ import annotations
 
-import re
 from itertools import chain, filterfalse, islice, takewhile
 from typing import TYPE_CHECKING, Any
 
 from respcache.datatypes.indexed import IndexedSet
 from respcache.datatypes.limits import LIMITS
+from respcache.datatypes.listpack import is_integer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -29,16 +29,8 @@ if TYPE_CHECKING:
 
 INTSET, LISTPACK, HASHTABLE = b"intset", b"listpack", b"hashtable"
 
-# Signed 64-bit integers in the one form that prints the same, up to the range of those with 19 digits.
-_INTEGER = re.compile(rb"0|-?[1-9][0-9]{0,18}")
-
 # SPOP makes a new set of what remains when it takes at least this many times as much.
 _POP_REMAINDER = 5
-
-
-def is_integer(member: bytes) -> bool:
-    """Whether an intset can hold the member."""
-    return bool(_INTEGER.fullmatch(member)) and (len(member) < 19 or -(1 << 63) <= int(member) < 1 << 63)
 
 
 class Set:

@@ -141,3 +141,19 @@ def test_errors(do: Transcript, command: str) -> None:
         do("RPUSH", "l", text)
         assert do.error(command, "l") == NO_DOUBLE
         assert do(command, "l", "ALPHA") == [text.encode()]
+
+
+@pytest.mark.since("7.2")
+def test_how_a_stored_result_is_kept(do: Transcript) -> None:
+    """A listpack if Redis' quicklist would have all of it in one node."""
+    for elements, encoding in (
+        (["x" * 1000] * 8, "listpack"),
+        (["x" * 1000] * 9, "quicklist"),
+        (["x" * 8178], "listpack"),
+        (["x" * 8179], "quicklist"),
+        (["x", "y" * 8200], "quicklist"),
+    ):
+        do("DEL", TAG + "l")
+        do("RPUSH", TAG + "l", *elements)
+        assert do("SORT", TAG + "l", "ALPHA", "STORE", TAG + "stored") == len(elements)
+        assert do("OBJECT", "ENCODING", TAG + "stored").decode() == encoding
