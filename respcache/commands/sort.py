@@ -88,6 +88,11 @@ class _Request:
             case _:
                 raise WrongSyntax
 
+    def bounds(self, size: int) -> tuple[int, int]:
+        """Which of `size` elements LIMIT chooses, half-open."""
+        start = min(max(self.start, 0), size)
+        return start, size if self.count < 0 else min(start + self.count, size)
+
     @property
     def sorts(self) -> bool:
         """A pattern without an asterisk is the same for all elements: the way to say "as they are"."""
@@ -127,23 +132,33 @@ def _sorted(shard: Shard, key: bytes, request: _Request) -> list[bytes | None]:
     value = shard.look(key)
     if value is not None and type(value) not in (List, Set, ZSet):
         raise WrongType
-    elements: list[bytes] = [] if value is None else list(value)
-
-    if request.sorts:
-        _order(shard, elements, request)
-    elif type(value) is Set:
-        # A set has no order to go back to. One that is stored is sorted, so that it comes out the same each time.
-        if request.store is not None:
+    start, stop = request.bounds(0 if value is None else len(value))
+    if request.sorts or type(value) is Set:
+        elements: list[bytes] = [] if value is None else list(value)
+        if request.sorts:
+            _order(shard, elements, request)
+        elif request.store is not None:
+            # A set has no order to go back to. One that is stored is sorted, so that it comes out the same each time.
             elements.sort(reverse=request.descending)
-    elif request.descending:
-        elements.reverse()
-
-    start = max(request.start, 0)
-    chosen = elements[start:] if request.count < 0 else elements[start : start + request.count]
+        chosen = elements[start:stop]
+    else:
+        chosen = _slice(value, start, stop, descending=request.descending)
     if not request.gets:
         return list(chosen)
     shard.require(key for key, _ in (_source(p, e) for p in request.gets for e in chosen) if key)
     return [_look_up(shard, pattern, element) for element in chosen for pattern in request.gets]
+
+
+def _slice(value: List | ZSet | None, start: int, stop: int, *, descending: bool) -> list[bytes]:
+    """Elements in the order that they have, or backwards. Without a look at the others: LIMIT stands for that."""
+    if value is None or start >= stop:
+        return []
+    if descending:
+        start, stop = len(value) - stop, len(value) - start
+    if isinstance(value, ZSet):
+        return [member for member, _ in value.slice(start, stop, reverse=descending)]
+    found = value.slice(start, stop)
+    return found[::-1] if descending else found
 
 
 def _order(shard: Shard, elements: list[bytes], request: _Request) -> None:

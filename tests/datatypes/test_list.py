@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import marshal
-import sys
-from collections.abc import Callable
 
 import pytest
 from hypothesis import settings
@@ -14,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from respcache.datatypes import list as list_module
 from respcache.datatypes.limits import LIMITS
 from respcache.datatypes.list import LISTPACK, QUICKLIST, List
+from tests.support.cost import calls_in
 
 ELEMENTS = st.sampled_from([b"", b"a", b"b", b"c", b"d" * 30])
 MANY = st.lists(ELEMENTS, max_size=12)
@@ -148,22 +147,6 @@ def test_indexes_outside() -> None:
                 items[index]
             with pytest.raises(IndexError):
                 items[index] = b"x"
-
-
-def calls_in(action: Callable[[], object]) -> int:
-    """How many functions are called, Python's and C's: a measure of cost that does not depend on the machine."""
-    calls = 0
-
-    def count(_frame: object, event: str, _argument: object) -> None:
-        nonlocal calls
-        calls += event in ("call", "c_call")
-
-    sys.setprofile(count)
-    try:
-        action()
-    finally:
-        sys.setprofile(None)
-    return calls
 
 
 def test_what_is_far_from_an_edit_costs_nothing() -> None:
