@@ -238,13 +238,15 @@ def _keys_of(argv: list[bytes]) -> list[tuple[bytes, str]]:
         row = find_row(argv)
     except CommandError:
         raise CommandError("ERR Invalid command specified") from None
-    if not row.accepts(len(argv)):
-        raise CommandError("ERR Invalid number of arguments specified for command")
     specs = [spec for spec in row.keys if spec.access != NOT_KEY]
     if not specs:
         raise CommandError("ERR The command has no key arguments")
+    if not row.accepts(len(argv)):
+        raise CommandError("ERR Invalid number of arguments specified for command")
     found = [(argv[at], _access_of(spec, argv)) for spec in specs for at in spec.positions(argv)]
-    if not found and not row.flags & Flag.NO_MANDATORY_KEYS:
+    # Where keys cannot be counted, none are given, not even those at fixed places: ZUNIONSTORE d 5 a.
+    counted = all(spec.positions(argv) for spec in specs if isinstance(spec, NumKeys))
+    if not (found and counted) and not row.flags & Flag.NO_MANDATORY_KEYS:
         raise CommandError("ERR Invalid arguments specified for command")
     return found
 
