@@ -1,4 +1,4 @@
-"""Lists: LPUSH to LMPOP, all that do not block."""
+"""Lists: LPUSH to LMPOP, without those that block."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def lset(shard: Shard, args: Args) -> Reply:
 
 
 def _bounds(start: int, stop: int, length: int) -> tuple[int, int]:
-    """Redis' inclusive, possibly negative range as Python's half-open one; empty ranges have start >= stop."""
+    """Redis' inclusive, possibly negative range as Python's half-open one; an empty range has start >= stop."""
     start = max(start + length, 0) if start < 0 else start
     stop = stop + length if stop < 0 else stop
     return start, min(stop + 1, length)
@@ -260,7 +260,7 @@ def _positions(items: List, element: bytes, rank: int, count: int, max_length: i
 
 
 def _side(word: bytes) -> bool:
-    """Whether LEFT or RIGHT says the head of the list."""
+    """Whether LEFT or RIGHT means the head of the list."""
     if word not in (b"LEFT", b"RIGHT"):
         raise WrongSyntax
     return word == b"LEFT"
@@ -292,7 +292,7 @@ def _move(shard: Shard, source: bytes, destination: bytes, from_head: bool, to_h
     else:
         target.extend((element,))
     items.shrink()
-    # Redis pushes first and takes the source away last: its subscribers see the events in that order.
+    # Redis pushes first and removes an empty source last, and so sends its events in that order.
     shard.changed(destination, target, Event.LIST, b"lpush" if to_head else b"rpush")
     shard.changed(source, items, Event.LIST, b"lpop" if from_head else b"rpop")
     return element

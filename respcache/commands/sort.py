@@ -29,7 +29,7 @@ _OPERANDS = {b"LIMIT": 2, b"BY": 1, b"GET": 1}
 
 
 def _store_position(argv: Sequence[bytes]) -> list[int]:
-    """Where the destination stands: behind the last STORE that is no operand of another option."""
+    """Where the destination is: after the last STORE that is not an operand of another option."""
     found: list[int] = []
     at = 2
     while at < len(argv):
@@ -42,7 +42,7 @@ def _store_position(argv: Sequence[bytes]) -> list[int]:
 
 
 def _unknown_positions(argv: Sequence[bytes]) -> list[int]:
-    """BY and GET read keys that no word of the command names; COMMAND INFO says so in a specification of its own."""
+    """BY and GET read keys that no word of the command names; COMMAND INFO has a specification for them."""
     return []
 
 
@@ -50,7 +50,7 @@ KEYS = (Keys(1, access="RO ACCESS"), KeyFinder(_unknown_positions, access="RO AC
 
 
 def _has_patterns(argv: Sequence[bytes]) -> bool:
-    """Whether BY or GET name keys by a pattern: which keys, only the elements tell."""
+    """Whether BY or GET name keys by a pattern: only the elements tell which keys."""
     return any(b"*" in word for word in argv[3:])
 
 
@@ -95,7 +95,7 @@ class _Request:
 
     @property
     def sorts(self) -> bool:
-        """A pattern without an asterisk is the same for all elements: the way to say "as they are"."""
+        """A pattern without an asterisk is the same for all elements: a request not to sort."""
         return self.by is None or b"*" in self.by
 
 
@@ -138,7 +138,7 @@ def _sorted(shard: Shard, key: bytes, request: _Request) -> list[bytes | None]:
         if request.sorts:
             _order(shard, elements, request)
         elif request.store is not None:
-            # A set has no order to go back to. One that is stored is sorted, so that it comes out the same each time.
+            # A set has no order to keep. A result that is stored is sorted, so that it is always the same.
             elements.sort(reverse=request.descending)
         chosen = elements[start:stop]
     else:
@@ -150,7 +150,7 @@ def _sorted(shard: Shard, key: bytes, request: _Request) -> list[bytes | None]:
 
 
 def _slice(value: List | ZSet | None, start: int, stop: int, *, descending: bool) -> list[bytes]:
-    """Elements in the order that they have, or backwards. Without a look at the others: LIMIT stands for that."""
+    """Elements start..stop-1 in the order that they have, or backwards, without touching the others."""
     if value is None or start >= stop:
         return []
     if descending:
@@ -177,7 +177,7 @@ def _order(shard: Shard, elements: list[bytes], request: _Request) -> None:
     shard.require(key for key, _ in (_source(by, e) for e in elements) if key)
     weights = {element: _look_up(shard, by, element) for element in elements}
     if request.alpha:
-        # Elements without a weight come first, and stay in their order.
+        # Elements without a weight come first, in their order.
         elements.sort(key=lambda e: (weights[e] is not None, weights[e] or b""), reverse=request.descending)
     else:
         numbers = {e: 0.0 if weight is None else _number(weight) for e, weight in weights.items()}
@@ -185,9 +185,9 @@ def _order(shard: Shard, elements: list[bytes], request: _Request) -> None:
 
 
 def _number(text: bytes) -> float:
-    """A weight as C's strtod reads it: blanks in front are skipped, and nothing at all is zero. Raises CommandError."""
+    """A weight as C's strtod reads it: leading blanks are skipped, and an empty text is zero. Raises CommandError."""
     value = parse_float(text.lstrip()) if text else 0.0
-    # strtod takes a number beyond all doubles for an error, where Python says infinity.
+    # A number beyond all doubles is an error for strtod, and infinity for Python.
     if value is None or (value in (float("inf"), float("-inf")) and b"n" not in text.lower()):
         raise CommandError("ERR One or more scores can't be converted into double")
     return value

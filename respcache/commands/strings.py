@@ -1,6 +1,6 @@
 """Strings: GET, SET and their relatives, counters, and ranges of bytes. Bits are in `bitmaps`, LCS in `lcs`.
 
-A string is `bytes` as it came, or `bytearray` once it was changed in place: APPEND and SETRANGE do not copy it again.
+A string is `bytes` as it arrived, or `bytearray` once changed in place, which APPEND and SETRANGE then do not copy.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from respcache.store.shard import Event, Shard
 if TYPE_CHECKING:
     from respcache.commands._args import Args
 
-# What each expiry option counts in, and whether it counts from now.
+# The unit of each expiry option in milliseconds, and whether it counts from now.
 _EXPIRY = {b"EX": (1000, True), b"PX": (1, True), b"EXAT": (1000, False), b"PXAT": (1, False)}
 _EXPIRY_SYNTAX = "EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds"
 
@@ -85,7 +85,7 @@ def substr(shard: Shard, args: Args) -> Reply:
 
 
 class _Options:
-    """The options of SET and of GETEX, taken from their words. Raises CommandError."""
+    """The options of SET and GETEX, parsed from their words. Raises CommandError."""
 
     __slots__ = ("_allowed", "amount", "expiry", "get", "keep_ttl", "only_if", "persist")
 
@@ -122,7 +122,7 @@ class _Options:
         return self.expiry in (b"EXAT", b"PXAT")
 
     def deadline(self, now: int, name: str) -> int | None:
-        """The deadline that is asked for, if any. Raises CommandError."""
+        """The requested deadline, if any. Raises CommandError."""
         return _deadline(self.amount, *_EXPIRY[self.expiry], now, name) if self.expiry else None
 
 
@@ -166,7 +166,7 @@ def _set_with_options(shard: Shard, args: Args) -> Reply:
 
 
 def _copied(value: bytes | bytearray | None) -> bytes | None:
-    """A value as a reply, which nobody changes later."""
+    """A value as a reply that no later command changes."""
     return bytes(value) if type(value) is bytearray else value  # type: ignore[return-value]  # bytes or None then
 
 
@@ -351,7 +351,7 @@ def incrby(shard: Shard, args: Args) -> Reply:
 def decrby(shard: Shard, args: Args) -> Reply:
     """Subtract from the integer value of a key, which counts as 0 where it is missing."""
     key, decrement = args.next(), args.int()
-    if decrement == INT64_MIN:  # its opposite is no 64-bit integer
+    if decrement == INT64_MIN:  # its negation is not a 64-bit integer
         raise CommandError("ERR decrement would overflow")
     return _increase(shard, key, -decrement)
 

@@ -1,7 +1,7 @@
 """Sorted sets, range by range: ZRANGE and its many older spellings, counting, and removing.
 
-A range is given by rank, by score (BYSCORE) or by name (BYLEX). Whichever it is, it is parsed to a value that `_ranks`
-turns into the ranks it covers; from there on all commands treat all three alike.
+A range is given by rank, by score (BYSCORE) or by name (BYLEX). `_ranks` turns each of the three into the ranks that it
+covers, and all commands work on ranks.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class By(Enum):
 
 
 class RankRange(NamedTuple):
-    """From one rank to another, both included, negative ones counted from the end."""
+    """From one rank to another, both included; negative ranks count from the end."""
 
     first: int
     last: int
@@ -66,7 +66,7 @@ def _parse_score_range(low: bytes, high: bytes) -> ScoreRange:
 def _score(text: bytes) -> float:
     """One end of a range, without its bracket. Raises CommandError.
 
-    C's strtod reads it: blanks in front are skipped, and nothing at all is zero (``ZRANGEBYSCORE z "" (``).
+    As C's strtod reads it: leading blanks are skipped, and an empty text is zero (``ZRANGEBYSCORE z "" (``).
     """
     value = parse_any_float(text.lstrip()) if text else 0.0
     if value is None:
@@ -103,7 +103,7 @@ def _ranks(zset: ZSet, wanted: Range, *, reverse: bool = False) -> tuple[int, in
 
 
 class _Query(NamedTuple):
-    """Everything that a command of the family of ZRANGE may ask for."""
+    """Everything that a command of the ZRANGE family may ask for."""
 
     key: bytes
     range: Range
@@ -118,7 +118,7 @@ class _Query(NamedTuple):
         if zset is None:
             return iter(())
         start, stop = _ranks(zset, self.range, reverse=self.reverse)
-        if isinstance(self.range, RankRange):  # an offset may stand there, but says nothing: ZRANGE z 0 -1 LIMIT 5 -1
+        if isinstance(self.range, RankRange):  # an offset is allowed but ignored: ZRANGE z 0 -1 LIMIT 5 -1
             return zset.slice(start, stop, reverse=self.reverse)
         if self.offset < 0:
             return iter(())
@@ -132,7 +132,7 @@ class _Query(NamedTuple):
 
 
 def _parse_query(args: Args, *, by: By | None = None, reverse: bool | None = None, store: bool = False) -> _Query:
-    """The key, the range and the options. `by` and `reverse` None: options tell. Raises CommandError."""
+    """The key, the range and the options; options set `by` and `reverse` where these are None. Raises CommandError."""
     key, low, high = args.next(), args.next(), args.next()
     chosen, backwards, with_scores, offset, limit = by, reverse, False, 0, -1
     while len(args):
@@ -141,7 +141,7 @@ def _parse_query(args: Args, *, by: By | None = None, reverse: bool | None = Non
                 with_scores = True
             case b"LIMIT" if len(args) >= 2:
                 offset, limit = args.int(), args.int()
-            # An option of ZRANGE may be given once only: `ZRANGE z 0 1 REV REV` is an error.
+            # ZRANGE takes each option only once: `ZRANGE z 0 1 REV REV` is an error.
             case b"REV" if backwards is None:
                 backwards = True
             case b"BYLEX" if chosen is None:
@@ -221,7 +221,7 @@ def zrangestore(shard: Shard, args: Args) -> Reply:
 
 
 def store(shard: Shard, destination: bytes, zset: ZSet, event: bytes) -> None:
-    """Put a result in the place of whatever a key holds; an empty one removes the key."""
+    """Replace what a key holds by a result; an empty result removes the key."""
     if len(zset):
         shard.put(destination, zset, Event.ZSET, event)
     else:

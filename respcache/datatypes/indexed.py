@@ -26,7 +26,7 @@ class IndexedSet:
     __slots__ = ("_ahead", "_cursor", "members", "slots")
 
     def __init__(self, members: Iterable[bytes] = ()) -> None:
-        self.members: list[bytes] = list(members)  # the caller vouches that they are distinct
+        self.members: list[bytes] = list(members)  # distinct: the caller has seen to it
         self.slots: dict[bytes, int] = {member: slot for slot, member in enumerate(self.members)}
         # The cursor that was given out last (0: no walk is open), and how many places are ahead of that walk.
         self._cursor = self._ahead = 0
@@ -41,7 +41,7 @@ class IndexedSet:
         return member in self.slots
 
     def add(self, member: bytes) -> bool:
-        """Whether it is new."""
+        """Add a member; return whether it is new."""
         if member in self.slots:
             return False
         self.slots[member] = len(self.members)
@@ -49,7 +49,7 @@ class IndexedSet:
         return True
 
     def discard(self, member: bytes) -> bool:
-        """Whether it was there."""
+        """Remove a member; return whether it was there."""
         slot = self.slots.pop(member, None)
         if slot is None:
             return False
@@ -63,15 +63,15 @@ class IndexedSet:
         return True
 
     def choice(self, random: Random) -> bytes:
-        """A uniformly chosen member. Raises IndexError when empty."""
+        """A member chosen uniformly. Raises IndexError when empty."""
         return self.members[int(random.random() * len(self.members))]
 
     def sample(self, random: Random, count: int) -> list[bytes]:
-        """`count` different members (all of them if there are fewer), uniformly chosen, in O(count)."""
+        """`count` different members (all of them if there are fewer), chosen uniformly, in O(count)."""
         return random.sample(self.members, min(count, len(self.members)))
 
     def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
-        """The members of the next `count` places, and the cursor to go on with; 0 starts, and says it is over."""
+        """The cursor to go on with, and the members of the next `count` places. Cursor 0 starts a walk, and ends it."""
         size = len(self.members)
         end = size if not cursor else self._ahead if cursor == self._cursor else min(cursor, size)
         start = max(0, end - count)
@@ -121,7 +121,7 @@ class IndexedDict(IndexedSet, Generic[V]):
         raise TypeError(f"{member!r} without a value")
 
     def discard(self, member: bytes) -> bool:
-        """Whether it was there."""
+        """Remove a member; return whether it was there."""
         slot = self.slots.pop(member, None)
         if slot is None:
             return False
