@@ -83,32 +83,35 @@ class List:
     # -- the ends
 
     def extend(self, elements: Sequence[bytes]) -> None:
-        self.expect(elements)
+        if self.encoding == LISTPACK:
+            self.expect(elements)
         self._append(elements)
 
     def extendleft(self, elements: Sequence[bytes]) -> None:
         """Prepend one after the other, so that the last one given ends up first."""
-        self.expect(elements)
-        if not self._blocks:
+        if self.encoding == LISTPACK:
+            self.expect(elements)
+        blocks = self._blocks
+        if not blocks:
             self._append(elements[::-1])
             return
-        first = self._blocks[0]
-        room = max(BLOCK - len(first), 0)
-        first[:0] = elements[:room][::-1]
-        self._starts[0] -= min(room, len(elements))
-        rest = elements[room:]
-        for at in range(0, len(rest), BLOCK):
-            block = list(rest[at : at + BLOCK][::-1])
-            self._blocks.insert(0, block)
-            self._starts.insert(0, self._starts[0] - len(block))
-        self._added(elements)
+        if len(elements) == 1 and len(blocks[0]) < BLOCK:
+            blocks[0].insert(0, elements[0])
+            self._starts[0] -= 1
+        else:
+            self._prepend_many(elements)
+        self._length += len(elements)
+        if self._size is not None:
+            self._measure(elements)
 
     def pop(self) -> bytes:
         """Remove the last element. The caller calls `shrink` when it has done all it does to the list."""
         element = self._blocks[-1].pop()
         if not self._blocks[-1]:
             del self._blocks[-1], self._starts[-1]
-        self._removed((element,))
+        self._length -= 1
+        if self._size is not None:
+            self._size -= entry_size(element)
         return element
 
     def popleft(self) -> bytes:
@@ -117,7 +120,9 @@ class List:
         self._starts[0] += 1
         if not self._blocks[0]:
             del self._blocks[0], self._starts[0]
-        self._removed((element,))
+        self._length -= 1
+        if self._size is not None:
+            self._size -= entry_size(element)
         return element
 
     def take(self, count: int, *, last: bool) -> list[bytes]:
@@ -186,7 +191,9 @@ class List:
             self._blocks[at : at + 1] = [block[: BLOCK // 2], block[BLOCK // 2 :]]
             self._starts.insert(at + 1, 0)
         self._renumber(at)
-        self._added((element,))
+        self._length += 1
+        if self._size is not None:
+            self._measure((element,))
 
     def remove(self, element: bytes, count: int) -> int:
         """Remove the first `count` occurrences (the last ones if negative, all if 0); return how many. O(n)."""
@@ -205,7 +212,9 @@ class List:
             self._starts = [start for start, block in zip(self._starts, self._blocks, strict=True) if block]
             self._blocks = [block for block in self._blocks if block]
             self._renumber(0)
-            self._removed((element,) * removed)
+            self._length -= removed
+            if self._size is not None:
+                self._size -= removed * entry_size(element)
             self.shrink()
         return removed
 
@@ -250,27 +259,39 @@ class List:
 
     def _append(self, elements: Sequence[bytes]) -> None:
         blocks = self._blocks
+        if len(elements) == 1 and blocks and len(blocks[-1]) < BLOCK:
+            blocks[-1].append(elements[0])
+        else:
+            self._append_many(elements)
+        self._length += len(elements)
+        if self._size is not None:
+            self._measure(elements)
+
+    def _append_many(self, elements: Sequence[bytes]) -> None:
+        blocks = self._blocks
         room = max(BLOCK - len(blocks[-1]), 0) if blocks else 0
         if room:
             blocks[-1] += elements[:room]
         for at in range(room, len(elements), BLOCK):
             self._starts.append(self._starts[-1] + len(blocks[-1]) if blocks else 0)
             blocks.append(list(elements[at : at + BLOCK]))
-        self._added(elements)
 
-    def _added(self, elements: Sequence[bytes]) -> None:
-        self._length += len(elements)
-        if self._size is None:
-            return
+    def _prepend_many(self, elements: Sequence[bytes]) -> None:
+        """As for LPUSH, into a list that has elements."""
+        blocks, starts = self._blocks, self._starts
+        room = max(BLOCK - len(blocks[0]), 0)
+        blocks[0][:0] = elements[:room][::-1]
+        starts[0] -= min(room, len(elements))
+        for at in range(room, len(elements), BLOCK):
+            blocks.insert(0, list(elements[at : at + BLOCK][::-1]))
+            starts.insert(0, starts[0] - len(blocks[0]))
+
+    def _measure(self, added: Sequence[bytes]) -> None:
+        """Count the bytes of elements that were added, unless there are now too many for a listpack."""
         if self.encoding == QUICKLIST and not self._few_enough(1):
             self._size = None
-        else:
-            self._size += sum(map(entry_size, elements))
-
-    def _removed(self, elements: Sequence[bytes]) -> None:
-        self._length -= len(elements)
-        if self._size is not None:
-            self._size -= sum(map(entry_size, elements))
+        elif self._size is not None:
+            self._size += sum(map(entry_size, added))
 
     # -- encoding, as `t_list.c` has it since Redis 7.2 (in 7.0 all lists are quicklists): a listpack that would grow
     # -- beyond the limit becomes a quicklist, and a quicklist that has shrunk to half of it becomes a listpack again
@@ -281,7 +302,8 @@ class List:
             return
         assert self._size is not None
         limit = LIMITS.list_max_listpack_size
-        size = self._size + sum(map(len, elements))  # Redis leaves out the headers of entries here
+        # Redis leaves out the headers of entries here.
+        size = self._size + (len(elements[0]) if len(elements) == 1 else sum(map(len, elements)))
         if size > _most_bytes(limit) or (limit >= 0 and self._length + len(elements) > max(limit, 1)):
             self.encoding = QUICKLIST
 

@@ -26,7 +26,7 @@ def is_integer(element: bytes) -> bool:
 def entry_size(element: bytes) -> int:
     """The bytes that an element takes: its header, itself, and its length again for walking backwards."""
     size = len(element)
-    if size <= 20 and (element.isdigit() or element.startswith(b"-")) and is_integer(element):
+    if size <= 20 and (element.isdigit() or element[:1] == b"-") and is_integer(element):
         return _integer_size(int(element))
     size += 1 if size < 64 else 2 if size < 4096 else 5
     return size + (1 if size < 128 else 2 if size < 16383 else 3 if size < 2097151 else 4 if size < 268435455 else 5)
