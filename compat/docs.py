@@ -1,8 +1,8 @@
 """Write docs/reference from the code: `python -m compat.docs`; with `--check`, only say whether it is up to date.
 
-Three pages: the commands (from the table), the directives (from the configuration), and how respcache differs from
-Redis (compat/differences.toml). Nobody edits them by hand. And the figures in README.md, which are those of
-compat/bench/REPORT.md.
+Four pages: the commands (from the table), the directives (from the configuration), how respcache differs from Redis
+(compat/differences.toml), and the testing API (from its docstrings). Nobody edits them by hand. And the figures in
+README.md, which are those of compat/bench/REPORT.md.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from typing import Any
 
 import respcache.commands.all
 import respcache.server.commands  # noqa: F401 - fills the table with main's own commands
+from compat import testing_page
 from respcache import REDIS_VERSION
-from respcache.commands._spec import TABLE, Command, Keys, Reach
+from respcache.commands.table import TABLE, Command, Keys, Reach
 from respcache.config.directives import DIRECTIVES, Directive
 
 HERE = Path(__file__).parent
@@ -47,7 +48,7 @@ GROUPS = {
 }
 
 # Defaults that depend on the machine.
-DEFAULTS = {"shards": "2 to 4", "dir": "where it was started"}
+DEFAULTS = {"shards": "1 to 4", "dir": "where it was started"}
 
 
 class Stale(Exception):
@@ -150,14 +151,14 @@ def configuration_page() -> str:
             _table(("directive", "default", "", "what it does"), map(_directive_cells, own_defaults)),
             "## Known, without effect",
             "All other directives of Redis 7.2 are known: they are checked, kept, and shown by CONFIG GET, so that an "
-            "existing redis.conf works. They have no effect.",
+            "existing redis.conf works. They have no effect; a warning at the start names those that were changed.",
             _table(("directive", "default"), ((_names(row), _default(row)) for row in unused)),
         ]
     )
 
 
 def _directive_cells(row: Directive) -> tuple[str, ...]:
-    return _names(row), _default(row), "at the start" if row.fixed else "", row.help
+    return _names(row), _default(row), "at the start" if row.fixed or row.starting else "", row.help
 
 
 def _names(row: Directive) -> str:
@@ -230,6 +231,13 @@ def _missing(entries: Iterable[dict[str, Any]]) -> list[tuple[str, str, list[str
     return groups
 
 
+# -- the testing API
+
+
+def testing_reference() -> str:
+    return _page(["# Testing API", MADE_BY, *testing_page.parts()])
+
+
 # -- Markdown
 
 
@@ -267,6 +275,7 @@ PAGES: dict[Path, Callable[[], str]] = {
     REFERENCE / "commands.md": commands_page,
     REFERENCE / "configuration.md": configuration_page,
     REFERENCE / "differences.md": differences_page,
+    REFERENCE / "testing.md": testing_reference,
     README: readme_page,
 }
 

@@ -1,14 +1,15 @@
-"""The command line: `respcache`, and `python -m respcache`. It takes what redis-server takes."""
+"""The command line: `respcache`, and `python -m respcache`. It takes what redis-server takes.
+
+Signal handlers are installed first (`respcache.server.host.signals`), so slow imports are inside the functions.
+"""
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 
 from respcache import REDIS_VERSION, __version__
-from respcache.config.files import ConfigError, load
-from respcache.logs import log
+from respcache.server.host import signals
 
 _USAGE = """\
 Usage: respcache [/path/to/redis.conf] [--directive value ...] [-]
@@ -16,15 +17,19 @@ Usage: respcache [/path/to/redis.conf] [--directive value ...] [-]
        respcache -v or --version
        respcache -h or --help
 
-Directives are those of redis.conf, and `--shards N`: how many processes hold the data.
-
 Examples:
        respcache                                     (port 6379 on this machine)
        respcache --port 7777 --shards 4
        respcache --port 0 --unixsocket /tmp/respcache.sock
+       respcache --bind '*' '-::*' --requirepass secret
        respcache /etc/redis/6379.conf --loglevel verbose
        echo 'maxclients 20' | respcache -
+
+Directives are those of redis.conf, and some of respcache's own. Sizes may have units: 64mb.
+These have an effect, here with their defaults; all others of Redis 7.2 are accepted without one.
+
 """
+_WIDTH = 100
 
 
 def version_line() -> str:
@@ -33,29 +38,47 @@ def version_line() -> str:
     return f"Redis server v={REDIS_VERSION} sha=00000000:0 malloc=libc bits={bits} build=respcache-{__version__}"
 
 
+def help_text() -> str:
+    """How respcache is used, with all directives that have an effect."""
+    import textwrap
+
+    from respcache.config.directives import DIRECTIVES
+
+    parts = [_USAGE]
+    for row in DIRECTIVES.values():
+        if row.unused or row.hidden:
+            continue
+        default = row.kind.show(row.default)
+        parts.append(f"  --{row.name} {default}".rstrip() + "\n")
+        parts.append(textwrap.indent(textwrap.fill(row.help, _WIDTH - 10), " " * 10) + "\n")
+    return "".join(parts)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the server until it is told to stop; the exit status."""
+    signals.exit_when_told()
     words = list(sys.argv[1:] if arguments is None else arguments)
     if len(words) == 1 and words[0] in ("-v", "--version"):
         print(version_line())
         return 0
     if len(words) == 1 and words[0] in ("-h", "--help"):
-        print(_USAGE, end="")
+        print(help_text(), end="")
         return 0
+    return _serve(words)
+
+
+def _serve(words: list[str]) -> int:
+    from respcache.config.files import ConfigError, load
+    from respcache.config.starting import prepare
+
     try:
         config = load(words)
+        prepare(config)
     except ConfigError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
-    config.on_change("loglevel", lambda: log.configure(config.loglevel, config.logfile))
-    # Only now: whoever asks for the version or mistypes a word does not wait for trio.
+    signals.note_when_told()
+    # Only now: a mistyped word is reported without waiting for trio.
     from respcache.server.app import run
 
-    if config.pidfile:
-        with open(config.pidfile, "w", encoding="ascii") as file:
-            file.write(f"{os.getpid()}\n")
-    try:
-        return run(config)
-    finally:
-        if config.pidfile and os.path.exists(config.pidfile):
-            os.unlink(config.pidfile)
+    return run(config)

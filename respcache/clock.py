@@ -1,21 +1,44 @@
-"""The only clock. Time enters respcache here, in the main process, and travels to the shards on each frame.
+"""The only clock. Time enters respcache here, in the main process, and travels to the shards in each frame.
 
-`now_ms` is wall-clock time plus an offset that a test may move forward (DEBUG ADVANCE-CLOCK): deadlines, TIME, idle
-times and everything else that asks for the time move together, and no test has to sleep.
+Time is measured by the system's monotonic clock, plus an offset that follows the system's wall clock, plus a shift that
+tests own. So it never runs backwards, and what is measured with it (TTLs, timeouts, pauses) lasts as long as it should:
+
+* The wall clock jumps forward (it was set, or the machine slept): the offset follows at once, so keys whose deadline
+  lies in the skipped time expire.
+* The wall clock jumps back: the server goes on at the usual speed, ahead of it, and lets it catch up by 1 % of the time
+  that passes. TIME is off meanwhile, but no TTL gets noticeably longer. (Redis reads the wall clock, so a jump back of
+  an hour makes each of its TTLs an hour longer.)
+
+`shift` moves deadlines, TIME, idle times and everything else that asks for the time together: no test has to sleep.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+
+# How often the wall clock is looked at, and by which part of that time it may be followed backwards. Microseconds.
+_RESYNC = 1_000_000
+_CATCH_UP = _RESYNC // 100
 
 
 class Clock:
-    """Wall-clock time that can be shifted, and never runs backwards."""
+    """Milliseconds and microseconds since the epoch. `monotonic` and `wall` are sources of nanoseconds, for tests."""
 
-    __slots__ = ("_last", "_offset")
+    __slots__ = ("_last", "_monotonic", "_offset", "_resync_at", "_shift", "_wall")
 
-    def __init__(self) -> None:
-        self._offset = 0
+    def __init__(
+        self, monotonic: Callable[[], int] = time.monotonic_ns, wall: Callable[[], int] = time.time_ns
+    ) -> None:
+        self._monotonic = monotonic
+        self._wall = wall
+        # From the monotonic clock to the wall clock, in microseconds.
+        self._offset = (wall() - monotonic()) // 1000
+        # When, on the monotonic clock, the two are compared again.
+        self._resync_at = monotonic() // 1000 + _RESYNC
+        # What tests have added, in microseconds.
+        self._shift = 0
+        # The last time that was told.
         self._last = 0
 
     def now_ms(self) -> int:
@@ -24,9 +47,10 @@ class Clock:
 
     def now_us(self) -> int:
         """Microseconds since the epoch."""
-        now = time.time_ns() // 1000 + self._offset
-        # A step back of the system's clock must not bring expired keys back.
-        self._last = max(self._last, now)
+        now = self._monotonic() // 1000
+        if now >= self._resync_at:
+            self._follow_wall_clock(now)
+        self._last = now + self._offset + self._shift
         return self._last
 
     @property
@@ -37,7 +61,19 @@ class Clock:
     def advance(self, milliseconds: int) -> None:
         """Shift time by a positive number of milliseconds, and on to where the next millisecond begins.
 
-        A deadline is over when its millisecond is. So what was given exactly this time has run out after it, however
-        little real time has gone by.
+        A key has expired once the millisecond of its deadline is over, so a TTL of exactly this time has run out
+        afterwards, however little real time has passed.
         """
-        self._offset += milliseconds * 1000 + 1000 - self.now_us() % 1000
+        self._shift += milliseconds * 1000 + 1000 - self.now_us() % 1000
+
+    def reset(self) -> None:
+        """Take back all shifts. Time goes back by them, so nothing that has a deadline may be left."""
+        self._shift = 0
+
+    def _follow_wall_clock(self, now: int) -> None:
+        self._resync_at = now + _RESYNC
+        wanted = self._wall() // 1000 - now
+        if wanted >= self._offset:
+            self._offset = wanted
+        else:
+            self._offset = max(wanted, self._offset - _CATCH_UP)

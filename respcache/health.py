@@ -1,77 +1,177 @@
-"""Whether a server answers: `python -m respcache.health [WORDS]`, for the health check of a container.
+"""Whether a server answers: `python -m respcache.health [WHERE]`, for the health check of a container.
 
-The words are those that the server was started with: they, and the configuration file that they name, tell the port,
-the address or the unix socket. Without words those of the first respcache process are looked up, in a container the
-only one (Linux; elsewhere the defaults count). Exit status 0 if it answers a PING, else 1, and the reason on standard
-error.
+Exit status 0 if it answers a PING, else 1, with the reason on standard error. WHERE is one of:
+
+    HOST PORT, HOST:PORT, PORT
+    redis://HOST:PORT, unix:///PATH      a URL; user, password and database are ignored
+    /PATH                                a unix socket
+    WORDS                                those that the server was started with: they, and the configuration file that
+                                         they name, tell the port, the address or the unix socket
+
+Without WHERE it is the words of this user's first respcache process, in a container the only one (Linux only). If there
+is none, that is unhealthy: what answers on port 6379 then is somebody else's server.
 """
 
 from __future__ import annotations
 
+import os
 import socket
+import stat
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
 
 from respcache.config import Config
 from respcache.config.files import ConfigError, load
 
 _TIMEOUT = 2.0
+_DEFAULT_PORT = 6379
 _PROC = Path("/proc")
 _LOOPBACK = {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::*": "::1", "::": "::1"}
 
 
+class Unknown(Exception):
+    """It cannot be told where the server is; the text says why."""
+
+
+class Place(NamedTuple):
+    """Where a server listens: a unix socket if `path` is not empty, else a TCP port."""
+
+    host: str = ""
+    port: int = 0
+    path: str = ""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Ask the server for a sign of life; the exit status."""
-    words = list(sys.argv[1:] if arguments is None else arguments) or words_of_the_server()
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        # What came on its standard input is not there any more.
-        reply = ping(load([word for word in words if word != "-"]))
-    except (ConfigError, OSError) as error:
+        reply = ping(place_of(words) if words else place_of_the_running())
+    except (ConfigError, Unknown, OSError) as error:
         print(error, file=sys.stderr)
         return 1
-    # It lives, too, when it wants a password first. CONFIG SET may have given it another than the words tell.
+    # A server that wants a password first is alive, too.
     if reply.startswith((b"+PONG", b"-NOAUTH")):
         return 0
     print(reply.decode("utf-8", "replace").rstrip() or "the server hung up", file=sys.stderr)
     return 1
 
 
-def ping(config: Config) -> bytes:
-    """The first line that the server with this configuration answers to a PING. Raises OSError."""
-    with _connect(config) as connection:
+def ping(place: Place) -> bytes:
+    """The first line that the server there answers to a PING. Raises OSError."""
+    with _connect(place) as connection:
         connection.sendall(b"PING\r\n")
         return connection.makefile("rb").readline()
 
 
-def _connect(config: Config) -> socket.socket:
-    if config.unixsocket and not config.port:
-        connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(_TIMEOUT)
-        try:
-            connection.connect(config.unixsocket)
-        except OSError:
-            connection.close()
-            raise
-        return connection
-    address = next(iter(config.bind), "*").lstrip("-")
-    return socket.create_connection((_LOOPBACK.get(address, address), config.port), _TIMEOUT)
+def _connect(place: Place) -> socket.socket:
+    if not place.path:
+        return socket.create_connection((place.host, place.port), _TIMEOUT)
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(_TIMEOUT)
+    try:
+        connection.connect(place.path)
+    except OSError:
+        connection.close()
+        raise
+    return connection
 
 
-def words_of_the_server(processes: Path = _PROC) -> list[str]:
-    """What stands behind the program's name on the command line of the first respcache process; else nothing."""
-    # By number: shards and whatever else a user starts come later. Number 1 may be an init.
+# -- where it is
+
+
+def place_of(words: Sequence[str]) -> Place:
+    """What WHERE means, see the module. Raises Unknown, ConfigError and OSError."""
+    first = words[0]
+    if "://" in first and len(words) == 1:
+        return _place_of_url(first)
+    if first.startswith("-") or os.path.isfile(first):
+        return _place_of_config(words)
+    if len(words) == 1 and _is_socket(first):
+        return Place(path=first)
+    if len(words) == 1:
+        host, _, port = ("", "", first) if first.isdecimal() else first.rpartition(":")
+    elif len(words) == 2:
+        host, port = words
+    else:
+        raise Unknown(f"'{' '.join(words)}' is neither a server's address nor its command line")
+    if not port.isdecimal() or not 0 < int(port) < 65536:
+        raise Unknown(f"'{port}' is not a port")
+    return Place(host.strip("[]") or "127.0.0.1", int(port))
+
+
+def _place_of_url(text: str) -> Place:
+    try:
+        url = urlsplit(text)
+        if url.scheme == "unix":
+            return Place(path=unquote(url.path))
+        if url.scheme == "redis":
+            return Place(url.hostname or "127.0.0.1", url.port or _DEFAULT_PORT)
+    except ValueError as error:
+        raise Unknown(f"'{text}' is not a URL of a server: {error}") from None
+    raise Unknown(f"'{text}' is not a URL of a server: only redis:// and unix:// are known")
+
+
+def _place_of_config(words: Sequence[str]) -> Place:
+    # A configuration from standard input is gone.
+    return _place_in(load([word for word in words if word != "-"]))
+
+
+def _place_in(config: Config) -> Place:
+    if config.port:
+        address = next(iter(config.bind), "*").lstrip("-")
+        return Place(_LOOPBACK.get(address, address), config.port)
+    if config.unixsocket:
+        return Place(path=config.unixsocket)
+    raise Unknown("port 0 is any free port: say which one the server got")
+
+
+def _is_socket(path: str) -> bool:
+    try:
+        return stat.S_ISSOCK(os.stat(path).st_mode)
+    except OSError:
+        return path.startswith("/")  # then connecting says what is wrong
+
+
+# -- the running server
+
+
+def place_of_the_running(processes: Path = _PROC) -> Place:
+    """Where this user's first respcache process listens. Raises Unknown, ConfigError and OSError."""
+    # By number: what else the user starts comes later. Number 1 may be an init.
     for number in sorted(int(entry.name) for entry in processes.glob("[0-9]*")):
+        directory = processes / str(number)
         try:
-            line = (processes / str(number) / "cmdline").read_text("utf-8", "surrogateescape")
+            if directory.stat().st_uid != os.geteuid():
+                continue
+            line = (directory / "cmdline").read_text("utf-8", "surrogateescape")
+            words = words_of_the_server(line.split("\0")[:-1])
+            if words is None:
+                continue
+            os.chdir(directory / "cwd")  # its words may name files relative to it
         except OSError:
-            continue  # it has ended, or is none of our business
-        words = line.split("\0")[:-1]
-        for at, word in enumerate(words[:3]):
-            # PYTHON /path/to/respcache WORDS, or PYTHON -m respcache WORDS.
-            if at and word.rpartition("/")[2] == "respcache":
-                return words[at + 1 :]
-    return []
+            continue  # it has ended, or is not readable
+        return _place_of_config(words)
+    raise Unknown("no respcache process of this user is running")
+
+
+def words_of_the_server(line: Sequence[str]) -> list[str] | None:
+    """What follows the program's name on a command line that starts respcache; None if it starts something else.
+
+    Such a line is ``PYTHON [OPTION ...] /path/to/respcache WORDS`` or ``PYTHON [OPTION ...] -m respcache WORDS``.
+    """
+    if not line or not os.path.basename(line[0]).startswith(("python", "pypy")):
+        return None
+    at = 1
+    while at < len(line) and line[at].startswith("-"):
+        if line[at] == "-m":
+            return list(line[at + 2 :]) if line[at + 1 : at + 2] == ["respcache"] else None
+        if line[at] == "-c":
+            return None
+        at += 2 if line[at] in ("-W", "-X") else 1
+    return list(line[at + 1 :]) if at < len(line) and os.path.basename(line[at]) == "respcache" else None
 
 
 if __name__ == "__main__":

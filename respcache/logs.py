@@ -2,70 +2,212 @@
 
     12345:M 23 Nov 2026 12:00:00.123 * Ready to accept connections
 
-The letter says which process speaks (M main, S a shard), the mark how important it is: ``.`` debug, ``-`` verbose,
-``*`` notice, ``#`` warning. Not the standard library's `logging`: importing that takes a shard longer than all of this.
+The letter names the process (M main, S a shard), the mark the level: ``.`` debug, ``-`` verbose, ``*`` notice,
+``#`` warning. Not the standard library's `logging`: importing that takes a shard longer than everything in here.
+
+**Logging never blocks.** A full pipe that nobody reads, a stopped terminal or a full disk costs lines, not service:
+lines that cannot be written are dropped and counted, and the next line that can be written is preceded by their number.
+
+**Clients cannot flood the log.** Lines that a client can cause at will carry a `kind`, and only a few lines of a kind
+are written per minute; the rest are counted.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 import time
 import traceback
+from collections.abc import Callable
 
 LEVELS = ("debug", "verbose", "notice", "warning", "nothing")
 _MARKS = ".-*#"
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
+# At most this many lines of one kind in this many seconds.
+_BURST = 10
+_PERIOD = 60.0
+# Kinds are few; if one is ever made from what clients send, memory must stay bounded all the same.
+_MOST_KINDS = 256
+
+_STANDARD_OUTPUT = 1
+# A pipe that is writable takes at least this much without blocking (POSIX guarantees 512).
+_PIPE_BUF = 512
+
 
 class Log:
-    """Where lines go, and from which level on. One object a process, see `log`."""
+    """The log of this process, see `log`. `role` is the letter after the process id.
 
-    def __init__(self) -> None:
+    `monotonic` gives the seconds by which lines of a kind are limited.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.role = "M"
         self._level = LEVELS.index("notice")
-        self._path = ""
+        self._path = ""  # empty: standard output
+        self._monotonic = monotonic
+        self._kinds: dict[str, _Kind] = {}
+        self._rest = b""  # of a line that was written in part
+        self._dropped = 0  # lines since the last one that was written
 
-    def configure(self, level: str, path: str) -> None:
-        """`level` is one of LEVELS; an empty `path` means standard output."""
-        self._level = LEVELS.index(level)
-        self._path = path
+    def configure(self, *, level: str | None = None, path: str | None = None) -> None:
+        """`level` is one of LEVELS; an empty `path` means standard output. None leaves a setting as it is."""
+        if level is not None:
+            self._level = LEVELS.index(level)
+        if path is not None:
+            self._path = path
 
-    def debug(self, message: str) -> None:
-        self._write(0, message)
+    def debug(self, message: str, *, kind: str = "") -> None:
+        self._log(0, message, kind)
 
-    def verbose(self, message: str) -> None:
-        self._write(1, message)
+    def verbose(self, message: str, *, kind: str = "") -> None:
+        self._log(1, message, kind)
 
-    def notice(self, message: str) -> None:
-        self._write(2, message)
+    def notice(self, message: str, *, kind: str = "") -> None:
+        self._log(2, message, kind)
 
-    def warning(self, message: str) -> None:
-        self._write(3, message)
+    def warning(self, message: str, *, kind: str = "") -> None:
+        self._log(3, message, kind)
 
-    def _write(self, level: int, message: str) -> None:
+    def _log(self, level: int, message: str, kind: str) -> None:
         if level < self._level:
             return
+        if kind:
+            limited = self._limited(message, kind)
+            if limited is None:
+                return
+            message = limited
+        if self._rest and not self._finish():
+            self._dropped += 1
+            return
+        if self._dropped:
+            if not self._begin(3, f"{self._dropped} lines are missing here: the log could not be written"):
+                self._dropped += 1
+                return
+            self._dropped = 0
+        if not self._begin(level, message):
+            self._dropped += 1
+
+    def _limited(self, message: str, kind: str) -> str | None:
+        """The message, with what there is to say about others of its kind; None if it is one too many."""
+        if len(self._kinds) >= _MOST_KINDS:
+            self._kinds.clear()
+        state = self._kinds.setdefault(kind, _Kind())
+        return state.limited(message, self._monotonic())
+
+    def _begin(self, level: int, message: str) -> bool:
+        """Write a line. False if not even its beginning could be written; else the rest of it is kept."""
         now = time.time()
         t = time.localtime(now)
         date = f"{t.tm_mday:02} {_MONTHS[t.tm_mon - 1]} {t.tm_year} {t.tm_hour:02}:{t.tm_min:02}:{t.tm_sec:02}"
         line = f"{os.getpid()}:{self.role} {date}.{int(now * 1000) % 1000:03} {_MARKS[level]} {message}\n"
-        try:
-            self._append(line.encode("utf-8", "surrogateescape"))
-        except OSError:
-            pass  # nobody reads it any more, or the disk is full: as in Redis, no reason to stop serving
+        data = line.encode("utf-8", "surrogateescape")
+        written = _write(self._path, data)
+        if written:
+            self._rest = data[written:]
+        return written > 0
 
-    def _append(self, line: bytes) -> None:
-        if not self._path:
-            os.write(1, line)
-            return
-        # Opened for each line, as Redis does: whoever rotates the file need not tell us.
-        with open(self._path, "ab") as file:
-            file.write(line)
+    def _finish(self) -> bool:
+        """Write the rest of the last line; whether that is done."""
+        self._rest = self._rest[_write(self._path, self._rest) :]
+        return not self._rest
+
+
+class _Kind:
+    """How often a kind of line was logged lately."""
+
+    __slots__ = ("hidden", "shown", "since")
+
+    def __init__(self) -> None:
+        self.since = -_PERIOD  # the start of the current period
+        self.shown = 0  # lines written in it
+        self.hidden = 0  # lines left out since the last one that was written
+
+    def limited(self, message: str, now: float) -> str | None:
+        """See `Log._limited`."""
+        if now - self.since >= _PERIOD:
+            self.since, self.shown = now, 0
+        if self.shown == _BURST:
+            self.hidden += 1
+            return None
+        self.shown += 1
+        hidden, self.hidden = self.hidden, 0
+        if hidden:
+            message += f" ({hidden} more like this were not logged)"
+        if self.shown == _BURST:
+            message += " (too many like this: they are only counted for a while)"
+        return message
+
+
+def _write(path: str, data: bytes) -> int:
+    """How many of the bytes the log takes right now, without waiting; 0 on errors."""
+    try:
+        if path:
+            return _write_to_file(path, data)
+        if stat.S_ISREG(os.fstat(_STANDARD_OUTPUT).st_mode):
+            return os.write(_STANDARD_OUTPUT, data)
+        return _write_to_stream(data)
+    except OSError:
+        return 0  # the reader is gone, or the disk is full: as in Redis, no reason to stop serving
+
+
+def check_path(path: str) -> None:
+    """Raise OSError if lines could not be written to this file. Creates it."""
+    os.close(_open(path))
+
+
+def _write_to_file(path: str, data: bytes) -> int:
+    """Open the file, append, close: as in Redis, so that log rotation need not tell us."""
+    fd = _open(path)
+    try:
+        return os.write(fd, data)
+    finally:
+        os.close(fd)
+
+
+def _open(path: str) -> int:
+    """Non-blocking, because ``logfile`` may name a pipe or a terminal, such as /dev/stdout."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+    return os.open(path, flags, 0o644)
+
+
+def _write_to_stream(data: bytes) -> int:
+    """Write to standard output, which is a pipe, a terminal or a socket.
+
+    It is not made non-blocking: that would also apply to every process that shares it, such as the shell that started
+    us. On Linux, opening it again through /proc gives a non-blocking description of our own. That fails for sockets,
+    for pipes of other users and on other systems; `select` then tells whether there is room.
+    """
+    if not hasattr(os, "O_NONBLOCK"):
+        return os.write(_STANDARD_OUTPUT, data)
+    try:
+        return _write_to_own_description(data)
+    except BlockingIOError:
+        return 0
+    except OSError:
+        return _write_while_writable(data)
+
+
+def _write_to_own_description(data: bytes) -> int:
+    fd = os.open(f"/proc/self/fd/{_STANDARD_OUTPUT}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    try:
+        return os.write(fd, data)
+    finally:
+        os.close(fd)
+
+
+def _write_while_writable(data: bytes) -> int:
+    import select
+
+    written = 0
+    while written < len(data) and select.select([], [_STANDARD_OUTPUT], [], 0)[1]:
+        written += os.write(_STANDARD_OUTPUT, data[written : written + _PIPE_BUF])
+    return written
 
 
 log = Log()
 
 
 def log_exception(message: str) -> None:
-    """The exception being handled, with its traceback: a bug of ours."""
-    log.warning(f"{message}\n{traceback.format_exc()}")
+    """Log the exception being handled, with its traceback: a bug of ours. Clients may trigger it again and again."""
+    log.warning(f"{message}\n{traceback.format_exc().rstrip()}", kind=message)

@@ -33,6 +33,10 @@ def test_help_says_how_it_is_used(option: str) -> None:
     done = run(option)
     assert done.returncode == 0
     assert done.stdout.startswith("Usage: respcache [/path/to/redis.conf] [--directive value ...]")
+    assert re.search(r"^  --port 6379\n +The TCP port\.", done.stdout, re.MULTILINE)
+    assert "--appendonly" not in done.stdout  # it has no effect
+    assert "-fd" not in done.stdout  # for programs that start respcache
+    assert max(map(len, done.stdout.splitlines())) <= 100
 
 
 def test_a_mistake_is_told_on_standard_error_and_ends_the_start() -> None:
@@ -40,6 +44,36 @@ def test_a_mistake_is_told_on_standard_error_and_ends_the_start() -> None:
     assert done.returncode == 1
     assert done.stdout == ""
     assert ">>> 'nosuch 1'\nBad directive or wrong number of arguments" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["--port=7000"], "--port 7000"),
+        (["--prot", "7000", "--shards", "1"], "--port 7000"),
+        (["-p", "7000"], "--port 7000"),
+        (["-port", "7000"], "--port 7000"),
+        (["--unix_socket", "/x y"], "--unixsocket /x y"),
+        (["7000"], "--port 7000"),
+        (["port", "7000"], "--port 7000"),
+    ],
+)
+def test_a_mistake_that_many_make_is_told_with_what_was_meant(words: list[str], meant: str) -> None:
+    done = run(*words)
+    assert done.returncode == 1
+    assert done.stderr.endswith(f"\nDid you mean '{meant}'?\n")
+
+
+def test_a_mistake_that_nobody_understands() -> None:
+    assert "Did you mean" not in run("--xyzzy", "1").stderr
+    assert "Did you mean" not in run("/nonexistent.conf").stderr
+
+
+def test_no_plain_text_where_tls_was_asked_for() -> None:
+    done = run("--port", "0", "--tls-port", "7000")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "respcache does not support TLS" in done.stderr
 
 
 def test_a_port_that_is_taken_is_told_and_ends_the_start() -> None:
@@ -113,11 +147,20 @@ def test_configuration_from_standard_input() -> None:
         assert process.wait(10) == 0
 
 
-def test_directives_without_effect_are_logged_at_verbose_only() -> None:
-    for level, expected in (("verbose", 1), ("notice", 0)):
-        server = RespcacheServer("--loglevel", level, "--hz", "20", "--appendonly", "no")
-        assert server.output().count("'hz' is known, and has no effect") == expected
-        server.stop()
+def test_directives_without_effect_are_named_once_if_they_were_changed() -> None:
+    server = RespcacheServer(
+        "--hz", "10", "--appendonly", "yes", "--save", "", "--maxmemory", "10mb", "--cluster-enabled", "yes"
+    )
+    warning = "# WARNING: these directives have no effect in respcache: appendonly, cluster-enabled, maxmemory\n"
+    assert server.output().count(warning) == 1
+    assert server.output().count("no effect") == 1
+    server.stop()
+
+
+def test_nothing_is_said_about_defaults() -> None:
+    server = RespcacheServer("--appendonly", "no", "--save", "", "--maxmemory", "0")
+    assert "effect" not in server.output()
+    server.stop()
 
 
 def test_nothing_is_printed_for_mistakes_of_clients() -> None:
@@ -131,11 +174,3 @@ def test_nothing_is_printed_for_mistakes_of_clients() -> None:
     connection.close()
     assert server.output() == before
     server.stop()
-
-
-def test_pidfile(tmp_path: Path) -> None:
-    path = tmp_path / "pid"
-    server = RespcacheServer("--pidfile", str(path))
-    assert path.read_text() == f"{server.process.pid}\n"
-    server.stop()
-    assert not path.exists()

@@ -1,34 +1,51 @@
-"""The container image, as far as that goes without an engine: its entry script under sh, and its health check."""
+"""The container image, as far as that goes without an engine: its scripts under sh, and its metadata."""
 
 from __future__ import annotations
 
 import os
-import socket
+import re
+import shutil
+import signal
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from respcache.health import main, words_of_the_server
 from tests.support.processes import RespcacheServer
 
-DOCKERFILE = Path(__file__).parents[1] / "Dockerfile"
+ROOT = Path(__file__).parents[1]
 EVERYBODY = ["--bind", "*", "-::*", "--protected-mode", "no"]
 
 
 @pytest.fixture
-def entrypoint(tmp_path: Path) -> Path:
-    """The script, where `respcache` is a program that prints its arguments, one a line."""
-    if not DOCKERFILE.exists():
+def dockerfile() -> str:
+    """The text of the Dockerfile."""
+    path = ROOT / "Dockerfile"
+    if not path.exists():
         pytest.skip("no Dockerfile beside the tests: this is not a source tree")
-    script = tmp_path / "entrypoint"
-    script.write_text(DOCKERFILE.read_text("utf-8").partition('<<"EOF"')[2].partition("\n")[2].partition("\nEOF\n")[0])
-    program = tmp_path / "respcache"
-    program.write_text('#!/bin/sh\nprintf "%s\\n" respcache "$@"\n')
-    for path in (script, program):
-        path.chmod(0o755)
-    return script
+    return path.read_text("utf-8")
+
+
+def install(dockerfile: str, target: str, directory: Path) -> Path:
+    """Write the script that the Dockerfile copies to `target` into a directory."""
+    (text,) = re.findall(rf'^COPY --chmod=755 <<"EOF" {re.escape(target)}\n(.*?)^EOF$', dockerfile, re.M | re.S)
+    return executable(directory / Path(target).name, text)
+
+
+def executable(path: Path, text: str) -> Path:
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def entrypoint(dockerfile: str, tmp_path: Path) -> Path:
+    """The entry script, beside a program `respcache` that prints its arguments, one per line."""
+    executable(tmp_path / "respcache", '#!/bin/sh\nprintf "%s\\n" respcache "$@"\n')
+    return install(dockerfile, "/usr/local/bin/entrypoint", tmp_path)
 
 
 def run(script: Path, *arguments: str) -> list[str]:
@@ -75,62 +92,151 @@ def test_a_file_has_the_last_word_over_the_image(tmp_path: Path) -> None:
     server.stop()
 
 
-def test_healthy() -> None:
+# -- redis-cli
+
+NO_PASSWORD = "AUTH failed: ERR AUTH <password> called without any password configured for the default user."
+WARNING = "Warning: Using a password with '-a' or '-u' option on the command line interface may not be safe.\n"
+
+
+class Cli:
+    """The image's `redis-cli`, talking to one server, with the genuine one beside it where there is one."""
+
+    def __init__(self, script: Path, port: int) -> None:
+        self.port = port
+        self._programs = [str(script)]
+        if genuine := shutil.which("redis-cli"):
+            self._programs.append(genuine)
+        self._environment = {name: value for name, value in os.environ.items() if name != "REDISCLI_AUTH"}
+
+    def __call__(self, *words: str, stdin: str = "", **environment: str) -> tuple[int, str, str]:
+        """Exit status, output and complaints. Every program is run, and all must say the same."""
+        said = [self._run(program, words, stdin, environment) for program in self._programs]
+        assert said[1:] == said[:-1]
+        return said[0]
+
+    def alone(self, *words: str, stdin: str = "") -> tuple[int, str, str]:
+        """The same with the image's `redis-cli` only."""
+        return self._run(self._programs[0], words, stdin, {})
+
+    def _run(
+        self, program: str, words: tuple[str, ...], stdin: str, environment: dict[str, str]
+    ) -> tuple[int, str, str]:
+        command = [program, "-p", str(self.port), *words]
+        variables = {**self._environment, **environment}
+        done = subprocess.run(command, env=variables, input=stdin, check=False, capture_output=True, text=True)
+        return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RespcacheServer]:
     server = RespcacheServer()
-    assert main(["--port", str(server.port)]) == 0
-    server.stop()
-    assert main(["--port", str(server.port)]) == 1
-
-
-def test_healthy_with_a_password_and_a_file(tmp_path: Path) -> None:
-    path = tmp_path / "redis.conf"
-    path.write_text("requirepass secret\nprotected-mode no\n")
-    server = RespcacheServer(file=str(path))
-    path.write_text(f"requirepass secret\nport {server.port}\n")
-    assert main([str(path), "--bind", "*"]) == 0
+    yield server
     server.stop()
 
 
-def test_healthy_on_a_unix_socket_only(tmp_path: Path) -> None:
+@pytest.fixture
+def cli(dockerfile: str, server: RespcacheServer, tmp_path: Path) -> Cli:
+    server.reset()
+    script = install(dockerfile, "/usr/local/bin/redis-cli", tmp_path)
+    # The image has `python` on its PATH; here it is the one that runs the tests.
+    executable(script, script.read_text().replace("python", sys.executable, 1))
+    return Cli(script, server.port)
+
+
+def test_ping_as_health_checks_do(cli: Cli) -> None:
+    assert cli("ping") == (0, "PONG\n", "")
+    assert cli("-h", "localhost", "-n", "1", "--raw", "ping") == (0, "PONG\n", "")
+    assert cli("-h", "127.0.0.1", "-e", "ping") == (0, "PONG\n", "")
+    assert cli("-u", f"redis://127.0.0.1:{cli.port}/1", "ping") == (0, "PONG\n", "")
+
+
+def test_any_command_and_its_reply(cli: Cli) -> None:
+    assert cli("set", "k", "a b") == (0, "OK\n", "")
+    assert cli("get", "k") == (0, "a b\n", "")
+    assert cli("get", "none") == (0, "\n", "")
+    assert cli("strlen", "k") == (0, "3\n", "")
+    assert cli.alone("rpush", "l", "a", "b") == (0, "2\n", "")
+    assert cli("lrange", "l", "0", "-1") == (0, "a\nb\n", "")
+    assert cli("lrange", "none", "0", "-1") == (0, "\n", "")
+    assert cli("command", "info", "get")[1].startswith("get\n2\nreadonly\n")
+    assert cli("frob") == (0, "ERR unknown command 'frob', with args beginning with: \n\n", "")
+    assert cli("-e", "frob") == (1, "", "ERR unknown command 'frob', with args beginning with: \n")
+
+
+def test_databases(cli: Cli) -> None:
+    assert cli("-n", "3", "set", "k", "v")[1] == "OK\n"
+    assert cli("-u", f"redis://127.0.0.1:{cli.port}/3", "get", "k")[1] == "v\n"
+    assert cli("get", "k")[1] == "\n"
+    assert cli("-n", "99", "ping") == (0, "PONG\n", "SELECT 99 failed: ERR DB index is out of range\n")
+
+
+def test_standard_input(cli: Cli) -> None:
+    assert cli("-x", "set", "k", stdin="value\n")[1] == "OK\n"
+    assert cli("get", "k")[1] == "value\n\n"
+    seed = 'SET "a b" c\n\nGET "a b"\nGET "unbalanced\nFROB\nPING\n'
+    assert cli(stdin=seed)[1].splitlines() == [
+        *("OK", "c", "Invalid argument(s)"),
+        *("ERR unknown command 'FROB', with args beginning with: ", "", "PONG"),
+    ]
+
+
+def test_passwords(cli: Cli) -> None:
+    assert NO_PASSWORD in cli("--pass", "secret", "--no-auth-warning", "ping")[2]
+    cli.alone("config", "set", "requirepass", "secret")
+    try:
+        assert cli("ping") == (0, "NOAUTH Authentication required.\n\n", "")
+        assert cli("-a", "secret", "ping") == (0, "PONG\n", WARNING)
+        assert cli("--user", "default", "--pass", "secret", "--no-auth-warning", "ping") == (0, "PONG\n", "")
+        assert cli("ping", REDISCLI_AUTH="secret") == (0, "PONG\n", "")
+        assert cli("-u", f"redis://default:secret@127.0.0.1:{cli.port}", "ping") == (0, "PONG\n", WARNING)
+        code, output, complaints = cli("-a", "wrong", "-n", "1", "ping")
+        assert (code, output) == (0, "NOAUTH Authentication required.\n\n")
+        assert complaints.startswith(WARNING + "AUTH failed: WRONGPASS")
+    finally:
+        cli.alone("-a", "secret", "config", "set", "requirepass", "")
+
+
+def test_no_server_and_wrong_options(cli: Cli, tmp_path: Path) -> None:
+    assert cli("-p", "1", "ping") == (1, "", "Could not connect to Redis at 127.0.0.1:1: Connection refused\n")
     path = str(tmp_path / "socket")
-    words = ["--port", "0", "--unixsocket", path]
-    command = [sys.executable, "-m", "respcache", *words]
+    assert cli("-s", path, "ping") == (1, "", f"Could not connect to Redis at {path}: No such file or directory\n")
+    assert cli("--frob", "ping") == (1, "", "Unrecognized option or bad number of args for: '--frob'\n")
+    assert cli("-n") == (1, "", "Unrecognized option or bad number of args for: '-n'\n")
+    assert cli.alone("-u", "rediss://localhost", "ping")[0] == 1
+    assert cli.alone("-n", "one", "ping") == (1, "", "Not a number: 'one'\n")
+
+
+def test_subscribing_goes_on_until_it_is_interrupted(cli: Cli, server: RespcacheServer) -> None:
+    command = [cli._programs[0], "-p", str(cli.port), "subscribe", "news"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        assert any("Ready" in line for line in process.stdout)
-        assert main(words) == 0
-        process.terminate()
-        assert process.wait(10) == 0
-    assert main(words) == 1
+        assert [process.stdout.readline() for _ in range(3)] == ["subscribe\n", "news\n", "1\n"]
+        assert cli.alone("publish", "news", "hello")[1] == "1\n"
+        assert [process.stdout.readline() for _ in range(3)] == ["message\n", "news\n", "hello\n"]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 130
 
 
-def test_unhealthy_where_something_else_answers(capsys: pytest.CaptureFixture[str]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        other.settimeout(10)
-        port = other.getsockname()[1]
-        command = [sys.executable, "-m", "respcache.health", "--port", str(port)]
-        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as check:
-            connection, _ = other.accept()
-            connection.sendall(b"-ERR max number of clients reached\r\n")
-            assert check.communicate(timeout=10)[1] == "-ERR max number of clients reached\n"
-            connection.close()
-        assert check.returncode == 1
-    assert main(["--nosuch", "directive"]) == 1
-    assert "Bad directive" in capsys.readouterr().err
+# -- what the Dockerfile says
 
 
-def test_the_words_of_the_server_are_looked_up(tmp_path: Path) -> None:
-    commands = {
-        1: ["/sbin/docker-init", "--", "entrypoint", "--port", "7000"],
-        7: ["/opt/respcache/bin/python", "/opt/respcache/bin/respcache", "--bind", "*", "--port", "7000"],
-        12: ["/opt/respcache/bin/python", "-m", "respcache", "--port", "7001"],
-    }
-    for number, words in commands.items():
-        directory = tmp_path / str(number)
-        directory.mkdir()
-        (directory / "cmdline").write_text("".join(f"{word}\0" for word in words))
-    (tmp_path / "9").mkdir()
-    (tmp_path / "self").mkdir()
-    assert words_of_the_server(tmp_path) == ["--bind", "*", "--port", "7000"]
-    (tmp_path / "7" / "cmdline").unlink()
-    assert words_of_the_server(tmp_path) == ["--port", "7001"]
+def test_the_frontend_that_knows_heredocs_is_named_first(dockerfile: str) -> None:
+    assert dockerfile.startswith("# syntax=docker/dockerfile:1\n"), "a comment above it would switch it off"
+
+
+def test_labels_are_those_of_the_package(dockerfile: str) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    labels = dict(re.findall(r'org\.opencontainers\.image\.(\w+)="(.*?)"', dockerfile))
+    assert labels["title"] == project["name"]
+    assert labels["version"] == project["version"]
+    assert labels["licenses"] == project["license"]
+    assert labels["description"]
+
+
+def test_the_build_context_has_what_the_wheel_is_made_of(dockerfile: str) -> None:
+    assert "COPY . /src" in dockerfile
+    lines = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
+    kept = {line.removeprefix("!") for line in lines if line.startswith("!")}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    packages = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    assert kept == {"pyproject.toml", project["project"]["readme"], *project["project"]["license-files"], *packages}

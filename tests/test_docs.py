@@ -6,23 +6,24 @@ What is not run here: shell commands of the README, which `.ci/run` runs, and th
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 import shlex
 import subprocess
 import sys
-from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from compat import docs
-from respcache.commands._syntax import parse_syntax
+from respcache.commands.table.syntax import parse_syntax
 from respcache.config.directives import NAMES
 from respcache.testing import Server
 from tests.support.resp import Connection
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).resolve().parents[1]
 GENERATED = [page for page in docs.PAGES if page.parent == docs.REFERENCE]
 WRITTEN = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(set(ROOT.glob("docs/**/*.md")) - set(GENERATED))]
 PAGES = [*WRITTEN, *GENERATED]
@@ -44,28 +45,66 @@ def snippets(page: Path, language: str) -> list[str]:
 
 
 RUNNABLE = [page for page in WRITTEN if page.name != QUOTING and snippets(page, "python")]
+# The pytest plugins of a page, and packages that its snippets need. Not all of them are `dev` requirements.
+PLUGINS = {
+    "asyncio.md": ["pytest_asyncio.plugin", "anyio.pytest_plugin", "pytest_trio.plugin"],
+    "django.md": ["pytest_django.plugin"],
+    "fastapi.md": ["anyio.pytest_plugin"],
+    "tests.md": ["tests.conftest"],  # of docs/contributing: it has the fixture `do`
+}
+NEEDS = {"django.md": ["django"], "fastapi.md": ["fastapi", "httpx2"]}
 
 
 @pytest.mark.parametrize("page", RUNNABLE, ids=name_of)
 def test_python_snippets_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those with tests run under a pytest with the settings of the page, the others as they are."""
+    """Those with tests run under a pytest with the settings of the page, the others as they are.
+
+    A snippet that opens with a comment such as ``# app.py`` is that file. It is not run by itself: others import it.
+    """
+    plugins = PLUGINS.get(page.name, [])
+    needed = {name.partition(".")[0] for name in (*plugins, *NEEDS.get(page.name, ()))}
+    if missing := sorted(name for name in needed if find_spec(name) is None):
+        pytest.skip(f"not installed: {', '.join(missing)}; the extras `dev` and `guides` have them")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # loading all that is installed takes a second per page
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     settings = [block for block in snippets(page, "toml") if "[tool.pytest.ini_options]" in block]
     (tmp_path / "pyproject.toml").write_text(settings[0] if settings else "[tool.pytest.ini_options]\n")
-    tests = 0
+    write_named_snippets(page, tmp_path)
     for number, code in enumerate(snippets(page, "python")):
+        if name_in(code):
+            continue
         is_test = "def test_" in code
-        tests += is_test
         file = tmp_path / f"{'test_' if is_test else ''}snippet_{number}.py"
         file.write_text(code)
         if not is_test:
             run([sys.executable, str(file)], tmp_path)
-    if tests:
-        # Installed, the plugin is there by itself. `do` is a fixture of these tests here.
-        plugins = [] if entry_points(group="pytest11", name="respcache") else ["-p", "respcache.testing.plugin"]
-        plugins += ["-p", "tests.conftest"] if "contributing" in page.parts else []
-        run([sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", *plugins], tmp_path)
+    if page.name == "unittest.md":
+        run([sys.executable, "-m", "unittest"], tmp_path)
+    elif any(tmp_path.glob("test_*.py")):
+        options = [word for plugin in ("respcache.testing.plugin", *plugins) for word in ("-p", plugin)]
+        run([sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options], tmp_path)
+    if page.name == "django.md":
+        run([sys.executable, "-m", "django", "test", "--settings=settings_for_tests", "--pythonpath=."], tmp_path)
+
+
+def name_in(code: str) -> str | None:
+    """The file that a snippet is, told by its first line."""
+    found = re.match(r"# ([\w/]+\.py)\n", code)
+    return found and found[1]
+
+
+def write_named_snippets(page: Path, directory: Path) -> None:
+    for code in snippets(page, "python"):
+        if name := name_in(code):
+            (directory / name).write_text(code)
+
+
+def test_the_wrapper_for_other_languages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    write_named_snippets(ROOT / "docs" / "guides" / "other-languages.md", tmp_path)
+    tests = "import os, redis; raise SystemExit(redis.Redis.from_url(os.environ['REDIS_URL']).incr('n') - 1)"
+    run([sys.executable, "with_respcache.py", sys.executable, "-c", tests], tmp_path)
 
 
 def run(command: list[str], directory: Path) -> None:
@@ -73,25 +112,16 @@ def run(command: list[str], directory: Path) -> None:
         command, cwd=directory, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     assert done.returncode == 0, done.stdout
+    assert "Ran 0 tests" not in done.stdout  # unittest is content with that
 
 
 def test_a_quoted_command_is_the_code() -> None:
     page = next(page for page in WRITTEN if page.name == QUOTING)
     (quoted,) = ast.parse(snippets(page, "python")[0]).body
-    module = ast.parse(ROOT.joinpath("respcache", "commands", "lists.py").read_text("utf-8"))
+    module = ast.parse(ROOT.joinpath("respcache", "commands", "lists", "elements.py").read_text("utf-8"))
     assert isinstance(quoted, ast.FunctionDef)
     (code,) = (node for node in module.body if isinstance(node, ast.FunctionDef) and node.name == quoted.name)
-    constants = {node.targets[0].id: node.value for node in module.body
-                 if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)}  # fmt: skip
-
-    class Inline(ast.NodeTransformer):
-        """READ -> "RO ACCESS": the page spells out what the module has a name for."""
-
-        def visit_Name(self, node: ast.Name) -> ast.AST:
-            value = constants.get(node.id)
-            return value if isinstance(value, ast.Constant) else node
-
-    assert ast.unparse(quoted) == ast.unparse(Inline().visit(code))
+    assert ast.unparse(quoted) == ast.unparse(code)
 
 
 CONSOLES = [page for page in WRITTEN if snippets(page, "console")]
@@ -137,25 +167,45 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
 
 
+def links(page: Path) -> list[tuple[Path, str]]:
+    """The files of this repository that a page links to, with the anchors."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    targets = re.findall(r"\]\(([^)\s]+)\)", re.sub(r"`[^`\n]*`", "", text))
+    parted = [target.partition("#") for target in targets if not target.startswith(("http://", "https://"))]
+    return [((page.parent / path).resolve() if path else page, anchor) for path, _, anchor in parted]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_lead_somewhere(page: Path) -> None:
-    text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
-    text = re.sub(r"`[^`\n]*`", "", text)
-    for target in re.findall(r"\]\(([^)\s]+)\)", text):
-        if target.startswith(("http://", "https://")):
-            continue
-        path, _, anchor = target.partition("#")
-        linked = (page.parent / path).resolve() if path else page
-        assert linked.exists(), target
-        assert not anchor or anchor in anchors(linked), target
+    for linked, anchor in links(page):
+        assert linked.exists(), linked
+        assert not anchor or anchor in anchors(linked), anchor
 
 
-@pytest.mark.parametrize("page", [page for page in WRITTEN if page.parts[-2] in ("docs", "guides", "contributing")],
-                         ids=name_of)  # fmt: skip
-def test_a_page_can_be_found(page: Path) -> None:
-    """From the README, or from a page of its directory or above."""
-    linking = [other for other in WRITTEN if other != page and page.name in other.read_text("utf-8")]
-    assert linking
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    reached, following = set(), [ROOT / "README.md"]
+    while following:
+        page = following.pop()
+        if page not in reached and page.suffix == ".md":
+            reached.add(page)
+            following += [linked for linked, _ in links(page)]
+    assert set(ROOT.glob("docs/**/*.md")) <= reached
+
+
+# What is said about the code.
+ABOUT_CODE = [page for page in WRITTEN if page.parent.name in ("concepts", "contributing")]
+
+
+@pytest.mark.parametrize("page", ABOUT_CODE, ids=name_of)
+def test_what_a_page_names_is_there(page: Path) -> None:
+    """Files such as `respcache/errors.py` or `tests/*.py`, and names such as `Worker.run`."""
+    text = page.read_text("utf-8")
+    for path in re.findall(r"`((?:respcache|compat|tests|docs|\.ci)/[\w./*-]+)`", text):
+        assert any(ROOT.glob(path.rstrip("/"))), path
+    code = "".join(path.read_text("utf-8") for path in sorted(ROOT.glob("respcache/**/*.py")))
+    for owner, name in re.findall(r"`([A-Z]\w*[a-z]\w*)\.(\w+)", text):
+        assert re.search(rf"^class {owner}\b", code, re.MULTILINE), owner
+        assert re.search(rf"\b{name}\b", code), name
 
 
 # -- completeness
@@ -185,3 +235,12 @@ def test_every_directive_is_documented() -> None:
     page = (ROOT / "docs" / "reference" / "configuration.md").read_text("utf-8")
     missing = [name for name in NAMES if f"`{name}`" not in page]
     assert not missing
+
+
+def test_every_part_of_the_testing_api_is_documented() -> None:
+    page = (ROOT / "docs" / "reference" / "testing.md").read_text("utf-8")
+    for fixture in ("respcache", "respcache_async", "respcache_server", "respcache_url"):
+        assert f"### {fixture}\n" in page
+    for name, member in inspect.getmembers(Server):
+        if not name.startswith("_") and (callable(member) or isinstance(member, property)):
+            assert f"### {name}\n" in page or f"### {name}()\n" in page

@@ -1,60 +1,22 @@
-"""Imports point down: a module imports its own layer or a lower one, and only two packages know trio.
-
-Imports for type checkers count like any other: a type is knowledge too.
-"""
+"""Imports point down, never in a circle, and only two packages know trio. `python -m tests.layering` draws them."""
 
 from __future__ import annotations
 
-import ast
-from pathlib import Path
-
 import pytest
 
-import respcache
-
-ROOT = Path(respcache.__file__).parent
-# The packages and modules of each layer, the lowest first (docs/concepts/architecture.md).
-LAYERS = (
-    ("__init__", "errors", "clock", "glob", "config", "logs", "quoting", "slots", "spin"),
-    ("resp",),
-    ("datatypes",),
-    ("store",),
-    ("commands",),
-    ("shard", "persistence"),
-    ("server",),
-    ("testing", "cli", "health", "__main__"),
-)
-LAYER = {name: layer for layer, names in enumerate(LAYERS) for name in names}
-KNOW_TRIO = {"server", "testing"}
-
-MODULES = sorted(ROOT.rglob("*.py"), key=str)
-NAMES = [str(path.relative_to(ROOT)) for path in MODULES]
+from tests.layering import KNOW_TRIO, MODULES, circles, imports_of, room_of, upward
 
 
-def imported(path: Path) -> set[str]:
-    """Full names of everything that a module imports, inside functions too."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+@pytest.mark.parametrize("module", MODULES)
+def test_every_module_has_a_floor(module: str) -> None:
+    assert room_of(module) is not None
+    if room_of(module).split(".")[0] not in KNOW_TRIO:
+        assert not {name for name in imports_of(module) if name.split(".")[0] == "trio"}
 
 
-def part_of(name: str) -> str:
-    """Which part of the house ``respcache.part.module.thing`` belongs to; what is not a part is ``__init__``'s own."""
-    part = name.split(".")[1] if "." in name else "__init__"
-    return part if (ROOT / part).exists() or (ROOT / f"{part}.py").exists() else "__init__"
+def test_imports_point_down() -> None:
+    assert upward() == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=NAMES)
-def test_imports_point_down(path: Path) -> None:
-    part = path.relative_to(ROOT).parts[0].removesuffix(".py")
-    assert part in LAYER, f"{part} has no layer: give it one"
-    names = imported(path)
-    above = {name for name in names if name.split(".")[0] == "respcache" and LAYER[part_of(name)] > LAYER[part]}
-    assert not above
-    if part not in KNOW_TRIO:
-        assert not {name for name in names if name.split(".")[0] == "trio"}
+def test_no_imports_go_in_a_circle() -> None:
+    assert circles() == []

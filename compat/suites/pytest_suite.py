@@ -31,8 +31,20 @@ def run(python: Path, folder: Path, arguments: Sequence[str], skips: Mapping[str
     """
     report = folder / "junit.xml"
     report.unlink(missing_ok=True)
-    command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "--no-header", "--tb=line", "-o",
-               "junit_family=xunit1", f"--junitxml={report}", *arguments]  # fmt: skip
+    command = [
+        str(python),
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--no-header",
+        "--tb=line",
+        "-o",
+        "junit_family=xunit1",
+        f"--junitxml={report}",
+        *arguments,
+    ]
     command += [f"--deselect={name}" if "::" in name else f"--ignore-glob={folder / name}" for name in skips]
     tally = Tally(excluded=dict(skips))
     try:

@@ -78,8 +78,12 @@ def _fetch(root: Path) -> None:
         raise Unavailable("apt knows no package lists")
     sources = folder / "sources.list"
     sources.write_text(f"deb-src {places[0]} main\n")
-    options = [f"Dir::Etc::sourcelist={sources}", "Dir::Etc::sourceparts=/dev/null",
-               f"Dir::State::Lists={folder / 'lists'}", f"Dir::Cache={folder}"]  # fmt: skip
+    options = [
+        f"Dir::Etc::sourcelist={sources}",
+        "Dir::Etc::sourceparts=/dev/null",
+        f"Dir::State::Lists={folder / 'lists'}",
+        f"Dir::Cache={folder}",
+    ]
     command = ["apt-get", "-q", *(word for option in options for word in ("-o", option))]
     run_quietly([*command, "update"])
     run_quietly([*command, "source", "--download-only", "redis"], cwd=folder)

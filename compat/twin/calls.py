@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import respcache.commands.all
 import respcache.server.commands  # noqa: F401 - fills the table with main's own commands
-from respcache.commands._spec import TABLE, Command
-from respcache.commands._syntax import Argument, parse_syntax
+from respcache.commands.table import TABLE, Command
+from respcache.commands.table.syntax import Argument, parse_syntax
 
 Call = tuple[str, ...]
 Words = list[str]

@@ -112,14 +112,16 @@ LEFT_OUT: Mapping[str, str] = {
     **dict.fromkeys(("MULTI", "EXEC", "DISCARD", "WATCH", "UNWATCH"), "sequences have their own transactions"),
     **dict.fromkeys(("SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE"), "changes what replies look like: in transcripts"),
     **dict.fromkeys(("UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE"), "as SUBSCRIBE"),
-    **dict.fromkeys(("CLIENT", "CONFIG", "COMMAND", "DEBUG", "INFO", "MEMORY", "LOLWUT", "TIME"),
-                    "about the server and not the data: in transcripts and tables"),
+    **dict.fromkeys(
+        ("CLIENT", "CONFIG", "COMMAND", "DEBUG", "INFO", "MEMORY", "LOLWUT", "TIME"),
+        "about the server and not the data: in transcripts and tables",
+    ),
     "PUBSUB": "about clients: in transcripts",
     "OBJECT FREQ": "needs maxmemory-policy, which has no effect here",
     "OBJECT HELP": "prose is our own",
     "SORT": "with BY and GET over other types the order is that of the hash table: in transcripts",
     "SORT_RO": "as SORT",
-}  # fmt: skip
+}
 
 
 # The same for servers that are not like Redis 7.2.

@@ -1,26 +1,28 @@
-"""Import every family, so that the table is full. A shard imports this; main adds its own commands to it."""
+"""Imports every family, which fills the table. A shard imports this; main adds its own commands."""
 
 from __future__ import annotations
 
 from importlib import import_module
 
 FAMILIES = (
-    "keys",
-    "key_expiry",
-    "key_scan",
-    "key_info",
-    "memory",
-    "sort",
-    "strings",
-    "lcs",
-    "bitmaps",
-    "bitfields",
-    "hashes",
-    "lists",
-    "sets",
-    "zsets",
-    "zset_ranges",
-    "zset_algebra",
+    "keys.generic",
+    "keys.expiry",
+    "keys.databases",
+    "keys.search",
+    "keys.object",
+    "keys.memory",
+    "keys.sort",
+    "strings.values",
+    "strings.lcs",
+    "bitmaps.bits",
+    "bitmaps.fields",
+    "hashes.fields",
+    "lists.elements",
+    "sets.members",
+    "sets.algebra",
+    "zsets.members",
+    "zsets.ranges",
+    "zsets.algebra",
 )
 
 for _family in FAMILIES:

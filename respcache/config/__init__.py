@@ -11,14 +11,15 @@ The names, their kinds of values and defaults are in `respcache.config.directive
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from respcache.config.directives import DIRECTIVES, NAMES, Directive
 from respcache.config.kinds import BadValue
-from respcache.errors import CommandError, printable
+from respcache.errors import CommandError, config_set_failed, unknown_directive
 from respcache.glob import compile_glob
 
 _GLOB_CHARACTERS = frozenset(b"*?[")
+_IMMUTABLE = "can't set immutable config"
 
 
 class Config:
@@ -48,12 +49,14 @@ class Config:
     tcp_backlog: int
     tcp_keepalive: int
     timeout: int
+    tls_port: int
     unixsocket: str
     unixsocketperm: int
 
     def __init__(self) -> None:
         self.path = ""  # the configuration file, absolute; empty if there is none
-        self._listeners: dict[str, list[Callable[[], None]]] = {}
+        self._checks: dict[str, list[Callable[[], None]]] = {}  # by the directive's name, see `add_check`
+        self._listeners: list[tuple[set[str], Callable[[], None]]] = []  # with the names, see `on_change`
         for row in DIRECTIVES.values():
             setattr(self, row.attribute, row.default)
 
@@ -73,6 +76,10 @@ class Config:
         value = row.kind.parse(words)
         setattr(self, row.attribute, getattr(self, row.attribute) | value if row.kind.partial else value)
 
+    def shard_values(self) -> dict[str, Any]:
+        """The values that shards need, by attribute (`Directive.shard`)."""
+        return {row.attribute: getattr(self, row.attribute) for row in DIRECTIVES.values() if row.shard}
+
     def get(self, patterns: Iterable[bytes]) -> dict[bytes, bytes]:
         """The directives that match one of the patterns, by name."""
         found: dict[bytes, bytes] = {}
@@ -84,32 +91,73 @@ class Config:
     def set(self, pairs: Iterable[tuple[bytes, bytes]], *, allow_protected: bool = False) -> None:
         """Set directives while the server runs, all of them or none. Raises CommandError."""
         changes = _changes(pairs, allow_protected)
-        before = {row: getattr(self, row.attribute) for row in changes}
+        before = {change.row: getattr(self, change.row.attribute) for change in changes}
         try:
-            for row, (given, words) in changes.items():
-                try:
-                    self._assign(row, words)
-                except BadValue as error:
-                    raise _refused(given, str(error)) from None
+            for change in changes:
+                self._change(change)
+            self._check(before)
         except CommandError:
             for row, value in before.items():
                 setattr(self, row.attribute, value)
             raise
-        for row in changes:
-            for listener in self._listeners.get(row.name, ()):
+        names = {row.name for row in before}
+        for of_interest, listener in self._listeners:
+            if names & of_interest:
                 listener()
 
-    def on_change(self, name: str, listener: Callable[[], None]) -> None:
-        """Have `listener` called after each CONFIG SET of this directive."""
-        self._listeners.setdefault(name, []).append(listener)
+    def _change(self, change: _Change) -> None:
+        """Raises CommandError."""
+        row, name, words = change
+        before = getattr(self, row.attribute)
+        try:
+            self._assign(row, words)
+        except BadValue as error:
+            raise config_set_failed(name, str(error)) from None
+        if row.starting and getattr(self, row.attribute) != before:
+            raise config_set_failed(name, _IMMUTABLE)
+
+    def _check(self, rows: Iterable[Directive]) -> None:
+        """Raises CommandError."""
+        for row in rows:
+            for check in self._checks.get(row.name, ()):
+                try:
+                    check()
+                except BadValue as error:
+                    raise config_set_failed(row.name, str(error)) from None
+
+    def add_check(self, name: str, check: Callable[[], None]) -> None:
+        """Have `check` called when CONFIG SET has given this directive a new value, before that becomes final.
+
+        It may raise BadValue, and the command fails: for values that depend on more than their form.
+        """
+        self._checks.setdefault(NAMES[name].name, []).append(check)
+
+    def on_change(self, names: str | Iterable[str], listener: Callable[[], None]) -> None:
+        """Have `listener` called after each CONFIG SET of one of these directives, once per command."""
+        of_interest = {names} if isinstance(names, str) else set(names)
+        self._listeners.append(({NAMES[name].name for name in of_interest}, listener))
+
+    def on_shard_change(self, listener: Callable[[], None]) -> None:
+        """Have `listener` called after each CONFIG SET that changes `shard_values`."""
+        self.on_change((row.name for row in DIRECTIVES.values() if row.shard), listener)
 
     def changed(self) -> dict[str, str]:
         """The directives that differ from their defaults, as CONFIG GET shows them."""
         return {
-            name: self.show(name)
-            for name, row in DIRECTIVES.items()
-            if getattr(self, row.attribute) != row.default
-        }  # fmt: skip
+            name: self.show(name) for name, row in DIRECTIVES.items() if getattr(self, row.attribute) != row.default
+        }
+
+    def without_effect(self) -> list[str]:
+        """The directives that were given a value other than their default, to no avail."""
+        return [name for name in self.changed() if DIRECTIVES[name].unused]
+
+
+class _Change(NamedTuple):
+    """One pair of CONFIG SET: the directive, the name that was used, in lower case, and the words of the value."""
+
+    row: Directive
+    name: str
+    words: list[str]
 
 
 def _matching(pattern: bytes) -> list[str]:
@@ -118,28 +166,26 @@ def _matching(pattern: bytes) -> list[str]:
         name = pattern.decode("utf-8", "surrogateescape")
         return [name] if name.lower() in NAMES else []
     matches = compile_glob(pattern, ignore_case=True)
-    return [name for name in NAMES if matches(name.encode())]
+    return [name for name, row in NAMES.items() if not row.hidden and matches(name.encode())]
 
 
-def _changes(pairs: Iterable[tuple[bytes, bytes]], allow_protected: bool) -> dict[Directive, tuple[str, list[str]]]:
-    """The directives to set, each with the name it was given by and the words of its value. All names are checked
-    before any value is.
+def _changes(pairs: Iterable[tuple[bytes, bytes]], allow_protected: bool) -> list[_Change]:
+    """The directives to set, in order. All names are checked before any value is. Raises CommandError.
+
+    A directive and its alias may both be given: the last one counts.
     """
-    changes: dict[Directive, tuple[str, list[str]]] = {}
+    changes: list[_Change] = []
     for name, value in pairs:
         given = name.decode("utf-8", "surrogateescape")
-        row = NAMES.get(given.lower())
+        lowered = given.lower()
+        row = NAMES.get(lowered)
         if row is None:
-            raise CommandError(f"ERR Unknown option or number of arguments for CONFIG SET - '{printable(name)}'")
+            raise unknown_directive(name)
         if row.fixed:
-            raise _refused(given, "can't set immutable config")
+            raise config_set_failed(given, _IMMUTABLE)
         if row.protected and not allow_protected:
-            raise _refused(given, "can't set protected config")
-        if row in changes:
-            raise _refused(given, "duplicate parameter")
-        changes[row] = (given, row.words(value.decode("utf-8", "surrogateescape")))
+            raise config_set_failed(given, "can't set protected config")
+        if any(change.name == lowered for change in changes):
+            raise config_set_failed(given, "duplicate parameter")
+        changes.append(_Change(row, lowered, row.words(value.decode("utf-8", "surrogateescape"))))
     return changes
-
-
-def _refused(name: str, reason: str) -> CommandError:
-    return CommandError(f"ERR CONFIG SET failed (possibly related to argument '{name}') - {reason}")

@@ -1,16 +1,16 @@
 """The table of directives: every name that redis-server 7.2 knows, and respcache's own.
 
-One `Directive` is one name with its kind of value and its default, as text. Those that have no meaning here (yet) are
-known all the same, so that an existing redis.conf and a test harness that sets them work: they are checked, kept, and
-shown by CONFIG GET, and marked `unused`; the log says so at level verbose.
+One `Directive` is one name with its kind of value and its default. Those that have no meaning here (yet) are known all
+the same, so that an existing redis.conf and a test harness that sets them work: they are checked, kept, and shown by
+CONFIG GET, and marked `unused`; a warning at the start names those that were changed.
 """
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Any
 
+from respcache.config.cores import default_shards, usable_cores
 from respcache.config.kinds import (
     Choice,
     Choices,
@@ -32,18 +32,28 @@ from respcache.config.kinds import (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Directive:
-    """One directive. `alias` is a second name, from older versions.
-
-    `fixed` ones are set at the start only, `protected` ones otherwise by whom ``enable-protected-configs`` allows it.
-    """
+    """One directive: its name, what its value may be, and what else there is to know of it."""
 
     name: str
     kind: Kind
     default: Any
+    # CONFIG SET refuses it, as Redis does.
     fixed: bool = False
+    # It takes effect at the start only, unlike in Redis: CONFIG SET accepts the value that it has, and no other.
+    starting: bool = False
+    # CONFIG SET takes it from those clients only that ``enable-protected-configs`` allows.
     protected: bool = False
+    # A second name, from older versions.
     alias: str = ""
+    # It has no effect.
     unused: bool = False
+    # Shards need its value.
+    shard: bool = False
+    # CONFIG GET shows it when asked for by its full name, not among the matches of a pattern.
+    hidden: bool = False
+    # A descriptor that this process inherited: CONFIG REWRITE leaves it out.
+    inherited: bool = False
+    # One line for `respcache --help` and docs/reference/configuration.md.
     help: str = ""
 
     @property
@@ -52,14 +62,8 @@ class Directive:
         return self.name.replace("-", "_")
 
     def words(self, text: str) -> list[str]:
-        """The words of a value that is given as one. Empty text is one empty word: it switches `save` off."""
+        """The words of a value that was given as one. Empty text is one empty word: it switches `save` off."""
         return (text.split() or [""]) if self.kind.many else [text]
-
-
-def default_shards() -> int:
-    """Between 2 and 4, by the number of cores that this process may use."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(4, max(2, cores))
 
 
 _INT_MAX = (1 << 31) - 1
@@ -68,72 +72,75 @@ _INT = Number(0, _INT_MAX)
 _LONG = Number()
 _ALLOWED = Choice("no", "yes", "local")
 _OWN = (
-    Directive("shards", Number(1, 64), default_shards(), fixed=True,
-              help="Processes that hold the data. Default: between 2 and 4, by the number of cores."),
+    Directive("shards", Number(1, 64), default_shards(usable_cores()), starting=True,
+              help="Processes that hold the data. Default: half the cores that may be used, at least 1, at most 4."),
     Directive("client-max-unanswered", Number(1), 10_000,
-              help="Commands that one client may have under way; then it is not read from until some are answered."),
-    Directive("client-output-pause", Memory(1), 64 << 20,
-              help="Bytes of replies waiting for one client from which on it is not read from."),
-    Directive("shard-queue-limit", Number(1), 100_000,
-              help="Commands queued for one shard from which on no client is read from."),
-    Directive("respcache-ready-fd", Number(-1), -1, fixed=True,
+              help="Commands that one client may have under way; further ones wait."),
+    Directive("client-output-pause", Memory(1), 16 << 20,
+              help="While more bytes than this are unsent to a client, its commands wait."),
+    Directive("shard-queue-limit", Memory(1), 64 << 20,
+              help="While more bytes than this are queued for one shard, no client is read from."),
+    Directive("respcache-ready-fd", Number(-1), -1, fixed=True, hidden=True, inherited=True,
               help="A file descriptor to which the port is written, as a line, when clients can connect."),
-    Directive("respcache-parent-fd", Number(-1), -1, fixed=True,
-              help="A pipe; the server stops when its other end is closed, that is with the process that holds it."),
+    Directive("respcache-parent-fd", Number(-1), -1, fixed=True, hidden=True, inherited=True,
+              help="A pipe: the server stops when its other end is closed, as when the process that holds it ends."),
 )  # fmt: skip
 
 _USED = (
-    Directive("bind", Words(0, 16), ["127.0.0.1", "-::1"], fixed=True,
-              help="Addresses to listen on. One that starts with '-' may be missing."),
+    Directive("bind", Words(0, 16), ["127.0.0.1", "-::1"], starting=True,
+              help="Addresses to listen on. Those that start with '-' may be missing."),
     Directive("client-output-buffer-limit", OutputLimits(), OutputLimits.default,
               help="Class, hard limit, soft limit, seconds: a client that leaves more than this unread is cut off."),
-    Directive("client-query-buffer-limit", Memory(1 << 20), 1 << 30, help="Bytes of one command, at most."),
-    Directive("databases", Number(1, _INT_MAX), 16, fixed=True, help="How many databases SELECT knows."),
+    Directive("client-query-buffer-limit", Memory(1 << 20), 1 << 30, help="The most bytes that one command may have."),
+    Directive("databases", Number(1, _INT_MAX), 16, fixed=True, help="The number of databases for SELECT."),
     Directive("dir", Directory(), "", protected=True, help="The working directory."),
     Directive("enable-debug-command", _ALLOWED, "no", fixed=True,
-              help="Who may send DEBUG: nobody, everybody, or clients on this machine."),
+              help="Who may send DEBUG: no client, all, or those on this machine."),
     Directive("enable-protected-configs", _ALLOWED, "no", fixed=True,
               help="Who may set `dir` and `dbfilename` while the server runs."),
-    Directive("hash-max-listpack-entries", _LONG, 512, alias="hash-max-ziplist-entries",
-              help="Up to how many fields OBJECT ENCODING of a hash is listpack."),
-    Directive("hash-max-listpack-value", Memory(), 64, alias="hash-max-ziplist-value",
-              help="Up to how many bytes of a field or value OBJECT ENCODING of a hash is listpack."),
-    Directive("list-max-listpack-size", Number(-(1 << 31), _INT_MAX), -2, alias="list-max-ziplist-size",
-              help="The size up to which OBJECT ENCODING of a list is listpack: elements, or -1 (4 KB) to -5 (64 KB)."),
-    Directive("logfile", Text(), "", fixed=True, help="Where the log goes; empty is standard output."),
-    Directive("loglevel", Choice("debug", "verbose", "notice", "warning", "nothing"), "notice",
-              help="From which level on messages are logged."),
-    Directive("maxclients", Number(1, (1 << 32) - 1), 10_000, help="Clients connected at a time, at most."),
-    Directive("notify-keyspace-events", EventClasses(), "",
-              help="Which classes of keyspace events are published; letters as in Redis."),
+    Directive("hash-max-listpack-entries", _LONG, 512, alias="hash-max-ziplist-entries", shard=True,
+              help="OBJECT ENCODING says listpack for hashes with up to this many fields."),
+    Directive("hash-max-listpack-value", Memory(), 64, alias="hash-max-ziplist-value", shard=True,
+              help="OBJECT ENCODING says listpack for hashes whose fields and values have up to this many bytes."),
+    Directive("list-max-listpack-size", Number(-(1 << 31), _INT_MAX), -2, alias="list-max-ziplist-size", shard=True,
+              help="OBJECT ENCODING says listpack for lists up to this size: elements, or -1 (4 KB) to -5 (64 KB)."),
+    Directive("logfile", Text(), "", fixed=True, shard=True, help="The file for the log; empty means standard output."),
+    Directive("loglevel", Choice("debug", "verbose", "notice", "warning", "nothing"), "notice", shard=True,
+              help="The lowest level that is logged."),
+    Directive("maxclients", Number(1, (1 << 32) - 1), 10_000, help="The most clients that may be connected at a time."),
+    Directive("notify-keyspace-events", EventClasses(), "", shard=True,
+              help="The classes of keyspace events to publish; letters as in Redis."),
     Directive("pidfile", Text(), "", fixed=True, help="A file that holds the process id while the server runs."),
-    Directive("port", _PORT, 6379, fixed=True,
-              help="The TCP port. 0 is none where there is a unixsocket, else any free one: the log says which."),
+    Directive("port", _PORT, 6379, starting=True,
+              help="The TCP port. 0 means none if there is a unixsocket, else any free port: the log says which."),
     Directive("protected-mode", YesNo(), True,
-              help="Without a password, turn away clients from other machines."),
-    Directive("proto-max-bulk-len", Memory(1 << 20), 512 << 20, help="Bytes of one argument or string, at most."),
-    Directive("requirepass", Text(), "", help="The password that clients have to give; empty is none."),
-    Directive("set-max-intset-entries", _LONG, 512,
-              help="Up to how many members OBJECT ENCODING of a set of integers is intset."),
-    Directive("set-max-listpack-entries", _LONG, 128,
-              help="Up to how many members OBJECT ENCODING of a set is listpack."),
-    Directive("set-max-listpack-value", _LONG, 64,
-              help="Up to how many bytes of a member OBJECT ENCODING of a set is listpack."),
+              help="Refuse clients from other machines as long as there is no password."),
+    Directive("proto-max-bulk-len", Memory(1 << 20), 512 << 20, shard=True,
+              help="The most bytes that one argument or string may have."),
+    Directive("requirepass", Text(), "", help="The password that clients have to give; empty means none."),
+    Directive("set-max-intset-entries", _LONG, 512, shard=True,
+              help="OBJECT ENCODING says intset for sets of up to this many integers."),
+    Directive("set-max-listpack-entries", _LONG, 128, shard=True,
+              help="OBJECT ENCODING says listpack for sets with up to this many members."),
+    Directive("set-max-listpack-value", _LONG, 64, shard=True,
+              help="OBJECT ENCODING says listpack for sets whose members have up to this many bytes."),
     Directive("tcp-backlog", _INT, 511, fixed=True,
               help="Connections that may wait to be accepted."),
-    Directive("tcp-keepalive", _INT, 300, help="Seconds of silence after which TCP asks whether a client lives."),
-    Directive("timeout", _INT, 0, help="Seconds of silence after which a client is disconnected; 0 is never."),
+    Directive("tcp-keepalive", _INT, 300, help="Seconds of silence until TCP checks that a client is still there."),
+    Directive("timeout", _INT, 0, help="Seconds of silence after which a client is disconnected; 0 means never."),
     Directive("unixsocket", Text(), "", fixed=True, help="The path of a unix socket to listen on."),
     Directive("unixsocketperm", OctalNumber(), 0, fixed=True, help="Permissions of the unix socket, octal."),
-    Directive("zset-max-listpack-entries", _LONG, 128, alias="zset-max-ziplist-entries",
-              help="Up to how many members OBJECT ENCODING of a sorted set is listpack."),
-    Directive("zset-max-listpack-value", Memory(), 64, alias="zset-max-ziplist-value",
-              help="Up to how many bytes of a member OBJECT ENCODING of a sorted set is listpack."),
+    Directive("zset-max-listpack-entries", _LONG, 128, alias="zset-max-ziplist-entries", shard=True,
+              help="OBJECT ENCODING says listpack for sorted sets with up to this many members."),
+    Directive("zset-max-listpack-value", Memory(), 64, alias="zset-max-ziplist-value", shard=True,
+              help="OBJECT ENCODING says listpack for sorted sets whose members have up to this many bytes."),
 )  # fmt: skip
 
 
-def _unused(name: str, kind: Kind, default: Any, alias: str = "", *, fixed: bool = False) -> Directive:
-    return Directive(name, kind, default, alias=alias, fixed=fixed, unused=True)
+def _unused(
+    name: str, kind: Kind, default: Any, alias: str = "", *, fixed: bool = False, hidden: bool = False
+) -> Directive:
+    return Directive(name, kind, default, alias=alias, fixed=fixed, hidden=hidden, unused=True)
 
 
 def _group(kind: Kind, default: Any, names: str, *, fixed: bool = False) -> list[Directive]:
@@ -142,7 +149,7 @@ def _group(kind: Kind, default: Any, names: str, *, fixed: bool = False) -> list
 
 
 def _numbers(kind: Kind, defaults: dict[str, int], *, fixed: bool = False) -> list[Directive]:
-    """Unused directives of one kind, by name; an older name stands behind a slash."""
+    """Unused directives of one kind, by name; an older name follows a slash."""
     found = []
     for names, default in defaults.items():
         name, _, alias = names.partition("/")
@@ -221,7 +228,7 @@ _KEPT = (
     *_group(
         YesNo(),
         False,
-        "activedefrag aof-disable-auto-gc aof-timestamp-enabled appendonly cluster-allow-reads-when-down "
+        "activedefrag aof-timestamp-enabled appendonly cluster-allow-reads-when-down "
         "lazyfree-lazy-eviction lazyfree-lazy-expire lazyfree-lazy-server-del lazyfree-lazy-user-del "
         "lazyfree-lazy-user-flush no-appendfsync-on-rewrite rdb-del-sync-files repl-disable-tcp-nodelay "
         "replica-ignore-disk-write-errors tls-cluster tls-prefer-server-ciphers tls-replication",
@@ -244,10 +251,10 @@ _KEPT = (
         "tls-key-file tls-key-file-pass tls-protocols",
     ),
     _unused("aclfile", Text(), "", fixed=True),
-    _unused("aof-rewrite-cpulist", Text(), "", "aof_rewrite_cpulist", fixed=True),
-    _unused("bgsave-cpulist", Text(), "", "bgsave_cpulist", fixed=True),
-    _unused("bio-cpulist", Text(), "", "bio_cpulist", fixed=True),
-    _unused("server-cpulist", Text(), "", "server_cpulist", fixed=True),
+    _unused("aof_rewrite_cpulist", Text(), "", fixed=True),
+    _unused("bgsave_cpulist", Text(), "", fixed=True),
+    _unused("bio_cpulist", Text(), "", fixed=True),
+    _unused("server_cpulist", Text(), "", fixed=True),
     _unused("replica-announce-ip", Text(), "", "slave-announce-ip"),
     _unused("replicaof", Words(2, 2), [], "slaveof", fixed=True),
     _unused("appenddirname", Text(), "appendonlydir", fixed=True),
@@ -274,6 +281,14 @@ _KEPT = (
     _unused("latency-tracking-info-percentiles", Percentiles(), [50.0, 99.0, 99.9]),
     _unused("oom-score-adj-values", Words(3, 3), ["0", "200", "800"]),
     _unused("save", SavePoints(), []),
+    # For the debugging of Redis itself.
+    _unused("aof-disable-auto-gc", YesNo(), False, hidden=True),
+    _unused("cluster-ping-interval", _LONG, 0, hidden=True),
+    _unused("key-load-delay", Number(-_INT_MAX - 1, _INT_MAX), 0, hidden=True),
+    _unused("loading-process-events-interval-bytes", Number(1024, _INT_MAX), 2 << 20, hidden=True),
+    _unused("rdb-key-save-delay", Number(-_INT_MAX - 1, _INT_MAX), 0, hidden=True),
+    _unused("use-exit-on-panic", YesNo(), False, hidden=True),
+    _unused("watchdog-period", _INT, 0, hidden=True),
     _unused("active-defrag-ignore-bytes", Memory(1), 100 << 20),
     _unused("auto-aof-rewrite-min-size", Memory(), 64 << 20),
     _unused("cluster-link-sendbuf-limit", Memory(high=(1 << 64) - 1), 0),
@@ -286,5 +301,5 @@ _KEPT = (
 
 DIRECTIVES: dict[str, Directive] = {row.name: row for row in sorted(_OWN + _USED + _KEPT, key=lambda row: row.name)}
 
-# Every name under which a directive is known.
+# All names, aliases included.
 NAMES: dict[str, Directive] = DIRECTIVES | {row.alias: row for row in DIRECTIVES.values() if row.alias}

@@ -11,11 +11,12 @@ from itertools import chain
 from typing import TYPE_CHECKING, TypeAlias
 
 from respcache.datatypes.indexed import IndexedDict
-from respcache.datatypes.limits import LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
     from random import Random
+
+    from respcache.datatypes.limits import Limits
 
 Pair: TypeAlias = "tuple[bytes, bytes]"
 
@@ -23,9 +24,10 @@ Pair: TypeAlias = "tuple[bytes, bytes]"
 class Hash:
     """Byte strings to byte strings."""
 
-    __slots__ = ("_fields", "encoding")
+    __slots__ = ("_fields", "_limits", "encoding")
 
-    def __init__(self, pairs: Iterable[Pair] = ()) -> None:
+    def __init__(self, limits: Limits, pairs: Iterable[Pair] = ()) -> None:
+        self._limits = limits
         self._fields: dict[bytes, bytes] | IndexedDict[bytes] = {}
         self.encoding = b"listpack"
         self.update(list(pairs))
@@ -55,11 +57,11 @@ class Hash:
         before = len(fields)
         # Redis converts before it adds: for many pairs even if they name few fields, and for one long string even if
         # a later pair replaces it.
-        if type(fields) is dict and not _fit(pairs):
+        if type(fields) is dict and not _fit(self._limits, pairs):
             fields = self._index()
         if type(fields) is dict:
             fields.update(pairs)
-            if len(fields) > LIMITS.hash_max_listpack_entries:
+            if len(fields) > self._limits.hash_max_listpack_entries:
                 self._index()
         else:
             for field, value in pairs:
@@ -90,15 +92,15 @@ class Hash:
         return 0, list(self._fields)
 
     def copy(self) -> Hash:
-        return Hash.load(self.dump())
+        return Hash.load(self._limits, self.dump())
 
     def dump(self) -> tuple[bytes, dict[bytes, bytes]]:
         return self.encoding, dict(self.items())
 
     @classmethod
-    def load(cls, data: tuple[bytes, dict[bytes, bytes]]) -> Hash:
+    def load(cls, limits: Limits, data: tuple[bytes, dict[bytes, bytes]]) -> Hash:
         """A hash with the encoding and order that were dumped; cursors into the old one remain valid."""
-        loaded = cls()
+        loaded = cls(limits)
         loaded.encoding, fields = data
         loaded._fields = fields if loaded.encoding == b"listpack" else IndexedDict(fields.items())
         return loaded
@@ -115,8 +117,8 @@ class Hash:
         return self._fields
 
 
-def _fit(pairs: Collection[Pair]) -> bool:
+def _fit(limits: Limits, pairs: Collection[Pair]) -> bool:
     """Whether the pairs by themselves fit in a listpack."""
-    if len(pairs) > LIMITS.hash_max_listpack_entries:
+    if len(pairs) > limits.hash_max_listpack_entries:
         return False
-    return max(map(len, chain.from_iterable(pairs)), default=0) <= LIMITS.hash_max_listpack_value
+    return max(map(len, chain.from_iterable(pairs)), default=0) <= limits.hash_max_listpack_value

@@ -1,7 +1,8 @@
-"""The sizes up to which a value counts as compact, as CONFIG SET gives them; one object for each process.
+"""The sizes up to which a value counts as compact, as CONFIG SET gives them; one object per shard.
 
 Redis keeps small collections in one flat block (listpack, intset) and reports it in OBJECT ENCODING. The same
-thresholds decide here which encoding is reported, and in which order small collections are iterated.
+thresholds decide here which encoding is reported, and in which order small collections are iterated. Every collection
+knows the object that it was made with, so a change of the configuration counts for all of them at once.
 """
 
 from __future__ import annotations
@@ -32,6 +33,3 @@ class Limits:
         self.set_max_listpack_value = 64
         self.zset_max_listpack_entries = 128
         self.zset_max_listpack_value = 64
-
-
-LIMITS = Limits()

@@ -14,11 +14,12 @@ from bisect import bisect_right
 from itertools import accumulate, chain
 from typing import TYPE_CHECKING
 
-from respcache.datatypes.limits import LIMITS
 from respcache.datatypes.listpack import EMPTY, SMALLEST_ENTRY, entry_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from respcache.datatypes.limits import Limits
 
 BLOCK = 512
 
@@ -35,9 +36,10 @@ _SPARE = 8
 class List:
     """A sequence of byte strings."""
 
-    __slots__ = ("_blocks", "_length", "_size", "_starts", "encoding")
+    __slots__ = ("_blocks", "_length", "_limits", "_size", "_starts", "encoding")
 
-    def __init__(self, elements: Sequence[bytes] = ()) -> None:
+    def __init__(self, limits: Limits, elements: Sequence[bytes] = ()) -> None:
+        self._limits = limits
         self._blocks: list[list[bytes]] = []
         self._starts: list[int] = []  # position of the first element of each block; the first one is the origin
         self._length = 0
@@ -47,9 +49,9 @@ class List:
         self.extend(elements)
 
     @classmethod
-    def sorted_result(cls, elements: Sequence[bytes]) -> List:
+    def sorted_result(cls, limits: Limits, elements: Sequence[bytes]) -> List:
         """A list as SORT ... STORE makes it: a quicklist, which becomes a listpack if all elements fit in one node."""
-        made = cls.load((QUICKLIST, list(elements)))
+        made = cls.load(limits, (QUICKLIST, list(elements)))
         if made._is_one_node():
             made.encoding = LISTPACK
         return made
@@ -221,7 +223,7 @@ class List:
     # -- copies
 
     def copy(self) -> List:
-        other = List()
+        other = List(self._limits)
         other._blocks = [block[:] for block in self._blocks]
         other._starts = self._starts[:]
         other._length, other._size, other.encoding = self._length, self._size, self.encoding
@@ -231,9 +233,9 @@ class List:
         return self.encoding, list(self)
 
     @classmethod
-    def load(cls, data: tuple[bytes, list[bytes]]) -> List:
+    def load(cls, limits: Limits, data: tuple[bytes, list[bytes]]) -> List:
         encoding, elements = data
-        value = cls()
+        value = cls(limits)
         # Whether it is a quicklist depends on its past, not only on its elements.
         value.encoding = encoding
         value._append(elements)
@@ -301,7 +303,7 @@ class List:
         if self.encoding == QUICKLIST:
             return
         assert self._size is not None
-        limit = LIMITS.list_max_listpack_size
+        limit = self._limits.list_max_listpack_size
         # Redis leaves out the headers of entries here.
         size = self._size + (len(elements[0]) if len(elements) == 1 else sum(map(len, elements)))
         if size > _most_bytes(limit) or (limit >= 0 and self._length + len(elements) > max(limit, 1)):
@@ -315,13 +317,13 @@ class List:
             self._size = EMPTY + sum(map(entry_size, self))
         # Redis also leaves it as it is while the elements are in several nodes. Their history decides that; what is
         # known here is whether they fit in one.
-        limit = LIMITS.list_max_listpack_size
+        limit = self._limits.list_max_listpack_size
         if self._is_one_node() if limit >= 0 else self._size <= _most_bytes(limit) // 2:
             self.encoding = LISTPACK
 
     def _few_enough(self, share: int) -> bool:
         """Whether there may be so many elements in a listpack of the allowed size divided by `share`."""
-        limit = LIMITS.list_max_listpack_size
+        limit = self._limits.list_max_listpack_size
         if limit >= 0:
             return self._length <= max(limit, 1) // share
         return EMPTY + SMALLEST_ENTRY * self._length <= _most_bytes(limit) // share
@@ -330,7 +332,7 @@ class List:
         """Whether Redis, pushing the elements one by one onto a quicklist, would put all of them into one listpack."""
         if not self._few_enough(1):
             return False
-        limit = LIMITS.list_max_listpack_size
+        limit = self._limits.list_max_listpack_size
         most = _most_bytes(limit)
         size = EMPTY
         for at, element in enumerate(self):

@@ -20,12 +20,13 @@ from itertools import chain, filterfalse, islice, takewhile
 from typing import TYPE_CHECKING, Any
 
 from respcache.datatypes.indexed import IndexedSet
-from respcache.datatypes.limits import LIMITS
 from respcache.datatypes.listpack import is_integer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from random import Random
+
+    from respcache.datatypes.limits import Limits
 
 INTSET, LISTPACK, HASHTABLE = b"intset", b"listpack", b"hashtable"
 
@@ -36,35 +37,36 @@ _POP_REMAINDER = 5
 class Set:
     """Distinct byte strings."""
 
-    __slots__ = ("_indexed", "encoding", "lookup")
+    __slots__ = ("_indexed", "_limits", "encoding", "lookup")
 
     lookup: dict[bytes, Any]
     """The members are its keys. Others must only read it."""
 
-    def __init__(self, members: Iterable[bytes] = ()) -> None:
+    def __init__(self, limits: Limits, members: Iterable[bytes] = ()) -> None:
         """A set as SUNIONSTORE and SDIFFSTORE make it: an intset as long as the members, in their order, allow."""
+        self._limits = limits
         distinct = dict.fromkeys(members)
         # The rules for single members, applied to all at once. The integers up to the first other member make an
         # intset; if there are too many of them, it is a hashtable, and stays one.
         integers = list(takewhile(is_integer, distinct))
-        if len(integers) > LIMITS.set_max_intset_entries:
+        if len(integers) > limits.set_max_intset_entries:
             self._become(HASHTABLE, distinct)
         elif len(integers) == len(distinct):
             self._become(INTSET, distinct)
-        elif _fit_listpack(distinct):
+        elif _fit_listpack(limits, distinct):
             self._become(LISTPACK, chain(sorted(integers, key=int), islice(distinct, len(integers), None)))
         else:
             self._become(HASHTABLE, distinct)
 
     @classmethod
-    def of_intersection(cls, members: Iterable[bytes]) -> Set:
+    def of_intersection(cls, limits: Limits, members: Iterable[bytes]) -> Set:
         """A set as SINTERSTORE makes it: an intset if the result is one, else a listpack if it may be."""
         distinct = dict.fromkeys(members)
-        made = cls()
-        if len(distinct) <= LIMITS.set_max_intset_entries and all(map(is_integer, distinct)):
+        made = cls(limits)
+        if len(distinct) <= limits.set_max_intset_entries and all(map(is_integer, distinct)):
             made._become(INTSET, distinct)
         else:
-            made._become(LISTPACK if _fit_listpack(distinct) else HASHTABLE, distinct)
+            made._become(LISTPACK if _fit_listpack(limits, distinct) else HASHTABLE, distinct)
         return made
 
     def __len__(self) -> int:
@@ -121,15 +123,15 @@ class Set:
         return 0, list(self)
 
     def copy(self) -> Set:
-        return Set.load(self.dump())
+        return Set.load(self._limits, self.dump())
 
     def dump(self) -> tuple[bytes, list[bytes]]:
         return self.encoding, list(self.lookup if self._indexed is None else self._indexed.members)
 
     @classmethod
-    def load(cls, data: tuple[bytes, list[bytes]]) -> Set:
+    def load(cls, limits: Limits, data: tuple[bytes, list[bytes]]) -> Set:
         """A set with the encoding and order that were dumped; cursors into the old one remain valid."""
-        loaded = cls()
+        loaded = cls(limits)
         loaded._become(*data)
         return loaded
 
@@ -149,23 +151,24 @@ class Set:
 
     def _prepare(self, first: bytes, count: int) -> None:
         """What Redis decides by the number of arguments alone, before it checks which of them are new."""
-        few = count <= LIMITS.set_max_listpack_entries
-        if not self.lookup and not (is_integer(first) and count <= LIMITS.set_max_intset_entries):
+        limits = self._limits
+        few = count <= limits.set_max_listpack_entries
+        if not self.lookup and not (is_integer(first) and count <= limits.set_max_intset_entries):
             self._become(LISTPACK if few else HASHTABLE, ())
         elif (self.encoding == LISTPACK and not few) or (
-            self.encoding == INTSET and count > LIMITS.set_max_intset_entries
+            self.encoding == INTSET and count > limits.set_max_intset_entries
         ):
             self._become(HASHTABLE, self.lookup)
 
     def _add(self, member: bytes) -> None:
         """Add a new member to a set that is not yet a hashtable."""
         if self.encoding == INTSET and is_integer(member):
-            fits = len(self) < LIMITS.set_max_intset_entries
+            fits = len(self) < self._limits.set_max_intset_entries
             self._become_if_other(INTSET if fits else HASHTABLE)
         else:
             # The lengths of integers matter only now that there is another member.
             checked = chain(self.lookup, (member,)) if self.encoding == INTSET else (member,)
-            fits = len(self) < LIMITS.set_max_listpack_entries and _are_short(checked)
+            fits = len(self) < self._limits.set_max_listpack_entries and _are_short(self._limits, checked)
             self._become_if_other(LISTPACK if fits else HASHTABLE)
         if self._indexed is not None:
             self._indexed.add(member)
@@ -181,17 +184,17 @@ class Set:
         stays = frozenset(kept).__contains__
         popped = list(filterfalse(stays, self))
         encoding = self.encoding
-        if encoding == HASHTABLE and _fit_listpack(kept):
+        if encoding == HASHTABLE and _fit_listpack(self._limits, kept):
             encoding = LISTPACK
         # They keep their order, so that a cursor into the set remains valid.
         self._become(encoding, filter(stays, self._sequence()))
         return popped
 
 
-def _fit_listpack(members: Iterable[bytes]) -> bool:
-    few = list(islice(members, LIMITS.set_max_listpack_entries + 1))
-    return len(few) <= LIMITS.set_max_listpack_entries and _are_short(few)
+def _fit_listpack(limits: Limits, members: Iterable[bytes]) -> bool:
+    few = list(islice(members, limits.set_max_listpack_entries + 1))
+    return len(few) <= limits.set_max_listpack_entries and _are_short(limits, few)
 
 
-def _are_short(members: Iterable[bytes]) -> bool:
-    return max(map(len, members), default=0) <= LIMITS.set_max_listpack_value
+def _are_short(limits: Limits, members: Iterable[bytes]) -> bool:
+    return max(map(len, members), default=0) <= limits.set_max_listpack_value

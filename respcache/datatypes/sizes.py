@@ -10,13 +10,15 @@ from itertools import chain, islice
 from sys import getsizeof
 from typing import TYPE_CHECKING, Any
 
+from respcache.datatypes.limits import Limits
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _LEAVES = (bytes, bytearray, int, float, str)
 
 # Shared objects and code: reached through attributes, but not part of the value.
-_SHARED = (bool, type(None), type)
+_SHARED = (bool, type(None), type, Limits)
 
 
 def memory_of(value: object, samples: int) -> int:

@@ -1,6 +1,6 @@
 """The kinds of values a key may hold: their names for clients, and how they travel between shards.
 
-Every kind except the string is a class of its own with `dump()` (plain data that `marshal` takes) and `load(data)`.
+Every kind except the string is a class of its own with `dump()` (plain data for `marshal`) and `load(limits, data)`.
 Strings are `bytes`, or `bytearray` once changed in place. `marshal` would return both as `bytes`, but OBJECT ENCODING
 tells them apart; so they travel under two names, while clients see one.
 """
@@ -16,6 +16,8 @@ from respcache.datatypes.zset import ZSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from respcache.datatypes.limits import Limits
 
 # What TYPE answers, and what SCAN ... TYPE compares with.
 TYPE_NAMES: dict[type, bytes] = {
@@ -36,9 +38,9 @@ _DUMPS: dict[type, tuple[str, Callable[[Any], object]]] = {
     Hash: ("hash", Hash.dump),
 }
 
-_LOADS: dict[str, Callable[[Any], Any]] = {
-    "string": lambda data: data,
-    "buffer": bytearray,
+_LOADS: dict[str, Callable[[Limits, Any], Any]] = {
+    "string": lambda _, data: data,
+    "buffer": lambda _, data: bytearray(data),
     "list": List.load,
     "set": Set.load,
     "zset": ZSet.load,
@@ -57,9 +59,9 @@ def dump_value(value: object) -> tuple[str, object]:
     return name, dump(value)
 
 
-def load_value(name: str, data: object) -> Any:
+def load_value(limits: Limits, name: str, data: object) -> Any:
     """The value that `dump_value` took apart."""
-    return _LOADS[name](data)
+    return _LOADS[name](limits, data)
 
 
 def copy_value(value: Any) -> Any:

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from sortedcontainers import SortedList
 
 from respcache.datatypes.indexed import IndexedDict
-from respcache.datatypes.limits import LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from random import Random
+
+    from respcache.datatypes.limits import Limits
 
 # Up to this many members are looked at one by one: as many as a listpack has by default.
 _FEW = 128
@@ -68,16 +69,17 @@ class LexRange(NamedTuple):
 class ZSet:
     """Members (byte strings) with scores (floats, never NaN). Iteration is over members, in order."""
 
-    __slots__ = ("_order", "_scores", "encoding")
+    __slots__ = ("_limits", "_order", "_scores", "encoding")
 
-    def __init__(self, items: Iterable[tuple[bytes, float]] = (), *, compact: bool = True) -> None:
+    def __init__(self, limits: Limits, items: Iterable[tuple[bytes, float]] = (), *, compact: bool = True) -> None:
         """`items` are members with scores; the last score of a member counts. O(n log n), built at once.
 
         Not `compact`: a skiplist, even if the members fit in a listpack.
         """
+        self._limits = limits
         scores = dict(items)
-        fits = compact and len(scores) <= LIMITS.zset_max_listpack_entries
-        fits = fits and max(map(len, scores), default=0) <= LIMITS.zset_max_listpack_value
+        fits = compact and len(scores) <= limits.zset_max_listpack_entries
+        fits = fits and max(map(len, scores), default=0) <= limits.zset_max_listpack_value
         self.encoding = b"listpack" if fits else b"skiplist"
         self._scores: IndexedDict[float] = IndexedDict((member, self._kept(score)) for member, score in scores.items())
         self._order: SortedList[tuple[float, bytes]] = SortedList((score, member) for member, score in self.items())
@@ -246,16 +248,16 @@ class ZSet:
     # -- copies
 
     def copy(self) -> ZSet:
-        return ZSet.load(self.dump())
+        return ZSet.load(self._limits, self.dump())
 
     def dump(self) -> tuple[bytes, list[bytes], list[float]]:
         """The encoding, which the members alone do not determine; members and scores in the order of cursors."""
         return self.encoding, list(self._scores.members), list(self._scores.values)
 
     @classmethod
-    def load(cls, data: tuple[bytes, list[bytes], list[float]]) -> ZSet:
+    def load(cls, limits: Limits, data: tuple[bytes, list[bytes], list[float]]) -> ZSet:
         encoding, members, scores = data
-        loaded = cls()
+        loaded = cls(limits)
         loaded.encoding = encoding
         loaded._scores = IndexedDict(zip(members, scores, strict=True))
         loaded._order = SortedList(zip(scores, members, strict=True))
@@ -265,12 +267,13 @@ class ZSet:
 
     def expect(self, count: int) -> None:
         """`count` scores are about to be set. As in Redis, that can end a listpack, even if few members are new."""
-        if count > LIMITS.zset_max_listpack_entries:
+        if count > self._limits.zset_max_listpack_entries:
             self.encoding = b"skiplist"
 
     def _grows(self, member: bytes) -> None:
         """A new member is about to be added."""
-        if len(self) >= LIMITS.zset_max_listpack_entries or len(member) > LIMITS.zset_max_listpack_value:
+        limits = self._limits
+        if len(self) >= limits.zset_max_listpack_entries or len(member) > limits.zset_max_listpack_value:
             self.encoding = b"skiplist"
 
     def _kept(self, score: float) -> float:

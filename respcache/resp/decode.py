@@ -15,11 +15,16 @@ from __future__ import annotations
 
 import re
 from itertools import chain
+from typing import TYPE_CHECKING
 
 import hiredis
 
-from respcache.errors import ProtocolError, printable
+from respcache import errors
+from respcache.errors import ProtocolError
 from respcache.quoting import split_args
+
+if TYPE_CHECKING:
+    from respcache.resp.types import Argv
 
 MAX_INLINE = 64 * 1024
 MAX_WORDS = (1 << 31) - 1
@@ -37,7 +42,6 @@ _HEADER_BYTES = b"$*\r\n"
 _STRIDES = {b"*%d" % count: 1 + 2 * count for count in range(1, 1024)}
 _LENGTHS = tuple(b"$%d" % length for length in range(1024))
 
-Argv = list[bytes]
 # The first words of some commands, their second words, and so on.
 Columns = list[list[bytes]]
 
@@ -117,8 +121,17 @@ class Decoder:
     """
 
     __slots__ = (
-        "_at", "_buffer", "_held", "_length", "_missing", "_words", "authenticated", "columns", "error", "max_bulk",
-    )  # fmt: skip
+        "_at",
+        "_buffer",
+        "_held",
+        "_length",
+        "_missing",
+        "_words",
+        "authenticated",
+        "columns",
+        "error",
+        "max_bulk",
+    )
 
     def __init__(self, max_bulk: int = 512 * 1024 * 1024) -> None:
         self.error: ProtocolError | None = None
@@ -217,15 +230,15 @@ class Decoder:
 
     def _take_array_header(self) -> bool:
         try:
-            count = self._header("too big mbulk count string")
+            count = self._header(errors.ARRAY_HEADER_TOO_LONG)
         except ValueError:
-            raise ProtocolError("invalid multibulk length") from None
+            raise ProtocolError(errors.BAD_ARRAY_LENGTH) from None
         if count is None:
             return False
         if count > MAX_WORDS:
-            raise ProtocolError("invalid multibulk length")
+            raise ProtocolError(errors.BAD_ARRAY_LENGTH)
         if count > UNAUTHENTICATED_WORDS and not self.authenticated:
-            raise ProtocolError("unauthenticated multibulk length")
+            raise ProtocolError(errors.ARRAY_BEFORE_LOGIN)
         self._missing = max(count, 0)
         self._words = []
         return True
@@ -234,17 +247,17 @@ class Decoder:
         if self._length < 0:
             mark = self._buffer[self._at]
             if mark != 36 and self._buffer.find(b"\r", self._at) >= 0:  # "$"
-                raise ProtocolError(f"expected '$', got '{printable(bytes((mark,)))}'")
+                raise errors.expected_bulk(mark)
             try:
-                length = self._header("too big bulk count string")
+                length = self._header(errors.BULK_HEADER_TOO_LONG)
             except ValueError:
-                raise ProtocolError("invalid bulk length") from None
+                raise ProtocolError(errors.BAD_BULK_LENGTH) from None
             if length is None:
                 return False
             if not 0 <= length <= self.max_bulk:
-                raise ProtocolError("invalid bulk length")
+                raise ProtocolError(errors.BAD_BULK_LENGTH)
             if length > UNAUTHENTICATED_BULK and not self.authenticated:
-                raise ProtocolError("unauthenticated bulk length")
+                raise ProtocolError(errors.BULK_BEFORE_LOGIN)
             self._length = length
         end = self._at + self._length
         if len(self._buffer) < end + 2:
@@ -265,11 +278,11 @@ class Decoder:
         end = self._buffer.find(b"\n", self._at)
         if end < 0:
             if len(self._buffer) - self._at > MAX_INLINE:
-                raise ProtocolError("too big inline request")
+                raise ProtocolError(errors.INLINE_TOO_LONG)
             return False
         words = split_args(bytes(self._buffer[self._at : end]).removesuffix(b"\r"))
         if words is None:
-            raise ProtocolError("unbalanced quotes in request")
+            raise ProtocolError(errors.UNBALANCED_QUOTES)
         self._at = end + 1
         commands.append(words)
         return True

@@ -1,6 +1,6 @@
-"""Replies to bytes. The only place that knows how RESP2 and RESP3 differ.
+"""Replies to bytes. The only module that knows how RESP2 and RESP3 differ.
 
-A reply is encoded whole before any of it is sent: there is no half reply that an error could cut off.
+A reply is encoded whole before any of it is sent, so an error cannot cut it in half.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ RESP3 = 3
 
 OK_LINE = b"+OK\r\n"
 NULL = {RESP2: b"$-1\r\n", RESP3: b"_\r\n"}
-# What comes between an element and a string of this length behind it.
+# What separates an element from a string of this length after it.
 _HEADS = [b"\r\n$%d\r\n" % length for length in range(1024)]
 _NULL_ARRAY = {RESP2: b"*-1\r\n", RESP3: b"_\r\n"}
 
@@ -82,7 +82,7 @@ def _encode_into(reply: Reply, protocol: int, put: Callable[[bytes], None]) -> N
 
 def _sequence(mark: bytes, count: int, items: Sequence[Any], protocol: int, put: Callable[[bytes], None]) -> None:
     heads = _HEADS
-    try:  # short strings and nothing else: by far the most frequent sequence
+    try:  # only short strings: by far the most frequent sequence
         put(b"%b%d%b\r\n" % (mark, count, b"".join([heads[len(item)] + item for item in items])))
     except (TypeError, IndexError):
         put(b"%b%d\r\n" % (mark, count))
@@ -102,8 +102,8 @@ def _pairs(pairs: Pairs, protocol: int, put: Callable[[bytes], None]) -> None:
 def format_double(value: float) -> bytes:
     """A double as Redis 7.2 prints scores: the shortest digits that read back the same.
 
-    Integers that a signed 64-bit integer holds twice over stand plain, and so does ``-0``; ``inf``, ``-inf`` and
-    ``nan`` are lower case; the exponent appears where Redis' shortest-digits printer switches to it (`fpconv_dtoa`).
+    Integers below 2**62 and ``-0`` have neither point nor exponent; ``inf``, ``-inf`` and ``nan`` are lower case; the
+    exponent appears where Redis' shortest-digits printer switches to it (`fpconv_dtoa`).
     """
     if value.is_integer() and abs(value) < (1 << 62):
         return b"%d" % value if value or copysign(1, value) > 0 else b"-0"

@@ -1,4 +1,4 @@
-"""What a handler may return, and how each value looks on the wire.
+"""What handlers take and return: a command as it came, and how each reply looks on the wire.
 
 | Python value        | RESP2                       | RESP3                |
 |---------------------|-----------------------------|----------------------|
@@ -39,7 +39,7 @@ class Status:
 
 
 class Verbatim:
-    """Text for people, with a three-letter format."""
+    """Text for humans, with a three-letter format."""
 
     __slots__ = ("format", "text")
 
@@ -49,19 +49,19 @@ class Verbatim:
 
 
 class NullArray:
-    """The type of `NULL_ARRAY`: "no array", which RESP2 tells from "no string"."""
+    """The type of `NULL_ARRAY`: "no array", which RESP2 distinguishes from "no string"."""
 
     __slots__ = ()
 
 
 class SetReply(list["Reply"]):
-    """Members of a set, in the order in which they are sent."""
+    """Members of a set, in the order to send them."""
 
     __slots__ = ()
 
 
 class Pairs(list["tuple[Reply, Reply]"]):
-    """(member, score), (field, value): flat in RESP2, one array a pair in RESP3."""
+    """(member, score), (field, value): flat in RESP2, one array per pair in RESP3."""
 
     __slots__ = ()
 
@@ -73,13 +73,16 @@ class Push(list["Reply"]):
 
 
 class Encoded:
-    """A reply, or several, already in the right protocol."""
+    """One or more replies, already encoded in the right protocol."""
 
     __slots__ = ("data",)
 
     def __init__(self, data: bytes) -> None:
         self.data = data
 
+
+# A command as it came: its name and its arguments.
+Argv: TypeAlias = list[bytes]
 
 OK = Status(b"OK")
 QUEUED = Status(b"QUEUED")

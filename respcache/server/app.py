@@ -1,6 +1,6 @@
 """The main process from start to end.
 
-Lifetimes are nested, and the nesting is the shutdown order: listening ends first, then sessions (what they have asked
+Lifetimes are nested, and the nesting is the shutdown order: listening ends first, then clients (what they have asked
 for is answered, within a grace period), then commands under way, then the shards (their standard input is closed, and
 they exit), last the poller.
 """
@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 import socket
-import sys
 from typing import TYPE_CHECKING
 
 import trio
 
-from respcache import __version__
 from respcache.logs import log
-from respcache.server.poller import READ
+from respcache.server.host import signals
+from respcache.server.host.descriptors import TooFewDescriptors, fit_to_system, refuse_too_many
+from respcache.server.host.pidfile import pid_file
+from respcache.server.io.listener import Listener, printed_address
+from respcache.server.io.poller import READ
 from respcache.server.server import Server
-from respcache.server.transport import Listener, printed_address
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -37,11 +37,11 @@ class CannotListen(Exception):
 
 def run(config: Config) -> int:
     """Serve until told to stop; the exit status."""
-    _raise_descriptor_limit(config.maxclients)
-    log.notice(f"respcache {__version__}, pid={os.getpid()}, {config.shards} shards")
     try:
+        fit_to_system(config)
+        config.add_check("maxclients", lambda: refuse_too_many(config))
         return trio.run(_serve, config)
-    except CannotListen as error:
+    except (CannotListen, TooFewDescriptors) as error:
         log.warning(str(error))
         return 1
 
@@ -50,13 +50,21 @@ async def _serve(config: Config) -> int:
     server = Server(config)
     # Bound before the shards start: a port that is taken is said at once.
     sockets = _bind(server)
+    # Written now that the addresses are ours: a second server with the same files must not remove those of the first.
+    with pid_file(config.pidfile):
+        await _run_shards(server, sockets)
+    log.warning("Bye bye...")
+    return 0
+
+
+async def _run_shards(server: Server, sockets: list[socket.socket]) -> None:
     async with trio.open_nursery() as background:
         background.start_soon(server.poller.run)
         try:
             async with trio.open_nursery() as starting:
                 for link in server.links:
                     starting.start_soon(background.start, link.supervise)
-            # The garbage of start-up is not looked at again; sessions hold cycles, so collection stays on.
+            # The garbage of start-up is not looked at again; tasks hold cycles, so collection stays on.
             gc.freeze()
             gc.set_threshold(50_000, 20, 50)
             await _accept_until_stopped(server, sockets)
@@ -66,45 +74,53 @@ async def _serve(config: Config) -> int:
                     for link in server.links:
                         stopping.start_soon(link.stop)
             background.cancel_scope.cancel()
-    log.warning("Bye bye...")
-    return 0
 
 
 async def _accept_until_stopped(server: Server, sockets: list[socket.socket]) -> None:
     async with trio.open_nursery() as tasks:
         server.tasks = tasks
-        tasks.start_soon(server.clients.end_pauses)
-        tasks.start_soon(server.idle.run)
-        for link in server.links:
-            tasks.start_soon(link.expire_actively)
+        tasks.start_soon(server.run_alarms)
         await tasks.start(_stop_on_signals, server)
         if server.config.respcache_parent_fd >= 0:
             _stop_with_parent(server)
-        listeners = [Listener(sock, server.poller, server.accept) for sock in sockets]
+        listeners = [Listener(sock, server.poller, server.alarms, server.accept) for sock in sockets]
         _say_ready(server, sockets)
         await server.stop_requested.wait()
         for listener in listeners:
             listener.close()
         if server.config.unixsocket:
             _remove(server.config.unixsocket)
-        await _let_sessions_finish(server)
+        await _let_clients_finish(server)
         tasks.cancel_scope.cancel()
 
 
-async def _let_sessions_finish(server: Server) -> None:
-    """Answer what was asked, then close every connection."""
+async def _let_clients_finish(server: Server) -> None:
+    """Answer what was asked, within the grace period, then close every connection."""
+    done = trio.Event()
+
+    def look() -> None:
+        if not server.busy:
+            done.set()
+            server.poller.yield_soon()
+
+    # Whatever is answered is answered in a round.
+    server.poller.after_round.append(look)
+    look()
     with trio.move_on_after(_GRACE):
-        # Between the rounds of a command over several shards no shard has anything queued: sessions are asked too.
-        while any(link.queued for link in server.links) or any(session.busy for session in server.clients.all()):
-            await trio.sleep(0.005)
-    for session in server.clients.all():
-        session.close(after_writing=True)
+        await done.wait()
+    server.poller.after_round.remove(look)
+    with server.poller.round():
+        for client in server.registry.all():
+            client.finish()
+            client.transport.close(after_writing=True)
 
 
 async def _stop_on_signals(server: Server, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+    with trio.open_signal_receiver(*signals.STOPPING) as receiver:
         task_status.started()
-        received: AsyncIterator[int] = signals
+        if signals.told_to_stop():  # while the server was starting
+            server.stop()
+        received: AsyncIterator[int] = receiver
         async for _ in received:
             server.stop()
 
@@ -162,7 +178,7 @@ def _bind_tcp(server: Server) -> list[socket.socket]:
         port = sock.getsockname()[1]
     if not sockets:
         raise CannotListen("Configured to not listen anywhere, exiting.")
-    server.port = port
+    server.parts.port = port
     return sockets
 
 
@@ -191,15 +207,16 @@ def _bind_unix(path: str, permissions: int, backlog: int) -> socket.socket:
         sock.listen(backlog)
     except OSError as error:
         sock.close()
-        raise CannotListen(f"Failed opening Unix socket: {path}: {error.strerror}") from None
+        # Python itself refuses a path that is too long, and gives no strerror.
+        raise CannotListen(f"Failed opening Unix socket: bind: {error.strerror or error}") from None
     return sock
 
 
 def _remove(path: str) -> None:
     try:
         os.unlink(path)
-    except FileNotFoundError:
-        pass
+    except OSError:
+        pass  # if it is there and in the way, bind says so
 
 
 def _say_ready(server: Server, sockets: list[socket.socket]) -> None:
@@ -210,18 +227,12 @@ def _say_ready(server: Server, sockets: list[socket.socket]) -> None:
         places.append(f"unix:{name}" if isinstance(name, str) else printed_address(name))
     log.notice(f"Ready to accept connections on {' '.join(places)}")
     if server.config.respcache_ready_fd >= 0:
-        with os.fdopen(server.config.respcache_ready_fd, "wb", closefd=True) as pipe:
-            pipe.write(b"%d\n" % server.port)
+        _tell_port(server.config.respcache_ready_fd, server.parts.port)
 
 
-def _raise_descriptor_limit(clients: int) -> None:
-    """One descriptor a client, and some for ourselves, as far as the system lets us."""
-    if sys.platform == "win32":
-        return
-    import resource
-
-    wanted = clients + 64
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+def _tell_port(fd: int, port: int) -> None:
+    try:
+        with os.fdopen(fd, "wb") as pipe:
+            pipe.write(b"%d\n" % port)
+    except OSError as error:
+        log.warning(f"The port could not be written to respcache-ready-fd {fd}: {error.strerror}")

@@ -1,58 +1,43 @@
-"""What the parts of the main process share: one object that knows them all, and the life of a connection.
-
-The parts themselves do not know each other; they are given what they need here.
-"""
+"""Builds the parts of the main process, ties them together, and lets clients in."""
 
 from __future__ import annotations
 
 import secrets
-import socket
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import trio
 
 import respcache.commands.all
 import respcache.server.commands  # noqa: F401 - fills the table with main's own commands
-from respcache import errors
+from respcache.alarms import Alarms
 from respcache.clock import Clock
-from respcache.errors import CommandError
 from respcache.logs import log
-from respcache.server.clients import Clients
-from respcache.server.idle import IdleClients
-from respcache.server.poller import Poller
-from respcache.server.pubsub import PubSub
-from respcache.server.router import Router
-from respcache.server.sequencer import Sequencer
-from respcache.server.session import Session, simple_rows
-from respcache.server.shard_link import ShardLink
-from respcache.server.stats import Stats
-from respcache.server.transport import SocketTransport
+from respcache.server.clients.idle import IdleClients
+from respcache.server.doors.resp import RespDoor
+from respcache.server.io.poller import Poller
+from respcache.server.order.carry import Carrier
+from respcache.server.order.exec import Executor
+from respcache.server.order.outbox import Outboxes
+from respcache.server.order.router import Router
+from respcache.server.order.sequencer import Sequencer
+from respcache.server.parts import Parts
+from respcache.server.services.congestion import Congestion
+from respcache.server.services.events import KeyspaceEvents
+from respcache.server.services.pause import Pause
+from respcache.server.services.pubsub import PubSub
+from respcache.server.services.registry import Registry
+from respcache.server.services.stats import Stats
+from respcache.server.shards.expiry import ActiveExpiry
+from respcache.server.shards.link import ShardLink, settled
 from respcache.shard import wire
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from respcache.config import Config
-    from respcache.server.outbox import Outbox
-
-_DENIED = (
-    b"-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the "
-    b"default user. In this mode connections are only accepted from the loopback interface. Set a password, bind to "
-    b"the loopback interface only, or start with --protected-mode no.\r\n"
-)
-# The settings that shards need, by the names they have there (`respcache.datatypes.limits`).
-SHARD_SETTINGS = (
-    "hash-max-listpack-entries",
-    "hash-max-listpack-value",
-    "list-max-listpack-size",
-    "proto-max-bulk-len",
-    "set-max-intset-entries",
-    "set-max-listpack-entries",
-    "set-max-listpack-value",
-    "zset-max-listpack-entries",
-    "zset-max-listpack-value",
-    "notify-keyspace-events",
-)
+    from respcache.server.clients.client import Client
+    from respcache.store.reports import Report
 
 
 class Server:
@@ -62,134 +47,143 @@ class Server:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.clock = Clock()
-        self.run_id = secrets.token_hex(20)
-        self.poller = Poller()
-        self.router = Router(config.shards)
-        self.clients = Clients(self.clock, on_pause=self._configure_shards)
-        self.idle = IdleClients(self)
+        self.poller = poller = Poller()
+        self.clock = clock = Clock()
+        self.alarms = alarms = Alarms(clock)
         self.pubsub = PubSub()
-        self.stats = Stats(self.clock.now_ms())
-        self.simple = simple_rows()
-        self.links = [
-            ShardLink(
-                index,
-                config.shards,
-                self.poller,
-                self.clock,
-                config.databases,
-                self.publish_event,
-                self.shard_settings,
-                self._shard_died,
-            )
-            for index in range(config.shards)
-        ]
-        self.sequencer = Sequencer(self.links, self.router, self.poller)
+        self.registry: Registry[Client] = Registry()
+        self.pause = Pause(alarms)
+        # What a shard reports besides replies: kind -> who takes it.
+        self._take_report: dict[int, Callable[[Report], None]] = {
+            wire.EVENT: KeyspaceEvents(config, self.pubsub).publish,
+        }
+        self.links = [self._link(index) for index in range(config.shards)]
+        self.expiry = [ActiveExpiry(link, alarms, clock) for link in self.links]
+        router = Router(config.shards)
+        self.sequencer = Sequencer(self.links, router, poller.yield_soon)
+        carrier = Carrier(self.links, router, config.databases)
+        stats = Stats(clock.now_ms())
         self.stop_requested = trio.Event()
-        self.port = 0
-        self.congested = False  # some shard has more queued than `shard-queue-limit`
-        self.stalled: list[Session] = []  # not read from because of that
-        self._to_flush: list[Outbox] = []
+        self.parts = Parts(
+            config=config,
+            clock=clock,
+            alarms=alarms,
+            poller=poller,
+            stats=stats,
+            run_id=secrets.token_hex(20),
+            links=self.links,
+            expiry=self.expiry,
+            router=router,
+            sequencer=self.sequencer,
+            carrier=carrier,
+            executor=Executor(
+                self.sequencer,
+                carrier,
+                count_error=stats.errors_of_main,
+                on_report=self._on_report,
+                reports_wanted=lambda: bool(config.notify_keyspace_events),
+            ),
+            outboxes=Outboxes(),
+            registry=self.registry,
+            pause=self.pause,
+            pubsub=self.pubsub,
+            congestion=Congestion(config, self.links),
+            spawn=self._spawn,
+            stop=self.stop,
+            stop_requested=self.stop_requested,
+            advance_clock=self.advance_clock,
+        )
+        IdleClients(self.parts)
+        self.accept = RespDoor(self.parts).accept
+        self._tie_together()
+
+    def _link(self, index: int) -> ShardLink:
+        return ShardLink(
+            index,
+            self.config.shards,
+            self.config.databases,
+            self.poller,
+            self.clock,
+            settings=self._shard_settings,
+            on_report=self._on_report,
+            on_death=self._on_shard_death,
+        )
+
+    def _tie_together(self) -> None:
         self.poller.before_round.append(self.clock.now_us)
-        self.poller.after_round += [self.sequencer.flush, self._flush_outboxes, self._check_congestion]
-        for name in SHARD_SETTINGS:
-            config.on_change(name, self._configure_shards)
+        self.poller.after_round.append(self._send)
+        self.pause.on_change += [self._configure_shards, self._update_clients]
+        self.config.on_shard_change(self._configure_shards)
 
-    # -- connections
-
-    def accept(self, sock: socket.socket, peer: str, local: str) -> None:
-        """A client has connected: give it a session, or turn it away."""
-        self.stats.connections += 1
-        if len(self.clients) >= self.config.maxclients:
-            self.stats.rejected += 1
-            _turn_away(sock, CommandError(errors.MAX_CLIENTS).line())
-            return
-        if self.config.protected_mode and not self.config.requirepass and not _is_local(peer):
-            self.stats.rejected += 1
-            _turn_away(sock, _DENIED)
-            return
-        if sock.family != socket.AF_UNIX:
-            _keep_alive(sock, self.config.tcp_keepalive)
-        transport = SocketTransport(sock, self.poller, peer, local)
-        session = Session(self, transport, self.clients.next_id())
-        transport.session = session
-        self.clients.add(session)
-
-    def flush_soon(self, outbox: Outbox) -> None:
-        """There are replies to send: at the end of the poller's round, or now if there is none."""
-        if self.poller.in_round:
-            self._to_flush.append(outbox)
-        else:
-            outbox.flush()
-
-    def _flush_outboxes(self) -> None:
-        outboxes, self._to_flush = self._to_flush, []
-        for outbox in outboxes:
-            outbox.flush()
-
-    def _check_congestion(self) -> None:
-        """Nobody is read from while some shard is far behind; half-way down again, all may go on."""
-        limit = self.config.shard_queue_limit
-        queued = max(link.queued for link in self.links)
-        if not self.congested:
-            self.congested = queued > limit
-        elif queued <= limit // 2:
-            self.congested = False
-            stalled, self.stalled = self.stalled, []
-            for session in stalled:
-                session.apply_backpressure()
-
-    def spawn(self, function: Callable[..., Awaitable[Any]], *args: Any) -> None:
-        """Run a command's coroutine in a task of its own."""
-        self.tasks.start_soon(function, *args)
-        self.poller.yield_soon()
+    def _send(self) -> None:
+        """The end of a round: shards get their work first, then clients their replies."""
+        parts = self.parts
+        left = self.sequencer.flush()
+        if parts.outboxes.ready:
+            parts.outboxes.flush()
+            left = self.sequencer.flush()  # what clients go on with, now that there is room
+        if left or parts.congestion.active:
+            parts.congestion.look()
 
     # -- shards
 
-    def shard_settings(self) -> dict[str, Any]:
+    def _shard_settings(self) -> dict[str, Any]:
         """What a shard has to know of the configuration, and of CLIENT PAUSE."""
-        settings = {name.replace("-", "_"): self.config.value(name) for name in SHARD_SETTINGS}
-        return settings | {"expiry_paused": self.clients.paused}
+        return self.config.shard_values() | {"expiry_paused": self.pause.active}
 
     def _configure_shards(self) -> None:
+        settings = self._shard_settings()
         for link in self.links:
-            link.call_soon((wire.CONFIGURE, self.shard_settings()))
+            link.call(wire.configure(settings))
 
-    def publish_event(self, db: int, event: bytes, key: bytes) -> None:
-        """A keyspace event of a shard: publish it to the channels that ``notify-keyspace-events`` asks for."""
-        flags = self.config.notify_keyspace_events
-        if "K" in flags:
-            self.pubsub.publish(b"__keyspace@%d__:%b" % (db, key), event)
-        if "E" in flags:
-            self.pubsub.publish(b"__keyevent@%d__:%b" % (db, event), key)
+    def _update_clients(self) -> None:
+        for client in self.registry.all():
+            client.update_plain()
 
-    def _shard_died(self, shard: int) -> None:
+    def _on_report(self, report: Report) -> None:
+        self._take_report[report[0]](report)
+
+    def _on_shard_death(self, shard: int) -> None:
         """Its watches died with it: EXEC must not succeed on the strength of them."""
-        for session in self.clients.all():
-            if shard in session.watching:
-                session.watch_lost = True
+        for client in self.registry.all():
+            if shard in client.watching:
+                client.watch_lost = True
+
+    # -- time and tasks
+
+    def _spawn(self, function: Callable[..., Awaitable[Any]], *args: Any) -> None:
+        self.tasks.start_soon(function, *args)
+        self.poller.yield_soon()
+
+    async def run_alarms(self) -> None:
+        """Fire alarms when their time has come, until cancelled."""
+        earlier = trio.Event()
+
+        def wake_up() -> None:
+            earlier.set()
+            self.poller.yield_soon()
+
+        self.alarms.on_earlier = wake_up
+        while True:
+            deadline = self.alarms.next_deadline()
+            left = inf if deadline is None else max(0, deadline - self.clock.now_ms()) / 1000
+            with trio.move_on_after(left):
+                await earlier.wait()
+            earlier = trio.Event()
+            with self.poller.round():
+                self.alarms.fire()
 
     async def advance_clock(self, milliseconds: int) -> None:
-        """Shift time, and let what that expires expire before anybody's next command."""
+        """Shift time by `milliseconds`, and let what is due happen before anybody's next command."""
         self.clock.advance(milliseconds)
-        for link in self.links:
+        for link, expiry in zip(self.links, self.expiry, strict=True):
             # Behind a barrier, which may be that of the transaction this is in, the tick comes when it is lifted.
-            if link.next_deadline and link.active_expiry and not link.corked:
-                await link.tick()
-            link.tick_soon()
-        self.clients.pause_changed.set()
-        self.idle.check()
+            if link.next_deadline and expiry.active and not link.queue.corked:
+                await settled(link.tick())
+        with self.poller.round():
+            self.alarms.fire()
 
-    def set_active_expiry(self, active: bool) -> None:
-        """Whether keys whose time is over are removed although nobody asks for them."""
-        for link in self.links:
-            link.active_expiry = active
-            link.tick_soon()
-
-    async def figures(self) -> list[dict[str, Any]]:
-        """Each shard's STATS. Not a moment of the global order: figures need none."""
-        calls = [link.call_soon((wire.STATS,)) for link in self.links]
-        return [await call.result() for call in calls]
+    # -- the end
 
     def stop(self) -> None:
         """Ask for an orderly end."""
@@ -198,25 +192,7 @@ class Server:
             self.stop_requested.set()
             self.poller.yield_soon()
 
-
-def _keep_alive(sock: socket.socket, seconds: int) -> None:
-    """Have TCP find out about a dead peer: asked after `seconds` of silence, then three times more."""
-    if not seconds:
-        return
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    # The names differ by platform; where one is missing, the system's default serves.
-    for name, value in (("TCP_KEEPIDLE", seconds), ("TCP_KEEPINTVL", max(1, seconds // 3)), ("TCP_KEEPCNT", 3)):
-        if option := getattr(socket, name, None):
-            sock.setsockopt(socket.IPPROTO_TCP, option, value)
-
-
-def _turn_away(sock: socket.socket, reply: bytes) -> None:
-    try:
-        sock.send(reply)
-    except OSError:
-        pass
-    sock.close()
-
-
-def _is_local(peer: str) -> bool:
-    return peer.startswith(("127.", "[::1]", "/")) or peer.endswith(":0")
+    @property
+    def busy(self) -> bool:
+        """True while somebody waits for an answer. A command over several shards may have nothing queued just now."""
+        return any(link.queue.unanswered for link in self.links) or any(c.busy for c in self.registry.all())

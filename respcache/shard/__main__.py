@@ -1,7 +1,7 @@
-"""The entry of a shard process: frames in on standard input, frames out on standard output, until the input ends.
+"""Entry of a shard process: reads frames from standard input and writes frames to standard output, until input ends.
 
-Started by `respcache.server.shard_link` as ``python -I -S -c ... SHARD_NUMBER SHARDS DATABASES SEED``: no site, no
-environment, the parent's import path handed over. Anything that Python prints goes to standard error.
+Main starts it as ``python -I -S -c ... SHARD_NUMBER SHARDS DATABASES SEED``: without site and environment, with the
+parent's import path. Anything that Python prints goes to standard error.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import signal
 import sys
 
 import respcache.commands.all  # noqa: F401 - fills the table
+from respcache.logs import log
 from respcache.shard.wire import FrameReader, pack
 from respcache.shard.worker import Worker
 from respcache.spin import Spinner
@@ -20,28 +21,30 @@ from respcache.store.shard import Shard
 
 
 def main(arguments: list[str]) -> None:
-    """Serve until standard input ends: main closed it, or is gone."""
+    """Serve until standard input ends because main closed it or died."""
     index, shards, databases, seed = arguments
     # Control-C in a terminal reaches the whole process group; only main decides when a shard ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    log.role = "S"
     _give_way()
     source_fd, sink = _private_pipes()
     worker = Worker(Shard(int(databases), int(seed) if seed else None, index=int(index), shards=int(shards)))
     reader = FrameReader()
     source = _Source(source_fd, reader)
-    # Values hold no reference cycles: looking for some may be rare, and need not look at the code again.
+    # Values hold no reference cycles, so the collector may run rarely, and need never look at the code again.
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
     while data := source.read():
         for now, items in reader.feed(data):
-            _write(sink, pack(worker.frame(now, items)))
+            for payload in worker.answers(now, items):
+                _write(sink, pack(payload))
 
 
 def _give_way() -> None:
-    """Woken by main, do not push it off its core, where it still has more to send: wait, or take another core.
+    """When main wakes the shard, do not preempt main, which mostly has more to send: wait, or take another core.
 
-    The share of the processor stays the same. Linux only; elsewhere the scheduler knows best.
+    The share of the processor stays the same. Linux only.
     """
     try:
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
@@ -54,8 +57,11 @@ class _Source:
 
     def __init__(self, fd: int, reader: FrameReader) -> None:
         self._fd = fd
+        # Knows how much is worth reading at once.
         self._reader = reader
+        # Looks for data a little longer before the process sleeps.
         self._spinner = Spinner()
+        # For the sleep.
         self._readable = select.poll()
         self._readable.register(fd, select.POLLIN)
         os.set_blocking(fd, False)
@@ -76,7 +82,7 @@ class _Source:
 
 
 def _private_pipes() -> tuple[int, int]:
-    """Take the pipes away from descriptors 0 and 1, so that a stray print() cannot get into a frame."""
+    """Move the pipes away from descriptors 0 and 1, so that a stray print() cannot get into a frame."""
     source, sink = os.dup(0), os.dup(1)
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)

@@ -1,49 +1,176 @@
-"""Frames between main and a shard.
+"""The language between main and a shard: frames, the items in them, and their answers.
 
-A frame is a little-endian u32 length and a `marshal` payload; both ends are the same interpreter, and nothing that a
-client sent is ever unmarshalled. To the shard: ``(now_ms, [item, ...])``. An item is a tuple whose first element says
-what it is (below). Back, one frame for each: ``(next_deadline_ms, [result, ...], [event, ...])``, the results in
-the order of the items; an event is ``(index of the item, database, event name, key)``.
+A frame is a little-endian u32 length and a `marshal` payload. Both ends are the same interpreter, and nothing that a
+client sent is ever unmarshalled. `marshal` takes no NamedTuple, so items spread the fields of a `Caller`.
+
+To the shard: ``(now_ms, [item, ...])``. Items are made by the functions below, and only by them.
+
+| item                                | result                                                                   |
+|-------------------------------------|--------------------------------------------------------------------------|
+| `run(caller, commands, whole)`      | the encoded replies: joined if `whole`, else a list; may come in pieces  |
+| `part(caller, argv)`                | the plain reply, None for OK                                             |
+| `execute(caller, check, commands)`  | a list of encoded replies, may come in pieces; None: a watched key has   |
+|                                     | changed, and nothing was run                                             |
+| `is_dirty(client)`                  | True if a watched key has changed; forgets the client's watches          |
+| `watch(client, places)`             | None                                                                     |
+| `unwatch(client)`                   | None                                                                     |
+| `borrow(places)`                    | for each place ``(type name, data, deadline)``, or None for no such key  |
+| `carry(caller, argv, guests)`       | ``(encoded reply, changed guests, required places)``                     |
+| `hand_back(guests)`                 | None                                                                     |
+| `tick()`                            | None; expired keys were removed                                          |
+| `configure(values)`                 | None                                                                     |
+| `stats()`                           | a dict of figures                                                        |
+| `reset_stats()`                     | None                                                                     |
+
+A place is ``(database, key)``; a guest is ``(database, key, type name, data, deadline)``, with None for the type name
+of a nonexistent key. `required` lists places without which the command cannot run: it has changed nothing, and is
+carried again with them as guests.
+
+Back: ``(next_deadline_ms, [result, ...], [report, ...])``, one or more frames per frame received. Results come in the
+order of the items. `next_deadline_ms` is when the shard's next key expires, 0 for never.
+
+A report is ``(kind, index, ...)``; `index` is the place among this frame's results that it belongs to. Reports are in
+the order in which things happened, and are to be handled before the result at `index` is delivered.
+
+| report                             | meaning                                                                   |
+|------------------------------------|---------------------------------------------------------------------------|
+| ``(EVENT, index, db, name, key)``  | a keyspace event                                                          |
+| ``(UNFINISHED, index)``            | the result at `index`, always the last of its frame, is a piece; the next |
+|                                    | one of the same item is the first result of the next frame                |
+| ``(FAILED, index, text)``          | the item failed: `text` is that of a `CommandError`, and the result None  |
+
+Bounds: a frame is sent as soon as its results take more than `ANSWER_BYTES`. A reply, and the value of a `part` or a
+`borrow`, has at most `MAX_RESULT` bytes, else there is an error in its place; so every frame can be packed.
 """
 
 from __future__ import annotations
 
 import marshal
 from struct import Struct
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-# (RUN, database, protocol, client, touch, whole, [argv, ...]) -> the replies' bytes, joined if `whole`, else a list
-RUN = 0
-# (PART, database, protocol, client, touch, argv) -> (True, plain reply) or (False, error text): main merges the parts
-PART = 1
-# (EXEC, client, protocol, touch, check watches, [(database, argv), ...]) -> [bytes, ...]; None: a watched key changed
-EXEC = 2
-# (IS_DIRTY, client) -> bool; forgets the client's watches
-IS_DIRTY = 3
-# (WATCH, client, [(database, key), ...]) -> None
-WATCH = 4
-# (UNWATCH, client) -> None
-UNWATCH = 5
-# (BORROW, [(database, key), ...]) -> [(type name, data, deadline) or None, ...]
-BORROW = 6
-# (CARRY, database, protocol, client, touch, argv, guests) -> (reply bytes, [changed guest, ...], required); a guest is
-# (database, key, type name or None, data, deadline); `required` lists the (database, key) without which it cannot run
-CARRY = 7
-# (HAND_BACK, [guest, ...]) -> None
-HAND_BACK = 8
-# (TICK,) -> None: active expiry
-TICK = 9
-# (CONFIGURE, {name: value}) -> None
-CONFIGURE = 10
-# (STATS,) -> dict of figures
-STATS = 11
-# (RESET_STATS,) -> None
-RESET_STATS = 12
+from respcache.store.reports import EVENT as EVENT
+from respcache.store.reports import FAILED as FAILED
+from respcache.store.reports import UNFINISHED as UNFINISHED
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from respcache.resp.types import Argv
+    from respcache.store.call import Caller
+    from respcache.store.guests import Guest
+    from respcache.store.keyspace import Place
+
+RUN, PART, EXECUTE, IS_DIRTY, WATCH, UNWATCH, BORROW, CARRY, HAND_BACK, TICK, CONFIGURE, STATS, RESET_STATS = range(13)
 
 Item = tuple[Any, ...]
 
+# A frame of answers is sent as soon as its results take more bytes than this.
+ANSWER_BYTES = 16 << 20
+# The most bytes of one reply, and of the values of one `part` or `borrow`: a string of 512 MB, and what goes around it.
+MAX_RESULT = (512 << 20) + (64 << 10)
+# The most bytes of the changed guests of one `carry`. The command has run by then and cannot be refused any more, so
+# it is what `marshal` takes.
+MAX_CARRIED = (1 << 31) - 1
+
+
+def run(caller: Caller, commands: list[Argv], whole: bool) -> Item:
+    """Consecutive commands of one client, each with its keys on this shard."""
+    return (RUN, *caller, whole, commands)
+
+
+def part(caller: Caller, argv: Argv) -> Item:
+    """One shard's part of a command. Main merges the replies of all parts."""
+    return (PART, *caller, argv)
+
+
+def execute(caller: Caller, check: bool, commands: list[Argv]) -> Item:
+    """Commands of a transaction, run one after the other; with `check` only if the client's watches hold."""
+    return (EXECUTE, *caller, check, commands)
+
+
+def is_dirty(client: int) -> Item:
+    """Ask whether a key that the client watches has changed, and forget its watches."""
+    return (IS_DIRTY, client)
+
+
+def watch(client: int, places: Sequence[Place]) -> Item:
+    """From now on changes of these keys make the client dirty."""
+    return (WATCH, client, places)
+
+
+def unwatch(client: int) -> Item:
+    """Forget the client's watches."""
+    return (UNWATCH, client)
+
+
+def borrow(places: Sequence[Place]) -> Item:
+    """Copy values, to be guests of another shard."""
+    return (BORROW, places)
+
+
+def carry(caller: Caller, argv: Argv, guests: Sequence[Guest]) -> Item:
+    """Run a command with keys of other shards as guests."""
+    return (CARRY, *caller, argv, guests)
+
+
+def hand_back(guests: Sequence[Guest]) -> Item:
+    """Store the shard's own keys as they were changed while they were guests of another shard."""
+    return (HAND_BACK, guests)
+
+
+def tick() -> Item:
+    """Remove keys that have expired."""
+    return (TICK,)
+
+
+def configure(values: dict[str, Any]) -> Item:
+    """Settings by name, see `Control.configure`. What is not named stays as it is."""
+    return (CONFIGURE, values)
+
+
+def stats() -> Item:
+    """Ask for the figures that INFO shows."""
+    return (STATS,)
+
+
+def reset_stats() -> Item:
+    """CONFIG RESETSTAT: start counting from zero."""
+    return (RESET_STATS,)
+
+
+def size_of(plain: Any) -> int:
+    """About how many bytes a value takes in a frame. Raises TypeError for one that `marshal` does not take."""
+    kind = type(plain)
+    if kind in _FIXED:
+        return _NUMBER
+    if kind in _STRINGS:
+        return 5 + len(plain)
+    if kind in _COLLECTIONS:
+        return 5 + _size_of_all(plain)
+    if kind is dict:
+        return 5 + _size_of_all(plain.keys()) + _size_of_all(plain.values())
+    raise TypeError(f"{kind.__name__} is no plain data")
+
+
+_NUMBER = 16  # bytes of the largest integer of 64 bits
+_FIXED = frozenset((type(None), bool, int, float))
+_STRINGS = frozenset((bytes, bytearray, str))
+_COLLECTIONS = frozenset((list, tuple, set, frozenset))
+_BYTES_OR_NONE = frozenset((bytes, type(None)))
+
+
+def _size_of_all(elements: Collection[Any]) -> int:
+    kinds = set(map(type, elements))
+    if kinds <= _BYTES_OR_NONE:  # the most frequent and the longest: left to C
+        return 5 * len(elements) + sum(map(len, filter(None, elements)))
+    if kinds <= _FIXED:
+        return _NUMBER * len(elements)
+    return sum(map(size_of, elements))
+
+
 _LENGTH = Struct("<I")
-# Version 2 writes no back references: they cost a hash look-up an object, and frames repeat little.
+# Version 2 writes no back references: they cost a hash look-up per object, and frames repeat little.
 _MARSHAL_VERSION = 2
 
 
@@ -64,6 +191,7 @@ class FrameReader:
     __slots__ = ("_buffer", "wanted")
 
     def __init__(self) -> None:
+        # The beginning of a frame whose end has not come yet.
         self._buffer = bytearray()
         self.wanted = _SOME
 

@@ -1,112 +1,237 @@
-"""What a shard does with the items of a frame. See `respcache.shard.wire` for their forms."""
+"""What a shard does with the items of a frame. `respcache.shard.wire` lists the items, and what each answers.
+
+An answer is cut into several frames when its replies grow large. Whatever goes wrong in one item becomes an error of
+that item: nothing that a client sends may end a shard, which takes its data with it.
+"""
 
 from __future__ import annotations
 
-from itertools import islice
+from functools import partial
+from operator import length_hint
 from typing import TYPE_CHECKING, Any
 
 from respcache import errors
-from respcache.commands._args import Args
-from respcache.commands._spec import TABLE, lookup
-from respcache.datatypes.types import dump_value, load_value
+from respcache.commands.args import Args
+from respcache.commands.table import TABLE, lookup
 from respcache.errors import CommandError
 from respcache.logs import log_exception
 from respcache.resp.encode import NULL, OK_LINE, encode
 from respcache.resp.types import OK
-from respcache.shard import wire
-from respcache.store.shard import ForeignKeys
+from respcache.shard import carrying, wire
+from respcache.shard.control import Control
+from respcache.shard.wire import ANSWER_BYTES, MAX_RESULT, size_of
+from respcache.store.guests import ForeignKeys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
-    from respcache.commands._spec import Handler
-    from respcache.resp.types import Reply
+    from respcache.commands.table import Handler
+    from respcache.resp.types import Argv, Reply
     from respcache.shard.wire import Item
-    from respcache.store.keyspace import Keyspace
+    from respcache.store.guests import Guest
+    from respcache.store.keyspace import Place
+    from respcache.store.reports import Report
     from respcache.store.shard import Shard
 
-Argv = list[bytes]
+# The payload of one answer frame: next deadline, results, reports.
+Answer = tuple[int, list[Any], list["Report"]]
+
+# Replies up to this size are not counted. The frame that their commands came in is bounded, which bounds them too.
+_SMALL = 64
+# How bulk strings of these sizes begin.
+_HEADS = [b"$%d\r\n" % size for size in range(_SMALL + 1)]
+
+
+class _Handlers(dict[bytes, "Handler"]):
+    """Names as clients write them -> handlers, as `lookup` finds them.
+
+    It holds commands without subcommands in the usual spellings ("GET", "get"). For any other name it gives `others`.
+    """
+
+    def __init__(self, others: Handler) -> None:
+        super().__init__(
+            (spelling, row.handler)
+            for name, row in TABLE.items()
+            if not row.subcommands
+            for spelling in (name, name.lower())
+        )
+        self._others = others
+
+    def __missing__(self, name: bytes) -> Handler:
+        return self._others
 
 
 class Worker:
     """Carries out items on one `Shard`."""
 
     def __init__(self, shard: Shard) -> None:
+        # The data that commands run on.
         self.shard = shard
+        # The cursor that handlers read their arguments from, made once.
         self._args = Args([])
+        # The error replies so far, for INFO.
         self._errors = errors.ErrorCounts()
-        # Names as clients write them -> handlers: what `lookup` would say. Only commands without subcommands; bounded
-        # by the spellings of the names ("get", "GET", "gEt").
-        self._handlers: dict[bytes, Handler] = {
-            spelling: row.handler
-            for name, row in TABLE.items()
-            if not row.subcommands
-            for spelling in (name, name.lower())
-        }
+        # Bytes that may still be added to the answer frame before it is sent.
+        self._room = ANSWER_BYTES
+        # What is left of the running item when its result is a piece.
+        self._rest: Callable[[], Any] | None = None
+        # The handlers of commands, by the names that clients write.
+        self._handlers = _Handlers(self._look_up)
+        # Carries out what is no command.
+        self._control = control = Control(shard, self._errors)
+        # Kinds of items -> what carries them out.
         self._perform: dict[int, Callable[..., Any]] = {
             wire.RUN: self._run,
             wire.PART: self._part,
-            wire.EXEC: self._exec,
-            wire.IS_DIRTY: self._is_dirty,
-            wire.WATCH: self._watch,
-            wire.UNWATCH: self._unwatch,
+            wire.EXECUTE: self._execute,
+            wire.IS_DIRTY: control.is_dirty,
+            wire.WATCH: control.watch,
+            wire.UNWATCH: control.unwatch,
             wire.BORROW: self._borrow,
             wire.CARRY: self._carry,
-            wire.HAND_BACK: self._hand_back,
-            wire.TICK: self.shard.expire_due,
-            wire.CONFIGURE: self._configure,
-            wire.STATS: self._stats,
-            wire.RESET_STATS: self._reset_stats,
+            wire.HAND_BACK: partial(carrying.hand_back, shard),
+            wire.TICK: control.tick,
+            wire.CONFIGURE: control.configure,
+            wire.STATS: control.stats,
+            wire.RESET_STATS: control.reset_stats,
         }
 
-    def frame(self, now: int, items: list[Item]) -> tuple[int, list[Any], list[tuple[int, int, bytes, bytes]]]:
-        """Carry out all items of a frame, at the time `now`; the payload of the answer."""
-        shard = self.shard
-        shard.now = now
-        results = []
-        events: list[tuple[int, int, bytes, bytes]] = []
-        for index, item in enumerate(items):
-            results.append(self._perform[item[0]](*item[1:]))
-            if shard.events:
-                events += [(index, *event) for event in shard.events]
-                shard.events.clear()
-        return shard.next_deadline(), results, events
+    def answers(self, now: int, items: list[Item]) -> Iterator[Answer]:
+        """Carry out all items of a frame at the time `now`, and yield the payloads of the answer frames.
 
-    # -- commands
+        Send each payload before you ask for the next: what is answered in pieces runs in pieces, too.
+        """
+        self.shard.set_time(now)
+        reports = self.shard.reports
+        results = reports.results
+        for item in items:
+            perform, arguments = self._perform[item[0]], item[1:]
+            while True:
+                try:
+                    result = perform(*arguments)
+                except CommandError as error:
+                    result = None
+                    reports.failed(error.text)
+                except Exception:
+                    log_exception(f"item {item[0]} failed")
+                    result = None
+                    reports.failed(errors.INTERNAL)
+                if self._room >= 0:
+                    results.append(result)
+                    break
+                rest, self._rest = self._rest, None
+                if rest is not None:
+                    reports.unfinished()
+                results.append(result)
+                yield self._answer()
+                results = reports.results
+                if rest is None:
+                    break
+                perform, arguments = rest, ()
+        if results or not items:
+            yield self._answer()
+
+    def _answer(self) -> Answer:
+        """The payload of one frame. The next frame begins."""
+        self._room = ANSWER_BYTES
+        return self.shard.expiry.next_deadline(), *self.shard.reports.take()
+
+    # -- runs and transactions
 
     def _run(
-        self, db: int, protocol: int, client: int, touch: bool, whole: bool, commands: list[Argv]
+        self, db: int, protocol: int, client: int, touch: bool, whole: bool, commands: Iterable[Argv]
     ) -> bytes | list[bytes]:
-        self._enter(db, protocol, client, touch)
+        """Run commands until all are done, or the frame is full; `_rest` runs the others then."""
         shard, args, handlers = self.shard, self._args, self._handlers
+        shard.enter(db, protocol, client, touch)
         replies: list[bytes] = []
+        room = self._room
+        commands = iter(commands)  # so that the rest can go on where this stops
         for argv in commands:
             args.argv = argv
             args.at = 1
             try:
-                handler = handlers.get(argv[0])
-                reply = handler(shard, args) if handler is not None else self._call(argv)
-                # The most frequent replies are encoded here: one call less for each.
+                reply = handlers[argv[0]](shard, args)
+                # The most frequent replies are encoded here, which saves a call.
                 if type(reply) is bytes:
-                    replies.append(b"$%d\r\n%b\r\n" % (len(reply), reply))
+                    size = len(reply)
+                    if size <= _SMALL:
+                        replies.append(_HEADS[size] + reply + b"\r\n")
+                        continue
+                    replies.append(b"$%d\r\n%b\r\n" % (size, reply))
                 elif reply is OK:
                     replies.append(OK_LINE)
+                    continue
                 elif reply is None:
                     replies.append(NULL[protocol])
+                    continue
+                elif type(reply) is int:
+                    replies.append(b":%d\r\n" % reply)
+                    continue
                 else:
-                    replies.append(encode(reply, protocol))
+                    line = encode(reply, protocol)
+                    size = len(line)
+                    replies.append(line)
             except CommandError as error:
-                replies.append(self._refusal(error))
+                line = self._refusal(error)
+                size = len(line)
+                replies.append(line)
             except Exception:
-                replies.append(self._bug(argv))
+                line = self._bug(argv)
+                size = len(line)
+                replies.append(line)
+            if size > _SMALL:
+                room -= size
+                if room < 0:
+                    if size > MAX_RESULT:
+                        replies[-1] = self._refusal(CommandError(errors.REPLY_TOO_LARGE))
+                    if length_hint(commands):
+                        self._rest = partial(self._run, db, protocol, client, touch, whole, commands)
+                    break
+        self._room = room
         return b"".join(replies) if whole else replies
 
-    def _enter(self, db: int, protocol: int, client: int, touch: bool) -> None:
-        shard = self.shard
-        shard.select(db)
-        shard.protocol = protocol
-        shard.client = client
-        shard.touch = touch
+    def _execute(
+        self, db: int, protocol: int, client: int, touch: bool, check: bool, commands: list[Argv]
+    ) -> bytes | list[bytes] | None:
+        if check and self._control.is_dirty(client):
+            return None
+        return self._run(db, protocol, client, touch, False, commands)
+
+    # -- single commands
+
+    def _part(self, db: int, protocol: int, client: int, touch: bool, argv: Argv) -> Any:
+        self.shard.enter(db, protocol, client, touch)
+        try:
+            reply = self._call(argv)
+            size = size_of(None if reply is OK else reply)
+            if size > MAX_RESULT:
+                raise CommandError(errors.REPLY_TOO_LARGE)
+        except CommandError as error:
+            self._errors.count(error)
+            raise
+        except Exception:
+            self._bug(argv)
+            raise CommandError(errors.INTERNAL) from None
+        self._room -= size
+        return None if reply is OK else reply
+
+    def _carry(
+        self, db: int, protocol: int, client: int, touch: bool, argv: Argv, guests: list[Guest]
+    ) -> tuple[bytes, list[Guest], list[Place]]:
+        self.shard.enter(db, protocol, client, touch)
+        result, size = carrying.carry(self.shard, guests, partial(self._encoded, argv))
+        self._room -= size
+        return result
+
+    def _borrow(self, places: list[Place]) -> list[carrying.Loan | None]:
+        loans, size = carrying.borrow(self.shard, places)
+        self._room -= size
+        return loans
+
+    def _look_up(self, _shard: Shard, args: Args) -> Reply:
+        """The handler of every command that `_Handlers` does not hold."""
+        return self._call(args.argv)
 
     def _call(self, argv: Argv) -> Reply:
         """The reply of one command, by way of the table. Raises CommandError."""
@@ -118,7 +243,7 @@ class Worker:
         return reply
 
     def _encoded(self, argv: Argv) -> bytes:
-        """The reply of one command, or its error, in bytes."""
+        """The reply of one command, or its error, in bytes. Raises ForeignKeys."""
         try:
             return encode(self._call(argv), self.shard.protocol)
         except CommandError as error:
@@ -129,127 +254,11 @@ class Worker:
             return self._bug(argv)
 
     def _refusal(self, error: CommandError) -> bytes:
+        """The bytes of an error reply, which is counted."""
         self._errors.count(error)
         return error.line()
 
     def _bug(self, argv: Argv) -> bytes:
-        """An exception of a handler that is no reply: ours to mend, one error reply for the client."""
+        """A handler raised something that is no reply: ours to mend, one error reply for the client."""
         log_exception(f"{errors.printable(argv[0])} failed")
         return CommandError(errors.INTERNAL).line()
-
-    def _part(self, db: int, protocol: int, client: int, touch: bool, argv: Argv) -> tuple[bool, Any]:
-        self._enter(db, protocol, client, touch)
-        try:
-            reply = self._call(argv)
-            return True, None if reply is OK else reply
-        except CommandError as error:
-            self._errors.count(error)
-            return False, error.text
-        except Exception:
-            self._bug(argv)
-            return False, errors.INTERNAL
-
-    # -- transactions
-
-    def _exec(
-        self, client: int, protocol: int, touch: bool, check: bool, commands: list[tuple[int, Argv]]
-    ) -> list[bytes] | None:
-        if check and self._is_dirty(client):
-            return None
-        replies = []
-        for db, argv in commands:
-            self._enter(db, protocol, client, touch)
-            replies.append(self._encoded(argv))
-        return replies
-
-    def _is_dirty(self, client: int) -> bool:
-        dirty = self.shard.is_dirty(client)
-        self.shard.unwatch(client)
-        return dirty
-
-    def _watch(self, client: int, places: list[tuple[int, bytes]]) -> None:
-        for db, key in places:
-            self.shard.select(db)
-            self.shard.watch(client, key)
-
-    def _unwatch(self, client: int) -> None:
-        self.shard.unwatch(client)
-
-    # -- keys of other shards
-
-    def _borrow(self, places: list[tuple[int, bytes]]) -> list[Any]:
-        lent: list[Any] = []
-        for db, key in places:
-            self.shard.select(db)
-            value = self.shard.peek(key)
-            lent.append(None if value is None else (*dump_value(value), self.shard.deadline(key)))
-        return lent
-
-    def _carry(
-        self, db: int, protocol: int, client: int, touch: bool, argv: Argv, guests: list[Any]
-    ) -> tuple[bytes, list[Any], list[tuple[int, bytes]]]:
-        """Run a command with keys of other shards as guests; its reply, the guests it changed, what it lacked."""
-        shard = self.shard
-        for index, key, name, data, deadline in guests:
-            if name is not None:
-                keyspace = shard.databases[index]
-                keyspace.insert(key, load_value(name, data), shard.now)
-                if deadline is not None:
-                    keyspace.set_deadline(key, deadline)
-        shard.touched = set()
-        shard.guests = {(index, key) for index, key, *_ in guests}
-        self._enter(db, protocol, client, touch)
-        reply, required = b"", []
-        try:
-            reply = self._encoded(argv)
-        except ForeignKeys as lacking:
-            required = lacking.places
-        touched, shard.touched = shard.touched, None
-        shard.guests = frozenset()
-        changed = []
-        for index, key, *_ in guests:
-            keyspace = shard.databases[index]
-            if (index, key) in touched:
-                value = keyspace.get(key)
-                name, data = (None, None) if value is None else dump_value(value)
-                changed.append((index, key, name, data, keyspace.deadlines.get(key)))
-            keyspace.discard(key)
-        return reply, changed, required
-
-    def _hand_back(self, guests: list[Any]) -> None:
-        """Take one's own keys back as another shard left them. Its events were sent from there."""
-        for index, key, name, data, deadline in guests:
-            self.shard.select(index)
-            self.shard.replace(key, None if name is None else load_value(name, data), deadline)
-
-    # -- the rest
-
-    def _configure(self, values: dict[str, Any]) -> None:
-        for name, value in values.items():
-            if name == "notify_keyspace_events":
-                self.shard.notify_flags = value
-            elif name == "expiry_paused":
-                self.shard.expiry_paused = value
-            else:
-                setattr(self.shard.limits, name, value)
-
-    def _stats(self) -> dict[str, Any]:
-        shard = self.shard
-        return {
-            "keyspace_hits": shard.hits,
-            "keyspace_misses": shard.misses,
-            "expired_keys": shard.expired,
-            "changes": shard.changes,
-            "errors": self._errors.by_code,
-            "databases": [(len(db), len(db.deadlines), _mean_deadline(db)) for db in shard.databases],
-        }
-
-    def _reset_stats(self) -> None:
-        self.shard.hits = self.shard.misses = self.shard.expired = 0
-        self._errors = errors.ErrorCounts()
-
-
-def _mean_deadline(db: Keyspace) -> int:
-    """About when keys expire, in milliseconds since the epoch: a sample says it. 0 if none does."""
-    sample = list(islice(db.deadlines.values(), 100))
-    return sum(sample) // len(sample) if sample else 0

@@ -14,8 +14,11 @@ from respcache.datatypes.indexed import IndexedDict
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# Deadlines that were changed or removed stay in the heap until they surface; when more than this many and more than
-# half of the heap is such litter, it is built anew. Keeps `EXPIRE k` in a loop from growing without bound.
+# A key of one of the databases: (database, key).
+Place = tuple[int, bytes]
+
+# Deadlines that were changed or removed stay in the heap until they surface. The heap is rebuilt when more than half of
+# it, and more than this many entries, are such litter: `EXPIRE k` in a loop must not grow it without bound.
 _LITTER = 1024
 
 
@@ -26,12 +29,15 @@ class Keyspace(IndexedDict[Any]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.accessed = array("I")  # parallel to `members`, seconds (32 bits last until 2106)
+        # When each key was last accessed, parallel to `members`: seconds (32 bits last until 2106).
+        self.accessed = array("I")
+        # When keys expire; keys that never do are not in it.
         self.deadlines: dict[bytes, int] = {}
+        # The same as a heap, earliest first, with litter (see `_LITTER`).
         self._heap: list[tuple[int, bytes]] = []
 
     def insert(self, key: bytes, value: Any, now: int) -> None:
-        """Store `value` under a key, new or not. Its deadline, if any, stays."""
+        """Store `value` under a key, new or not, as accessed now. Its deadline, if any, stays."""
         slot = self.slots.get(key)
         if slot is None:
             self.slots[key] = len(self.members)
@@ -43,7 +49,7 @@ class Keyspace(IndexedDict[Any]):
             self.accessed[slot] = now // 1000
 
     def discard(self, key: bytes) -> bool:
-        """Remove a key with its deadline; whether it was there."""
+        """Remove a key with its deadline. False if there was no such key."""
         slot = self.slots.get(key)
         if slot is None:
             return False
@@ -67,7 +73,7 @@ class Keyspace(IndexedDict[Any]):
         self._heap.clear()
 
     def set_deadline(self, key: bytes, deadline: int | None) -> None:
-        """When the key of this database expires, or None for never."""
+        """Let an existing key expire after a time, or never (None)."""
         if deadline is None:
             self.deadlines.pop(key, None)
             return
@@ -76,6 +82,11 @@ class Keyspace(IndexedDict[Any]):
         if len(self._heap) > 2 * len(self.deadlines) + _LITTER:
             self._heap = [(when, key) for key, when in self.deadlines.items()]
             heapify(self._heap)
+
+    def has_expired(self, key: bytes, now: int) -> bool:
+        """True if the deadline of a key has passed; the key may still be here."""
+        deadline = self.deadlines.get(key)
+        return deadline is not None and deadline < now
 
     def next_deadline(self) -> int | None:
         """The earliest deadline of any key. Amortised O(log n): litter is dropped on the way."""
@@ -88,7 +99,7 @@ class Keyspace(IndexedDict[Any]):
         return None
 
     def due(self, now: int, limit: int) -> Iterable[bytes]:
-        """Up to `limit` keys whose time is over, earliest first; each is removed before the next is asked for."""
+        """Up to `limit` expired keys, earliest first. The caller removes each before it asks for the next."""
         for _ in range(limit):
             deadline = self.next_deadline()
             if deadline is None or deadline >= now:

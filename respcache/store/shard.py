@@ -2,104 +2,74 @@
 
 A handler looks at values through `look` and `find`, gets one to fill through `obtain`, and gives every modified value
 back through `changed` (or `put`, `delete`). Behind these doors, and nowhere else, are expiry, the removal of empty
-collections, watchers and keyspace notifications.
-
-A shard never reads a clock: the main process stamps each frame, and `now` is that stamp.
+collections, watchers and keyspace events. `touch` is about the access time, `modified` about modification.
 """
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from respcache.datatypes.limits import LIMITS, Limits
+from respcache.datatypes.limits import Limits
 from respcache.errors import WrongType
 from respcache.slots import shards_of_slots, slot_of
-from respcache.store.keyspace import Keyspace
+from respcache.store.call import Call
+from respcache.store.expiry import Expiry
+from respcache.store.figures import Figures
+from respcache.store.guests import ForeignKeys, Guests
+from respcache.store.reports import Event, Reports
+from respcache.store.watching import Watching
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Set
+    from collections.abc import Callable, Iterable
+
+    from respcache.store.keyspace import Place
+
+__all__ = ["Event", "Shard"]
 
 T = TypeVar("T")
 
-# The most keys that one tick of active expiry removes from a database, so that it never holds up commands for long;
-# what is left is due at once, and the next tick comes at once.
-EXPIRED_PER_TICK = 2000
 
-
-class Event:
-    """Keyspace notifications: which letter of ``notify-keyspace-events`` lets an event through."""
-
-    GENERIC, STRING, LIST, SET, HASH, ZSET = "g", "$", "l", "s", "h", "z"
-    EXPIRED, EVICTED, STREAM, MISS, NEW = "x", "e", "t", "m", "n"
-
-
-class ForeignKeys(Exception):
-    """A command needs keys that live on other shards: `places` holds (database, key). It has changed nothing yet."""
-
-    def __init__(self, places: list[tuple[int, bytes]]) -> None:
-        super().__init__(places)
-        self.places = places
-
-
-class Shard:
-    """The data of one shard, and the circumstances of the command that is running.
-
-    `now` is in milliseconds since the epoch. `client` is the id of the client whose command runs (0: main itself).
-    """
+class Shard(Call):
+    """The data of one shard, and the circumstances of the command that is running."""
 
     def __init__(
-        self, databases: int = 16, seed: int | None = None, limits: Limits = LIMITS, index: int = 0, shards: int = 1
+        self,
+        databases: int = 16,
+        seed: int | None = None,
+        limits: Limits | None = None,
+        index: int = 0,
+        shards: int = 1,
     ) -> None:
+        super().__init__(databases)
+        # Which of all shards this is.
         self.index = index
-        self.databases = [Keyspace() for _ in range(databases)]
-        self.db = self.databases[0]
-        self.db_index = 0
-        self.now = 0
-        self.client = 0
-        self.protocol = 2
-        self.touch = True  # CLIENT NO-TOUCH turns off that reads count as access
-        # CLIENT PAUSE: keys whose time is over are no longer seen, but only removed after the pause.
-        self.expiry_paused = False
+        # The one source of randomness.
         self.random = Random(seed)
-        self.limits = limits
-        self.hits = self.misses = self.expired = self.changes = 0
-        self.notify_flags = ""
-        # (database, event, key), in order; the worker sends them along with the replies.
-        self.events: list[tuple[int, bytes, bytes]] = []
-        # Who watches a key, and whose EXEC must fail. WATCH is kept here, beside the data.
-        self.watchers: dict[tuple[int, bytes], set[int]] = {}
-        self.watched_by: dict[int, set[tuple[int, bytes]]] = {}
-        self.dirty: set[int] = set()
-        # While keys of other shards are guests here: which these are, and which keys were modified.
-        self.guests: Set[tuple[int, bytes]] = frozenset()
-        self.touched: set[tuple[int, bytes]] | None = None
+        # The settings that decide encodings and sizes; shared with every collection, so it is never replaced.
+        self.limits = limits or Limits()
+        # What INFO shows.
+        self.figures = Figures()
+        # What main must hear, and which keyspace events it wants to hear.
+        self.reports = Reports()
+        # Whose EXEC must fail.
+        self.watching = Watching()
+        # Keys of other shards that are here while one command runs.
+        self.guests = Guests(self.databases)
+        # When keys go because of their deadlines.
+        self.expiry = Expiry(self.databases, self._remove_expired)
+        # The shard of each hash slot.
         self._shard_of_slot = shards_of_slots(shards)
 
-    def select(self, index: int) -> None:
-        self.db_index = index
-        self.db = self.databases[index]
-
-    @contextmanager
-    def within(self, index: int) -> Iterator[None]:
-        """Another database for the length of a `with` block (MOVE, COPY)."""
-        home = self.db_index
-        self.select(index)
-        try:
-            yield
-        finally:
-            self.select(home)
-
     def require(self, keys: Iterable[bytes]) -> None:
-        """Keys of the current database that the command is going to look at without having named them.
+        """Announce keys of the selected database that the command is going to use without having named them.
 
-        Raises ForeignKeys when some live on other shards and are no guests here; so it comes before any change.
+        Raises ForeignKeys if some live on other shards and are no guests here, so call it before any change.
         """
         places = [
             (self.db_index, key)
             for key in keys
-            if self._shard_of_slot[slot_of(key)] != self.index and (self.db_index, key) not in self.guests
+            if self._shard_of_slot[slot_of(key)] != self.index and (self.db_index, key) not in self.guests.places
         ]
         if places:
             raise ForeignKeys(places)
@@ -111,13 +81,13 @@ class Shard:
         db = self.db
         slot = db.slots.get(key)
         if slot is None or (db.deadlines and self._expire_if_due(key)):
-            self.misses += 1
-            if self.notify_flags and "m" in self.notify_flags:
+            self.figures.misses += 1
+            if self.reports.kinds:
                 self.notify(Event.MISS, b"keymiss", key)
             return None
-        self.hits += 1
+        self.figures.hits += 1
         if self.touch:
-            db.accessed[slot] = self.now // 1000
+            db.accessed[slot] = self.now_seconds
         return db.values[slot]
 
     def look_untouched(self, key: bytes) -> Any:
@@ -145,7 +115,7 @@ class Shard:
     def find_string(self, key: bytes) -> bytes | bytearray | None:
         """Like `find`, for strings, which come as `bytes`, or as `bytearray` once changed in place."""
         value = self.look(key)
-        if value is None or type(value) is bytes or type(value) is bytearray:
+        if type(value) is bytes or value is None or type(value) is bytearray:
             return value
         raise WrongType
 
@@ -159,15 +129,15 @@ class Shard:
     def edit_string(self, key: bytes) -> bytes | bytearray | None:
         """Like `find_string`, for commands that write."""
         value = self.look_to_write(key)
-        if value is None or type(value) is bytes or type(value) is bytearray:
+        if type(value) is bytes or value is None or type(value) is bytearray:
             return value
         raise WrongType
 
-    def obtain(self, key: bytes, kind: Callable[[], T]) -> T:
+    def obtain(self, key: bytes, kind: Callable[[Limits], T]) -> T:
         """The value of a key to be written, or a new, empty one (stored by `changed`, if it is not empty then)."""
         value = self.look_to_write(key)
         if value is None:
-            return kind()
+            return kind(self.limits)
         if type(value) is kind:
             return cast("T", value)
         raise WrongType
@@ -179,7 +149,7 @@ class Shard:
         if slot is None or (db.deadlines and self._expire_if_due(key)):
             return None
         if self.touch:
-            db.accessed[slot] = self.now // 1000
+            db.accessed[slot] = self.now_seconds
         return db.values[slot]
 
     # -- changing
@@ -195,45 +165,45 @@ class Shard:
             if len(value) == 0 and type(value) is not bytes and type(value) is not bytearray:
                 return
             db.insert(key, value, self.now)
-            if self.notify_flags and "n" in self.notify_flags:
+            if self.reports.kinds:
                 self.notify(Event.NEW, b"new", key)
         else:
             db.values[slot] = value
-        self._touched(key)
-        if self.notify_flags:
+        self._modified(key)
+        if self.reports.kinds:
             self.notify(kind, event, key)
         if len(value) == 0 and type(value) is not bytes and type(value) is not bytearray:
             db.discard(key)
-            if self.notify_flags:
+            if self.reports.kinds:
                 self.notify(Event.GENERIC, b"del", key)
 
     def recast(self, key: bytes, value: bytes | bytearray) -> None:
-        """Hold an existing string in another form, with the same content: nothing has changed for anybody."""
+        """Hold an existing string in another form with the same content, which modifies nothing."""
         db = self.db
         db.values[db.slots[key]] = value
 
     def put(self, key: bytes, value: Any, kind: str, event: bytes, *, keep_ttl: bool = False) -> None:
         """Store a value under a key whatever was there; its deadline goes unless `keep_ttl`."""
         db = self.db
-        if self.notify_flags and "n" in self.notify_flags and key not in db.slots:
+        if self.reports.kinds and key not in db.slots:
             self.notify(Event.NEW, b"new", key)
         db.insert(key, value, self.now)
         if db.deadlines and not keep_ttl:
             db.deadlines.pop(key, None)
-        self.changes += 1
-        if self.watchers or self.touched is not None:
-            self._mark(key)
-        if self.notify_flags:
+        self.figures.changes += 1  # `_modified`, without the call: this is SET
+        if self.watching.watchers or self.guests.places:
+            self._tell((self.db_index, key))
+        if self.reports.kinds:
             self.notify(kind, event, key)
 
     def delete(self, key: bytes, event: bytes = b"del") -> bool:
-        """Remove a key; whether it was there (a key whose time is over was not)."""
+        """Remove a key. False if there was none; an expired key counts as none."""
         db = self.db
         if key not in db.slots or (db.deadlines and self._expire_if_due(key)):
             return False
         db.discard(key)
-        self._touched(key)
-        if self.notify_flags:
+        self._modified(key)
+        if self.reports.kinds:
             self.notify(Event.GENERIC, event, key)
         return True
 
@@ -244,127 +214,73 @@ class Shard:
     def set_deadline(self, key: bytes, deadline: int | None) -> None:
         """Give an existing key a deadline, or none. Sends no event: the names differ by command."""
         self.db.set_deadline(key, deadline)
-        self._touched(key)
+        self._modified(key)
 
     def replace(self, key: bytes, value: Any, deadline: int | None) -> None:
         """Store a value with its deadline, or remove the key (None). Sends no event: those of RENAME, MOVE and COPY
-        differ, and what another shard made of a key was told by that shard.
+        differ, and what another shard made of a key was reported by that shard.
         """
         if value is None:
             self.db.discard(key)
         else:
             self.db.insert(key, value, self.now)
             self.db.set_deadline(key, deadline)
-        self._touched(key)
+        self._modified(key)
 
     def flush(self, index: int) -> int:
         """Empty one database; how many keys it had."""
         db = self.databases[index]
-        for watched in list(self.watchers):
-            if watched[0] == index and watched[1] in db.slots:
-                self._mark_watchers(watched)
         count = len(db)
-        if self.touched is not None:
-            self.touched.update((index, key) for key in db.members)
+        self.watching.flushed(index, db)
+        self.guests.flushed(index)
         db.clear()
-        self.changes += count
+        self.figures.changes += count
         return count
 
     def swap(self, first: int, second: int) -> None:
-        """Exchange two databases. A watched key counts as modified when it is in either of them."""
+        """Exchange two databases."""
         if first == second:
             return
-        for watched in list(self.watchers):
-            index, key = watched
-            if index in (first, second) and any(key in self.databases[i].slots for i in (first, second)):
-                self._mark_watchers(watched)
-        self.databases[first], self.databases[second] = self.databases[second], self.databases[first]
+        databases = self.databases
+        self.watching.swapped(databases, first, second)
+        databases[first], databases[second] = databases[second], databases[first]
         self.select(self.db_index)
-        self.changes += 1
+        self.figures.changes += 1
 
     def notify(self, kind: str, event: bytes, key: bytes) -> None:
-        """Record a keyspace event of the current database if ``notify-keyspace-events`` asks for its kind."""
-        if kind in self.notify_flags:
-            self.events.append((self.db_index, event, key))
+        """Report a keyspace event of the selected database if ``notify-keyspace-events`` asks for its kind."""
+        if kind in self.reports.kinds:
+            self.reports.event(self.db_index, event, key)
 
-    # -- time
+    def _modified(self, key: bytes) -> None:
+        """A key of the selected database was created, changed or removed."""
+        self.figures.changes += 1
+        if self.watching.watchers or self.guests.places:
+            self._tell((self.db_index, key))
+
+    def _tell(self, place: Place) -> None:
+        self.watching.modified(place)
+        self.guests.modified(place)
+
+    # -- expiry
+
+    @property
+    def expiry_paused(self) -> bool:
+        """True during CLIENT PAUSE: expired keys are hidden, but removed only after the pause."""
+        return self.expiry.paused
 
     def _expire_if_due(self, key: bytes) -> bool:
-        """Lazy expiry: remove the key if its time is over; whether it was."""
+        """Lazy expiry. True if the key has expired; it is removed then."""
         deadline = self.db.deadlines.get(key)
         if deadline is None or deadline >= self.now:
             return False
-        if not self.expiry_paused:
-            self._expire(key)
+        self.expiry.expire(self.db_index, key)
         return True
 
-    def _expire(self, key: bytes) -> None:
-        self.db.discard(key)
-        self.expired += 1
-        self._touched(key)
-        if self.notify_flags:
-            self.notify(Event.EXPIRED, b"expired", key)
-
-    def next_deadline(self) -> int:
-        """The earliest deadline in any database, 0 if there is none, or none that matters now."""
-        if self.expiry_paused:
-            return 0
-        deadlines = [deadline for db in self.databases if db.deadlines and (deadline := db.next_deadline())]
-        return min(deadlines, default=0)
-
-    def expire_due(self) -> None:
-        """Active expiry: remove keys whose time is over, a bounded number of them."""
-        if self.expiry_paused:
-            return
-        selected = self.db_index
-        for index, db in enumerate(self.databases):
-            if db.deadlines:
-                self.select(index)
-                for key in db.due(self.now, EXPIRED_PER_TICK):
-                    self._expire(key)
-        self.select(selected)
-
-    # -- watching
-
-    def watch(self, client: int, key: bytes) -> None:
-        """From now on a change of the key fails the client's next EXEC."""
-        # A key whose time is over already is removed first: that it goes later is no change then.
-        self._expire_if_due(key)
-        place = (self.db_index, key)
-        self.watched_by.setdefault(client, set()).add(place)
-        self.watchers.setdefault(place, set()).add(client)
-
-    def unwatch(self, client: int) -> None:
-        for place in self.watched_by.pop(client, ()):
-            watching = self.watchers[place]
-            watching.discard(client)
-            if not watching:
-                del self.watchers[place]
-        self.dirty.discard(client)
-
-    def is_dirty(self, client: int) -> bool:
-        """Whether a key that the client watches was modified, or has expired since.
-
-        A client that watches nothing here asks all the same if it watched keys of a shard that died: they are gone.
-        """
-        if client in self.dirty or client not in self.watched_by:
-            return True
-        for index, key in self.watched_by[client]:
-            deadline = self.databases[index].deadlines.get(key)
-            if deadline is not None and deadline < self.now:
-                return True
-        return False
-
-    def _touched(self, key: bytes) -> None:
-        self.changes += 1
-        if self.watchers or self.touched is not None:
-            self._mark(key)
-
-    def _mark(self, key: bytes) -> None:
-        """Tell whoever wants to know that a key was modified."""
-        self._mark_watchers((self.db_index, key))
-        if self.touched is not None:
-            self.touched.add((self.db_index, key))
-
-    def _mark_watchers(self, place: tuple[int, bytes]) -> None:
-        self.dirty.update(self.watchers.get(place, ()))
+    def _remove_expired(self, index: int, key: bytes) -> None:
+        self.databases[index].discard(key)
+        self.figures.expired += 1
+        self.figures.changes += 1
+        self._tell((index, key))
+        if Event.EXPIRED in self.reports.kinds:
+            self.reports.event(index, b"expired", key)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from respcache.commands._long_double import add_long_doubles, format_long_double, parse_long_double
+from respcache.commands.long_double import add_long_doubles, format_long_double, parse_long_double
 
 DIGITS = st.text("0123456789", max_size=30)
 DECIMALS = st.builds(

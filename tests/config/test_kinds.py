@@ -63,10 +63,13 @@ BAD = [
     (SavePoints(), ["a", "b"], "Invalid save parameters"),
     (OutputLimits(), ["normal", "0"], "Wrong number of arguments in buffer limit configuration."),
     (OutputLimits(), ["who", "0", "0", "0"], "Invalid client class specified in buffer limit configuration."),
-    (OutputLimits(), ["normal", "x", "0", "0"],
-     "Error in hard, soft or soft_seconds setting in buffer limit configuration."),
+    (
+        OutputLimits(),
+        ["normal", "x", "0", "0"],
+        "Error in hard, soft or soft_seconds setting in buffer limit configuration.",
+    ),
     (EventClasses(), ["Q"], "Invalid event class character. Use 'Ag$lshzxeKEtmdn'."),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("kind", "words", "value", "shown"), GOOD)

@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from respcache.datatypes.hash import Hash
-from respcache.datatypes.limits import LIMITS
+from respcache.datatypes.limits import Limits
 
 FIELDS = st.sampled_from([b"", b"a", b"b", b"c", b"d", b"e", b"\xff", b"long"])
 VALUES = st.sampled_from([b"", b"1", b"x", b"yyy", b"long!"])
 PAIRS = st.lists(st.tuples(FIELDS, VALUES), min_size=1, max_size=8)
 ENTRIES, LENGTH = 5, 4
+LIMITS = Limits()
 
 
 class HashMachine(RuleBasedStateMachine):
@@ -27,14 +28,12 @@ class HashMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.limits = LIMITS.hash_max_listpack_entries, LIMITS.hash_max_listpack_value
-        LIMITS.hash_max_listpack_entries, LIMITS.hash_max_listpack_value = ENTRIES, LENGTH
-        self.hash = Hash()
+        self.limits = Limits()
+        self.limits.hash_max_listpack_entries = ENTRIES
+        self.limits.hash_max_listpack_value = LENGTH
+        self.hash = Hash(self.limits)
         self.model: dict[bytes, bytes] = {}
         self.listpack = True
-
-    def teardown(self) -> None:
-        LIMITS.hash_max_listpack_entries, LIMITS.hash_max_listpack_value = self.limits
 
     def expect(self, pairs: list[tuple[bytes, bytes]]) -> None:
         """What becomes of the model and its encoding."""
@@ -44,7 +43,7 @@ class HashMachine(RuleBasedStateMachine):
 
     @initialize(pairs=PAIRS)
     def build(self, pairs: list[tuple[bytes, bytes]]) -> None:
-        self.hash = Hash(pairs)
+        self.hash = Hash(self.limits, pairs)
         self.expect(pairs)
 
     @rule(pairs=PAIRS)
@@ -59,7 +58,7 @@ class HashMachine(RuleBasedStateMachine):
 
     @rule()
     def travel(self) -> None:
-        self.hash = Hash.load(marshal.loads(marshal.dumps(self.hash.dump())))
+        self.hash = Hash.load(self.limits, marshal.loads(marshal.dumps(self.hash.dump())))
 
     @rule(pairs=PAIRS)
     def copy(self, pairs: list[tuple[bytes, bytes]]) -> None:
@@ -107,7 +106,7 @@ TestHash.settings = settings(max_examples=40, stateful_step_count=20, deadline=N
 
 @pytest.fixture(params=[10, 1000], ids=["listpack", "hashtable"])
 def numbers(request: pytest.FixtureRequest) -> Hash:
-    return Hash((b"%d" % number, b"") for number in range(request.param))
+    return Hash(LIMITS, ((b"%d" % number, b"") for number in range(request.param)))
 
 
 @pytest.mark.parametrize("draw", [Hash.choices, Hash.sample])
@@ -119,7 +118,7 @@ def test_random_fields_are_uniform(numbers: Hash, draw: Callable[[Hash, Random, 
 
 
 def test_a_big_hash_is_not_copied_for_a_few_fields() -> None:
-    fields = Hash((b"%d" % number, b"") for number in range(50_000))
+    fields = Hash(LIMITS, ((b"%d" % number, b"") for number in range(50_000)))
     random = Random(1)
     tracemalloc.start()
     try:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from respcache.datatypes import list as list_module
-from respcache.datatypes.limits import LIMITS
+from respcache.datatypes.limits import Limits
 from respcache.datatypes.list import LISTPACK, QUICKLIST, List
 from tests.support.cost import calls_in
 
@@ -18,6 +18,7 @@ ELEMENTS = st.sampled_from([b"", b"a", b"b", b"c", b"d" * 30])
 MANY = st.lists(ELEMENTS, max_size=12)
 PLACES = st.integers(0, 30)
 LIMIT = 8
+LIMITS = Limits()
 
 
 class ListMachine(RuleBasedStateMachine):
@@ -25,14 +26,15 @@ class ListMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.settings = list_module.BLOCK, LIMITS.list_max_listpack_size
-        list_module.BLOCK, LIMITS.list_max_listpack_size = 4, LIMIT
-        self.list = List()
+        self.block, list_module.BLOCK = list_module.BLOCK, 4
+        self.limits = Limits()
+        self.limits.list_max_listpack_size = LIMIT
+        self.list = List(self.limits)
         self.model: list[bytes] = []
         self.listpack = True
 
     def teardown(self) -> None:
-        list_module.BLOCK, LIMITS.list_max_listpack_size = self.settings
+        list_module.BLOCK = self.block
 
     def grows(self, count: int) -> None:
         """So many elements are about to be added: beyond the limit, it is a quicklist."""
@@ -44,7 +46,7 @@ class ListMachine(RuleBasedStateMachine):
 
     @initialize(elements=MANY, stored=st.booleans())
     def build(self, elements: list[bytes], stored: bool) -> None:
-        self.list = List.sorted_result(elements) if stored else List(elements)
+        self.list = List.sorted_result(self.limits, elements) if stored else List(self.limits, elements)
         self.grows(len(elements))
         self.model = list(elements)
 
@@ -118,7 +120,7 @@ class ListMachine(RuleBasedStateMachine):
 
     @rule()
     def travel(self) -> None:
-        self.list = List.load(marshal.loads(marshal.dumps(self.list.dump())))
+        self.list = List.load(self.limits, marshal.loads(marshal.dumps(self.list.dump())))
 
     @rule()
     def copy(self) -> None:
@@ -141,7 +143,7 @@ TestList.settings = settings(max_examples=60, stateful_step_count=25, deadline=N
 
 def test_indexes_outside() -> None:
     for elements in ([], [b"a", b"b"]):
-        items = List(elements)
+        items = List(LIMITS, elements)
         for index in (len(elements), -len(elements) - 1):
             with pytest.raises(IndexError):
                 items[index]
@@ -152,7 +154,7 @@ def test_indexes_outside() -> None:
 def test_what_is_far_from_an_edit_costs_nothing() -> None:
     """Of 100,000 elements, whole blocks are dropped, kept, copied or searched at once."""
     elements = [b"element %d" % number for number in range(100_000)]
-    whole = List(elements)
+    whole = List(LIMITS, elements)
     for start, stop in ((100, 99_900), (40_000, 60_000), (0, 2_000), (98_000, 100_000)):
         items = whole.copy()
         assert calls_in(lambda: items.trim(start, stop)) < 10_000  # noqa: B023 - called at once
@@ -170,7 +172,7 @@ def test_what_is_far_from_an_edit_costs_nothing() -> None:
 
 
 def test_a_long_list_that_becomes_short_is_measured() -> None:
-    items = List([b"x"] * 100_000)
+    items = List(LIMITS, [b"x"] * 100_000)
     assert items.encoding == QUICKLIST
     for left in (2_000, 1_400):  # three bytes each
         items.take(len(items) - left, last=True)

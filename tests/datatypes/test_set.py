@@ -13,13 +13,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from respcache.datatypes.limits import LIMITS
+from respcache.datatypes.limits import Limits
 from respcache.datatypes.listpack import is_integer
 from respcache.datatypes.set import Set
 
 MEMBERS = st.sampled_from([b"1", b"2", b"3", b"-4", b"10", b"12345", b"007", b"", b"a", b"b", b"c", b"long!"])
 LISTS = st.lists(MEMBERS, min_size=1, max_size=9)
 INTSET, LISTPACK, LENGTH = 6, 4, 4
+LIMITS = Limits()
 
 
 def integer(member: bytes) -> bool:
@@ -67,21 +68,17 @@ class SetMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        names = ("set_max_intset_entries", "set_max_listpack_entries", "set_max_listpack_value")
-        self.limits = {name: getattr(LIMITS, name) for name in names}
-        for name, limit in zip(names, (INTSET, LISTPACK, LENGTH), strict=True):
-            setattr(LIMITS, name, limit)
-        self.set = Set()
+        self.limits = Limits()
+        self.limits.set_max_intset_entries = INTSET
+        self.limits.set_max_listpack_entries = LISTPACK
+        self.limits.set_max_listpack_value = LENGTH
+        self.set = Set(self.limits)
         self.model = Model()
-
-    def teardown(self) -> None:
-        for name, limit in self.limits.items():
-            setattr(LIMITS, name, limit)
 
     @initialize(members=LISTS)
     def build(self, members: list[bytes]) -> None:
         """As a union or a difference: an intset, to which they are added one by one."""
-        self.set, self.model = Set(members), Model()
+        self.set, self.model = Set(self.limits, members), Model()
         self.model.encoding = "intset"
         for member in members:
             self.model.add(member)
@@ -89,7 +86,7 @@ class SetMachine(RuleBasedStateMachine):
     @rule(members=LISTS)
     def update(self, members: list[bytes]) -> None:
         if not self.model.members:
-            self.set = Set()  # the key was removed when its set became empty
+            self.set = Set(self.limits)  # the key was removed when its set became empty
         assert self.set.update(members) == self.model.sadd(members)
 
     @rule(member=MEMBERS)
@@ -112,7 +109,7 @@ class SetMachine(RuleBasedStateMachine):
 
     @rule()
     def travel(self) -> None:
-        self.set = Set.load(marshal.loads(marshal.dumps(self.set.dump())))
+        self.set = Set.load(self.limits, marshal.loads(marshal.dumps(self.set.dump())))
 
     @rule(members=LISTS)
     def copy(self, members: list[bytes]) -> None:
@@ -181,28 +178,28 @@ def test_what_an_intset_can_hold(member: bytes, fits: bool) -> None:
 
 
 def test_a_small_set_keeps_its_order_until_it_is_an_intset() -> None:
-    mixed = Set([b"b", b"3", b"a", b"1"])
+    mixed = Set(LIMITS, [b"b", b"3", b"a", b"1"])
     mixed.discard(b"3")
     mixed.update([b"0", b"3"])
     assert list(mixed) == [b"b", b"a", b"1", b"0", b"3"]
     # Integers that came before the first other member were sorted by then.
-    assert list(Set([b"3", b"1", b"2", b"b", b"0"])) == [b"1", b"2", b"3", b"b", b"0"]
+    assert list(Set(LIMITS, [b"3", b"1", b"2", b"b", b"0"])) == [b"1", b"2", b"3", b"b", b"0"]
 
 
 def test_the_encoding_of_an_intersection() -> None:
     many = [b"%d" % number for number in range(512)]
-    assert Set.of_intersection(many).encoding == b"intset"
-    assert Set.of_intersection([*many, b"512"]).encoding == b"hashtable"
-    assert Set.of_intersection([b"1", b"a"]).encoding == b"listpack"
-    assert Set.of_intersection([*many[:128], b"a"]).encoding == b"hashtable"
-    assert Set.of_intersection([b"x" * 65]).encoding == b"hashtable"
+    assert Set.of_intersection(LIMITS, many).encoding == b"intset"
+    assert Set.of_intersection(LIMITS, [*many, b"512"]).encoding == b"hashtable"
+    assert Set.of_intersection(LIMITS, [b"1", b"a"]).encoding == b"listpack"
+    assert Set.of_intersection(LIMITS, [*many[:128], b"a"]).encoding == b"hashtable"
+    assert Set.of_intersection(LIMITS, [b"x" * 65]).encoding == b"hashtable"
 
 
 @pytest.mark.parametrize("count", [50, 840, 890])
 def test_popping_does_not_lead_a_walk_astray(count: int) -> None:
     """Of 1000 members 100 are still to be met when many of all go; those of the 100 that stay must come."""
     for seed in range(5):
-        members = Set(b"m%d" % number for number in range(1000))
+        members = Set(LIMITS, (b"m%d" % number for number in range(1000)))
         cursor, found = members.scan(0, 900)
         gone = set(members.pop(Random(seed), count))
         while cursor:
@@ -220,19 +217,19 @@ KINDS = {
 
 
 def chosen(members: list[bytes], random: Random) -> list[bytes]:
-    return Set(members).choices(random, 5)
+    return Set(LIMITS, members).choices(random, 5)
 
 
 def sampled(members: list[bytes], random: Random) -> list[bytes]:
-    return Set(members).sample(random, 5)
+    return Set(LIMITS, members).sample(random, 5)
 
 
 def popped(members: list[bytes], random: Random) -> list[bytes]:
-    return Set(members).pop(random, 5)
+    return Set(LIMITS, members).pop(random, 5)
 
 
 def left_by_a_big_pop(members: list[bytes], random: Random) -> list[bytes]:
-    left = Set(members)
+    left = Set(LIMITS, members)
     left.pop(random, len(members) - 1)
     return list(left)
 
@@ -241,7 +238,7 @@ def left_by_a_big_pop(members: list[bytes], random: Random) -> list[bytes]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_random_members_are_uniform(kind: str, draw: Callable[[list[bytes], Random], list[bytes]]) -> None:
     members, random = KINDS[kind], Random(1)
-    assert Set(members).encoding.decode() == kind
+    assert Set(LIMITS, members).encoding.decode() == kind
     tenths = {member: at * 10 // len(members) for at, member in enumerate(members)}
     counts = Counter(tenths[member] for _ in range(200) for member in draw(members, random))
     fair = counts.total() / 10
@@ -249,7 +246,7 @@ def test_random_members_are_uniform(kind: str, draw: Callable[[list[bytes], Rand
 
 
 def test_a_big_set_is_not_copied_for_a_few_members() -> None:
-    members = Set(b"m%d" % number for number in range(50_000))
+    members = Set(LIMITS, (b"m%d" % number for number in range(50_000)))
     random = Random(1)
     tracemalloc.start()
     try:

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from respcache.datatypes.hash import Hash
+from respcache.datatypes.limits import Limits
 from respcache.datatypes.list import List
 from respcache.datatypes.set import Set
 from respcache.datatypes.sizes import memory_of
 from respcache.datatypes.zset import ZSet
 
 COUNT = 3000
+LIMITS = Limits()
 
 
 def distinct() -> list[bytes]:
@@ -24,10 +26,10 @@ def distinct() -> list[bytes]:
 MAKERS: dict[str, Callable[[], Any]] = {
     "bytes": lambda: b"%0*d" % (100_000, 1),
     "bytearray": lambda: bytearray(100_000),
-    "List": lambda: List(distinct()),
-    "Set": lambda: Set(distinct()),
-    "ZSet": lambda: ZSet((element, float(i)) for i, element in enumerate(distinct())),
-    "Hash": lambda: Hash([(element, element + b"!") for element in distinct()]),
+    "List": lambda: List(LIMITS, distinct()),
+    "Set": lambda: Set(LIMITS, distinct()),
+    "ZSet": lambda: ZSet(LIMITS, ((element, float(i)) for i, element in enumerate(distinct()))),
+    "Hash": lambda: Hash(LIMITS, [(element, element + b"!") for element in distinct()]),
 }
 
 

@@ -8,25 +8,28 @@ from typing import Any
 import pytest
 
 from respcache.datatypes.hash import Hash
+from respcache.datatypes.limits import Limits
 from respcache.datatypes.list import List
 from respcache.datatypes.set import Set
 from respcache.datatypes.types import TYPE_NAMES, copy_value, dump_value, load_value, type_name
 from respcache.datatypes.zset import ZSet
+
+LIMITS = Limits()
 
 VALUES: list[tuple[bytes, Any]] = [
     (b"string", b"x"),
     (b"string", b"12"),
     (b"string", b""),
     (b"string", bytearray(b"xy")),
-    (b"list", List([b"a", b"b", b"a"])),
-    (b"list", List([b"x" * 5000] * 5)),
-    (b"set", Set([b"1", b"2"])),
-    (b"set", Set([b"a", b"b"])),
-    (b"set", Set([b"x" * 1000])),
-    (b"zset", ZSet([(b"a", 1.5), (b"b", float("-inf"))])),
-    (b"zset", ZSet([(b"x" * 1000, 1.0)])),
-    (b"hash", Hash([(b"f", b"v")])),
-    (b"hash", Hash([(b"f", b"v" * 1000)])),
+    (b"list", List(LIMITS, [b"a", b"b", b"a"])),
+    (b"list", List(LIMITS, [b"x" * 5000] * 5)),
+    (b"set", Set(LIMITS, [b"1", b"2"])),
+    (b"set", Set(LIMITS, [b"a", b"b"])),
+    (b"set", Set(LIMITS, [b"x" * 1000])),
+    (b"zset", ZSet(LIMITS, [(b"a", 1.5), (b"b", float("-inf"))])),
+    (b"zset", ZSet(LIMITS, [(b"x" * 1000, 1.0)])),
+    (b"hash", Hash(LIMITS, [(b"f", b"v")])),
+    (b"hash", Hash(LIMITS, [(b"f", b"v" * 1000)])),
 ]
 
 
@@ -39,7 +42,7 @@ def content(value: Any) -> object:
 @pytest.mark.parametrize(("name", "value"), VALUES, ids=lambda value: type(value).__name__)
 def test_values_travel(name: bytes, value: Any) -> None:
     assert type_name(value) == name
-    travelled = load_value(*marshal.loads(marshal.dumps(dump_value(value))))
+    travelled = load_value(LIMITS, *marshal.loads(marshal.dumps(dump_value(value))))
     assert type(travelled) is type(value)
     assert content(travelled) == content(value)
 
@@ -58,7 +61,7 @@ def test_a_buffer_of_its_own() -> None:
     dumped = dump_value(original)
     original += b"y"
     assert copied == b"x"
-    assert load_value(*dumped) == b"x"
+    assert load_value(LIMITS, *dumped) == b"x"
 
 
 def test_every_type_is_tried() -> None:

@@ -11,13 +11,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from respcache.datatypes.limits import LIMITS
+from respcache.datatypes.limits import Limits
 from respcache.datatypes.zset import LexBound, LexRange, ScoreRange, ZSet
 
 # Few of each, so that members come again and scores collide.
 MEMBERS = st.sampled_from([b"", b"a", b"B", b"aa", b"ab", b"b", b"\x00", b"\xff", b"10", b"9"])
 SCORES = st.sampled_from([-inf, -1.5, -1.0, 0.0, 1.0, 1.0000000000000002, 2.0, 1e300, inf])
 RANKS = st.integers(0, 12)
+LIMITS = Limits()
 SCORE_RANGES = st.builds(ScoreRange, SCORES, SCORES, st.booleans(), st.booleans())
 LEX_BOUNDS = st.one_of(
     st.builds(LexBound, MEMBERS, open=st.booleans()), st.builds(LexBound, st.none(), last=st.booleans())
@@ -30,7 +31,7 @@ class ZSetMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.zset = ZSet()
+        self.zset = ZSet(LIMITS)
         self.model: dict[bytes, float] = {}
 
     def ordered(self) -> list[tuple[bytes, float]]:
@@ -38,7 +39,7 @@ class ZSetMachine(RuleBasedStateMachine):
 
     @initialize(items=st.lists(st.tuples(MEMBERS, SCORES)))
     def build(self, items: list[tuple[bytes, float]]) -> None:
-        self.zset = ZSet(items)
+        self.zset = ZSet(LIMITS, items)
         self.model = dict(items)
 
     @rule(member=MEMBERS, score=SCORES)
@@ -87,7 +88,7 @@ class ZSetMachine(RuleBasedStateMachine):
     @rule(wanted=LEX_RANGES, score=SCORES, reverse=st.booleans())
     def lex_range_of_one_score(self, wanted: LexRange, score: float, reverse: bool) -> None:
         expected = [member for member in sorted(self.model) if wanted.starts_by(member) and wanted.goes_to(member)]
-        flat = ZSet((member, score) for member in self.model)
+        flat = ZSet(LIMITS, ((member, score) for member in self.model))
         assert [member for member, _ in flat.slice(*flat.lex_range(wanted, reverse=reverse))] == expected
 
     @rule(wanted=LEX_RANGES, reverse=st.booleans())
@@ -99,7 +100,7 @@ class ZSetMachine(RuleBasedStateMachine):
 
     @rule()
     def travel(self) -> None:
-        self.zset = ZSet.load(marshal.loads(marshal.dumps(self.zset.dump())))
+        self.zset = ZSet.load(LIMITS, marshal.loads(marshal.dumps(self.zset.dump())))
 
     @rule(seed=st.integers(0, 9), count=st.integers(1, 12))
     def choose(self, seed: int, count: int) -> None:
@@ -134,7 +135,7 @@ TestZSet.settings = settings(max_examples=40, stateful_step_count=20, deadline=N
 def test_lex_ranges_of_many_members_with_several_scores() -> None:
     """What they give means little, but everything is everything, and nothing more is looked at than has to be."""
     names = [b"%06d" % number for number in range(100_000)]
-    zset = ZSet((name, float(number)) for number, name in enumerate(names))
+    zset = ZSet(LIMITS, ((name, float(number)) for number, name in enumerate(names)))
     looked_at = 0
 
     class Counted(LexRange):
@@ -174,14 +175,14 @@ def bound(text: str) -> LexBound:
     ],
 )
 def test_lex_ranges(low: str, high: str, found: str) -> None:
-    zset = ZSet((member.encode(), 7.0) for member in "abcde")
+    zset = ZSet(LIMITS, ((member.encode(), 7.0) for member in "abcde"))
     start, stop = zset.lex_range(LexRange(bound(low), bound(high)))
     assert b"".join(member for member, _ in zset.slice(start, stop)).decode() == found
 
 
 def test_scores_that_floats_just_tell_apart() -> None:
     largest = 1.7976931348623157e308
-    zset = ZSet([(b"low", -inf), (b"least", -largest), (b"most", largest), (b"high", inf)])
+    zset = ZSet(LIMITS, [(b"low", -inf), (b"least", -largest), (b"most", largest), (b"high", inf)])
 
     def found(*wanted: float | bool) -> list[bytes]:
         return [member for member, _ in zset.slice(*zset.score_range(ScoreRange(*wanted)))]
@@ -194,7 +195,7 @@ def test_scores_that_floats_just_tell_apart() -> None:
 
 
 def test_minus_zero_is_kept_by_a_skiplist_only() -> None:
-    small, big = ZSet([(b"a", -0.0)]), ZSet([(b"x" * 65, -0.0)])
+    small, big = ZSet(LIMITS, [(b"a", -0.0)]), ZSet(LIMITS, [(b"x" * 65, -0.0)])
     small[b"b"] = big[b"b"] = -0.0
     assert [copysign(1, score) for _, score in small.items()] == [1, 1]
     assert [copysign(1, score) for _, score in big.items()] == [-1, -1]
@@ -205,7 +206,7 @@ def test_minus_zero_is_kept_by_a_skiplist_only() -> None:
 
 
 def test_encoding() -> None:
-    full = ZSet((b"%d" % number, 0.0) for number in range(LIMITS.zset_max_listpack_entries))
+    full = ZSet(LIMITS, ((b"%d" % number, 0.0) for number in range(LIMITS.zset_max_listpack_entries)))
     assert full.encoding == b"listpack"
     full[b"1"] = 5.0
     assert full.encoding == b"listpack"
@@ -214,9 +215,9 @@ def test_encoding() -> None:
     full.discard(b"one more")
     assert full.encoding == full.copy().encoding == b"skiplist"
 
-    assert ZSet([(b"x" * LIMITS.zset_max_listpack_value, 0.0)]).encoding == b"listpack"
-    assert ZSet([(b"x" * (LIMITS.zset_max_listpack_value + 1), 0.0)]).encoding == b"skiplist"
-    expecting = ZSet()
+    assert ZSet(LIMITS, [(b"x" * LIMITS.zset_max_listpack_value, 0.0)]).encoding == b"listpack"
+    assert ZSet(LIMITS, [(b"x" * (LIMITS.zset_max_listpack_value + 1), 0.0)]).encoding == b"skiplist"
+    expecting = ZSet(LIMITS)
     expecting.expect(LIMITS.zset_max_listpack_entries)
     assert expecting.encoding == b"listpack"
     expecting.expect(LIMITS.zset_max_listpack_entries + 1)
@@ -225,7 +226,7 @@ def test_encoding() -> None:
 
 def test_a_scan_meets_every_member_that_stays() -> None:
     members = {b"member:%d" % number for number in range(500)}
-    zset = ZSet((member, 0.0) for member in members)
+    zset = ZSet(LIMITS, ((member, 0.0) for member in members))
     leaving = Random(1).sample(sorted(members), 200)
     seen: set[bytes] = set()
     cursor, steps = 0, 0
@@ -241,7 +242,7 @@ def test_a_scan_meets_every_member_that_stays() -> None:
 
 
 def test_a_copy_is_independent() -> None:
-    zset = ZSet([(b"a", 1.0), (b"b", 2.0)])
+    zset = ZSet(LIMITS, [(b"a", 1.0), (b"b", 2.0)])
     copied = zset.copy()
     copied[b"a"] = 3.0
     zset.discard(b"b")

@@ -11,7 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from respcache.errors import ProtocolError
-from respcache.resp.decode import MAX_INLINE, Argv, Decoder
+from respcache.resp.decode import MAX_INLINE, Decoder
+from respcache.resp.types import Argv
 from tests.support.resp import pack
 
 PING = [b"PING"]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from compat.twin.tables import differences
-from respcache.commands._spec import TABLE
+from respcache.commands.table import TABLE
 from respcache.server import commands
 from tests.conftest import REFERENCE
 from tests.support.processes import ReferenceServer, RespcacheServer, StartedServer

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from respcache.server.router import Router
+from respcache.server.order.router import Router
 from tests.support.processes import RespcacheServer
 from tests.support.resp import Closed, Connection, ReplyError
 from tests.support.waiting import eventually

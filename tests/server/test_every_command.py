@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from respcache.commands._spec import BLOCKING, TABLE, Command
+from respcache.commands.table import BLOCKING, TABLE, Command
 from tests.conftest import REFERENCE
 from tests.support import invocations
 from tests.support.invocations import FILLER, KEYS, KINDS, TYPES

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from respcache.server.router import Router
+from respcache.server.order.router import Router
 from tests.support.linearizability import NotLinearizable, Operation, check
 from tests.support.processes import StartedServer
 from tests.support.resp import Connection, ReplyError, pack

@@ -19,49 +19,49 @@ from trio.testing import wait_all_tasks_blocked
 
 import respcache.commands.all  # noqa: F401 - fills the table
 from respcache.clock import Clock
-from respcache.commands._spec import TABLE
+from respcache.commands.table import TABLE
 from respcache.errors import SHARD_DIED, CommandError
-from respcache.server.outbox import Outbox
-from respcache.server.router import Router
-from respcache.server.sequencer import Sequencer
-from respcache.server.shard_link import ShardLink
+from respcache.server.order.outbox import Outbox, Outboxes
+from respcache.server.order.plan import Kind, Plan
+from respcache.server.order.router import Router
+from respcache.server.order.sequencer import Sequencer
+from respcache.server.shards.queue import Call, ShardQueue
 from respcache.shard import wire
+from respcache.store.call import Caller
 
 SHARDS = 3
 DIED = CommandError(SHARD_DIED).line()
 
 
-class FakePoller:
-    """Nobody polls here: the test itself says when there is something to read."""
-
-    def yield_soon(self) -> None:
-        pass
-
-
-class FakeShard(ShardLink):
-    """A link whose frames go to a list instead of a pipe. `work` carries out the next one; `log` says what was done.
+class FakeShard:
+    """A queue whose frames go to a list instead of a pipe. `work` carries out the next one; `log` says what was done.
 
     Commands are numbers here, and answer with themselves.
     """
 
-    def __init__(self, index: int) -> None:
-        def nothing(*_: Any) -> Any:
-            return {}
-
-        super().__init__(index, SHARDS, FakePoller(), Clock(), 16, nothing, nothing, nothing)  # type: ignore[arg-type]
+    def __init__(self) -> None:
+        self.queue = ShardQueue(Clock(), on_report=self._unexpected, wake=lambda: None)
+        self.submit = self.queue.submit
         self.frames: deque[list[wire.Item]] = deque()
         self.log: list[int] = []
 
+    @staticmethod
+    def _unexpected(report: object) -> None:
+        raise AssertionError(report)
+
+    def call(self, item: wire.Item) -> Call:
+        call = self.queue.call(item)
+        self.flush()
+        return call
+
     def flush(self) -> None:
-        if self._items:
-            self.frames.append(self._items)
-            self._items = []
+        while (frame := self.queue.take()) is not None:
+            self.frames.append(frame[1])
 
     def work(self) -> None:
         """Carry out one frame, and deliver the answers."""
         if self.frames:
-            for answer in [self._carry_out(item) for item in self.frames.popleft()]:
-                self._tickets.popleft().deliver(answer)
+            self.queue.answer([self._carry_out(item) for item in self.frames.popleft()], [])
 
     def _carry_out(self, item: wire.Item) -> Any:
         match item:
@@ -70,9 +70,9 @@ class FakeShard(ShardLink):
                 replies = [b":%b\r\n" % argv[0] for argv in commands]
                 return b"".join(replies) if whole else replies
             case (wire.PART, _, _, _, _, argv):
-                self.log.append(int(argv[0]))
-                return True, 1
-            case (wire.BORROW, number):
+                self.log.append(int(argv[1]))
+                return 1
+            case (wire.BORROW, [(number, _)]):
                 self.log.append(number)
                 return number
         raise AssertionError(item)
@@ -80,47 +80,38 @@ class FakeShard(ShardLink):
     def die(self) -> None:
         """What was sent and not answered is lost; a successor takes the rest."""
         self.frames.clear()
-        self._fail_tickets()
-
-    @property
-    def corked(self) -> bool:
-        return self._corked_by is not None
+        self.queue.fail_taken()
 
 
-class FakeSession:
-    """A client that takes everything at once. Its outbox is a real one; server and transport are itself."""
+class FakeClient:
+    """A client that takes everything at once. Its outbox is a real one."""
 
     closed = False
-    unsent = 0
 
-    def __init__(self, number: int) -> None:
-        self.id = number
-        self.db = 0
-        self.protocol = 2
-        self.touch = True
-        self.server = self.transport = self
-        self.outbox = Outbox(self)  # type: ignore[arg-type]
+    def __init__(self, number: int, outboxes: Outboxes) -> None:
+        self.caller = Caller(0, 2, number, True)
+        self.outbox = Outbox(self, outboxes, 10_000)
         self.received = b""
         self.expected: list[bytes] = []
 
-    def flush_soon(self, outbox: Outbox) -> None:
-        outbox.flush()
-
-    def write(self, data: bytes) -> None:
+    def send(self, data: bytes) -> None:
         self.received += data
 
     def flushed(self) -> None:
         pass
 
+    def close(self) -> None:
+        raise AssertionError("nobody hangs up here")
+
 
 class House:
-    """Everything between sessions and shards, and what the test knows about it."""
+    """Everything between clients and shards, and what the test knows about it."""
 
     def __init__(self, nursery: trio.Nursery) -> None:
-        self.shards = [FakeShard(index) for index in range(SHARDS)]
-        router = Router(SHARDS)
-        self.sequencer = Sequencer(self.shards, router, FakePoller())  # type: ignore[arg-type]
-        self.sessions = [FakeSession(number) for number in range(3)]
+        self.shards = [FakeShard() for _ in range(SHARDS)]
+        self.outboxes = Outboxes()
+        self.sequencer = Sequencer(self.shards, Router(SHARDS), wake=lambda: None)  # type: ignore[arg-type]
+        self.clients = [FakeClient(number, self.outboxes) for number in range(3)]
         self.nursery = nursery
         self.numbers = 0
         self.transactions: list[str] = []  # how each one ended
@@ -136,21 +127,21 @@ class House:
 
     # -- what hypothesis chooses from
 
-    def run(self, session: int, shards: list[int]) -> None:
+    def run(self, who: int, shards: list[int]) -> None:
         """A chunk of commands with one key each, on these shards."""
         numbers = [self.number([shard]) for shard in shards]
-        client = self.sessions[session]
+        client = self.clients[who]
         client.expected += [b":%d\r\n" % number for number in numbers]
         commands = [[b"%d" % number] for number in numbers]
-        self.sequencer.run(client, commands, bytes(shards))  # type: ignore[arg-type]
+        self.sequencer.run(client.caller, client.outbox, commands, bytes(shards), len(commands))
 
-    def gather(self, session: int, shards: list[int]) -> None:
+    def gather(self, who: int, shards: list[int]) -> None:
         """One command with a part for each of these shards; their replies add up."""
-        argv = [b"%d" % self.number(shards)]
-        client = self.sessions[session]
+        argv = [b"EXISTS", *[b"%d" % self.number(shards)] * len(shards)]
+        client = self.clients[who]
         client.expected.append(b":%d\r\n" % len(shards))
-        parts = [(shard, argv, [at]) for at, shard in enumerate(shards)]
-        self.sequencer.gather(client, TABLE[b"EXISTS"], parts)  # type: ignore[arg-type]
+        how = Plan(Kind.SPLIT, {shard: [at] for at, shard in enumerate(shards, start=1)})
+        self.sequencer.gather(client.caller, client.outbox, TABLE[b"EXISTS"], argv, how)
 
     def carry(self, shards: list[int], steps: list[list[int]]) -> None:
         """A transaction over these shards that talks to some of them in each step."""
@@ -161,7 +152,7 @@ class House:
             try:
                 await barrier.reached()
                 for step in steps:
-                    calls = [self.shards[shard].call_soon((wire.BORROW, number)) for shard in step if shard in shards]
+                    calls = [self.shards[shard].call(wire.borrow([(number, b"")])) for shard in step if shard in shards]
                     assert [await call.result() for call in calls] == [number] * len(calls)
                 self.transactions.append("done")
             except CommandError as error:
@@ -174,6 +165,7 @@ class House:
     def flush(self) -> None:
         """The end of a round of the poller: what was submitted goes out as frames."""
         self.sequencer.flush()
+        self.outboxes.flush()
 
     def work(self, shard: int) -> None:
         self.shards[shard].work()
@@ -192,12 +184,13 @@ class House:
             for shard in self.shards:
                 shard.work()
         assert len(self.transactions) == transactions, "a transaction waits for ever"
-        assert [shard.queued for shard in self.shards] == [0] * SHARDS
-        assert not any(shard.corked for shard in self.shards)
+        assert [shard.queue.unanswered for shard in self.shards] == [0] * SHARDS
+        assert [shard.queue.size for shard in self.shards] == [0] * SHARDS
+        assert not any(shard.queue.corked for shard in self.shards)
 
 
 SHARD = st.integers(0, SHARDS - 1)
-SESSION = st.integers(0, 2)
+CLIENT = st.integers(0, 2)
 SOME_SHARDS = st.lists(SHARD, min_size=1, max_size=SHARDS, unique=True)
 Step = tuple[Callable[..., None], tuple[Any, ...]]
 
@@ -207,8 +200,8 @@ def step(method: Callable[..., None], *arguments: st.SearchStrategy[Any]) -> st.
 
 
 SUBMISSIONS = (
-    step(House.run, SESSION, st.lists(SHARD, min_size=1, max_size=4)),
-    step(House.gather, SESSION, SOME_SHARDS),
+    step(House.run, CLIENT, st.lists(SHARD, min_size=1, max_size=4)),
+    step(House.gather, CLIENT, SOME_SHARDS),
     step(House.carry, SOME_SHARDS, st.lists(SOME_SHARDS, max_size=3)),
 )
 PROGRESS = (step(House.flush), step(House.work, SHARD))
@@ -242,9 +235,9 @@ def test_every_shard_sees_the_global_order(steps: list[Step]) -> None:
         seen = [number for number, _ in groupby(shard.log)]
         assert seen == [number for number in submitted if number in set(seen)]
     assert set(house.transactions) <= {"done"}
-    for session in house.sessions:
-        assert session.received == b"".join(session.expected)
-        assert session.outbox.unanswered == 0
+    for client in house.clients:
+        assert client.received == b"".join(client.expected)
+        assert client.outbox.unanswered == 0
 
 
 @settings(deadline=None)
@@ -255,11 +248,11 @@ def test_shards_that_die_lose_their_own_commands_only(steps: list[Step]) -> None
         seen = [number for number, _ in groupby(shard.log)]
         assert seen == [number for number in submitted if number in set(seen)]
     assert set(house.transactions) <= {"done", "died"}
-    for session in house.sessions:
-        replies = session.received.splitlines(keepends=True)
-        assert len(replies) == len(session.expected)
-        assert session.outbox.unanswered == 0
-        wrong = [pair for pair in zip(replies, session.expected, strict=True) if pair[0] not in (pair[1], DIED)]
+    for client in house.clients:
+        replies = client.received.splitlines(keepends=True)
+        assert len(replies) == len(client.expected)
+        assert client.outbox.unanswered == 0
+        wrong = [pair for pair in zip(replies, client.expected, strict=True) if pair[0] not in (pair[1], DIED)]
         assert not wrong
         assert house.deaths or DIED not in replies
 
@@ -284,10 +277,11 @@ def test_commands_behind_a_barrier_wait_for_it() -> None:
             first.work()  # its second step
             assert first.log == [1, 2]
             await wait_all_tasks_blocked()  # it lifts its barrier
+            house.flush()
             first.work()
             assert first.log == [1, 2, 3]
             await house.finish(1)
-            assert house.sessions[1].received == b":3\r\n:4\r\n"
+            assert house.clients[1].received == b":3\r\n:4\r\n"
 
     trio.run(scenario)
 

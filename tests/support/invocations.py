@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import respcache.commands.all
 import respcache.server.commands  # noqa: F401 - fills the table with main's own commands
-from respcache.commands._spec import TABLE, Command, Keys, NumKeys, Reach
+from respcache.commands.table import TABLE, Command, Keys, NumKeys, Reach
 
 FILLER = "1"
 # They live on different ones of three shards.

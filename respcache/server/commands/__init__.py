@@ -1,8 +1,30 @@
-"""The commands that main answers by itself: handlers get the session instead of a shard.
+"""The commands that main answers by itself: handlers get the client instead of a shard.
 
-A handler returns a reply, a coroutine of one (the session waits for it), or IN_A_SLOT when the reply is on its way.
+A handler returns a reply, a coroutine of one (the client waits for it), or IN_A_SLOT when the reply is on its way.
 """
 
-from respcache.server.commands import admin, connection, introspection, pubsub, transactions
+from respcache.server.commands import (
+    client,
+    client_admin,
+    config,
+    connection,
+    debug,
+    info,
+    introspection,
+    pubsub,
+    server,
+    transactions,
+)
 
-__all__ = ["admin", "connection", "introspection", "pubsub", "transactions"]
+__all__ = [
+    "client",
+    "client_admin",
+    "config",
+    "connection",
+    "debug",
+    "info",
+    "introspection",
+    "pubsub",
+    "server",
+    "transactions",
+]

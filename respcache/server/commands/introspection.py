@@ -1,11 +1,10 @@
-"""INFO and COMMAND: the server about itself, out of the counters and the command table."""
+"""COMMAND: the command table, as clients ask for it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from respcache.commands._help import help_of
-from respcache.commands._spec import (
+from respcache.commands.table import (
     LOADING,
     STALE,
     TABLE,
@@ -15,72 +14,65 @@ from respcache.commands._spec import (
     Keys,
     KeySpec,
     NumKeys,
-    command,
+    family,
     find_row,
 )
-from respcache.commands._syntax import Argument, parse_syntax
-from respcache.errors import CommandError, WrongSyntax
+from respcache.commands.table.categories import categories_of
+from respcache.commands.table.syntax import Argument, parse_syntax
+from respcache.commands.table.tips import RANDOM_ORDER
+from respcache.errors import (
+    GETKEYS_INVALID_ARGUMENTS,
+    GETKEYS_INVALID_COMMAND,
+    GETKEYS_NO_KEYS,
+    GETKEYS_WRONG_ARITY,
+    CommandError,
+    WrongSyntax,
+)
 from respcache.glob import compile_glob
-from respcache.resp.types import Reply, SetReply, Status, Verbatim
-from respcache.server.acl_categories import categories_of
-from respcache.server.info import sections
+from respcache.resp.types import Reply, SetReply, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from respcache.commands._args import Args
-    from respcache.server.session import Session
+    from respcache.commands.args import Args
+    from respcache.server.clients.client import Client
+
+command = family("server")
 
 COMMAND = LOADING | STALE
 CONNECTION = ("connection",)  # where ACL puts them, though COMMAND DOCS has them in the group "server"
 NOT_KEY = "NOT_KEY"  # the access of a word that only goes where a key of that name would (shard channels)
 _HIDDEN_FLAGS = Flag.MAY_REPLICATE | Flag.PROTECTED  # as in Redis
 _ARGUMENT_FLAGS = ("optional", "multiple", "multiple_token")
-_OWN_SECTIONS = ("modules", "shards")  # not among those that INFO without arguments shows
-
-
-@command("INFO", arity=-1, flags=LOADING | STALE, since="1.0.0", group="server", syntax="[section [section ...]]",
-         tips=("nondeterministic_output", "request_policy:all_shards", "response_policy:special"),
-         categories=("dangerous",))  # fmt: skip
-async def info(session: Session, args: Args) -> Reply:
-    """Return figures about the server, by section."""
-    wanted = {word.lower().decode("latin-1") for word in args.rest()} or {"default"}
-    shown = [
-        section
-        for section in await sections(session.server)
-        if section.name in wanted
-        or wanted & {"all", "everything"}
-        or ("default" in wanted and section.name not in _OWN_SECTIONS)
-    ]
-    return Verbatim("\r\n".join(section.text() for section in shown).encode("utf-8", "surrogateescape"))
 
 
 # -- COMMAND
 
 
-@command("COMMAND", arity=-1, flags=COMMAND, since="2.8.13", group="server", categories=CONNECTION,
-         tips=("nondeterministic_output_order",))  # fmt: skip
-def command_(session: Session, args: Args) -> Reply:
+@command(
+    "COMMAND", arity=-1, flags=COMMAND, since="2.8.13", help_since="5.0.0", categories=CONNECTION, tips=RANDOM_ORDER
+)
+def command_(client: Client, args: Args) -> Reply:
     """Describe all commands."""
     return [_describe(row) for row in TABLE.values()]
 
 
-@command("COMMAND HELP", arity=2, flags=COMMAND, since="5.0.0", group="server", categories=CONNECTION)
-def command_help(session: Session, args: Args) -> Reply:
-    """List the subcommands."""
-    return help_of("COMMAND")
-
-
-@command("COMMAND COUNT", arity=2, flags=COMMAND, since="2.8.13", group="server", categories=CONNECTION)
-def command_count(session: Session, args: Args) -> Reply:
+@command("COMMAND COUNT", arity=2, flags=COMMAND, since="2.8.13", categories=CONNECTION)
+def command_count(client: Client, args: Args) -> Reply:
     """Count the commands."""
     return len(TABLE)
 
 
-@command("COMMAND INFO", arity=-2, flags=COMMAND, since="2.8.13", group="server",
-         syntax="[command-name [command-name ...]]", categories=CONNECTION,
-         tips=("nondeterministic_output_order",))  # fmt: skip
-def command_info(session: Session, args: Args) -> Reply:
+@command(
+    "COMMAND INFO",
+    "[command-name [command-name ...]]",
+    arity=-2,
+    flags=COMMAND,
+    since="2.8.13",
+    categories=CONNECTION,
+    tips=RANDOM_ORDER,
+)
+def command_info(client: Client, args: Args) -> Reply:
     """Describe some commands, or all."""
     names = args.rest()
     if not names:
@@ -154,10 +146,16 @@ def _key_specification(flags: SetReply, search: bytes, place: Reply, find: bytes
     }
 
 
-@command("COMMAND LIST", arity=-2, flags=COMMAND, since="7.0.0", group="server",
-         syntax="[FILTERBY <MODULE module-name | ACLCAT category | PATTERN pattern>]", categories=CONNECTION,
-         tips=("nondeterministic_output_order",))  # fmt: skip
-def command_list(session: Session, args: Args) -> Reply:
+@command(
+    "COMMAND LIST",
+    "[FILTERBY <MODULE module-name | ACLCAT category | PATTERN pattern>]",
+    arity=-2,
+    flags=COMMAND,
+    since="7.0.0",
+    categories=CONNECTION,
+    tips=RANDOM_ORDER,
+)
+def command_list(client: Client, args: Args) -> Reply:
     """List the names of the commands: all, or those of a module, of a category, or that match a pattern."""
     rows = [row for top in TABLE.values() for row in (top, *top.subcommands.values())]
     if len(args):
@@ -178,10 +176,16 @@ def command_list(session: Session, args: Args) -> Reply:
     return [row.wire_name.encode() for row in rows]
 
 
-@command("COMMAND DOCS", arity=-2, flags=COMMAND, since="7.0.0", group="server",
-         syntax="[command-name [command-name ...]]", categories=CONNECTION,
-         tips=("nondeterministic_output_order",))  # fmt: skip
-def command_docs(session: Session, args: Args) -> Reply:
+@command(
+    "COMMAND DOCS",
+    "[command-name [command-name ...]]",
+    arity=-2,
+    flags=COMMAND,
+    since="7.0.0",
+    categories=CONNECTION,
+    tips=RANDOM_ORDER,
+)
+def command_docs(client: Client, args: Args) -> Reply:
     """Document some commands, or all."""
     names = args.rest()
     rows = [row for row in map(_named, names) if row is not None] if names else list(TABLE.values())
@@ -217,19 +221,21 @@ def _argument(argument: Argument) -> Reply:
     return entry
 
 
-@command("COMMAND GETKEYS", arity=-3, flags=COMMAND, since="2.8.13", group="server",
-         syntax="command [arg [arg ...]]", categories=CONNECTION)  # fmt: skip
-def command_getkeys(session: Session, args: Args) -> Reply:
+@command("COMMAND GETKEYS", "command [arg [arg ...]]", arity=-3, flags=COMMAND, since="2.8.13", categories=CONNECTION)
+def command_getkeys(client: Client, args: Args) -> Reply:
     """Return the keys of a command line."""
     return [key for key, _ in _keys_of(args.rest())]
 
 
-@command("COMMAND GETKEYSANDFLAGS", arity=-3, flags=COMMAND, since="7.0.0", group="server",
-         syntax="command [arg [arg ...]]", categories=CONNECTION)  # fmt: skip
-def command_getkeysandflags(session: Session, args: Args) -> Reply:
+@command(
+    "COMMAND GETKEYSANDFLAGS", "command [arg [arg ...]]", arity=-3, flags=COMMAND, since="7.0.0", categories=CONNECTION
+)
+def command_getkeysandflags(client: Client, args: Args) -> Reply:
     """Return the keys of a command line, and what the command does to each."""
-    return [[key, SetReply(Status(flag.encode()) for flag in _access_flags(access))]
-            for key, access in _keys_of(args.rest())]  # fmt: skip
+    return [
+        [key, SetReply(Status(flag.encode()) for flag in _access_flags(access))]
+        for key, access in _keys_of(args.rest())
+    ]
 
 
 def _keys_of(argv: list[bytes]) -> list[tuple[bytes, str]]:
@@ -237,17 +243,17 @@ def _keys_of(argv: list[bytes]) -> list[tuple[bytes, str]]:
     try:
         row = find_row(argv)
     except CommandError:
-        raise CommandError("ERR Invalid command specified") from None
+        raise CommandError(GETKEYS_INVALID_COMMAND) from None
     specs = [spec for spec in row.keys if spec.access != NOT_KEY]
     if not specs:
-        raise CommandError("ERR The command has no key arguments")
+        raise CommandError(GETKEYS_NO_KEYS)
     if not row.accepts(len(argv)):
-        raise CommandError("ERR Invalid number of arguments specified for command")
+        raise CommandError(GETKEYS_WRONG_ARITY)
     found = [(argv[at], _access_of(spec, argv)) for spec in specs for at in spec.positions(argv)]
     # Where keys cannot be counted, none are given, not even those at fixed places: ZUNIONSTORE d 5 a.
     counted = all(spec.positions(argv) for spec in specs if isinstance(spec, NumKeys))
     if not (found and counted) and not row.flags & Flag.NO_MANDATORY_KEYS:
-        raise CommandError("ERR Invalid arguments specified for command")
+        raise CommandError(GETKEYS_INVALID_ARGUMENTS)
     return found
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from respcache import errors
-from respcache.commands._help import help_of
-from respcache.commands._spec import (
+from respcache.commands.table import (
     FAST,
     LOADING,
     MAY_REPLICATE,
@@ -14,11 +13,10 @@ from respcache.commands._spec import (
     STALE,
     Keys,
     Reach,
-    command,
-    container,
+    family,
 )
-from respcache.commands._spec import PUBSUB as PUBSUB_FLAG
-from respcache.errors import CommandError
+from respcache.commands.table import PUBSUB as PUBSUB_FLAG
+from respcache.errors import SSUBSCRIBE_DENY_BLOCKING, CommandError
 from respcache.glob import compile_glob
 from respcache.resp.encode import encode
 from respcache.resp.types import Encoded, Push, Reply
@@ -26,95 +24,110 @@ from respcache.resp.types import Encoded, Push, Reply
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from respcache.commands._args import Args
-    from respcache.server.session import Session
+    from respcache.commands.args import Args
+    from respcache.server.clients.client import Client
+
+command = family("pubsub")
+command.container("PUBSUB", "Look at channels and subscribers.", since="2.8.0", help_since="6.2.0")
 
 LISTEN = PUBSUB_FLAG | NOSCRIPT | LOADING | STALE
 
 
 def _each(
-    session: Session, kind: bytes, names: Iterable[bytes], act: Callable[[Session, bytes], None], *, shard: bool = False
+    client: Client, kind: bytes, names: Iterable[bytes], act: Callable[[Client, bytes], None], *, shard: bool = False
 ) -> Reply:
     """Subscribe or unsubscribe one by one; every name is confirmed with the number of subscriptions left."""
     confirmations = []
     for name in names:
-        act(session, name)
-        confirmations.append(_confirmation(session, kind, name, shard))
-    session.update_plain()
-    return Encoded(b"".join(confirmations) or _confirmation(session, kind, None, shard))
+        act(client, name)
+        confirmations.append(_confirmation(client, kind, name, shard))
+    client.update_plain()
+    return Encoded(b"".join(confirmations) or _confirmation(client, kind, None, shard))
 
 
-def _confirmation(session: Session, kind: bytes, name: bytes | None, shard: bool) -> bytes:
-    left = len(session.shard_channels) if shard else len(session.channels) + len(session.patterns)
-    return encode(Push([kind, name, left]), session.protocol)
+def _confirmation(client: Client, kind: bytes, name: bytes | None, shard: bool) -> bytes:
+    own = client.subscriptions
+    left = len(own.shard_channels) if shard else len(own.channels) + len(own.patterns)
+    return encode(Push([kind, name, left]), client.protocol)
 
 
-@command("SUBSCRIBE", arity=-2, flags=LISTEN, since="2.0.0", group="pubsub", syntax="channel [channel ...]")
-def subscribe(session: Session, args: Args) -> Reply:
+@command("SUBSCRIBE", "channel [channel ...]", arity=-2, flags=LISTEN, since="2.0.0")
+def subscribe(client: Client, args: Args) -> Reply:
     """Listen to channels."""
-    return _each(session, b"subscribe", args.rest(), session.server.pubsub.subscribe)
+    return _each(client, b"subscribe", args.rest(), client.parts.pubsub.subscribe)
 
 
-@command("UNSUBSCRIBE", arity=-1, flags=LISTEN, since="2.0.0", group="pubsub", syntax="[channel [channel ...]]")
-def unsubscribe(session: Session, args: Args) -> Reply:
+@command("UNSUBSCRIBE", "[channel [channel ...]]", arity=-1, flags=LISTEN, since="2.0.0")
+def unsubscribe(client: Client, args: Args) -> Reply:
     """Stop listening to channels, or to all."""
-    return _each(session, b"unsubscribe", args.rest() or list(session.channels), session.server.pubsub.unsubscribe)
+    channels = args.rest() or list(client.subscriptions.channels)
+    return _each(client, b"unsubscribe", channels, client.parts.pubsub.unsubscribe)
 
 
-@command("PSUBSCRIBE", arity=-2, flags=LISTEN, since="2.0.0", group="pubsub", syntax="pattern [pattern ...]")
-def psubscribe(session: Session, args: Args) -> Reply:
+@command("PSUBSCRIBE", "pattern [pattern ...]", arity=-2, flags=LISTEN, since="2.0.0")
+def psubscribe(client: Client, args: Args) -> Reply:
     """Listen to all channels that match patterns."""
-    return _each(session, b"psubscribe", args.rest(), session.server.pubsub.subscribe_pattern)
+    return _each(client, b"psubscribe", args.rest(), client.parts.pubsub.subscribe_pattern)
 
 
-@command("PUNSUBSCRIBE", arity=-1, flags=LISTEN, since="2.0.0", group="pubsub", syntax="[pattern [pattern ...]]")
-def punsubscribe(session: Session, args: Args) -> Reply:
+@command("PUNSUBSCRIBE", "[pattern [pattern ...]]", arity=-1, flags=LISTEN, since="2.0.0")
+def punsubscribe(client: Client, args: Args) -> Reply:
     """Stop listening to patterns, or to all."""
-    patterns = args.rest() or list(session.patterns)
-    return _each(session, b"punsubscribe", patterns, session.server.pubsub.unsubscribe_pattern)
+    patterns = args.rest() or list(client.subscriptions.patterns)
+    return _each(client, b"punsubscribe", patterns, client.parts.pubsub.unsubscribe_pattern)
 
 
-@command("SSUBSCRIBE", arity=-2, keys=Keys(1, -1, access="NOT_KEY"), reach=Reach.LOCAL, flags=LISTEN, since="7.0.0",
-         group="pubsub", syntax="shardchannel [shardchannel ...]")  # fmt: skip
-def ssubscribe(session: Session, args: Args) -> Reply:
+@command(
+    "SSUBSCRIBE",
+    "shardchannel [shardchannel ...]",
+    arity=-2,
+    keys=Keys(1, -1, access="NOT_KEY"),
+    reach=Reach.LOCAL,
+    flags=LISTEN,
+    since="7.0.0",
+)
+def ssubscribe(client: Client, args: Args) -> Reply:
     """Listen to shard channels."""
-    if session.executing:  # though SUBSCRIBE and PSUBSCRIBE may, as they always could
-        raise CommandError("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client")
-    return _each(session, b"ssubscribe", args.rest(), session.server.pubsub.subscribe_shard, shard=True)
+    if client.executing:  # though SUBSCRIBE and PSUBSCRIBE may, as they always could
+        raise CommandError(SSUBSCRIBE_DENY_BLOCKING)
+    return _each(client, b"ssubscribe", args.rest(), client.parts.pubsub.subscribe_shard, shard=True)
 
 
-@command("SUNSUBSCRIBE", arity=-1, keys=Keys(1, -1, access="NOT_KEY"), reach=Reach.LOCAL, flags=LISTEN, since="7.0.0",
-         group="pubsub", syntax="[shardchannel [shardchannel ...]]")  # fmt: skip
-def sunsubscribe(session: Session, args: Args) -> Reply:
+@command(
+    "SUNSUBSCRIBE",
+    "[shardchannel [shardchannel ...]]",
+    arity=-1,
+    keys=Keys(1, -1, access="NOT_KEY"),
+    reach=Reach.LOCAL,
+    flags=LISTEN,
+    since="7.0.0",
+)
+def sunsubscribe(client: Client, args: Args) -> Reply:
     """Stop listening to shard channels, or to all."""
-    names = args.rest() or list(session.shard_channels)
-    return _each(session, b"sunsubscribe", names, session.server.pubsub.unsubscribe_shard, shard=True)
+    names = args.rest() or list(client.subscriptions.shard_channels)
+    return _each(client, b"sunsubscribe", names, client.parts.pubsub.unsubscribe_shard, shard=True)
 
 
-@command("PUBLISH", arity=3, flags=PUBSUB_FLAG | LOADING | STALE | FAST | MAY_REPLICATE, since="2.0.0", group="pubsub",
-         syntax="channel message")  # fmt: skip
-def publish(session: Session, args: Args) -> Reply:
+@command(
+    "PUBLISH", "channel message", arity=3, flags=PUBSUB_FLAG | LOADING | STALE | FAST | MAY_REPLICATE, since="2.0.0"
+)
+def publish(client: Client, args: Args) -> Reply:
     """Send a message to all who listen to a channel; how many those are."""
-    return session.server.pubsub.publish(args.next(), args.next())
+    return client.parts.pubsub.publish(args.next(), args.next())
 
 
-@command("SPUBLISH", arity=3, keys=Keys(1, access="NOT_KEY"), reach=Reach.LOCAL,
-         flags=PUBSUB_FLAG | LOADING | STALE | FAST | MAY_REPLICATE, since="7.0.0", group="pubsub",
-         syntax="shardchannel message")  # fmt: skip
-def spublish(session: Session, args: Args) -> Reply:
+@command(
+    "SPUBLISH",
+    "shardchannel message",
+    arity=3,
+    keys=Keys(1, access="NOT_KEY"),
+    reach=Reach.LOCAL,
+    flags=PUBSUB_FLAG | LOADING | STALE | FAST | MAY_REPLICATE,
+    since="7.0.0",
+)
+def spublish(client: Client, args: Args) -> Reply:
     """Send a message to all who listen to a shard channel; how many those are."""
-    return session.server.pubsub.publish_shard(args.next(), args.next())
-
-
-@container("PUBSUB", since="2.8.0", group="pubsub")
-def pubsub(session: Session, args: Args) -> None:
-    """Look at channels and subscribers."""
-
-
-@command("PUBSUB HELP", arity=2, flags=LOADING | STALE, since="6.2.0", group="pubsub")
-def pubsub_help(session: Session, args: Args) -> Reply:
-    """List the subcommands."""
-    return help_of("PUBSUB")
+    return client.parts.pubsub.publish_shard(args.next(), args.next())
 
 
 def _active(names: Iterable[bytes], args: Args) -> Reply:
@@ -126,41 +139,43 @@ def _active(names: Iterable[bytes], args: Args) -> Reply:
     return [name for name in names if matches(name)]
 
 
-@command("PUBSUB CHANNELS", arity=-2, flags=PUBSUB_FLAG | LOADING | STALE, since="2.8.0", group="pubsub",
-         syntax="[pattern]")  # fmt: skip
-def pubsub_channels(session: Session, args: Args) -> Reply:
+@command("PUBSUB CHANNELS", "[pattern]", arity=-2, flags=PUBSUB_FLAG | LOADING | STALE, since="2.8.0")
+def pubsub_channels(client: Client, args: Args) -> Reply:
     """List the channels that somebody listens to."""
-    return _active(session.server.pubsub.channels, args)
+    return _active(client.parts.pubsub.channels, args)
 
 
-@command("PUBSUB NUMSUB", arity=-2, flags=PUBSUB_FLAG | LOADING | STALE, since="2.8.0", group="pubsub",
-         syntax="[channel [channel ...]]")  # fmt: skip
-def pubsub_numsub(session: Session, args: Args) -> Reply:
+@command("PUBSUB NUMSUB", "[channel [channel ...]]", arity=-2, flags=PUBSUB_FLAG | LOADING | STALE, since="2.8.0")
+def pubsub_numsub(client: Client, args: Args) -> Reply:
     """Count the subscribers of channels."""
     counted: list[Reply] = []
     for channel in args.rest():
-        counted += [channel, len(session.server.pubsub.channels.get(channel, ()))]
+        counted += [channel, len(client.parts.pubsub.channels.get(channel, ()))]
     return counted
 
 
-@command("PUBSUB NUMPAT", arity=2, flags=PUBSUB_FLAG | LOADING | STALE, since="2.8.0", group="pubsub")
-def pubsub_numpat(session: Session, args: Args) -> Reply:
+@command("PUBSUB NUMPAT", arity=2, flags=PUBSUB_FLAG | LOADING | STALE, since="2.8.0")
+def pubsub_numpat(client: Client, args: Args) -> Reply:
     """Count the patterns that somebody listens to."""
-    return len(session.server.pubsub.patterns)
+    return len(client.parts.pubsub.patterns)
 
 
-@command("PUBSUB SHARDCHANNELS", arity=-2, flags=PUBSUB_FLAG | LOADING | STALE, since="7.0.0", group="pubsub",
-         syntax="[pattern]")  # fmt: skip
-def pubsub_shardchannels(session: Session, args: Args) -> Reply:
+@command("PUBSUB SHARDCHANNELS", "[pattern]", arity=-2, flags=PUBSUB_FLAG | LOADING | STALE, since="7.0.0")
+def pubsub_shardchannels(client: Client, args: Args) -> Reply:
     """List the shard channels that somebody listens to."""
-    return _active(session.server.pubsub.shard_channels, args)
+    return _active(client.parts.pubsub.shard_channels, args)
 
 
-@command("PUBSUB SHARDNUMSUB", arity=-2, flags=PUBSUB_FLAG | LOADING | STALE, since="7.0.0", group="pubsub",
-         syntax="[shardchannel [shardchannel ...]]")  # fmt: skip
-def pubsub_shardnumsub(session: Session, args: Args) -> Reply:
+@command(
+    "PUBSUB SHARDNUMSUB",
+    "[shardchannel [shardchannel ...]]",
+    arity=-2,
+    flags=PUBSUB_FLAG | LOADING | STALE,
+    since="7.0.0",
+)
+def pubsub_shardnumsub(client: Client, args: Args) -> Reply:
     """Count the subscribers of shard channels."""
     counted: list[Reply] = []
     for channel in args.rest():
-        counted += [channel, len(session.server.pubsub.shard_channels.get(channel, ()))]
+        counted += [channel, len(client.parts.pubsub.shard_channels.get(channel, ()))]
     return counted

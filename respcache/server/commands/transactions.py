@@ -5,63 +5,66 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from respcache import errors
-from respcache.commands._spec import ALLOW_BUSY, FAST, LOADING, NOSCRIPT, SKIP_SLOWLOG, STALE, Keys, Reach, command
+from respcache.commands.table import ALLOW_BUSY, FAST, LOADING, NOSCRIPT, SKIP_SLOWLOG, STALE, Keys, Reach, family
 from respcache.errors import CommandError
-from respcache.resp.types import OK, Reply
-from respcache.server.transactions import Transaction, execute
+from respcache.resp.types import NULL_ARRAY, OK, Reply
 
 if TYPE_CHECKING:
-    from respcache.commands._args import Args
-    from respcache.server.session import Session
+    from respcache.commands.args import Args
+    from respcache.server.clients.client import Client
+
+command = family("transactions")
 
 FLAGS = NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY
 
 
-@command("MULTI", arity=1, flags=FLAGS, since="1.2.0", group="transactions")
-def multi(session: Session, args: Args) -> Reply:
+@command("MULTI", arity=1, flags=FLAGS, since="1.2.0")
+def multi(client: Client, args: Args) -> Reply:
     """Queue the commands that follow, up to EXEC."""
-    if session.transaction is not None:
+    if client.transaction is not None:
         raise CommandError(errors.NESTED_MULTI)
-    session.transaction = Transaction()
-    session.update_plain()
+    client.begin_multi()
     return OK
 
 
-@command("EXEC", arity=1, flags=NOSCRIPT | LOADING | STALE | SKIP_SLOWLOG, since="1.2.0", group="transactions")
-def exec_(session: Session, args: Args) -> Any:
+@command("EXEC", arity=1, flags=NOSCRIPT | LOADING | STALE | SKIP_SLOWLOG, since="1.2.0")
+def exec_(client: Client, args: Args) -> Any:
     """Run all queued commands at one moment, unless a watched key has changed."""
-    transaction = session.transaction
+    transaction = client.end_multi()
     if transaction is None:
         raise CommandError(errors.EXEC_WITHOUT_MULTI)
-    session.transaction = None
-    session.update_plain()
     if transaction.aborted:
-        session.server.sequencer.unwatch(session)
+        client.unwatch()
         raise CommandError(errors.EXEC_ABORT)
-    return execute(session, transaction)
+    watching, lost = client.take_watches()
+    if lost:
+        client.parts.sequencer.unwatch(client.id, watching)
+        return NULL_ARRAY
+    return client.parts.executor.execute(client, transaction, watching)
 
 
-@command("DISCARD", arity=1, flags=FLAGS, since="2.0.0", group="transactions")
-def discard(session: Session, args: Args) -> Reply:
+@command("DISCARD", arity=1, flags=FLAGS, since="2.0.0")
+def discard(client: Client, args: Args) -> Reply:
     """Forget all queued commands, and all watched keys."""
-    if session.transaction is None:
+    if client.transaction is None:
         raise CommandError(errors.DISCARD_WITHOUT_MULTI)
-    session.discard()
+    client.discard()
     return OK
 
 
-@command("WATCH", arity=-2, keys=Keys(1, -1, access="RO"), reach=Reach.LOCAL, flags=FLAGS, since="2.2.0",
-         group="transactions", syntax="key [key ...]")  # fmt: skip
-def watch(session: Session, args: Args) -> Reply:
+@command(
+    "WATCH", "key [key ...]", arity=-2, keys=Keys(1, -1, access="RO"), reach=Reach.LOCAL, flags=FLAGS, since="2.2.0"
+)
+def watch(client: Client, args: Args) -> Reply:
     """Let the next EXEC fail if one of these keys changes before it."""
-    if session.transaction is not None:
+    if client.transaction is not None:
         raise CommandError(errors.WATCH_IN_MULTI)
-    session.server.sequencer.watch(session, args.rest())
+    client.watch(args.rest())
     return OK
 
 
-@command("UNWATCH", arity=1, flags=FLAGS, since="2.2.0", group="transactions")
-def unwatch(session: Session, args: Args) -> Reply:
+@command("UNWATCH", arity=1, flags=FLAGS, since="2.2.0")
+def unwatch(client: Client, args: Args) -> Reply:
     """Forget all watched keys."""
-    session.server.sequencer.unwatch(session)
+    client.unwatch()
     return OK

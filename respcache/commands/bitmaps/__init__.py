@@ -1,0 +1,1 @@
+"""Strings as arrays of bits: single bits in `bits`, integers of any width in `fields`."""

@@ -1,0 +1,1 @@
+"""Hashes: all commands are in `fields`."""

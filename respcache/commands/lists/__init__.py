@@ -1,0 +1,1 @@
+"""Lists: `elements` has all commands that do not block."""

@@ -1,0 +1,1 @@
+"""Sets: one set in `members`, what is computed from several in `algebra`."""

@@ -1,0 +1,1 @@
+"""Strings: `values` has all commands but LCS."""

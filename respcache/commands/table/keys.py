@@ -1,0 +1,72 @@
+"""Where the keys of a command are among its words, and what happens to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from respcache.resp.types import Argv
+
+
+class Keys(NamedTuple):
+    """Keys at fixed indexes: from `first` to `last` (negative: from the end) in steps of `step`.
+
+    `access` holds the key flags as COMMAND INFO shows them (``RW``, ``RO``, ``OW``, ``RM``, then ``ACCESS``, ...).
+    """
+
+    first: int
+    last: int | None = None
+    step: int = 1
+    access: str = ""
+    # The option whose operand is the database of these keys (COPY ... DB n); without it, the client's database.
+    database: bytes = b""
+
+    def at(self, first: int, last: int | None = None, step: int = 1) -> Keys:
+        """The same access to keys at other indexes: ``READ.at(2, -1)``."""
+        return self._replace(first=first, last=last, step=step)
+
+    def positions(self, argv: Argv) -> Sequence[int]:
+        last = self.first if self.last is None else self.last
+        if last < 0:
+            last += len(argv)
+        return range(self.first, min(last, len(argv) - 1) + 1, self.step)
+
+
+class NumKeys(NamedTuple):
+    """Keys that follow their own count, which is at index `at`."""
+
+    at: int
+    access: str = ""
+
+    def positions(self, argv: Argv) -> Sequence[int]:
+        try:
+            count = int(argv[self.at])
+        except (ValueError, IndexError):
+            return ()  # the handler complains; it does not matter on which shard
+        if count <= 0 or self.at + count >= len(argv):
+            return ()
+        return range(self.at + 1, self.at + 1 + count)
+
+
+class KeyFinder(NamedTuple):
+    """Keys that only a function can find (SORT ... STORE, MIGRATE ... KEYS)."""
+
+    find: Callable[[Argv], list[int]]
+    access: str = ""
+
+    def positions(self, argv: Argv) -> Sequence[int]:
+        return self.find(argv)
+
+
+KeySpec = Keys | NumKeys | KeyFinder
+
+# The one key of most commands, named for what happens to it; `Keys.at` says it of other keys.
+EXAMINE = Keys(1, access="RO")  # the reply tells something about the value, such as its length, but no contents
+READ = Keys(1, access="RO ACCESS")
+INSERT = Keys(1, access="RW INSERT")
+UPDATE = Keys(1, access="RW UPDATE")
+DELETE = Keys(1, access="RW DELETE")
+TAKE = Keys(1, access="RW ACCESS DELETE")
+MODIFY = Keys(1, access="RW ACCESS UPDATE")  # the reply tells what was there
+OVERWRITE = Keys(1, access="OW UPDATE")

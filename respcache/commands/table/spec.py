@@ -1,0 +1,167 @@
+"""A row of the table: everything that is known about one command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum, IntFlag
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from respcache.commands.table.keys import Keys
+
+if TYPE_CHECKING:
+    from respcache.commands.table.gather import Gather
+    from respcache.commands.table.keys import KeySpec
+    from respcache.resp.types import Argv
+
+
+class Flag(IntFlag):
+    """What COMMAND INFO lists. The names are Redis' own, in lower case."""
+
+    WRITE = 1 << 0
+    READONLY = 1 << 1
+    DENYOOM = 1 << 2
+    ADMIN = 1 << 3
+    PUBSUB = 1 << 4
+    NOSCRIPT = 1 << 5
+    BLOCKING = 1 << 6
+    LOADING = 1 << 7
+    STALE = 1 << 8
+    SKIP_MONITOR = 1 << 9
+    SKIP_SLOWLOG = 1 << 10
+    ASKING = 1 << 11
+    FAST = 1 << 12
+    NO_AUTH = 1 << 13
+    MAY_REPLICATE = 1 << 14
+    NO_ASYNC_LOADING = 1 << 15
+    NO_MULTI = 1 << 16
+    ALLOW_BUSY = 1 << 17
+    MOVABLEKEYS = 1 << 18
+    NO_MANDATORY_KEYS = 1 << 19
+    PROTECTED = 1 << 20
+
+
+WRITE, READONLY, DENYOOM, ADMIN = Flag.WRITE, Flag.READONLY, Flag.DENYOOM, Flag.ADMIN
+PUBSUB, NOSCRIPT, BLOCKING, LOADING = Flag.PUBSUB, Flag.NOSCRIPT, Flag.BLOCKING, Flag.LOADING
+STALE, SKIP_MONITOR, SKIP_SLOWLOG, FAST = Flag.STALE, Flag.SKIP_MONITOR, Flag.SKIP_SLOWLOG, Flag.FAST
+NO_AUTH, NO_MULTI, ALLOW_BUSY, PROTECTED = Flag.NO_AUTH, Flag.NO_MULTI, Flag.ALLOW_BUSY, Flag.PROTECTED
+MOVABLEKEYS, NO_ASYNC_LOADING, MAY_REPLICATE = Flag.MOVABLEKEYS, Flag.NO_ASYNC_LOADING, Flag.MAY_REPLICATE
+NO_FLAGS = Flag(0)
+
+
+class Reach(Enum):
+    """Where a command runs (see docs/concepts/architecture.md)."""
+
+    LOCAL = "local"  # main answers by itself
+    KEYS = "keys"  # the shards of its keys: one, split with `gather`, or carried under a barrier
+    ALL = "all"  # a part for every shard, merged with `gather`
+    CURSOR = "cursor"  # SCAN: the cursor names the shard
+
+
+# ``(shard, args) -> reply`` in a shard; in the main process ``(session, args) -> reply``, perhaps a coroutine.
+Handler = Callable[[Any, Any], Any]
+
+# True if a call with these words may use keys that it does not name (SORT ... BY).
+Roams = Callable[["Argv"], bool]
+
+
+class Command:
+    """One row of the table. `name` is in upper case; a subcommand is ``CONFIG GET``, its wire name ``config|get``."""
+
+    __slots__ = (
+        "arity",
+        "categories",
+        "first_key",
+        "flags",
+        "gather",
+        "group",
+        "handler",
+        "keys",
+        "max_words",
+        "min_words",
+        "name",
+        "reach",
+        "roams",
+        "since",
+        "step",
+        "subcommands",
+        "summary",
+        "syntax",
+        "tips",
+        "wire_name",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        handler: Handler,
+        *,
+        syntax: str,
+        arity: int,
+        keys: tuple[KeySpec, ...],
+        flags: Flag,
+        gather: Gather | None,
+        roams: Roams | None,
+        reach: Reach,
+        since: str,
+        group: str,
+        categories: tuple[str, ...],
+        tips: tuple[str, ...],
+        summary: str,
+    ) -> None:
+        self.name = name
+        self.wire_name = name.lower().replace(" ", "|")
+        self.handler = handler
+        self.arity = arity
+        self.min_words = abs(arity)
+        self.max_words = arity if arity >= 0 else 1 << 62
+        self.keys = keys
+        # The router's fast path: the index of the key of a single-key command, 0 if it needs a closer look.
+        fixed = keys[0] if len(keys) == 1 and isinstance(keys[0], Keys) and keys[0].last is None else None
+        self.first_key = fixed.first if fixed is not None and reach is Reach.KEYS and roams is None else 0
+        # The size of the groups that repeat up to the end (MSET key value ...). The handler refuses an incomplete one.
+        open_ended = len(keys) == 1 and isinstance(keys[0], Keys) and keys[0].last == -1
+        self.step = keys[0].step if open_ended else 1  # type: ignore[union-attr]  # it is Keys then
+        self.flags = flags | (Flag.MOVABLEKEYS if any(not isinstance(k, Keys) for k in keys) else NO_FLAGS)
+        self.gather = gather
+        self.reach = reach
+        self.roams = roams
+        self.since = since
+        self.group = group
+        self.syntax = syntax
+        self.categories = categories
+        self.tips = tips
+        self.summary = summary
+        self.subcommands: dict[bytes, Command] = {}
+
+    def __repr__(self) -> str:
+        return f"<Command {self.name}>"
+
+    def accepts(self, count: int) -> bool:
+        """True if `count` words, the name included, satisfy the arity."""
+        return self.min_words <= count <= self.max_words
+
+    def key_positions(self, argv: Argv) -> list[int]:
+        """Indexes into `argv` of all its keys, in order of the specifications."""
+        return list(chain.from_iterable([spec.positions(argv) for spec in self.keys]))
+
+    def key_databases(self, argv: Argv, current: int) -> dict[int, int]:
+        """Index into `argv` of each key -> its database, for a client that has selected `current`."""
+        databases = {}
+        for spec in self.keys:
+            option = spec.database if isinstance(spec, Keys) else b""
+            database = _operand(argv, option, current) if option else current
+            databases.update(dict.fromkeys(spec.positions(argv), database))
+        return databases
+
+
+def _operand(argv: Argv, option: bytes, default: int) -> int:
+    """The number after the last `option`; `default` if there is none, which the handler reports."""
+    for at in range(len(argv) - 2, 0, -1):
+        if argv[at].upper() == option and argv[at + 1].isdigit() and len(argv[at + 1]) < 10:
+            return int(argv[at + 1])
+    return default
+
+
+# All commands, by name in upper case; subcommands are in the row of their container.
+TABLE: dict[bytes, Command] = {}

@@ -1,0 +1,1 @@
+"""Sorted sets: `members`, `ranges` of them, and what is computed from several in `algebra`."""

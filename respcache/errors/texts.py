@@ -1,0 +1,296 @@
+"""Every error text that goes over the wire, by family.
+
+The texts are those of Redis 7.2; clients (and people's tests) match on them. A fixed text is a constant; one that names
+something is a function that returns the error. The few errors that are raised everywhere have classes, at the end: an
+exception cannot be a constant, since a traceback hangs on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from respcache.errors.kinds import CommandError, ProtocolError, printable
+
+# -- arguments of any command
+
+WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
+SYNTAX = "ERR syntax error"
+NOT_AN_INTEGER = "ERR value is not an integer or out of range"
+NOT_AN_INT32 = "ERR value is out of range, value must between -2147483648 and 2147483647"  # [sic]
+NOT_A_FLOAT = "ERR value is not a valid float"
+BEYOND_INT64 = f"ERR value is out of range, value must between {-(1 << 63) + 1} and {(1 << 63) - 1}"  # [sic]
+NOT_POSITIVE = "ERR value is out of range, must be positive"
+OUT_OF_RANGE = "ERR value is out of range"
+NUMKEYS_NOT_POSITIVE = "ERR numkeys should be greater than 0"
+COUNT_NOT_POSITIVE = "ERR count should be greater than 0"
+LIMIT_NEGATIVE = "ERR LIMIT can't be negative"
+INVALID_CURSOR = "ERR invalid cursor"
+OVERFLOW = "ERR increment or decrement would overflow"
+NAN_OR_INFINITY = "ERR increment would produce NaN or Infinity"
+
+
+def wrong_arity(name: str) -> CommandError:
+    """`name` as clients see it: lower case, a subcommand after a bar (``config|get``)."""
+    return CommandError(f"ERR wrong number of arguments for '{name}' command")
+
+
+def unknown_command(argv: Sequence[bytes]) -> CommandError:
+    """Quotes about 128 bytes of the name, and about 128 bytes of the arguments together, as Redis does."""
+    quoted = ""
+    for argument in argv[1:]:
+        if len(quoted) >= 128:
+            break
+        quoted += f"'{_shown(argument, 128 - len(quoted))}' "
+    return CommandError(f"ERR unknown command '{_shown(argv[0])}', with args beginning with: {quoted}")
+
+
+def unknown_subcommand(container: str, subcommand: bytes) -> CommandError:
+    """`container` in upper case."""
+    return CommandError(f"ERR unknown subcommand '{_shown(subcommand)}'. Try {container} HELP.")
+
+
+def unknown_call(container: str, subcommand: bytes) -> CommandError:
+    """For subcommands that count their words themselves. `container` in upper case."""
+    return CommandError(
+        f"ERR unknown subcommand or wrong number of arguments for '{_shown(subcommand)}'. Try {container} HELP."
+    )
+
+
+def _shown(data: bytes, limit: int = 128) -> str:
+    """What ``%.128s`` prints in C: up to `limit` bytes, ending before the first zero byte."""
+    return printable(data[:limit].partition(b"\0")[0])
+
+
+# -- keys
+
+NO_SUCH_KEY = "ERR no such key"
+SAME_OBJECT = "ERR source and destination objects are the same"
+DB_OUT_OF_RANGE = "ERR DB index is out of range"
+INVALID_FIRST_DB = "ERR invalid first DB index"
+INVALID_SECOND_DB = "ERR invalid second DB index"
+NX_WITH_OTHERS = "ERR NX and XX, GT or LT options at the same time are not compatible"
+GT_WITH_LT = "ERR GT and LT options at the same time are not compatible"
+SCORES_NOT_FLOATS = "ERR One or more scores can't be converted into double"
+NO_LFU = (
+    "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching "
+    "between policies at runtime LRU and LFU data will take some time to adjust."
+)
+
+
+def invalid_expire_time(command: str) -> CommandError:
+    """`command` in lower case."""
+    return CommandError(f"ERR invalid expire time in '{command}' command")
+
+
+def unsupported_option(word: bytes) -> CommandError:
+    return CommandError(f"ERR Unsupported option {printable(word)}")
+
+
+# -- strings, bitmaps
+
+STRING_TOO_LONG = "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
+OFFSET_OUT_OF_RANGE = "ERR offset is out of range"
+DECREMENT_OVERFLOW = "ERR decrement would overflow"
+LCS_LENGTH_AND_INDEXES = "ERR If you want both the length and indexes, please just use IDX."
+LCS_OUT_OF_MEMORY = "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len"
+LCS_NOT_STRINGS = "ERR The specified keys must contain string values"
+BAD_BIT_OFFSET = "ERR bit offset is not an integer or out of range"
+BAD_BIT = "ERR bit is not an integer or out of range"
+BIT_NOT_0_OR_1 = "ERR The bit argument must be 1 or 0."
+BITOP_NOT_SINGLE = "ERR BITOP NOT must be called with a single source key."
+BAD_BITFIELD_TYPE = "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is."
+BAD_OVERFLOW_TYPE = "ERR Invalid OVERFLOW type specified"
+BITFIELD_RO_ONLY_GET = "ERR BITFIELD_RO only supports the GET subcommand"
+
+# -- hashes
+
+HASH_VALUE_NOT_INTEGER = "ERR hash value is not an integer"
+HASH_VALUE_NOT_FLOAT = "ERR hash value is not a float"
+INCREMENT_NAN_OR_INFINITY = "ERR value is NaN or Infinity"
+
+# -- lists
+
+INDEX_OUT_OF_RANGE = "ERR index out of range"
+RANK_ZERO = (
+    "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... "
+    "or use negative to start from the end of the list"
+)
+COUNT_NEGATIVE = "ERR COUNT can't be negative"
+MAXLEN_NEGATIVE = "ERR MAXLEN can't be negative"
+
+# -- sets
+
+TOO_FEW_KEYS = "ERR Number of keys can't be greater than number of args"
+
+# -- sorted sets
+
+MIN_MAX_NOT_FLOAT = "ERR min or max is not a float"
+MIN_MAX_NOT_STRING = "ERR min or max not valid string range item"
+ZADD_XX_WITH_NX = "ERR XX and NX options at the same time are not compatible"
+ZADD_GT_LT_NX = "ERR GT, LT, and/or NX options at the same time are not compatible"
+ZADD_INCR_PAIRS = "ERR INCR option supports a single increment-element pair"
+SCORE_NAN = "ERR resulting score is not a number (NaN)"
+WEIGHT_NOT_FLOAT = "ERR weight value is not a float"
+LIMIT_ONLY_BY = "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX"
+WITHSCORES_BYLEX = "ERR syntax error, WITHSCORES not supported in combination with BYLEX"
+
+
+def no_input_keys(command: str) -> CommandError:
+    """`command` in lower case."""
+    return CommandError(f"ERR at least 1 input key is needed for '{command}' command")
+
+
+# -- transactions
+
+NESTED_MULTI = "ERR MULTI calls can not be nested"
+EXEC_WITHOUT_MULTI = "ERR EXEC without MULTI"
+DISCARD_WITHOUT_MULTI = "ERR DISCARD without MULTI"
+WATCH_IN_MULTI = "ERR WATCH inside MULTI is not allowed"
+NOT_IN_MULTI = "ERR Command not allowed inside a transaction"
+EXEC_ABORT = "EXECABORT Transaction discarded because of previous errors."
+
+
+def exec_aborted_by(error: CommandError) -> CommandError:
+    """EXEC itself was refused, for the reason that `error` gives."""
+    return CommandError(f"EXECABORT Transaction discarded because of: {error.text.removeprefix('ERR ')}")
+
+
+# -- connections: login, HELLO, limits
+
+NO_AUTH = "NOAUTH Authentication required."
+NO_AUTH_FOR_HELLO = (
+    "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH "
+    "<user> <pass> option can be used to authenticate the client and select the RESP protocol version at "
+    "the same time"
+)
+NO_PASSWORD_SET = (
+    "ERR AUTH <password> called without any password configured for the default user. "
+    "Are you sure your configuration is correct?"
+)
+WRONG_PASS = "WRONGPASS invalid username-password pair or user is disabled."
+NO_PROTO = "NOPROTO unsupported protocol version"
+PROTO_NOT_AN_INTEGER = "ERR Protocol version is not an integer or out of range"
+MAX_CLIENTS = "ERR max number of clients reached"
+PROTECTED_MODE = (
+    "DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the "
+    "default user. In this mode connections are only accepted from the loopback interface. Set a password, bind to "
+    "the loopback interface only, or start with --protected-mode no."
+)
+
+
+def bad_hello_option(word: bytes) -> CommandError:
+    return CommandError(f"ERR Syntax error in HELLO option '{printable(word)}'")
+
+
+# -- CLIENT
+
+INVALID_CLIENT_ID = "ERR Invalid client ID"
+CLIENT_ID_NOT_POSITIVE = "ERR client-id should be greater than 0"
+NO_SUCH_CLIENT = "ERR No such client"
+BAD_PAUSE_MODE = "ERR CLIENT PAUSE mode must be WRITE or ALL"
+TIMEOUT_NOT_AN_INTEGER = "ERR timeout is not an integer or out of range"
+TIMEOUT_NEGATIVE = "ERR timeout is negative"
+TIMEOUT_OUT_OF_RANGE = "ERR timeout is out of range"
+
+
+def bad_name(what: str) -> CommandError:
+    """`what` is what may have no such characters: ``Client names``, ``lib-name``."""
+    return CommandError(f"ERR {what} cannot contain spaces, newlines or special characters.")
+
+
+def unrecognized_option(word: bytes) -> CommandError:
+    return CommandError(f"ERR Unrecognized option '{printable(word)}'")
+
+
+def unknown_client_type(word: bytes) -> CommandError:
+    return CommandError(f"ERR Unknown client type '{printable(word)}'")
+
+
+def no_such_user(name: bytes) -> CommandError:
+    return CommandError(f"ERR No such user '{printable(name)}'")
+
+
+# -- pub/sub
+
+SSUBSCRIBE_DENY_BLOCKING = "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client"
+
+
+def only_while_subscribed(command: str) -> CommandError:
+    """`command` is none of those that a RESP2 subscriber may call; its name as clients see it (``config|get``)."""
+    return CommandError(
+        f"ERR Can't execute '{command}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET "
+        "are allowed in this context"
+    )
+
+
+# -- COMMAND, CONFIG, DEBUG, SHUTDOWN
+
+GETKEYS_INVALID_COMMAND = "ERR Invalid command specified"
+GETKEYS_WRONG_ARITY = "ERR Invalid number of arguments specified for command"
+GETKEYS_NO_KEYS = "ERR The command has no key arguments"
+GETKEYS_INVALID_ARGUMENTS = "ERR Invalid arguments specified for command"
+NO_CONFIG_FILE = "ERR The server is running without a config file"
+DEBUG_NOT_ALLOWED = (
+    'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it from a local '
+    "connection, otherwise you need to set this option in the configuration file, and then restart the server."
+)
+NO_SHUTDOWN = "ERR No shutdown in progress."
+
+
+def unknown_directive(name: bytes) -> CommandError:
+    return CommandError(f"ERR Unknown option or number of arguments for CONFIG SET - '{printable(name)}'")
+
+
+def config_set_failed(name: str, reason: str) -> CommandError:
+    return CommandError(f"ERR CONFIG SET failed (possibly related to argument '{name}') - {reason}")
+
+
+def config_not_rewritten(reason: str) -> CommandError:
+    return CommandError(f"ERR Rewriting config file: {reason}")
+
+
+# -- respcache's own
+
+REPLY_TOO_LARGE = "ERR reply exceeds the maximum allowed size (512 MB)"
+REQUEST_TOO_LARGE = "ERR the values that this command moves between shards exceed the maximum allowed size"
+SHARD_DIED = "ERR the shard of this command died while the command was under way; whether it took effect is unknown"
+INTERNAL = "ERR internal error: the server's log has the traceback"
+
+# -- broken streams (`ProtocolError`, which says the rest of the line)
+
+BAD_ARRAY_LENGTH = "invalid multibulk length"
+BAD_BULK_LENGTH = "invalid bulk length"
+ARRAY_HEADER_TOO_LONG = "too big mbulk count string"
+BULK_HEADER_TOO_LONG = "too big bulk count string"
+INLINE_TOO_LONG = "too big inline request"
+UNBALANCED_QUOTES = "unbalanced quotes in request"
+ARRAY_BEFORE_LOGIN = "unauthenticated multibulk length"
+BULK_BEFORE_LOGIN = "unauthenticated bulk length"
+
+
+def expected_bulk(mark: int) -> ProtocolError:
+    """`mark` is the byte where a ``$`` should be."""
+    return ProtocolError(f"expected '$', got '{printable(bytes((mark,)))}'")
+
+
+# -- raised everywhere
+
+
+class WrongType(CommandError):
+    def __init__(self) -> None:
+        super().__init__(WRONG_TYPE)
+
+
+class WrongSyntax(CommandError):
+    def __init__(self) -> None:
+        super().__init__(SYNTAX)
+
+
+class NotAnInteger(CommandError):
+    def __init__(self) -> None:
+        super().__init__(NOT_AN_INTEGER)
+
+
+class NotAFloat(CommandError):
+    def __init__(self) -> None:
+        super().__init__(NOT_A_FLOAT)

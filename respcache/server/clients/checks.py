@@ -1,0 +1,74 @@
+"""What a command has to pass before it runs or is queued, in Redis' order. A new check is one function and one row.
+
+Each function gets the client, the row of the command and its words, and raises CommandError to refuse it. That the
+command exists and has the right number of words was checked before.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from respcache import errors
+from respcache.commands.table import Flag
+from respcache.errors import CommandError
+
+if TYPE_CHECKING:
+    from respcache.commands.table import Command
+    from respcache.server.clients.client import Client
+
+# Allowed in RESP2 while a connection is subscribed, where every reply would look like a message.
+WHILE_SUBSCRIBED = frozenset(
+    (
+        "SUBSCRIBE",
+        "PSUBSCRIBE",
+        "SSUBSCRIBE",
+        "UNSUBSCRIBE",
+        "PUNSUBSCRIBE",
+        "SUNSUBSCRIBE",
+        "PING",
+        "QUIT",
+        "RESET",
+    )
+)
+# Carried out at once in a MULTI; all others are queued.
+WHILE_QUEUING = frozenset(("EXEC", "DISCARD", "MULTI", "WATCH", "QUIT", "RESET"))
+
+
+def debug_is_enabled(client: Client, row: Command) -> None:
+    """DEBUG is refused even before logging in is asked for."""
+    if row.flags & Flag.PROTECTED and not client.is_among(client.parts.config.enable_debug_command):
+        raise CommandError(errors.DEBUG_NOT_ALLOWED)
+
+
+def logged_in(client: Client, row: Command) -> None:
+    if not client.authenticated and not row.flags & Flag.NO_AUTH:
+        raise CommandError(errors.NO_AUTH)
+
+
+def allowed_while_subscribed(client: Client, row: Command) -> None:
+    if client.protocol == 2 and len(client.subscriptions) and row.name not in WHILE_SUBSCRIBED:
+        raise errors.only_while_subscribed(row.wire_name)
+
+
+def allowed_in_multi(client: Client, row: Command) -> None:
+    if client.transaction is not None and row.flags & Flag.NO_MULTI and row.name not in WHILE_QUEUING:
+        raise CommandError(errors.NOT_IN_MULTI)
+
+
+CHECKS = (debug_is_enabled, logged_in, allowed_while_subscribed, allowed_in_multi)
+
+
+def held_by_pause(client: Client, row: Command) -> bool:
+    """True if this command has to wait for the end of CLIENT PAUSE; as in Redis, CLIENT UNPAUSE and queueing too."""
+    pause = client.parts.pause
+    if not pause.active or row.name == "DEBUG":  # DEBUG can shift time, and so end the pause
+        return False
+    if not pause.only_writes:
+        return True
+    if row.name == "EXEC" and client.transaction is not None:
+        return any(_writes(queued.row) for queued in client.transaction.commands)
+    return _writes(row)
+
+
+def _writes(row: Command) -> bool:
+    return bool(row.flags & (Flag.WRITE | Flag.MAY_REPLICATE))

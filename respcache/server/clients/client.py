@@ -1,0 +1,284 @@
+"""The state of one client, in one place: what it is, and the transitions between its states.
+
+Handlers of main's own commands get this object. They read its fields and call its methods; only the methods change
+what other fields follow from (`plain`, above all).
+
+| state       | begins with                      | ends with                               |
+|-------------|----------------------------------|-----------------------------------------|
+| logged in   | `log_in(True)`                   | `log_in(False)`, RESET                  |
+| in MULTI    | `begin_multi`                    | `end_multi`, `discard`, RESET           |
+| in EXEC     | `executing` is set               | `executing` is None                     |
+| subscribed  | `subscriptions` has entries      | it is empty; RESET                      |
+| muted       | `mute`                           | `unmute`, RESET; after one command      |
+| suspended   | `suspend(reason)`                | `resume(reason)` for each reason        |
+| closing     | `finish`: no further command     | the socket is closed                    |
+| closed      | the socket is closed: `leave`    |                                         |
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from respcache.commands.args import Args
+from respcache.server.order.exec import Transaction
+from respcache.server.services.pubsub import Subscriptions
+from respcache.store.call import Caller
+
+if TYPE_CHECKING:
+    from respcache.commands.table import Command
+    from respcache.resp.types import Argv
+    from respcache.server.order.outbox import Outbox
+    from respcache.server.parts import Parts
+
+# Why a client's commands are not carried out for now. What it sends is kept.
+IN_COMMAND = 1  # a command waits in main
+IN_PAUSE = 2  # CLIENT PAUSE holds its next command back
+OUTPUT_WAITS = 4  # too many of its replies are under way, or not taken
+
+_LOCAL_PREFIXES = ("127.", "[::1]", "[::ffff:127.")
+
+
+class Transport(Protocol):
+    """What a client needs of its connection."""
+
+    peer: str
+    local: str
+    fd: int
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that the peer has not taken yet."""
+
+    def close(self, *, after_writing: bool = False) -> None:
+        """Hang up; what was written may still be sent first."""
+
+
+class Input(Protocol):
+    """Where a client's commands come from."""
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that were received and not carried out."""
+
+    def proceed(self) -> None:
+        """Go on with what was kept while the client was suspended."""
+
+
+class _NoInput:
+    buffered = 0
+
+    def proceed(self) -> None:
+        pass
+
+
+class Client:
+    """One client. Times are milliseconds since the epoch."""
+
+    def __init__(self, parts: Parts, transport: Transport, client_id: int, outbox: Outbox) -> None:
+        self.parts = parts
+        self.transport = transport
+        self.outbox = outbox
+        self.input: Input = _NoInput()
+        # Who its commands run for: database, protocol, id, and whether they count as access (CLIENT NO-TOUCH).
+        self.caller = Caller(0, 2, client_id, True)
+        self.name = b""  # CLIENT SETNAME
+        self.library_name = b""  # CLIENT SETINFO
+        self.library_version = b""
+        self.created = self.last_active = parts.clock.now_ms()
+        self.bytes_in = 0
+        # The latest command: as the client spelt it, or the wire name. Not its arguments: they may be large.
+        self.last_command: bytes | str = "NULL"
+        self.no_evict = False  # CLIENT NO-EVICT
+        self.reply_mode = b"ON"  # CLIENT REPLY: ON, OFF, or SKIP for the next command only
+        self.heard = False  # the running command turned replies back on, so its own reply must be sent
+        self.authenticated = not parts.config.requirepass
+        self.transaction: Transaction | None = None  # since MULTI
+        self.executing: Transaction | None = None  # within EXEC, where nothing may wait
+        self.watching: set[int] = set()  # shards that hold keys which the client watches
+        self.watch_lost = False  # one of those shards died, so the next EXEC fails
+        self.subscriptions = Subscriptions()
+        self.suspended = 0  # why its commands are not carried out, reasons or-ed; 0: they are
+        self.running = False  # one of its own commands is being dispatched
+        self.closing = False  # take no further command; close after the last reply
+        self.closed = False
+        self._pushed: list[bytes] = []  # by the running command, to its own client
+        self.plain = False  # its commands may take the fast path
+        self.update_plain()
+
+    # -- what it is
+
+    @property
+    def id(self) -> int:
+        return self.caller.client
+
+    @property
+    def protocol(self) -> int:
+        """2 or 3."""
+        return self.caller.protocol
+
+    @property
+    def is_local(self) -> bool:
+        """True if the client is on this machine."""
+        return is_local(self.transport.peer)
+
+    def is_among(self, whom: str) -> bool:
+        """True if a directive (``yes``, ``no``, or ``local`` for this machine) allows something to this client."""
+        return whom == "yes" or (whom == "local" and self.is_local)
+
+    @property
+    def busy(self) -> bool:
+        """True if the client has asked for something that it does not have yet."""
+        return bool(self.outbox.slots or self.input.buffered or self.transport.unsent)
+
+    def update_plain(self) -> None:
+        """To be called when something has changed that `plain` depends on."""
+        self.plain = (
+            self.authenticated
+            and self.transaction is None
+            and self.reply_mode == b"ON"
+            and not (self.caller.protocol == 2 and len(self.subscriptions))
+            and not self.parts.pause.active
+        )
+
+    # -- transitions
+
+    def select(self, db: int) -> None:
+        """Use another database from now on."""
+        self.caller = self.caller._replace(db=db)
+
+    def speak(self, protocol: int) -> None:
+        """Use RESP2 or RESP3 from now on."""
+        self.caller = self.caller._replace(protocol=protocol)
+        self.update_plain()
+
+    def count_access(self, touch: bool) -> None:
+        """Let this client's commands count as access to keys, or not."""
+        self.caller = self.caller._replace(touch=touch)
+
+    def log_in(self, authenticated: bool) -> None:
+        self.authenticated = authenticated
+        self.update_plain()
+
+    def mute(self, mode: bytes) -> None:
+        """CLIENT REPLY OFF or SKIP. While replies are off, SKIP changes nothing."""
+        if mode == b"OFF" or self.reply_mode == b"ON":
+            self.reply_mode = mode
+        self.update_plain()
+
+    def unmute(self) -> None:
+        """CLIENT REPLY ON, which is answered itself."""
+        self.reply_mode = b"ON"
+        self.heard = True
+        self.update_plain()
+
+    def begin_multi(self) -> None:
+        self.transaction = Transaction()
+        self.update_plain()
+
+    def end_multi(self) -> Transaction | None:
+        """What was queued since MULTI, for EXEC."""
+        transaction, self.transaction = self.transaction, None
+        self.update_plain()
+        return transaction
+
+    def discard(self) -> None:
+        """Forget what was queued since MULTI, and what is watched."""
+        self.end_multi()
+        self.unwatch()
+
+    def watch(self, keys: list[bytes]) -> None:
+        """From now on, changes of these keys fail the next EXEC."""
+        self.watching |= self.parts.sequencer.watch(self.caller, keys)
+
+    def take_watches(self) -> tuple[set[int], bool]:
+        """The shards that hold watched keys, and whether one of them died; EXEC ends the watches."""
+        watching, lost = self.watching, self.watch_lost
+        self.watching, self.watch_lost = set(), False
+        return watching, lost
+
+    def unwatch(self) -> None:
+        watching, _ = self.take_watches()
+        self.parts.sequencer.unwatch(self.id, watching)
+
+    def unsubscribe(self) -> None:
+        """End all subscriptions, without telling the client."""
+        self.parts.pubsub.forget(self)
+        self.update_plain()
+
+    def reset(self) -> None:
+        """RESET: be as a new connection."""
+        self._let_go()
+        self.caller = Caller(0, 2, self.id, True)
+        self.name = b""
+        self.no_evict = False
+        self.unmute()
+        self.log_in(not self.parts.config.requirepass)
+
+    def _let_go(self) -> None:
+        """What RESET and leaving have in common: everything that others keep for this client."""
+        self.discard()
+        self.unsubscribe()
+
+    def suspend(self, reason: int) -> None:
+        """Carry out no further command until `resume` was called for each reason."""
+        self.suspended |= reason
+
+    def resume(self, reason: int) -> None:
+        """This reason is gone. Goes on with what came in the meantime if it was the last one."""
+        if self.suspended & reason:
+            self.suspended &= ~reason
+            if not self.suspended:
+                self.input.proceed()
+
+    def end_of_pause(self) -> None:
+        """CLIENT PAUSE is over."""
+        self.resume(IN_PAUSE)
+
+    # -- its commands
+
+    def run_local(self, row: Command, argv: Argv) -> Any:
+        """Carry out a command of main: its reply, an awaitable of it, or IN_A_SLOT. Raises CommandError."""
+        return row.handler(self, Args(argv, row.name.count(" ") + 1))
+
+    def push(self, data: bytes) -> None:
+        """Send out-of-band data: after the replies that are under way, as things happened in that order."""
+        if self.running:
+            self._pushed.append(data)  # the command's own reply comes first
+        else:
+            self.outbox.push(data)
+
+    def send_pushed(self) -> None:
+        """The reply of the command that has pushed to its own client is in its slot."""
+        if self._pushed:
+            pushed, self._pushed = self._pushed, []
+            self.outbox.push(b"".join(pushed))
+
+    # -- its end
+
+    def finish(self) -> None:
+        """Take no further command, and close when everything before is answered and sent."""
+        self.closing = True
+
+    def close(self) -> None:
+        """Hang up at once."""
+        self.closing = True
+        self.transport.close()
+
+    def leave(self) -> None:
+        """The socket is closed: give back everything that is held for this client."""
+        if self.closed:
+            return
+        self.closed = self.closing = True
+        self.input = _NoInput()
+        parts = self.parts
+        parts.stats.bytes_in += self.bytes_in
+        parts.stats.bytes_out += self.outbox.bytes_out
+        parts.registry.remove(self)
+        parts.pause.forget(self)
+        self._let_go()
+        self.outbox.close()
+
+
+def is_local(peer: str) -> bool:
+    """True for an address on this machine: loopback, or a unix socket (whose port is 0)."""
+    return peer.startswith(_LOCAL_PREFIXES) or peer.endswith(":0")

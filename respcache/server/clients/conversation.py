@@ -1,0 +1,362 @@
+"""One client's conversation, without I/O: bytes in through `feed`, bytes out through the transport, nothing awaited.
+
+Bytes become commands in the decoder. Consecutive commands with one key each, the vast majority, take the fast path:
+each name is found in one dictionary, the keys are hashed, and all of them go to the sequencer as one run per shard.
+Every other command, and every command of a client that is not `plain` (in MULTI, subscribed, not logged in ...), goes
+through `dispatch`, one by one.
+
+While the client is suspended nothing is carried out. What it sends is kept as it was received. A client that writes
+its whole pipeline before it reads the first reply must not hang: as long as it leaves replies unread, it is read
+from, up to ``client-query-buffer-limit``. Otherwise the reason will go away without its help, so it is read from only
+a little further, and TCP makes it wait. What was kept is carried out in portions, one per round, so that the others
+have their turns.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Protocol
+
+from respcache.commands.table import TABLE, Flag
+from respcache.logs import log
+from respcache.resp.decode import Decoder
+from respcache.server.clients.client import IN_PAUSE, OUTPUT_WAITS, Client
+from respcache.server.clients.dispatch import dispatch
+from respcache.server.clients.limits import OutputLimit
+from respcache.server.order.outbox import Batch, Outbox
+from respcache.server.order.sequencer import size_of
+
+if TYPE_CHECKING:
+    from respcache.resp.decode import Columns
+    from respcache.resp.types import Argv
+    from respcache.server.parts import Parts
+
+# How much of what was kept is decoded at once: as much as is received at once.
+_PORTION = 1 << 16
+# How much is kept of a client that need not be read from.
+_KEPT = 1 << 20
+# The wire format ends at 4 GiB per frame and 2 GiB per word; no limit may be set beyond.
+_LONGEST_COMMAND = 3 << 30
+_LONGEST_WORD = (1 << 31) - 1024
+
+
+class Transport(Protocol):
+    """What a conversation needs of its connection."""
+
+    peer: str
+    local: str
+    fd: int
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that the peer has not taken yet."""
+
+    def write(self, data: bytes) -> None:
+        """Send, or keep until the peer takes it."""
+
+    def write_last(self, data: bytes) -> None:
+        """The same, and close the connection when all is taken."""
+
+    def pause_reading(self, paused: bool) -> None:
+        """Stop or resume reading what the peer sends."""
+
+    def close(self, *, after_writing: bool = False) -> None:
+        """Hang up; what was written may still be sent first."""
+
+
+# Fewest and most words, index of the key: all that the fast path needs to know of a command.
+SingleKeyRow = tuple[int, int, int]
+
+
+def single_key_rows() -> dict[bytes, SingleKeyRow]:
+    """The commands of the fast path, by the ways in which names are usually spelt."""
+    return {
+        spelling: (row.min_words, row.max_words, row.first_key)
+        for name, row in TABLE.items()
+        if row.first_key and not row.subcommands and not row.flags & (Flag.BLOCKING | Flag.NO_MULTI)
+        for spelling in (name, name.lower())
+    }
+
+
+class Conversation:
+    """The Receiver of a client's transport and of its outbox, and the Input of its `Client`."""
+
+    def __init__(
+        self, parts: Parts, transport: Transport, client_id: int, single_key: dict[bytes, SingleKeyRow]
+    ) -> None:
+        self._parts = parts
+        self._transport = transport
+        self._single_key = single_key
+        self._router = parts.router
+        self._sequencer = parts.sequencer
+        self._outbox = Outbox(self, parts.outboxes, parts.config.client_max_unanswered)
+        self.client = Client(parts, transport, client_id, self._outbox)
+        self.client.input = self
+        self._output_limit = OutputLimit(self.client)
+        self._decoder = Decoder(min(parts.config.proto_max_bulk_len, _LONGEST_WORD))
+        self._decoder.authenticated = self.client.authenticated
+        # Decoded commands that came before the client was suspended, and have not been carried out.
+        self._waiting: list[Argv] = []
+        self._waiting_size = 0
+        # Bytes that came since.
+        self._unread = bytearray()
+        # The decoder holds bytes back that may be whole commands.
+        self._undecoded = False
+        self._input_ended = False
+        self._proceeding = False  # `proceed` is called by the next round
+        self._stalled = False  # some shard is far behind
+        self._reading = True  # the transport reads
+
+    # -- input
+
+    def feed(self, data: bytes) -> None:
+        """Take what the client sent. Replies follow through the transport, now or later."""
+        client = self.client
+        if client.closing:
+            return
+        client.bytes_in += len(data)
+        client.last_active = self._parts.clock.last_ms
+        if client.suspended or self._proceeding or self._unread or self._waiting:
+            self._unread += data
+            self._check_size()
+            self._choose_to_read()
+        else:
+            self._take(data)
+        if self._parts.congestion.active:
+            self._parts.congestion.stall(self)
+
+    def stall(self, stalled: bool) -> None:
+        """Some shard is far behind: take nothing more for now. Or go on."""
+        self._stalled = stalled
+        self._choose_to_read()
+        if not stalled and not self._proceeding:
+            self._proceeding = True
+            self._parts.poller.next_round(self.proceed)
+
+    def _take(self, data: bytes) -> None:
+        """Decode bytes, and carry out the commands in them as far as nothing suspends the client."""
+        client, decoder = self.client, self._decoder
+        commands = decoder.feed(data)
+        if client.authenticated:
+            if commands:
+                columns = decoder.columns
+                if not (client.plain and columns and self._submit_columns(commands, columns, len(data))):
+                    self._carry_out(commands, len(data))
+        else:
+            self._take_one_by_one(commands)
+        if decoder.error is not None:
+            self._hang_up_on_bad_input()
+        elif decoder.buffered > _PORTION:
+            self._check_size()
+        outbox = self._outbox
+        if outbox.unanswered > outbox.window or self._transport.unsent:
+            self._suspend_if_output_waits()
+
+    def _take_one_by_one(self, commands: list[Argv]) -> None:
+        """Any command may be the one that logs in and so ends the small limits: the next is decoded after it ran."""
+        while commands:
+            self._carry_out(commands, size_of(commands[0]))
+            self._decoder.authenticated = self.client.authenticated
+            self._undecoded = bool(self.client.suspended)
+            commands = [] if self._undecoded or self.client.closing else self._decoder.feed(b"")
+
+    def proceed(self) -> None:
+        """Go on with what was kept, a portion of it now and the rest in the rounds that follow."""
+        client = self.client
+        self._proceeding = False
+        if client.closed or client.suspended:
+            return
+        if self._parts.congestion.active:
+            self._parts.congestion.stall(self)
+            return
+        if self._waiting:
+            commands, self._waiting = self._waiting, []
+            size, self._waiting_size = self._waiting_size, 0
+            self._carry_out(commands, size)
+            self._suspend_if_output_waits()
+        if self._undecoded and not client.suspended:
+            self._undecoded = False
+            self._decoder.authenticated = client.authenticated
+            self._take(b"")
+        elif self._unread and not client.suspended:
+            portion = bytes(self._unread[:_PORTION])
+            del self._unread[:_PORTION]
+            self._take(portion)
+        if self._decoder.error is not None:
+            self._hang_up_on_bad_input()
+        if (self._unread or self._undecoded) and not client.suspended and not client.closing:
+            self._proceeding = True
+            self._parts.poller.next_round(self.proceed)
+        self._choose_to_read()
+        self._close_when_done()
+
+    def end_of_input(self) -> None:
+        """The client will send nothing more: answer what it has sent, then close."""
+        self._input_ended = True
+        self._close_when_done()
+
+    def _carry_out(self, commands: list[Argv], size: int) -> None:
+        """Commands, one after the other; when one of them suspends the client, the rest waits."""
+        client = self.client
+        at, count = 0, len(commands)
+        while at < count and not client.closing:
+            if client.suspended:
+                self._waiting = commands[at:]
+                self._waiting_size = sum(map(size_of, self._waiting))
+                self._check_size()
+                return
+            if client.plain:
+                at = self._run_of_single_keys(commands, at, size)
+                if client.suspended:
+                    continue
+            if at < count:
+                argv = commands[at]
+                if argv and not dispatch(client, argv):
+                    continue  # held back by a pause
+                at += 1
+
+    def _run_of_single_keys(self, commands: list[Argv], start: int, size: int) -> int:
+        """Submit the commands from `start` up to the first one that is not a single-key command; its index."""
+        rows = self._single_key
+        keys: list[bytes] = []
+        try:
+            for argv in islice(commands, start, None) if start else commands:
+                fewest, most, at = rows[argv[0]]
+                if not fewest <= len(argv) <= most:
+                    break
+                keys.append(argv[at])
+        except (KeyError, IndexError):
+            pass  # another kind of command, or an empty one
+        count = len(keys)
+        if not count:
+            return start
+        room = self._outbox.window - self._outbox.unanswered
+        if count > room:
+            # At least one, so that every client gets on.
+            count = max(room, 1)
+            del keys[count:]
+            self.client.suspend(OUTPUT_WAITS)
+        run = commands if count == len(commands) else commands[start : start + count]
+        self._submit(run, keys, size * count // len(commands))
+        return start + count
+
+    def _submit_columns(self, commands: list[Argv], columns: Columns, size: int) -> bool:
+        """Submit commands that differ only in their arguments, if they are single-key commands; False if not."""
+        names = columns[0]
+        row = self._single_key.get(names[0])
+        if (
+            row is None
+            or not row[0] <= len(columns) <= row[1]
+            or names.count(names[0]) != len(names)
+            or self._outbox.unanswered + len(names) > self._outbox.window
+        ):
+            return False
+        self._submit(commands, columns[row[2]], size)
+        return True
+
+    def _submit(self, run: list[Argv], keys: list[bytes], size: int) -> None:
+        client = self.client
+        client.last_command = run[-1][0]
+        self._parts.stats.commands += len(run)
+        self._sequencer.run(client.caller, self._outbox, run, self._router.shards_of(keys), size)
+
+    def _hang_up_on_bad_input(self) -> None:
+        """After the commands that came before it are carried out, and only once."""
+        error = self._decoder.error
+        assert error is not None
+        if not self.client.suspended and not self._waiting and not self.client.closing:
+            self.client.finish()
+            Batch(self._outbox, 1, 0, error.line())
+            self._outbox.ready()
+
+    # -- bounds
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that were received and not carried out."""
+        return self._decoder.buffered + len(self._unread) + self._waiting_size
+
+    def _check_size(self) -> None:
+        if self.buffered > min(self._parts.config.client_query_buffer_limit, _LONGEST_COMMAND):
+            message = f"Client id={self.client.id} addr={self._transport.peer} closed: it has sent too much at once"
+            log.warning(message, kind="query buffer limit")
+            self.client.close()
+
+    def _choose_to_read(self) -> None:
+        """Read on, or leave what the client sends to TCP."""
+        suspended = self.client.suspended
+        enough = bool(suspended) and len(self._unread) > _KEPT
+        needed = self._transport.unsent or suspended & IN_PAUSE  # during a pause Redis reads on, up to the limit
+        reading = not self._stalled and (not enough or bool(needed))
+        if reading is not self._reading:
+            self._reading = reading
+            self._transport.pause_reading(not reading)
+
+    def _suspend_if_output_waits(self) -> None:
+        """Carry out nothing for a client while it has too many commands under way, or does not take its replies."""
+        outbox = self._outbox
+        if outbox.unanswered >= outbox.window or self._transport.unsent > self._parts.config.client_output_pause:
+            self.client.suspend(OUTPUT_WAITS)
+
+    def _resume_if_output_flows(self) -> None:
+        outbox = self._outbox
+        if (
+            self.client.suspended & OUTPUT_WAITS
+            and outbox.unanswered <= outbox.window // 2
+            and self._transport.unsent <= self._parts.config.client_output_pause // 2
+        ):
+            self.client.resume(OUTPUT_WAITS)
+
+    # -- output
+
+    @property
+    def closed(self) -> bool:
+        return self.client.closed
+
+    def send(self, data: bytes) -> None:
+        """Replies, in order."""
+        transport = self._transport
+        if self.client.closing and not self._outbox.slots:
+            transport.write_last(data)
+        else:
+            transport.write(data)
+        if transport.unsent:
+            self._output_limit.look(transport.unsent)
+            if not self._reading:
+                self._choose_to_read()
+
+    def flushed(self) -> None:
+        """Replies were sent: that may have been the last one, or there may be room for more commands."""
+        if self.client.suspended & OUTPUT_WAITS:
+            self._resume_if_output_flows()
+        if self.client.closing or self._input_ended:
+            self._close_when_done()
+
+    def room(self) -> None:
+        """The client has taken some of what was unsent."""
+        self._output_limit.look(self._transport.unsent)
+        self.flushed()
+
+    # -- the end
+
+    def _close_when_done(self) -> None:
+        client = self.client
+        if client.closed or self._outbox.slots:
+            return
+        if client.closing or (self._input_ended and not client.suspended and not self._waiting and not self._unread):
+            client.finish()
+            self._transport.close(after_writing=True)
+
+    def close(self) -> None:
+        """Hang up at once."""
+        self.client.close()
+
+    def disconnected(self) -> None:
+        """The socket is closed. Nothing that the client has sent or was owed is kept, and no reference cycle."""
+        self._output_limit.forget()
+        self._parts.congestion.forget(self)
+        self._decoder = Decoder()
+        self._waiting = []
+        self._waiting_size = 0
+        self._unread = bytearray()
+        self.client.leave()

@@ -1,0 +1,176 @@
+"""One command of one client: checked, planned, and given its place in the global order.
+
+This is the general way. Consecutive commands with one key each take the fast path of
+`respcache.server.clients.conversation`, which leads to the same place.
+"""
+
+from __future__ import annotations
+
+from inspect import iscoroutine
+from typing import TYPE_CHECKING, Any
+
+from respcache import errors
+from respcache.commands.table import Command, lookup
+from respcache.errors import CommandError
+from respcache.logs import log, log_exception
+from respcache.resp.encode import encode
+from respcache.resp.types import QUEUED, Encoded, Reply
+from respcache.server.clients.checks import CHECKS, WHILE_QUEUING, WHILE_SUBSCRIBED, held_by_pause
+from respcache.server.clients.client import IN_COMMAND, IN_PAUSE, Client
+from respcache.server.order.exec import Queued
+from respcache.server.order.outbox import IN_A_SLOT, Batch
+from respcache.server.order.plan import Kind, plan
+from respcache.server.order.sequencer import size_of
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from respcache.resp.types import Argv
+    from respcache.server.order.plan import Plan
+    from respcache.server.parts import Parts
+    from respcache.server.shards.queue import Barrier
+    from respcache.store.call import Caller
+
+# What an HTTP request has for commands. A web page can make a browser send one here; its body might follow as commands.
+_OF_BROWSERS = (b"POST", b"HOST:")
+# Answered by out-of-band data, which CLIENT REPLY does not switch off.
+_CONFIRMED = frozenset(name for name in WHILE_SUBSCRIBED if name.endswith("SUBSCRIBE"))
+
+
+def dispatch(client: Client, argv: Argv) -> bool:
+    """Carry out, queue or refuse a command. False if a pause holds it back: it is to be dispatched again then."""
+    refusal = None
+    row = None
+    try:
+        row = _admit(client, argv)
+        if held_by_pause(client, row):
+            client.suspend(IN_PAUSE)
+            client.parts.pause.hold(client)
+            return False
+    except CommandError as error:
+        refusal = error
+    client.parts.stats.commands += 1
+    muted = client.reply_mode != b"ON"
+    if client.reply_mode == b"SKIP":  # used up now; the command may be another one
+        client.reply_mode = b"ON"
+    client.heard = False
+    before = len(client.outbox.slots)
+    client.running = True
+    try:
+        if refusal is not None:
+            raise refusal
+        assert row is not None
+        _carry_out(client, row, argv)
+    except CommandError as error:
+        if argv[0].upper() in _OF_BROWSERS:
+            message = f"Closed {client.transport.peer}: it speaks HTTP; that may be an attack through a browser."
+            log.warning(message, kind="http")
+            client.close()
+            return True
+        client.parts.stats.errors.count(error)
+        _answer(client, error.line())
+    except Exception:
+        log_exception(f"{errors.printable(argv[0])} failed")
+        _answer(client, CommandError(errors.INTERNAL).line())
+    finally:
+        client.running = False
+    if muted:
+        _mute(client, row, before)
+    client.send_pushed()
+    return True
+
+
+def _admit(client: Client, argv: Argv) -> Command:
+    """The row of the command, if it may run or be queued. Raises CommandError; within MULTI that aborts EXEC."""
+    try:
+        row = lookup(argv)
+        client.last_command = row.wire_name
+        for check in CHECKS:
+            check(client, row)
+    except CommandError as error:
+        if argv[0].upper() == b"EXEC":  # such as EXEC with arguments: even so, it ends the transaction
+            client.discard()
+            raise errors.exec_aborted_by(error) from None
+        if client.transaction is not None:
+            client.transaction.aborted = True
+        raise
+    return row
+
+
+def _carry_out(client: Client, row: Command, argv: Argv) -> None:
+    how = plan(row, argv, client.parts.router)
+    if client.transaction is not None and row.name not in WHILE_QUEUING:
+        client.transaction.commands.append(Queued(row, argv, how))
+        _answer(client, encode(QUEUED, client.protocol))
+    else:
+        route(client, row, argv, how)
+
+
+def route(client: Client, row: Command, argv: Argv, how: Plan) -> None:
+    """Give the command its place in the global order; answer it if main can."""
+    parts = client.parts
+    match how.kind:
+        case Kind.LOCAL:
+            reply = client.run_local(row, argv)
+            if iscoroutine(reply):
+                _await_reply(client, reply)
+            elif reply is not IN_A_SLOT:
+                _answer(client, encode(reply, client.protocol))
+        case Kind.ONE:
+            parts.sequencer.run(client.caller, client.outbox, [argv], bytes((how.shard,)), size_of(argv))
+        case Kind.SPLIT | Kind.ALL:
+            parts.sequencer.gather(client.caller, client.outbox, row, argv, how)
+        case Kind.CURSOR:
+            parts.sequencer.scan(client.caller, client.outbox, argv)
+        case Kind.CARRY:
+            barrier = parts.sequencer.barrier(how.positions)
+            _await_reply(client, _carry(parts, barrier, client.caller, row, argv, how))
+
+
+async def _carry(parts: Parts, barrier: Barrier, caller: Caller, row: Command, argv: Argv, how: Plan) -> Reply:
+    """Run a CARRY. The barrier is lifted whatever happens, cancellation included."""
+    try:
+        await barrier.reached()
+        return Encoded(await parts.carrier.carry(caller, row, argv, how.positions))
+    finally:
+        barrier.lift()
+
+
+def _await_reply(client: Client, reply: Coroutine[Any, Any, Reply]) -> None:
+    """Suspend the client until a coroutine has its reply."""
+    batch = Batch(client.outbox, 1, 1)
+    client.suspend(IN_COMMAND)
+    client.parts.spawn(_finish, client, reply, batch)
+
+
+async def _finish(client: Client, reply: Coroutine[Any, Any, Reply], batch: Batch) -> None:
+    """A task: put the reply into its slot, and let the client go on. Cancelled only when the server ends."""
+    try:
+        data = encode(await reply, client.protocol)
+    except CommandError as error:
+        client.parts.stats.errors.count(error)
+        data = error.line()
+    except Exception:
+        log_exception(f"{client.last_command!r} failed")
+        data = CommandError(errors.INTERNAL).line()
+    # One round: what the coroutine has queued last (a barrier was lifted) is sent with what the client goes on with.
+    with client.parts.poller.round():
+        batch.data = data
+        batch.arrived()
+        client.resume(IN_COMMAND)
+
+
+def _answer(client: Client, data: bytes) -> None:
+    """The reply to the current command, known already."""
+    Batch(client.outbox, 1, 0, data)
+    client.outbox.ready()
+
+
+def _mute(client: Client, row: Command | None, before: int) -> None:
+    """CLIENT REPLY OFF or SKIP: the last command is not answered, unless it turned replies back on."""
+    client.update_plain()
+    if client.heard or (row is not None and row.name in _CONFIRMED):
+        return
+    slots = client.outbox.slots
+    for index in range(before, len(slots)):
+        slots[index].muted = True

@@ -1,0 +1,160 @@
+"""CLIENT LIST, KILL, PAUSE and UNPAUSE: what a connection does to others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from respcache import errors
+from respcache.commands.args import INT64_MAX, parse_int
+from respcache.commands.table import (
+    ADMIN,
+    LOADING,
+    NOSCRIPT,
+    STALE,
+    family,
+)
+from respcache.commands.table.tips import RANDOM_OUTPUT
+from respcache.errors import CommandError, WrongSyntax
+from respcache.resp.types import OK, Reply, Verbatim
+from respcache.server.clients.describe import describe
+from respcache.server.clients.limits import class_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from respcache.commands.args import Args
+    from respcache.server.clients.client import Client
+
+command = family("connection")
+
+CLIENT = NOSCRIPT | LOADING | STALE
+
+
+TYPES = (b"NORMAL", b"MASTER", b"REPLICA", b"SLAVE", b"PUBSUB")
+
+
+@command(
+    "CLIENT LIST",
+    "[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]]",
+    arity=-2,
+    flags=CLIENT | ADMIN,
+    since="2.4.0",
+    tips=RANDOM_OUTPUT,
+)
+def client_list(client: Client, args: Args) -> Reply:
+    """Describe connections: all, or those of a type or with given ids."""
+    clients = client.parts.registry.all()
+    if len(args) == 2 and args.flag(b"TYPE"):
+        kind = _client_type(args.next())
+        clients = [other for other in clients if class_of(other) == kind]
+    elif len(args) >= 2 and args.flag(b"ID"):
+        ids = {args.int(errors.INVALID_CLIENT_ID) for _ in range(len(args))}
+        clients = [other for other in clients if other.id in ids]
+    elif len(args):
+        raise WrongSyntax
+    lines = [describe(other, args.argv if other is client else ()) for other in clients]
+    return Verbatim(b"".join(line + b"\n" for line in lines))
+
+
+def _client_type(word: bytes) -> str:
+    if word.upper() not in TYPES:
+        raise errors.unknown_client_type(word)
+    return word.lower().decode()
+
+
+@command(
+    "CLIENT KILL",
+    "<ip:port | <[ID client-id] | [TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>] | "
+    "[USER username] | "
+    "[ADDR ip:port] | [LADDR ip:port] | [SKIPME <YES | NO>]> ...>",
+    arity=-3,
+    flags=CLIENT | ADMIN,
+    since="2.4.0",
+)
+def client_kill(client: Client, args: Args) -> Reply:
+    """Close connections: the one with an address, or all that match every filter."""
+    if len(args) == 1:
+        address = args.next().decode("latin-1")
+        victims = [other for other in client.parts.registry.all() if other.transport.peer == address]
+        if not victims:
+            raise CommandError(errors.NO_SUCH_CLIENT)
+        _kill(client, victims)
+        return OK
+    filters, skip_me = _kill_filters(args)
+    victims = [
+        other
+        for other in client.parts.registry.all()
+        if not (skip_me and other is client) and all(property_of(other) == value for property_of, value in filters)
+    ]
+    _kill(client, victims)
+    return len(victims)
+
+
+def _kill_filters(args: Args) -> tuple[list[tuple[Callable[[Client], object], object]], bool]:
+    """Properties that a connection must have to be closed, with their values; and whether the caller is spared."""
+    filters: list[tuple[Callable[[Client], object], object]] = []
+    skip_me = True
+    while len(args):
+        option = args.option()
+        value = args.next()
+        match option:
+            case b"ID":
+                number = parse_int(value)
+                if number is None or number <= 0:
+                    raise CommandError(errors.CLIENT_ID_NOT_POSITIVE)
+                filters.append((lambda other: other.id, number))
+            case b"TYPE":
+                filters.append((class_of, _client_type(value)))
+            case b"ADDR":
+                filters.append((lambda other: other.transport.peer.encode(), value))
+            case b"LADDR":
+                filters.append((lambda other: other.transport.local.encode(), value))
+            case b"USER":
+                if value != b"default":
+                    raise errors.no_such_user(value)
+            case b"SKIPME":
+                if value.upper() not in (b"YES", b"NO"):
+                    raise WrongSyntax
+                skip_me = value.upper() == b"YES"
+            case _:
+                raise WrongSyntax
+    return filters, skip_me
+
+
+def _kill(killer: Client, victims: list[Client]) -> None:
+    for victim in victims:
+        if victim is killer:
+            victim.finish()  # after it has got its reply
+        else:
+            victim.close()
+
+
+@command("CLIENT PAUSE", "timeout [WRITE | ALL]", arity=-3, flags=CLIENT | ADMIN, since="3.0.0")
+def client_pause(client: Client, args: Args) -> Reply:
+    """Hold all commands back, or those that write, for some milliseconds."""
+    only_writes = False
+    timeout = args.next()
+    if len(args):
+        mode = args.option()
+        if mode not in (b"WRITE", b"ALL"):
+            raise CommandError(errors.BAD_PAUSE_MODE)
+        only_writes = mode == b"WRITE"
+    if len(args):
+        raise errors.unknown_call("CLIENT", args.argv[1])
+    milliseconds = parse_int(timeout)
+    if milliseconds is None:
+        raise CommandError(errors.TIMEOUT_NOT_AN_INTEGER)
+    if milliseconds < 0:
+        raise CommandError(errors.TIMEOUT_NEGATIVE)
+    until = client.parts.clock.now_ms() + milliseconds
+    if until > INT64_MAX:
+        raise CommandError(errors.TIMEOUT_OUT_OF_RANGE)
+    client.parts.pause.begin(until, only_writes)
+    return OK
+
+
+@command("CLIENT UNPAUSE", arity=2, flags=CLIENT | ADMIN, since="6.2.0")
+def client_unpause(client: Client, args: Args) -> Reply:
+    """Let held commands go."""
+    client.parts.pause.end()
+    return OK

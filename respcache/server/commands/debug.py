@@ -1,0 +1,84 @@
+"""DEBUG."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from respcache import errors
+from respcache.commands.args import parse_float
+from respcache.commands.table import (
+    ADMIN,
+    LOADING,
+    NOSCRIPT,
+    PROTECTED,
+    STALE,
+    family,
+)
+from respcache.commands.table.help import help_reply
+from respcache.errors import CommandError, NotAFloat, printable
+from respcache.resp.types import OK, Reply
+
+if TYPE_CHECKING:
+    from respcache.commands.args import Args
+    from respcache.server.clients.client import Client
+
+command = family("server")
+
+DEBUG = ADMIN | NOSCRIPT | LOADING | STALE
+
+# Usage and summary of its subcommands: in COMMAND INFO they are not listed, so they are no rows of the table.
+_DEBUG_HELP = (
+    ("ADVANCE-CLOCK <milliseconds>", "Shift the server's clock forward; for tests of what depends on time."),
+    ("ERROR <string>", "Answer with this text as an error."),
+    ("SHARDS", "Of each shard: its number, process id, restarts, and commands under way."),
+    ("SLEEP <seconds>", "Do nothing else for so long. Takes decimals."),
+    ("CHANGE-REPL-ID | QUICKLIST-PACKED-THRESHOLD <bytes>", "Accepted for the sake of test suites, without effect."),
+    ("SET-ACTIVE-EXPIRE <0|1>", "Whether keys are removed when their time is over, or only when somebody looks."),
+)
+
+
+@command("DEBUG", "subcommand [argument [argument ...]]", arity=-2, flags=DEBUG | PROTECTED, since="1.0.0")
+def debug(client: Client, args: Args) -> Any:
+    """What tests of clients and of servers ask for; off unless ``enable-debug-command`` allows it."""
+    word = args.next()
+    match word.upper():
+        case b"HELP":
+            return help_reply("DEBUG", _DEBUG_HELP)
+        case b"SLEEP":
+            return _sleep(args)
+        case b"ADVANCE-CLOCK":
+            return _advance_clock(client, args.int(low=0))
+        case b"SET-ACTIVE-EXPIRE" if len(args) == 1:
+            return _set_active_expiry(client, args.next() != b"0")
+        case b"QUICKLIST-PACKED-THRESHOLD" | b"CHANGE-REPL-ID":
+            return OK
+        case b"ERROR":
+            raise CommandError(printable(args.next()))
+        case b"SHARDS":
+            return [[link.index, link.pid, link.restarts, link.queue.unanswered] for link in client.parts.links]
+        case _:
+            raise errors.unknown_call("DEBUG", word)
+
+
+def _sleep(args: Args) -> Reply:
+    """Hold up the whole server, as Redis does: that is what the command is for."""
+    seconds = parse_float(args.next())
+    if seconds is None:
+        raise NotAFloat
+    time.sleep(seconds)
+    return OK
+
+
+async def _advance_clock(client: Client, milliseconds: int) -> Reply:
+    """Our own: shift the server's clock forward, so that tests of expiry need not wait."""
+    await client.parts.advance_clock(milliseconds)
+    return OK
+
+
+def _set_active_expiry(client: Client, active: bool) -> Reply:
+    """Whether expired keys are removed although nobody asks for them."""
+    for expiry in client.parts.expiry:
+        expiry.active = active
+        expiry.look()
+    return OK

@@ -1,0 +1,75 @@
+"""SHUTDOWN, TIME, LOLWUT."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from respcache import REDIS_VERSION, __version__
+from respcache.commands.table import (
+    ADMIN,
+    ALLOW_BUSY,
+    FAST,
+    LOADING,
+    NO_MULTI,
+    NOSCRIPT,
+    READONLY,
+    STALE,
+    family,
+)
+from respcache.commands.table.tips import RANDOM_OUTPUT
+from respcache.errors import NO_SHUTDOWN, CommandError, WrongSyntax
+from respcache.resp.types import OK, Reply, Verbatim
+
+if TYPE_CHECKING:
+    from respcache.commands.args import Args
+    from respcache.server.clients.client import Client
+
+command = family("server")
+
+
+@command(
+    "SHUTDOWN",
+    "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]",
+    arity=-1,
+    flags=ADMIN | NOSCRIPT | LOADING | STALE | NO_MULTI | ALLOW_BUSY,
+    since="1.0.0",
+)
+def shutdown(client: Client, args: Args) -> Any:
+    """Stop the server in order. There is no reply: the connection is closed."""
+    options = [word.upper() for word in args.rest()]
+    if set(options) - {b"NOSAVE", b"SAVE", b"NOW", b"FORCE", b"ABORT"} or {b"SAVE", b"NOSAVE"} <= set(options):
+        raise WrongSyntax
+    if b"ABORT" in options:
+        if len(options) > 1:
+            raise WrongSyntax
+        raise CommandError(NO_SHUTDOWN)
+    client.parts.stop()
+    return _never(client)
+
+
+async def _never(client: Client) -> Reply:
+    """Wait for the end of the server, which cancels this."""
+    await client.parts.stop_requested.wait()
+    client.close()
+    return OK
+
+
+@command("TIME", arity=1, flags=LOADING | STALE | FAST, since="2.6.0", tips=RANDOM_OUTPUT)
+def time_(client: Client, args: Args) -> Reply:
+    """Return the time of the server: seconds since the epoch, and microseconds."""
+    seconds, microseconds = divmod(client.parts.clock.now_us(), 1_000_000)
+    return [b"%d" % seconds, b"%d" % microseconds]
+
+
+@command("LOLWUT", "[VERSION version]", arity=-1, flags=READONLY | FAST, since="5.0.0")
+def lolwut(client: Client, args: Args) -> Reply:
+    """Draw something, and say the version."""
+    columns = 66
+    if args.flag(b"VERSION"):
+        args.int()
+        columns = max(1, min(args.int(), 1000)) if len(args) else columns
+    rows = []
+    for row in range(12):
+        seed = (row * 2654435761) ^ client.parts.stats.started
+        rows.append("".join(".:*#"[((seed >> (at % 31)) + at * row) % 4] for at in range(columns)))
+    return Verbatim("\n".join([*rows, f"Redis ver. {REDIS_VERSION} (respcache {__version__})", ""]).encode())

@@ -1,0 +1,1 @@
+"""The machine that main runs on: signals, descriptors, the pid file."""

@@ -1,0 +1,172 @@
+"""One client's socket on the poller: bytes in, bytes out.
+
+Bytes are sent by the call that writes them; only what the kernel does not take waits here for the poller.
+
+    open --close(after_writing) with unsent bytes--> draining --all taken--> closed
+    open or draining --close, or the connection breaks--> closed
+
+`Receiver.disconnected` is told exactly once, when the socket is closed, whoever closed it.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections import deque
+from typing import TYPE_CHECKING, Protocol
+
+from respcache.logs import log_exception
+from respcache.server.io.poller import READ, WRITE
+
+if TYPE_CHECKING:
+    from respcache.server.io.poller import Poller
+
+_CHUNK = 1 << 16
+# Tells the kernel that more is to come: the FIN, so that a peer sees the last reply and the end together.
+_MORE = getattr(socket, "MSG_MORE", 0)
+
+
+class Receiver(Protocol):
+    """What a transport tells of its connection."""
+
+    def feed(self, data: bytes) -> None:
+        """The peer has sent bytes."""
+
+    def end_of_input(self) -> None:
+        """The peer will send nothing more."""
+
+    def room(self) -> None:
+        """The peer has taken some of what was unsent."""
+
+    def disconnected(self) -> None:
+        """The socket is closed."""
+
+
+class SocketTransport:
+    """A connected, non-blocking socket. `receive_with` names the receiver, before anything can be received."""
+
+    def __init__(self, sock: socket.socket, poller: Poller, peer: str, local: str) -> None:
+        self.peer = peer  # address as CLIENT LIST prints it
+        self.local = local  # likewise, of our end
+        self.unsent = 0  # bytes that the peer has not taken yet
+        self.fd = sock.fileno()
+        self._socket = sock
+        self._poller = poller
+        self._receiver: Receiver | None = None
+        self._pending: deque[memoryview] = deque()  # what is unsent
+        self._reading = True
+        self._draining = False  # close once everything is sent
+        self.closed = False
+        self._events = 0  # what the poller watches for
+
+    def receive_with(self, receiver: Receiver) -> None:
+        """Begin to receive."""
+        self._receiver = receiver
+        self._update_events()
+
+    def write(self, data: bytes) -> None:
+        """Send, or keep until the peer takes it. To a closed connection: nothing."""
+        self._send(data, 0)
+
+    def write_last(self, data: bytes) -> None:
+        """Send the last bytes of a connection, and close it as soon as the peer has taken all."""
+        self._send(data, _MORE)
+        self.close(after_writing=True)
+
+    def _send(self, data: bytes, flags: int) -> None:
+        if self.closed or not data:
+            return
+        rest = memoryview(data)
+        if not self._pending:
+            try:
+                sent = self._socket.send(data, flags)
+            except (BlockingIOError, InterruptedError):
+                sent = 0
+            except OSError:
+                self.close()
+                return
+            if sent == len(data):
+                return
+            rest = rest[sent:]
+        self._pending.append(rest)
+        self.unsent += len(rest)
+        self._update_events()
+
+    def pause_reading(self, paused: bool) -> None:
+        """Stop or resume reading what the peer sends."""
+        self._reading = not paused
+        self._update_events()
+
+    def close(self, *, after_writing: bool = False) -> None:
+        """Hang up; with `after_writing`, once the peer has taken all that was written."""
+        if self.closed:
+            return
+        if after_writing and self._pending:
+            self._draining = True
+            self._reading = False
+            self._update_events()
+            return
+        self.closed = True
+        self._poller.forget(self.fd)
+        self._socket.close()
+        self._pending.clear()
+        self.unsent = 0
+        # No cycle may keep what the connection held until the garbage collector comes.
+        receiver, self._receiver = self._receiver, None
+        if receiver is not None:
+            receiver.disconnected()
+
+    def _update_events(self) -> None:
+        events = (READ if self._reading else 0) | (WRITE if self._pending else 0)
+        if events != self._events and not self.closed:
+            self._events = events
+            self._poller.watch(self.fd, events, self._on_ready)
+
+    def _on_ready(self, events: int) -> None:
+        if self.closed:
+            return  # closed earlier in the same round
+        try:
+            if events & WRITE:
+                self._send_pending()
+            if events & READ and self._reading and not self.closed:
+                self._receive()
+        except Exception:
+            # A bug: this client's state cannot be trusted any more, but no other client need suffer.
+            log_exception("a conversation failed")
+            self.close()
+
+    def _receive(self) -> None:
+        try:
+            data = self._socket.recv(_CHUNK)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            self.close()
+            return
+        assert self._receiver is not None
+        if data:
+            self._receiver.feed(data)
+        else:
+            self._reading = False
+            self._update_events()
+            self._receiver.end_of_input()
+
+    def _send_pending(self) -> None:
+        try:
+            while self._pending:
+                sent = self._socket.send(self._pending[0])
+                self.unsent -= sent
+                if sent < len(self._pending[0]):
+                    self._pending[0] = self._pending[0][sent:]
+                    break
+                self._pending.popleft()
+        except (BlockingIOError, InterruptedError):
+            pass
+        except OSError:
+            self.close()
+            return
+        if self._draining and not self._pending:
+            self.close()
+            return
+        self._update_events()
+        if self._receiver is not None:
+            self._receiver.room()

@@ -1,0 +1,85 @@
+"""Carried commands: their keys are on several shards, and their data is needed together.
+
+A barrier holds the shards. When it has come to the front of all their queues, the foreign keys are borrowed, the
+command runs on its home shard (that of its first key) with them as guests, and what it changed is handed back.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from respcache import errors
+from respcache.errors import CommandError
+from respcache.shard import wire
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from respcache.commands.table import Command
+    from respcache.resp.types import Argv
+    from respcache.server.order.router import Router
+    from respcache.server.shards.link import ShardLink
+    from respcache.store.call import Caller
+
+    Positions = dict[int, list[int]]
+    Place = tuple[int, bytes]  # database, key
+    Guest = tuple[Any, ...]  # see respcache.shard.wire
+
+# How often a command may find out that it needs further keys: SORT does so for BY, and once more for GET.
+_MAX_ATTEMPTS = 4
+
+
+class Carrier:
+    """Carries commands. `databases`: how many there are."""
+
+    def __init__(self, links: Sequence[ShardLink], router: Router, databases: int) -> None:
+        self._links = links
+        self._router = router
+        self._databases = databases
+
+    async def carry(self, caller: Caller, row: Command, argv: Argv, positions: Positions) -> bytes:
+        """The reply of one command, encoded; errors are encoded too, except those of dying shards (CommandError).
+
+        The caller holds a barrier over all shards in `positions`, and it has been reached. A command that turns out to
+        need further keys has changed nothing: it says which, and runs again with them.
+
+        Cancellation may leave changed guests that were not handed back; it happens only when the server ends.
+        """
+        home = self._links[self._router.shard_of(argv[row.key_positions(argv)[0]])]
+        databases = row.key_databases(argv, caller.db)
+        # Keys in a nonexistent database stay where they are: the handler says what is wrong.
+        foreign = {
+            (databases[at], argv[at]): shard
+            for shard, indexes in positions.items()
+            for at in indexes
+            if databases[at] < self._databases
+        }
+        for _ in range(_MAX_ATTEMPTS):
+            foreign = {place: shard for place, shard in foreign.items() if shard != home.index}
+            guests = await self._borrow(foreign)
+            reply, changed, required = await home.call(wire.carry(caller, argv, guests)).result()
+            if not required:
+                await self._hand_back(foreign, changed)
+                encoded: bytes = reply
+                return encoded
+            foreign |= {(db, key): self._router.shard_of(key) for db, key in required}
+        raise CommandError(errors.INTERNAL)
+
+    async def _borrow(self, foreign: dict[Place, int]) -> list[Guest]:
+        """Copies of keys that live on other shards."""
+        wanted: dict[int, list[Place]] = {}
+        for place, shard in foreign.items():
+            wanted.setdefault(shard, []).append(place)
+        calls = [(places, self._links[shard].call(wire.borrow(places))) for shard, places in wanted.items()]
+        guests: list[Guest] = []
+        for places, call in calls:
+            for place, lent in zip(places, await call.result(), strict=True):
+                guests.append((*place, *(lent or (None, None, None))))
+        return guests
+
+    async def _hand_back(self, owners: dict[Place, int], changed: list[Guest]) -> None:
+        returns: dict[int, list[Guest]] = {}
+        for guest in changed:
+            returns.setdefault(owners[guest[0], guest[1]], []).append(guest)
+        for call in [self._links[shard].call(wire.hand_back(guests)) for shard, guests in returns.items()]:
+            await call.result()

@@ -1,0 +1,220 @@
+"""MULTI/EXEC.
+
+The commands of a transaction were checked, planned and queued in main. If all of them run whole on one shard, EXEC is
+one item of one frame, and the client's next commands need not wait for it. Otherwise EXEC holds a barrier over its
+shards. Consecutive commands that run on one shard each are then sent together: their keys are on different shards, so
+their order among shards makes no difference to their replies. It does to keyspace events. Where those are asked for,
+what the shards report is brought back into the order of the commands.
+"""
+
+from __future__ import annotations
+
+from inspect import isawaitable
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from respcache.commands.table import Command, Part
+from respcache.errors import CommandError
+from respcache.resp.encode import encode
+from respcache.resp.types import NULL_ARRAY, Encoded, Reply
+from respcache.server.order.batches import ExecTicket
+from respcache.server.order.gather import merge
+from respcache.server.order.outbox import IN_A_SLOT, Batch
+from respcache.server.order.plan import Kind, Plan, parts
+from respcache.server.order.scan import Scan
+from respcache.server.order.sequencer import size_of
+from respcache.shard import wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from respcache.resp.types import Argv
+    from respcache.server.order.carry import Carrier
+    from respcache.server.order.outbox import Outbox
+    from respcache.server.order.sequencer import Sequencer
+    from respcache.server.shards.queue import Barrier
+    from respcache.store.call import Caller
+    from respcache.store.reports import Report
+
+
+class Queued(NamedTuple):
+    """A command of a transaction, and how it will run."""
+
+    row: Command
+    argv: Argv
+    plan: Plan
+
+
+class Transaction:
+    """What a client has queued since MULTI."""
+
+    __slots__ = ("aborted", "commands")
+
+    def __init__(self) -> None:
+        self.commands: list[Queued] = []
+        self.aborted = False  # a command was refused, so EXEC must fail
+
+
+class Member(Protocol):
+    """The client whose transaction runs."""
+
+    executing: Transaction | None
+    outbox: Outbox
+
+    @property
+    def caller(self) -> Caller:
+        """A SELECT within the transaction changes it."""
+
+    def run_local(self, row: Command, argv: Argv) -> Any:
+        """Carry out a LOCAL command: its reply, an awaitable of it, or IN_A_SLOT. Raises CommandError."""
+
+
+class Executor:
+    """Carries out transactions.
+
+    count_error: told each error that main itself answers with.
+    on_report: gets what shards report while a transaction runs, in the order of its commands.
+    reports_wanted: True if shards report anything at present.
+    """
+
+    def __init__(
+        self,
+        sequencer: Sequencer,
+        carrier: Carrier,
+        *,
+        count_error: Callable[[CommandError], None],
+        on_report: Callable[[Report], None],
+        reports_wanted: Callable[[], bool],
+    ) -> None:
+        self._sequencer = sequencer
+        self._links = sequencer.links
+        self._router = sequencer.router
+        self._carrier = carrier
+        self._count_error = count_error
+        self._on_report = on_report
+        self._reports_wanted = reports_wanted
+
+    def execute(self, member: Member, transaction: Transaction, watching: set[int]) -> Any:
+        """EXEC: its reply, a coroutine of it, or IN_A_SLOT. Takes its place in the order before it returns.
+
+        `watching`: the shards that hold keys which the client watches; the watches end with this.
+        """
+        commands = transaction.commands
+        needed = watching.union(*(queued.plan.shards(self._router) for queued in commands))
+        if len(needed) == 1 and all(queued.plan.kind is Kind.ONE for queued in commands):
+            words = [queued.argv for queued in commands]
+            caller = member.caller
+            ticket = ExecTicket(Batch(member.outbox, 1, 1), len(commands), caller.protocol)
+            item = wire.execute(caller, bool(watching), words)
+            self._links[needed.pop()].submit(item, ticket, sum(map(size_of, words)))
+            return IN_A_SLOT
+        return self._under_barrier(member, transaction, watching, self._sequencer.barrier(needed))
+
+    async def _under_barrier(
+        self, member: Member, transaction: Transaction, watching: set[int], barrier: Barrier
+    ) -> Reply:
+        """If cancelled, which happens only when the server ends, the barrier is lifted all the same."""
+        member.executing = transaction
+        try:
+            await barrier.reached()
+            client = member.caller.client
+            checks = [self._links[shard].call(wire.is_dirty(client)) for shard in watching]
+            if any([await check.result() for check in checks]):
+                return NULL_ARRAY
+            replies = await self._run(member, transaction.commands)
+            return Encoded(b"*%d\r\n%b" % (len(replies), b"".join(replies)))
+        finally:
+            member.executing = None
+            barrier.lift()
+
+    async def _run(self, member: Member, commands: list[Queued]) -> list[bytes]:
+        """All commands, one reply each."""
+        replies: list[bytes] = []
+        together: list[Queued] = []
+        for queued in commands:
+            if queued.plan.kind is Kind.ONE:
+                together.append(queued)
+                continue
+            replies += await self._run_together(member.caller, together)
+            together = []
+            replies.append(await self._run_one(member, queued))
+        return replies + await self._run_together(member.caller, together)
+
+    async def _run_together(self, caller: Caller, commands: list[Queued]) -> list[bytes]:
+        """Consecutive commands that run on one shard each."""
+        ordered = self._reports_wanted()
+        groups = _by_neighbours(commands) if ordered else _by_shard(commands)
+        calls = []
+        for shard, indexes in groups:
+            item = wire.execute(caller, False, [commands[index].argv for index in indexes])
+            calls.append((indexes, self._links[shard].queue.call(item, keep_reports=ordered)))
+        self._sequencer.flush()
+        replies = [b""] * len(commands)
+        for indexes, call in calls:
+            try:
+                answers = await call.result()
+            except CommandError as error:
+                answers = [error.line()] * len(indexes)
+            for report in call.reports or ():
+                self._on_report(report)
+            for index, answer in zip(indexes, answers, strict=True):
+                replies[index] = answer
+        return replies
+
+    async def _run_one(self, member: Member, queued: Queued) -> bytes:
+        """One command that main or several shards are needed for; its reply, or its error, encoded."""
+        row, argv, plan = queued
+        caller = member.caller
+        try:
+            match plan.kind:
+                case Kind.LOCAL:
+                    reply = member.run_local(row, argv)
+                    if isawaitable(reply):
+                        reply = await reply
+                    # By the caller of now: HELLO changes the protocol of its own reply.
+                    return b"" if reply is IN_A_SLOT else encode(reply, member.caller.protocol)
+                case Kind.CURSOR:
+                    return await self._scan(caller, argv)
+                case Kind.CARRY:
+                    return await self._carrier.carry(caller, row, argv, plan.positions)
+                case _:
+                    return await self._gather(caller, row, argv, plan)
+        except CommandError as error:
+            self._count_error(error)
+            return error.line()
+
+    async def _gather(self, caller: Caller, row: Command, argv: Argv, plan: Plan) -> bytes:
+        calls = [
+            (self._links[shard].call(wire.part(caller, words)), positions)
+            for shard, words, positions in parts(row, argv, plan, self._router)
+        ]
+        error = None
+        merged = []
+        for call, positions in calls:
+            try:
+                merged.append(Part(await call.result(), positions))
+            except CommandError as failure:
+                error = error or failure
+        return merge(row, merged, caller.protocol, error)
+
+    async def _scan(self, caller: Caller, argv: Argv) -> bytes:
+        scan = Scan(caller, argv, self._router.shards)
+        while not scan.take(await self._links[scan.shard].call(scan.item()).result()):
+            pass
+        return scan.reply
+
+
+def _by_shard(commands: list[Queued]) -> list[tuple[int, list[int]]]:
+    """(shard, indexes of its commands): one entry per shard."""
+    indexes: dict[int, list[int]] = {}
+    for index, queued in enumerate(commands):
+        indexes.setdefault(queued.plan.shard, []).append(index)
+    return list(indexes.items())
+
+
+def _by_neighbours(commands: list[Queued]) -> list[tuple[int, list[int]]]:
+    """(shard, indexes of commands that follow each other): in the order of the commands."""
+    return [
+        (shard, [index for index, _ in neighbours])
+        for shard, neighbours in groupby(enumerate(commands), key=lambda entry: entry[1].plan.shard)
+    ]

@@ -1,0 +1,185 @@
+"""What main owes a client, on its way out: slots in the order of the commands, sent as far as they are filled.
+
+A slot is a `Batch`, which shards fill in any order. Nothing is sent before the end of the poller's round, so all that a
+client gets out of a round is one write.
+
+The outbox also measures how many commands of this client may be under way (`window`): as many as their replies, by the
+size of the latest ones, fill `_BUDGET`. So a pipeline of small GETs is limited by ``client-max-unanswered`` alone, and
+one of large values does not pile up gigabytes in main.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Protocol
+
+# What a handler of main returns when its reply is in a slot already, or when there is none to send.
+IN_A_SLOT = object()
+
+# Bytes of replies that commands under way may ask for.
+_BUDGET = 16 << 20
+# How many commands a new client may have under way, until the size of its replies is known.
+_FIRST_WINDOW = 128
+# Batches below this size say nothing about a limit.
+_LARGE = 1 << 16
+
+
+class Batch:
+    """The replies of some consecutive commands of a client, in the client's outbox from the moment this is made."""
+
+    __slots__ = ("count", "data", "missing", "muted", "outbox", "sent")
+
+    def __init__(self, outbox: Outbox, count: int, missing: int, data: bytes = b"") -> None:
+        self.outbox = outbox
+        self.count = count  # commands
+        self.missing = missing  # answers still to come
+        self.data = data  # replies, joined: all of them, or what has come of them and was not sent yet
+        self.sent = 0  # bytes of replies that were sent before the batch was complete
+        self.muted = False  # CLIENT REPLY OFF: answered, but not sent
+        outbox.expect(self)
+
+    def arrived(self) -> None:
+        """One of the missing answers is in."""
+        self.missing -= 1
+        if not self.missing:
+            self.outbox.ready()
+
+    def output(self) -> bytes:
+        """What to send. To be called once, when nothing is missing."""
+        return b"" if self.muted else self.data
+
+    def early_output(self) -> bytes:
+        """What may be sent while something is missing, when all that came before was sent."""
+        data, self.data = self.data, b""
+        self.sent += len(data)
+        return b"" if self.muted else data
+
+
+class Receiver(Protocol):
+    """Where replies go."""
+
+    @property
+    def closed(self) -> bool:
+        """True once nothing can be sent any more."""
+
+    def send(self, data: bytes) -> None:
+        """Send bytes, or keep them until the client takes them."""
+
+    def flushed(self) -> None:
+        """Replies were sent: that may have been the last one, or there may be room for more commands."""
+
+    def close(self) -> None:
+        """Hang up at once."""
+
+
+class _Nowhere:
+    @property
+    def closed(self) -> bool:
+        return True
+
+    def send(self, data: bytes) -> None:
+        pass
+
+    def flushed(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+_NOWHERE = _Nowhere()
+
+
+class Outboxes:
+    """Those that have something to send at the end of the round."""
+
+    def __init__(self) -> None:
+        self.ready: list[Outbox] = []
+
+    def flush(self) -> None:
+        """Send what is complete. What flushing makes ready (a client goes on) is sent as well."""
+        while self.ready:
+            outboxes, self.ready = self.ready, []
+            for outbox in outboxes:
+                outbox.flush()
+
+
+class Outbox:
+    """The replies of one client."""
+
+    __slots__ = ("_flush_due", "_limit", "_outboxes", "_receiver", "bytes_out", "slots", "unanswered", "window")
+
+    def __init__(self, receiver: Receiver, outboxes: Outboxes, limit: int) -> None:
+        """`limit` is the largest window."""
+        self.slots: deque[Batch] = deque()
+        self.unanswered = 0  # commands in `slots`
+        self.bytes_out = 0  # given to the receiver
+        self.window = min(_FIRST_WINDOW, limit)  # commands that may be under way
+        self._limit = limit
+        self._receiver: Receiver = receiver
+        self._outboxes = outboxes
+        self._flush_due = False
+
+    def expect(self, batch: Batch) -> None:
+        """Take the next slot for replies that come now or later."""
+        self.slots.append(batch)
+        self.unanswered += batch.count
+
+    def push(self, data: bytes) -> None:
+        """Send out-of-band data: after the replies that are under way, as things happened in that order."""
+        if self.slots:
+            Batch(self, 0, 0, data)
+            self.ready()
+        else:
+            self._send(data)
+
+    def ready(self) -> None:
+        """Some batch is complete, or a part of one: send what can be sent at the end of this round."""
+        if not self._flush_due:
+            self._flush_due = True
+            self._outboxes.ready.append(self)
+
+    def flush(self) -> None:
+        """Send the replies of all batches that are complete, up to the first that is not."""
+        self._flush_due = False
+        slots = self.slots
+        if self._receiver.closed:
+            self.close()
+            return
+        if slots and not slots[0].missing:
+            data = self._take()
+            if slots and not slots[0].missing:
+                pieces = [data]
+                while slots and not slots[0].missing:
+                    pieces.append(self._take())
+                data = b"".join(pieces)
+            self._send(data)
+        if slots and slots[0].data and slots[0].missing:
+            self._send(slots[0].early_output())
+        self._receiver.flushed()
+
+    def _take(self) -> bytes:
+        batch = self.slots.popleft()
+        self.unanswered -= batch.count
+        data = batch.output()
+        size = len(data) + batch.sent
+        if size > _LARGE:
+            self.window = max(1, min(self._limit, _BUDGET * (batch.count or 1) // size))
+        elif self.window < self._limit:
+            self.window = min(self._limit, self.window * 2)
+        return data
+
+    def _send(self, data: bytes) -> None:
+        if data:
+            self.bytes_out += len(data)
+            self._receiver.send(data)
+
+    def close(self) -> None:
+        """The client has gone: nothing more is sent. Answers that still come are dropped with their batches."""
+        self.slots.clear()
+        self.unanswered = 0
+        self._receiver = _NOWHERE
+
+    def break_off(self) -> None:
+        """A reply was sent in part and cannot be completed: nothing that follows would be understood."""
+        self._receiver.close()

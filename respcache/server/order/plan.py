@@ -1,0 +1,106 @@
+"""How a command runs. The one place that decides it, for single commands and for those of a transaction.
+
+| kind   | which commands                                       | how they run                                        |
+|--------|------------------------------------------------------|-----------------------------------------------------|
+| LOCAL  | PING, SUBSCRIBE, CLIENT ...                          | main answers                                        |
+| ONE    | all keys are on one shard, or there are none         | forwarded as it is                                  |
+| SPLIT  | keys on several shards, and the row has `gather`     | each shard gets the part with its keys, in one step |
+| ALL    | DBSIZE, FLUSHALL, KEYS ...                           | one part per shard, in one step                     |
+| CURSOR | SCAN                                                 | one shard after the other; the cursor names it      |
+| CARRY  | keys on several shards whose data is needed together | under a barrier, with foreign keys as guests        |
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple
+
+from respcache.commands.table import Reach
+from respcache.server.order.router import on_shard
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from respcache.commands.table import Command
+    from respcache.resp.types import Argv
+    from respcache.server.order.router import Router
+
+
+class Kind(Enum):
+    """See the table above."""
+
+    LOCAL = "local"
+    ONE = "one"
+    SPLIT = "split"
+    ALL = "all"
+    CURSOR = "cursor"
+    CARRY = "carry"
+
+
+class Plan(NamedTuple):
+    """`positions`: shard -> indexes into the words of the keys that live there. Empty for LOCAL, ALL and CURSOR.
+
+    A command without keys runs on shard 0, and one that may use keys it does not name has all shards in `positions`,
+    some of them with no index.
+    """
+
+    kind: Kind
+    positions: dict[int, list[int]]
+
+    @property
+    def shard(self) -> int:
+        """The shard of a ONE."""
+        return next(iter(self.positions))
+
+    def shards(self, router: Router) -> Sequence[int]:
+        """The shards that the command needs at one moment."""
+        if self.kind in (Kind.ALL, Kind.CURSOR):
+            return range(router.shards)
+        return list(self.positions)
+
+
+_ALONE = {
+    Reach.LOCAL: Plan(Kind.LOCAL, {}),
+    Reach.ALL: Plan(Kind.ALL, {}),
+    Reach.CURSOR: Plan(Kind.CURSOR, {}),
+}
+
+
+def plan(row: Command, argv: Argv, router: Router) -> Plan:
+    """How the call `argv` of the command `row` runs."""
+    if row.reach is not Reach.KEYS:
+        return _ALONE[row.reach]
+    positions = _positions(row, argv, router)
+    if len(positions) == 1:
+        return Plan(Kind.ONE, positions)
+    return Plan(Kind.CARRY if row.gather is None else Kind.SPLIT, positions)
+
+
+def _positions(row: Command, argv: Argv, router: Router) -> dict[int, list[int]]:
+    if (len(argv) - row.min_words) % row.step:
+        return {0: []}  # a group is not complete: not to be cut up, but to be refused as a whole
+    indexes = row.key_positions(argv)
+    shards = router.shards_of(list(map(argv.__getitem__, indexes)))
+    positions = {shard: on_shard(shard, indexes, shards) for shard in dict.fromkeys(shards)}
+    if row.roams is not None and row.roams(argv):
+        for shard in range(router.shards):
+            positions.setdefault(shard, [])
+    return positions or {0: []}
+
+
+def parts(row: Command, argv: Argv, plan: Plan, router: Router) -> list[tuple[int, Argv, list[int]]]:
+    """A SPLIT or ALL, cut up: (shard, the words for it, where its keys are in the whole command)."""
+    if plan.kind is Kind.ALL:
+        return [(shard, argv, []) for shard in range(router.shards)]
+    return [(shard, _part_of(row, argv, indexes), indexes) for shard, indexes in plan.positions.items()]
+
+
+def _part_of(row: Command, argv: Argv, indexes: list[int]) -> Argv:
+    """The name, and the keys at `indexes`, each with the words that belong to it."""
+    words = argv[: 1 + row.name.count(" ")]
+    if row.step == 1:
+        words += map(argv.__getitem__, indexes)
+    else:
+        for at in indexes:
+            words += argv[at : at + row.step]
+    return words

@@ -1,0 +1,95 @@
+"""SCAN over several shards: one shard after the other, its number in the cursor.
+
+A client's cursor is ``place * shards + shard``, where `place` is the cursor within that shard's own keys (0: from the
+start). So 0 starts with the first shard. A call that reaches the end of one shard with less than COUNT keys goes on
+with the next one, so that a few keys come in one call, as in Redis; it costs COUNT steps per shard at most.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from respcache.commands.scanning import DEFAULT_COUNT, parse_cursor
+from respcache.errors import CommandError
+from respcache.resp.encode import encode
+from respcache.shard import wire
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from respcache.resp.types import Argv
+    from respcache.server.order.outbox import Batch
+    from respcache.server.shards.link import ShardLink
+    from respcache.shard.wire import Item
+    from respcache.store.call import Caller
+
+
+class Scan:
+    """One SCAN, shard by shard. `reply` is set when it is done. Raises CommandError for an invalid cursor."""
+
+    def __init__(self, caller: Caller, argv: Argv, shards: int) -> None:
+        self._caller = caller
+        self._argv = argv
+        self._shards = shards
+        self._place, self.shard = divmod(parse_cursor(argv[1]), shards)
+        self._wanted = _count(argv)
+        self._found: list[Any] = []
+        self.reply = b""
+
+    def item(self) -> Item:
+        """What to ask of shard `shard`."""
+        return wire.part(self._caller, [self._argv[0], b"%d" % self._place, *self._argv[2:]])
+
+    def take(self, answer: list[Any]) -> bool:
+        """The answer of the shard. True if the scan is done; otherwise `item` is for the next shard."""
+        self._place = int(answer[0])
+        self._found += answer[1]
+        if not self._place:
+            self.shard += 1
+            if self.shard < self._shards and len(self._found) < self._wanted:
+                return False
+        cursor = 0 if self.shard == self._shards else self._place * self._shards + self.shard
+        self.reply = encode([b"%d" % cursor, self._found], self._caller.protocol)
+        return True
+
+
+def _count(argv: Argv) -> int:
+    """The COUNT of a SCAN. The shard refuses one that is not a number."""
+    for at in range(2, len(argv) - 1, 2):
+        if argv[at].upper() == b"COUNT" and argv[at + 1].isdigit():
+            return int(argv[at + 1])
+    return DEFAULT_COUNT
+
+
+class ScanTicket:
+    """The ticket of a SCAN on its way through the shards."""
+
+    __slots__ = ("_batch", "_links", "_scan")
+
+    def __init__(self, batch: Batch, scan: Scan, links: Sequence[ShardLink]) -> None:
+        self._batch = batch
+        self._scan = scan
+        self._links = links
+
+    def submit(self) -> None:
+        """Take the next place in the order of the shard that the scan has come to."""
+        self._links[self._scan.shard].submit(self._scan.item(), self)
+
+    def deliver(self, result: list[Any]) -> None:
+        try:
+            done = self._scan.take(result)
+        except CommandError as too_large:
+            self.fail(too_large)
+            return
+        if done:
+            self._batch.data = self._scan.reply
+            self._batch.arrived()
+        else:
+            self.submit()
+
+    def deliver_piece(self, result: Any) -> None:  # noqa: ARG002 - a Ticket has it, and gets no pieces here
+        raise AssertionError("a part is answered whole")
+
+    def fail(self, error: CommandError) -> None:
+        self._batch.data = error.line()
+        self._batch.arrived()

@@ -1,0 +1,100 @@
+"""The one global order.
+
+A command takes its place in the order in one synchronous step, here, which appends to the queues of all shards that it
+needs. Queues and pipes are first in, first out, so every shard sees the commands in that same order; that alone makes
+commands over several shards atomic. No method of this class may ever await.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from respcache.server.order.batches import PartialRun, SplitBatch, WholeRun
+from respcache.server.order.gather import Gathering
+from respcache.server.order.outbox import Batch
+from respcache.server.order.plan import parts
+from respcache.server.order.router import on_shard
+from respcache.server.order.scan import Scan, ScanTicket
+from respcache.server.shards.queue import NOBODY, Barrier
+from respcache.shard import wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from respcache.commands.table import Command
+    from respcache.resp.types import Argv
+    from respcache.server.order.outbox import Outbox
+    from respcache.server.order.plan import Plan
+    from respcache.server.order.router import Router
+    from respcache.server.shards.link import ShardLink
+    from respcache.store.call import Caller
+
+
+class Sequencer:
+    """Puts commands into the queues of shards. `wake`: called when a task that waits for a barrier can go on."""
+
+    def __init__(self, links: Sequence[ShardLink], router: Router, wake: Callable[[], None]) -> None:
+        self.links = links
+        self.router = router
+        self._wake = wake
+
+    def flush(self) -> bool:
+        """Send everything that was queued since the last time. True if some shard has not taken all of it."""
+        left = False
+        for link in self.links:
+            if link.flush():
+                left = True
+        return left
+
+    def run(self, caller: Caller, outbox: Outbox, commands: list[Argv], shards: bytes, size: int) -> None:
+        """Commands with their keys on one shard each, `shards` saying which: one run per shard, one batch for all.
+
+        `size`: about how many bytes they have.
+        """
+        count = len(commands)
+        head = shards[0]
+        if shards.count(head) == count:
+            self.links[head].submit(wire.run(caller, commands, True), WholeRun(Batch(outbox, count, 1)), size)
+            return
+        involved = set(shards)
+        batch = SplitBatch(outbox, shards, len(involved))
+        for shard in involved:
+            part = on_shard(shard, commands, shards)
+            item = wire.run(caller, part, False)
+            self.links[shard].submit(item, PartialRun(batch, shard), size * len(part) // count)
+
+    def gather(self, caller: Caller, outbox: Outbox, row: Command, argv: Argv, plan: Plan) -> None:
+        """A SPLIT or ALL: its parts are queued in one step, and their answers merged when all are in."""
+        cut = parts(row, argv, plan, self.router)
+        gathering = Gathering(row, len(cut), caller.protocol, Batch(outbox, 1, 1))
+        for index, (shard, words, positions) in enumerate(cut):
+            ticket = gathering.ticket(index, positions)
+            self.links[shard].submit(wire.part(caller, words), ticket, size_of(words))
+
+    def scan(self, caller: Caller, outbox: Outbox, argv: Argv) -> None:
+        """A CURSOR: its first step is queued now. Raises CommandError for an invalid cursor."""
+        scan = Scan(caller, argv, self.router.shards)
+        ScanTicket(Batch(outbox, 1, 1), scan, self.links).submit()
+
+    def barrier(self, shards: Iterable[int]) -> Barrier:
+        """A barrier in the queues of these shards, placed now. Its owner has to lift it, whatever happens."""
+        return Barrier([self.links[shard].queue for shard in sorted(shards)], self._wake)
+
+    def watch(self, caller: Caller, keys: list[bytes]) -> set[int]:
+        """From this point of the order on, changes of these keys fail the client's EXEC. The shards that watch."""
+        places: dict[int, list[tuple[int, bytes]]] = {}
+        for key in keys:
+            places.setdefault(self.router.shard_of(key), []).append((caller.db, key))
+        for shard, watched in places.items():
+            self.links[shard].submit(wire.watch(caller.client, watched), NOBODY, size_of(keys))
+        return set(places)
+
+    def unwatch(self, client: int, shards: Iterable[int]) -> None:
+        """Forget what a client watches in these shards."""
+        for shard in shards:
+            self.links[shard].submit(wire.unwatch(client), NOBODY)
+
+
+def size_of(words: Iterable[bytes]) -> int:
+    """About how many bytes the words of a command take in a frame."""
+    return sum(map(len, words))

@@ -1,0 +1,70 @@
+"""What clients, handlers and doors share: the parts of the main process, each with one job.
+
+`Parts` only holds them; `respcache.server.server` builds them and ties them together. A part does not know `Parts`: it
+is given what it needs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    import trio
+
+    from respcache.alarms import Alarms
+    from respcache.clock import Clock
+    from respcache.config import Config
+    from respcache.server.io.poller import Poller
+    from respcache.server.order.carry import Carrier
+    from respcache.server.order.exec import Executor
+    from respcache.server.order.outbox import Outboxes
+    from respcache.server.order.router import Router
+    from respcache.server.order.sequencer import Sequencer
+    from respcache.server.services.congestion import Congestion
+    from respcache.server.services.pause import Pause
+    from respcache.server.services.pubsub import PubSub
+    from respcache.server.services.registry import Registry
+    from respcache.server.services.stats import Stats
+    from respcache.server.shards.expiry import ActiveExpiry
+    from respcache.server.shards.link import ShardLink
+
+
+@dataclass
+class Parts:
+    """One object of each kind, except where it says otherwise."""
+
+    config: Config
+    clock: Clock
+    alarms: Alarms
+    poller: Poller
+    stats: Stats
+    run_id: str  # 40 hexadecimal digits, new with each start
+    links: Sequence[ShardLink]  # by shard
+    expiry: Sequence[ActiveExpiry]  # by shard
+    router: Router
+    sequencer: Sequencer
+    carrier: Carrier
+    executor: Executor
+    outboxes: Outboxes
+    registry: Registry[Any]  # of `respcache.server.clients.client.Client`, which is built on this
+    pause: Pause
+    pubsub: PubSub
+    congestion: Congestion
+    # Run an async function in a task that ends with the server.
+    spawn: Callable[..., None]
+    # Ask for an orderly end of the server; and the event that says so.
+    stop: Callable[[], None]
+    stop_requested: trio.Event
+    # Shift the clock by milliseconds; returns when everything that is due has happened.
+    advance_clock: Callable[[int], Awaitable[None]]
+    port: int = 0  # the TCP port, once it is known
+
+    async def figures(self) -> list[dict[str, Any]]:
+        """The `stats` of each shard. Not a moment of the global order: figures need none."""
+        from respcache.shard import wire
+
+        calls = [link.call(wire.stats()) for link in self.links]
+        return [await call.result() for call in calls]

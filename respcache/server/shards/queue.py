@@ -1,0 +1,316 @@
+"""The queue of one shard: what it has to do, in order, and who gets the answers. No I/O.
+
+`submit` takes the next place in the order, synchronously. Items leave in frames (`take`), and answers come back in the
+order of the items, so a deque of tickets is enough to know which answer is whose.
+
+Barriers: `cork` puts one into the queue. When it has come to the front, the items after it are held back, while the
+owner of the barrier talks to the shard by `call`, which passes the queue. `uncork` lets the queue flow again, up to the
+next barrier. The shard knows nothing of it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, Protocol
+
+import trio
+
+from respcache import errors
+from respcache.errors import CommandError
+from respcache.shard import wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from respcache.clock import Clock
+    from respcache.shard.wire import Item
+    from respcache.store.reports import Report
+
+# A frame is closed when it holds this many bytes of commands, so that none comes near the limits of the wire format.
+# One command may still make a larger one, up to ``client-query-buffer-limit``.
+FRAME_BYTES = 16 << 20
+
+
+class Ticket(Protocol):
+    """Who gets the answer to one item."""
+
+    def deliver(self, result: Any) -> None:
+        """The shard's result, or the last piece of it; its form is described in `respcache.shard.wire`."""
+
+    def deliver_piece(self, result: Any) -> None:
+        """A piece of the result; more follows. Only runs and transactions are answered in pieces."""
+
+    def fail(self, error: CommandError) -> None:
+        """There will be no answer, or no more of it."""
+
+
+class Nobody:
+    """A ticket for items whose answer is of no interest."""
+
+    def deliver(self, result: Any) -> None:
+        pass
+
+    def deliver_piece(self, result: Any) -> None:
+        pass
+
+    def fail(self, error: CommandError) -> None:
+        pass
+
+
+NOBODY = Nobody()
+
+
+class Call:
+    """A ticket that a task waits for. `wake` is called when there is something for trio to run.
+
+    With `keep_reports`, what the shard reports along with the answer is kept in `reports`, instead of being handed on
+    at once: for an owner that has to bring the reports of several shards into an order.
+    """
+
+    __slots__ = ("_done", "_error", "_pieces", "_result", "_wake", "reports")
+
+    def __init__(self, wake: Callable[[], None], keep_reports: bool = False) -> None:
+        self.reports: list[Report] | None = [] if keep_reports else None
+        self._wake = wake
+        self._done = trio.Event()
+        self._pieces: list[Any] = []
+        self._result: Any = None
+        self._error: CommandError | None = None
+
+    def deliver_piece(self, result: Any) -> None:
+        self._pieces.append(result)
+
+    def deliver(self, result: Any) -> None:
+        if self._pieces:
+            pieces, self._pieces = [*self._pieces, result], []
+            result = b"".join(pieces) if type(result) is bytes else [reply for piece in pieces for reply in piece]
+        self._result = result
+        self._finish()
+
+    def fail(self, error: CommandError) -> None:
+        self._error = error
+        self._finish()
+
+    def _finish(self) -> None:
+        self._done.set()
+        self._wake()
+
+    async def result(self) -> Any:
+        """Wait for the answer. Raises CommandError when the item failed or the shard died.
+
+        Cancellation is safe: the answer is dropped when it comes.
+        """
+        await self._done.wait()
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+
+class Barrier:
+    """A place in the queues of several shards at once; its owner waits until it has come to the front of all.
+
+    `moment` is when that happened (0 before), in milliseconds since the epoch: everything that its owner does has this
+    one time in the shards, so no key expires in the middle of it.
+    """
+
+    __slots__ = ("_missing", "_queues", "_reached", "_wake", "moment")
+
+    def __init__(self, queues: Sequence[ShardQueue], wake: Callable[[], None]) -> None:
+        self.moment = 0
+        self._queues = queues
+        self._wake = wake
+        self._missing = len(queues)  # queues in which it has not come to the front
+        self._reached = trio.Event()
+        if not queues:
+            self._reached.set()
+        for queue in queues:
+            queue.cork(self)
+
+    def arrive(self, now: int) -> None:
+        """One queue has come up to the barrier."""
+        self._missing -= 1
+        if not self._missing:
+            self.moment = now
+            self._reached.set()
+            self._wake()
+
+    async def reached(self) -> None:
+        """Wait until it is at the front of all queues. If cancelled, the owner still has to `lift` it."""
+        await self._reached.wait()
+
+    def lift(self) -> None:
+        """Let all queues flow again."""
+        for queue in self._queues:
+            queue.uncork(self)
+
+
+class ShardQueue:
+    """Items, barriers and tickets of one shard.
+
+    on_report: gets each report of the shard, in order, before the answer that it belongs to.
+    wake: called when a task that waits for an answer or a barrier can go on.
+    """
+
+    def __init__(self, clock: Clock, on_report: Callable[[Report], None], wake: Callable[[], None]) -> None:
+        self._clock = clock
+        self._on_report = on_report
+        self._wake = wake
+        # Submitted and not yet taken: the frame that is being filled with its size in bytes, and those that are full.
+        self._items: list[Item] = []
+        self._size = 0
+        self._full: deque[tuple[list[Item], int]] = deque()
+        # About how many bytes wait to be taken, the backlog included.
+        self.size = 0
+        # Of everything that was taken, then of everything that was not.
+        self._tickets: deque[Ticket] = deque()
+        # Behind a barrier: items with their tickets and sizes, and further barriers.
+        self._backlog: deque[tuple[Item, Ticket, int] | Barrier] = deque()
+        self._corked_by: Barrier | None = None
+
+    # -- the order
+
+    def submit(self, item: Item, ticket: Ticket, size: int = 0) -> None:
+        """Take the next place in this shard's order. `size`: about how many bytes the item has."""
+        self.size += size
+        if self._corked_by is None:
+            self._items.append(item)
+            self._tickets.append(ticket)
+            self._size += size
+            if self._size > FRAME_BYTES:
+                self._close_frame()
+        else:
+            self._backlog.append((item, ticket, size))
+
+    def call(self, item: Item, keep_reports: bool = False) -> Call:
+        """For the owner of the barrier, and for what needs no order: pass the queue. The answer is to be awaited."""
+        ticket = Call(self._wake, keep_reports)
+        self._items.append(item)
+        self._tickets.append(ticket)
+        return ticket
+
+    def submit_call(self, item: Item) -> Call:
+        """Take the next place in the order; the answer is to be awaited."""
+        ticket = Call(self._wake)
+        self.submit(item, ticket)
+        return ticket
+
+    def cork(self, barrier: Barrier) -> None:
+        """Take the next place with a barrier."""
+        if self._corked_by is None:
+            self._corked_by = barrier
+            barrier.arrive(self._clock.now_ms())
+        else:
+            self._backlog.append(barrier)
+
+    def uncork(self, barrier: Barrier) -> None:
+        """Lift the barrier, wherever in the queue it is; go on up to the next one."""
+        if self._corked_by is not barrier:
+            if barrier in self._backlog:
+                self._backlog.remove(barrier)
+            return
+        self._corked_by = None
+        # What the owner of the barrier has called and not waited for has its time; what follows has its own.
+        self._close_frame()
+        while self._backlog and self._corked_by is None:
+            entry = self._backlog.popleft()
+            if isinstance(entry, Barrier):
+                self._corked_by = entry
+                entry.arrive(self._clock.now_ms())
+            else:
+                self.size -= entry[2]  # which `submit` counts again
+                self.submit(*entry)
+
+    def _close_frame(self) -> None:
+        if self._items:
+            self._full.append((self._items, self._size))
+            self._items = []
+            self._size = 0
+
+    # -- figures
+
+    @property
+    def corked(self) -> bool:
+        """True if what is submitted now waits for a barrier to be lifted."""
+        return self._corked_by is not None
+
+    @property
+    def unanswered(self) -> int:
+        """Items without an answer."""
+        return len(self._tickets) + len(self._backlog)
+
+    @property
+    def _untaken(self) -> int:
+        return len(self._items) + sum(len(items) for items, _ in self._full)
+
+    # -- the shard's side
+
+    def take(self) -> tuple[int, list[Item]] | None:
+        """The next frame: the time that it has for the shard, and its items. None if there is nothing to send."""
+        if self._full:
+            items, size = self._full.popleft()
+            self.size -= size
+        elif self._items:
+            items, self._items = self._items, []
+            self.size -= self._size
+            self._size = 0
+        else:
+            return None
+        moment = self._corked_by.moment if self._corked_by is not None else 0
+        return moment or self._clock.now_ms(), items
+
+    def begin_with(self, item: Item) -> None:
+        """Put an item before everything that was not taken yet: the settings of a shard that has just started."""
+        assert len(self._tickets) == self._untaken, "the shard has answers to give"
+        self._full.appendleft(([item], 0))
+        self._tickets.appendleft(NOBODY)
+
+    def answer(self, results: list[Any], reports: Iterable[Report]) -> None:
+        """One frame of answers: hand them out, and the reports before the answers that they belong to."""
+        if not reports:
+            popleft = self._tickets.popleft
+            for result in results:
+                popleft().deliver(result)
+            return
+        by_index: dict[int, list[Report]] = {}
+        for report in reports:
+            by_index.setdefault(report[1], []).append(report)
+        for index, result in enumerate(results):
+            self._answer_one(result, by_index.get(index, ()))
+
+    def _answer_one(self, result: Any, reports: Iterable[Report]) -> None:
+        failure: CommandError | None = None
+        unfinished = False
+        ticket = self._tickets[0]
+        kept = ticket.reports if type(ticket) is Call else None
+        hand_on = self._on_report if kept is None else kept.append
+        for report in reports:
+            if report[0] == wire.FAILED:
+                failure = CommandError(report[2])
+            elif report[0] == wire.UNFINISHED:
+                unfinished = True
+            else:
+                hand_on(report)
+        if unfinished:
+            ticket.deliver_piece(result)
+            return
+        self._tickets.popleft()
+        if failure is not None:
+            ticket.fail(failure)
+        else:
+            ticket.deliver(result)
+
+    def fail_taken(self) -> int:
+        """The shard died: fail what it took with it, and return how much that was. The rest is for its successor."""
+        lost = len(self._tickets) - self._untaken
+        for _ in range(lost):
+            self._tickets.popleft().fail(CommandError(errors.SHARD_DIED))
+        return lost
+
+    def refuse(self, count: int, error: CommandError) -> None:
+        """The frame that was taken last cannot be sent: fail its items."""
+        untaken = self._untaken
+        self._tickets.rotate(untaken)
+        refused = [self._tickets.pop() for _ in range(count)]
+        self._tickets.rotate(-untaken)
+        for ticket in reversed(refused):
+            ticket.fail(error)

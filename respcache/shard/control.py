@@ -1,0 +1,86 @@
+"""What a shard does besides running commands: watches, settings, figures, active expiry."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from respcache.logs import log
+from respcache.store.reports import EventFilter
+
+if TYPE_CHECKING:
+    from respcache.errors import ErrorCounts
+    from respcache.store.keyspace import Keyspace, Place
+    from respcache.store.shard import Shard
+
+
+class Control:
+    """Carries out the items that are no commands. See `respcache.shard.wire` for each."""
+
+    def __init__(self, shard: Shard, errors: ErrorCounts) -> None:
+        self._shard = shard
+        # The error replies of commands on this shard.
+        self._errors = errors
+
+    # -- WATCH
+
+    def watch(self, client: int, places: list[Place]) -> None:
+        shard = self._shard
+        for index, key in places:
+            shard.select(index)
+            # Removes the key if it has expired already, so that its going later is not taken for a change.
+            shard.peek(key)
+            shard.watching.watch(client, (index, key))
+
+    def unwatch(self, client: int) -> None:
+        self._shard.watching.forget(client)
+
+    def is_dirty(self, client: int) -> bool:
+        shard = self._shard
+        dirty = shard.watching.is_dirty(client, shard.databases, shard.now)
+        shard.watching.forget(client)
+        return dirty
+
+    # -- time and settings
+
+    def tick(self) -> None:
+        self._shard.expiry.expire_due(self._shard.now)
+
+    def configure(self, values: dict[str, Any]) -> None:
+        """Directives that shards need, by their names with underscores, and `expiry_paused` (CLIENT PAUSE)."""
+        shard = self._shard
+        for name, value in values.items():
+            match name:
+                case "notify_keyspace_events":
+                    shard.reports.listen(EventFilter.parse(value))
+                case "loglevel":
+                    log.configure(level=value)
+                case "logfile":
+                    log.configure(path=value)
+                case "expiry_paused":
+                    shard.expiry.paused = value
+                case _:  # sizes: a name that is not among them is a bug of main
+                    setattr(shard.limits, name, value)
+
+    # -- figures
+
+    def stats(self) -> dict[str, Any]:
+        figures = self._shard.figures
+        return {
+            "keyspace_hits": figures.hits,
+            "keyspace_misses": figures.misses,
+            "expired_keys": figures.expired,
+            "changes": figures.changes,
+            "errors": self._errors.by_code,
+            "databases": [(len(db), len(db.deadlines), _mean_deadline(db)) for db in self._shard.databases],
+        }
+
+    def reset_stats(self) -> None:
+        self._shard.figures.reset()
+        self._errors.by_code.clear()
+
+
+def _mean_deadline(db: Keyspace) -> int:
+    """About when keys expire, in milliseconds since the epoch, estimated from a sample. 0 if none does."""
+    sample = list(islice(db.deadlines.values(), 100))
+    return sum(sample) // len(sample) if sample else 0

@@ -1,0 +1,74 @@
+"""What main must hear besides replies: one stream of tagged tuples, in the order in which things happened.
+
+A report is ``(kind, index, ...)``; `index` is the place of the result that it belongs to in the answer frame. The forms
+are listed in `respcache.shard.wire`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+EVENT, UNFINISHED, FAILED = range(3)
+
+Report = tuple[Any, ...]
+
+
+class Event:
+    """Classes of keyspace events: the letters of ``notify-keyspace-events``."""
+
+    GENERIC, STRING, LIST, SET, HASH, ZSET = "g", "$", "l", "s", "h", "z"
+    EXPIRED, EVICTED, STREAM, MISS, NEW = "x", "e", "t", "m", "n"
+
+
+class EventFilter(NamedTuple):
+    """What ``notify-keyspace-events`` lets through."""
+
+    kinds: str  # classes of events, letters of `Event`; empty if there is no channel to publish to
+    keyspace: bool  # K: publish to ``__keyspace@0__:key``
+    keyevent: bool  # E: publish to ``__keyevent@0__:event``
+
+    @classmethod
+    def parse(cls, classes: str) -> EventFilter:
+        """`classes` as the directive holds it: every letter by itself, ``A`` written out."""
+        keyspace, keyevent = "K" in classes, "E" in classes
+        kinds = classes.replace("K", "").replace("E", "") if keyspace or keyevent else ""
+        return cls(kinds, keyspace, keyevent)
+
+
+class Reports:
+    """The reports of one answer frame while it is made, beside its results."""
+
+    __slots__ = ("_reports", "filter", "kinds", "results")
+
+    def __init__(self) -> None:
+        # The results of the frame so far. What happens now belongs to the next one.
+        self.results: list[Any] = []
+        # Which keyspace events main wants to hear.
+        self.filter = EventFilter("", False, False)
+        # The same as `filter.kinds`, looked at with every change of a key.
+        self.kinds = ""
+        # What has happened since the last frame.
+        self._reports: list[Report] = []
+
+    def listen(self, events: EventFilter) -> None:
+        """Report these keyspace events from now on."""
+        self.filter = events
+        self.kinds = events.kinds
+
+    def event(self, db: int, event: bytes, key: bytes) -> None:
+        """A keyspace event, one that the filter lets through."""
+        self._reports.append((EVENT, len(self.results), db, event, key))
+
+    def unfinished(self) -> None:
+        """The result of the running item is a piece; the rest follows in the next frame."""
+        self._reports.append((UNFINISHED, len(self.results)))
+
+    def failed(self, text: str) -> None:
+        """The running item has no result. `text` is that of a `CommandError`."""
+        self._reports.append((FAILED, len(self.results), text))
+
+    def take(self) -> tuple[list[Any], list[Report]]:
+        """The results and reports of the frame that is sent now. The next frame begins."""
+        taken = self.results, self._reports
+        self.results, self._reports = [], []
+        return taken

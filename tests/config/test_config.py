@@ -1,0 +1,142 @@
+"""The configuration as an object: CONFIG GET and SET, and who is told of changes."""
+
+from __future__ import annotations
+
+import pytest
+
+from respcache.config import Config
+from respcache.config.directives import DIRECTIVES
+from respcache.config.kinds import BadValue
+from respcache.errors import CommandError
+from respcache.store.shard import Shard
+
+FAILED = "ERR CONFIG SET failed (possibly related to argument '{}') - {}"
+
+
+@pytest.fixture
+def config() -> Config:
+    return Config()
+
+
+def refusal(config: Config, *pairs: tuple[bytes, bytes]) -> str:
+    with pytest.raises(CommandError) as refused:
+        config.set(pairs)
+    return str(refused.value)
+
+
+def test_hidden_directives_are_shown_by_their_full_name_only(config: Config) -> None:
+    listed = config.get([b"*"])
+    for name in (b"respcache-ready-fd", b"respcache-parent-fd", b"aof-disable-auto-gc", b"key-load-delay"):
+        assert name not in listed
+        assert config.get([name.replace(b"k", b"[k]").replace(b"a", b"?")]) == {}
+        assert set(config.get([name])) == {name}
+    assert {b"port", b"shards", b"slaveof", b"bio_cpulist"} <= set(listed)
+
+
+def test_an_alias_is_no_duplicate_and_the_last_one_counts(config: Config) -> None:
+    config.set([(b"hash-max-listpack-entries", b"10"), (b"hash-max-ziplist-entries", b"20")])
+    assert config.hash_max_listpack_entries == 20
+    config.set([(b"hash-max-ziplist-entries", b"30"), (b"hash-max-listpack-entries", b"40")])
+    assert config.hash_max_listpack_entries == 40
+    assert refusal(config, (b"timeout", b"1"), (b"TIMEOUT", b"2")) == FAILED.format("TIMEOUT", "duplicate parameter")
+    pairs = [(b"hash-max-listpack-entries", b"1"), (b"hash-max-ziplist-entries", b"x")]
+    assert "'hash-max-ziplist-entries'" in refusal(config, *pairs)
+    assert config.hash_max_listpack_entries == 40
+
+
+def test_what_is_fixed_at_the_start(config: Config) -> None:
+    immutable = "can't set immutable config"
+    config.set([(b"port", b"6379"), (b"bind", b"127.0.0.1 -::1"), (b"shards", b"%d" % config.shards)])
+    assert refusal(config, (b"PORT", b"7000")) == FAILED.format("port", immutable)
+    assert config.port == 6379
+    # As in Redis, of these not even the same value is accepted.
+    assert refusal(config, (b"Databases", b"16")) == FAILED.format("Databases", immutable)
+
+
+def test_a_value_that_fails_is_told_by_the_name_of_its_directive(config: Config) -> None:
+    """`redis-cli config set TIMEOUT abc`"""
+    assert refusal(config, (b"TIMEOUT", b"abc")) == FAILED.format(
+        "timeout", "argument couldn't be parsed into an integer"
+    )
+
+
+class TestListeners:
+    """Those who are told of changes."""
+
+    def test_once_per_command(self, config: Config) -> None:
+        told: list[tuple[int, int]] = []
+        config.on_change(["timeout", "maxclients"], lambda: told.append((config.timeout, config.maxclients)))
+        config.set([(b"timeout", b"1"), (b"maxclients", b"2"), (b"hz", b"20")])
+        config.set([(b"hz", b"10")])
+        assert told == [(1, 2)]
+
+    def test_nobody_is_told_of_what_fails(self, config: Config) -> None:
+        told: list[int] = []
+        config.on_change("timeout", lambda: told.append(config.timeout))
+        refusal(config, (b"timeout", b"1"), (b"hz", b"x"))
+        assert told == []
+        assert config.timeout == 0
+
+    def test_a_check_may_refuse(self, config: Config) -> None:
+        told: list[int] = []
+
+        def check() -> None:
+            if config.maxclients > 100:
+                raise BadValue("too many")
+
+        config.on_change("maxclients", lambda: told.append(config.maxclients))
+        config.add_check("maxclients", check)
+        assert refusal(config, (b"timeout", b"7"), (b"maxclients", b"101")) == FAILED.format("maxclients", "too many")
+        assert (config.timeout, config.maxclients) == (0, 10_000)
+        config.set([(b"maxclients", b"100")])
+        assert told == [100]
+
+    def test_unknown_names(self, config: Config) -> None:
+        with pytest.raises(KeyError):
+            config.on_change("nosuch", lambda: None)
+
+
+class TestShards:
+    """What shards are told."""
+
+    def test_values_by_attribute(self, config: Config) -> None:
+        config.set([(b"set-max-intset-entries", b"7"), (b"notify-keyspace-events", b"KEA")])
+        values = config.shard_values()
+        assert values["set_max_intset_entries"] == 7
+        assert values["notify_keyspace_events"] == config.notify_keyspace_events
+        assert "timeout" not in values
+
+    def test_all_limits_of_a_shard_are_declared(self, config: Config) -> None:
+        assert set(config.shard_values()) - {"notify_keyspace_events", "loglevel", "logfile"} == set(
+            Shard(16).limits.__slots__
+        )
+
+    def test_told_once_per_command_and_only_of_theirs(self, config: Config) -> None:
+        told: list[int] = []
+        config.on_shard_change(lambda: told.append(config.shard_values()["hash_max_listpack_entries"]))
+        config.set([(b"timeout", b"1")])
+        config.set([(b"hash-max-ziplist-entries", b"5"), (b"hash-max-listpack-value", b"6")])
+        assert told == [5]
+
+
+def test_without_effect_are_those_that_were_changed_in_vain(config: Config) -> None:
+    assert config.without_effect() == []
+    config.put("appendonly", ["yes"])
+    config.put("hz", ["10"])
+    config.put("timeout", ["5"])
+    assert config.without_effect() == ["appendonly"]
+
+
+def test_what_has_an_effect_says_what_it_does() -> None:
+    assert [name for name, row in DIRECTIVES.items() if not row.unused and not row.help.endswith(".")] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "default"),
+    [("shard-queue-limit", "67108864"), ("client-output-pause", "16777216"), ("client-max-unanswered", "10000")],
+)
+def test_bounds(config: Config, name: str, default: str) -> None:
+    assert config.show(name) == default
+    if name != "client-max-unanswered":
+        config.set([(name.encode(), b"3mb")])
+        assert config.value(name) == 3 << 20
