@@ -211,7 +211,8 @@ class Client:
         self.caller = Caller(0, 2, self.id, True)
         self.name = b""
         self.no_evict = False
-        self.unmute()
+        if self.reply_mode == b"OFF":
+            self.unmute()
         self.log_in(not self.parts.config.requirepass)
 
     def _let_go(self) -> None:
