@@ -1,6 +1,6 @@
 """The command line: `respcache`, and `python -m respcache`. It takes what redis-server takes.
 
-Signals come first (`respcache.server.host.signals`): imports that take time are made in the functions that need them.
+Signal handlers are installed first (`respcache.server.host.signals`), so slow imports are inside the functions.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def _serve(words: list[str]) -> int:
         print(f"\n{error}", file=sys.stderr)
         return 1
     signals.note_when_told()
-    # Only now: whoever mistypes a word does not wait for trio.
+    # Only now: a mistyped word is reported without waiting for trio.
     from respcache.server.app import run
 
     return run(config)

@@ -115,7 +115,7 @@ def _place_of_url(text: str) -> Place:
 
 
 def _place_of_config(words: Sequence[str]) -> Place:
-    # Those of standard input are not there any more.
+    # A configuration from standard input is gone.
     return _place_in(load([word for word in words if word != "-"]))
 
 
@@ -140,7 +140,7 @@ def _is_socket(path: str) -> bool:
 
 def place_of_the_running(processes: Path = _PROC) -> Place:
     """Where this user's first respcache process listens. Raises Unknown, ConfigError and OSError."""
-    # By number: what a user starts besides comes later. Number 1 may be an init.
+    # By number: what else the user starts comes later. Number 1 may be an init.
     for number in sorted(int(entry.name) for entry in processes.glob("[0-9]*")):
         directory = processes / str(number)
         try:
@@ -152,7 +152,7 @@ def place_of_the_running(processes: Path = _PROC) -> Place:
                 continue
             os.chdir(directory / "cwd")  # its words may name files relative to it
         except OSError:
-            continue  # it has ended, or is none of our business
+            continue  # it has ended, or is not readable
         return _place_of_config(words)
     raise Unknown("no respcache process of this user is running")
 

@@ -36,7 +36,7 @@ _PIPE_BUF = 512
 
 
 class Log:
-    """The log of this process, see `log`. `role` is the letter behind the process id.
+    """The log of this process, see `log`. `role` is the letter after the process id.
 
     `monotonic` gives the seconds by which lines of a kind are limited.
     """
@@ -50,10 +50,12 @@ class Log:
         self._rest = b""  # of a line that was written in part
         self._dropped = 0  # lines since the last one that was written
 
-    def configure(self, level: str, path: str) -> None:
-        """`level` is one of LEVELS; an empty `path` means standard output."""
-        self._level = LEVELS.index(level)
-        self._path = path
+    def configure(self, *, level: str | None = None, path: str | None = None) -> None:
+        """`level` is one of LEVELS; an empty `path` means standard output. None leaves a setting as it is."""
+        if level is not None:
+            self._level = LEVELS.index(level)
+        if path is not None:
+            self._path = path
 
     def debug(self, message: str, *, kind: str = "") -> None:
         self._log(0, message, kind)
@@ -146,7 +148,7 @@ def _write(path: str, data: bytes) -> int:
             return os.write(_STANDARD_OUTPUT, data)
         return _write_to_stream(data)
     except OSError:
-        return 0  # nobody reads it any more, or the disk is full: as in Redis, no reason to stop serving
+        return 0  # the reader is gone, or the disk is full: as in Redis, no reason to stop serving
 
 
 def check_path(path: str) -> None:
@@ -207,5 +209,5 @@ log = Log()
 
 
 def log_exception(message: str) -> None:
-    """The exception being handled, with its traceback: a bug of ours. Clients may cause it again and again."""
+    """Log the exception being handled, with its traceback: a bug of ours. Clients may trigger it again and again."""
     log.warning(f"{message}\n{traceback.format_exc().rstrip()}", kind=message)

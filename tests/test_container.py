@@ -1,4 +1,4 @@
-"""The container image, as far as that goes without an engine: its scripts under sh, its health check, its metadata."""
+"""The container image, as far as that goes without an engine: its scripts under sh, and its metadata."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ PLUGINS = {
     "fastapi.md": ["anyio.pytest_plugin"],
     "tests.md": ["tests.conftest"],  # of docs/contributing: it has the fixture `do`
 }
-NEEDS = {"django.md": ["django"], "fastapi.md": ["fastapi", "httpx"]}
+NEEDS = {"django.md": ["django"], "fastapi.md": ["fastapi", "httpx2"]}
 
 
 @pytest.mark.parametrize("page", RUNNABLE, ids=name_of)
@@ -203,7 +203,7 @@ def test_what_a_page_names_is_there(page: Path) -> None:
     for path in re.findall(r"`((?:respcache|compat|tests|docs|\.ci)/[\w./*-]+)`", text):
         assert any(ROOT.glob(path.rstrip("/"))), path
     code = "".join(path.read_text("utf-8") for path in sorted(ROOT.glob("respcache/**/*.py")))
-    for owner, name in re.findall(r"`([A-Z]\w+)\.(\w+)", text):
+    for owner, name in re.findall(r"`([A-Z]\w*[a-z]\w*)\.(\w+)", text):
         assert re.search(rf"^class {owner}\b", code, re.MULTILINE), owner
         assert re.search(rf"\b{name}\b", code), name
 

@@ -44,7 +44,7 @@ def messages(text: str) -> list[str]:
 
 def test_lines_are_those_of_redis_server(tmp_path: Path) -> None:
     log = Log()
-    log.configure("verbose", str(tmp_path / "log"))
+    log.configure(level="verbose", path=str(tmp_path / "log"))
     log.debug("not this one")
     log.verbose("a")
     log.notice("b")
@@ -56,7 +56,7 @@ def test_lines_are_those_of_redis_server(tmp_path: Path) -> None:
 
 def test_a_file_that_was_moved_away_is_made_anew(tmp_path: Path) -> None:
     log = Log()
-    log.configure("notice", str(tmp_path / "log"))
+    log.configure(level="notice", path=str(tmp_path / "log"))
     log.notice("a")
     (tmp_path / "log").rename(tmp_path / "log.1")
     log.notice("b")
@@ -124,7 +124,7 @@ class TestNeverBlocking:
         path = tmp_path / "fifo"
         os.mkfifo(path)
         log = Log()
-        log.configure("notice", str(path))
+        log.configure(level="notice", path=str(path))
         log.notice("lost")
         reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         log.notice("found")
@@ -141,7 +141,7 @@ class TestKinds:
     def test_only_some_lines_of_a_kind_are_written_per_minute(self, tmp_path: Path) -> None:
         now = 1000.0
         log = Log(lambda: now)
-        log.configure("notice", str(tmp_path / "log"))
+        log.configure(level="notice", path=str(tmp_path / "log"))
         for number in range(500):
             log.warning(f"http {number}", kind="http")
         log.warning("another", kind="other")
@@ -162,7 +162,7 @@ class TestKinds:
 
     def test_levels_come_first(self, tmp_path: Path) -> None:
         log = Log(lambda: 0.0)
-        log.configure("warning", str(tmp_path / "log"))
+        log.configure(level="warning", path=str(tmp_path / "log"))
         for _ in range(20):
             log.notice("not logged", kind="http")
         log.warning("x", kind="http")

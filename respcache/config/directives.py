@@ -51,6 +51,8 @@ class Directive:
     shard: bool = False
     # CONFIG GET shows it when asked for by its full name, not among the matches of a pattern.
     hidden: bool = False
+    # A descriptor that this process inherited: CONFIG REWRITE leaves it out.
+    inherited: bool = False
     # One line for `respcache --help` and docs/reference/configuration.md.
     help: str = ""
 
@@ -60,7 +62,7 @@ class Directive:
         return self.name.replace("-", "_")
 
     def words(self, text: str) -> list[str]:
-        """The words of a value that is given as one. Empty text is one empty word: it switches `save` off."""
+        """The words of a value that was given as one. Empty text is one empty word: it switches `save` off."""
         return (text.split() or [""]) if self.kind.many else [text]
 
 
@@ -78,60 +80,60 @@ _OWN = (
               help="While more bytes than this are unsent to a client, its commands wait."),
     Directive("shard-queue-limit", Memory(1), 64 << 20,
               help="While more bytes than this are queued for one shard, no client is read from."),
-    Directive("respcache-ready-fd", Number(-1), -1, fixed=True, hidden=True,
+    Directive("respcache-ready-fd", Number(-1), -1, fixed=True, hidden=True, inherited=True,
               help="A file descriptor to which the port is written, as a line, when clients can connect."),
-    Directive("respcache-parent-fd", Number(-1), -1, fixed=True, hidden=True,
-              help="A pipe; the server stops when its other end is closed, that is with the process that holds it."),
+    Directive("respcache-parent-fd", Number(-1), -1, fixed=True, hidden=True, inherited=True,
+              help="A pipe: the server stops when its other end is closed, as when the process that holds it ends."),
 )  # fmt: skip
 
 _USED = (
     Directive("bind", Words(0, 16), ["127.0.0.1", "-::1"], starting=True,
-              help="Addresses to listen on. One that starts with '-' may be missing."),
+              help="Addresses to listen on. Those that start with '-' may be missing."),
     Directive("client-output-buffer-limit", OutputLimits(), OutputLimits.default,
               help="Class, hard limit, soft limit, seconds: a client that leaves more than this unread is cut off."),
-    Directive("client-query-buffer-limit", Memory(1 << 20), 1 << 30, help="Bytes of one command, at most."),
-    Directive("databases", Number(1, _INT_MAX), 16, fixed=True, help="How many databases SELECT knows."),
+    Directive("client-query-buffer-limit", Memory(1 << 20), 1 << 30, help="The most bytes that one command may have."),
+    Directive("databases", Number(1, _INT_MAX), 16, fixed=True, help="The number of databases for SELECT."),
     Directive("dir", Directory(), "", protected=True, help="The working directory."),
     Directive("enable-debug-command", _ALLOWED, "no", fixed=True,
-              help="Who may send DEBUG: nobody, everybody, or clients on this machine."),
+              help="Who may send DEBUG: no client, all, or those on this machine."),
     Directive("enable-protected-configs", _ALLOWED, "no", fixed=True,
               help="Who may set `dir` and `dbfilename` while the server runs."),
     Directive("hash-max-listpack-entries", _LONG, 512, alias="hash-max-ziplist-entries", shard=True,
-              help="Up to how many fields OBJECT ENCODING of a hash is listpack."),
+              help="OBJECT ENCODING says listpack for hashes with up to this many fields."),
     Directive("hash-max-listpack-value", Memory(), 64, alias="hash-max-ziplist-value", shard=True,
-              help="Up to how many bytes of a field or value OBJECT ENCODING of a hash is listpack."),
+              help="OBJECT ENCODING says listpack for hashes whose fields and values have up to this many bytes."),
     Directive("list-max-listpack-size", Number(-(1 << 31), _INT_MAX), -2, alias="list-max-ziplist-size", shard=True,
-              help="The size up to which OBJECT ENCODING of a list is listpack: elements, or -1 (4 KB) to -5 (64 KB)."),
-    Directive("logfile", Text(), "", fixed=True, help="Where the log goes; empty is standard output."),
-    Directive("loglevel", Choice("debug", "verbose", "notice", "warning", "nothing"), "notice",
-              help="From which level on messages are logged."),
-    Directive("maxclients", Number(1, (1 << 32) - 1), 10_000, help="Clients connected at a time, at most."),
+              help="OBJECT ENCODING says listpack for lists up to this size: elements, or -1 (4 KB) to -5 (64 KB)."),
+    Directive("logfile", Text(), "", fixed=True, shard=True, help="The file for the log; empty means standard output."),
+    Directive("loglevel", Choice("debug", "verbose", "notice", "warning", "nothing"), "notice", shard=True,
+              help="The lowest level that is logged."),
+    Directive("maxclients", Number(1, (1 << 32) - 1), 10_000, help="The most clients that may be connected at a time."),
     Directive("notify-keyspace-events", EventClasses(), "", shard=True,
-              help="Which classes of keyspace events are published; letters as in Redis."),
+              help="The classes of keyspace events to publish; letters as in Redis."),
     Directive("pidfile", Text(), "", fixed=True, help="A file that holds the process id while the server runs."),
     Directive("port", _PORT, 6379, starting=True,
-              help="The TCP port. 0 is none where there is a unixsocket, else any free one: the log says which."),
+              help="The TCP port. 0 means none if there is a unixsocket, else any free port: the log says which."),
     Directive("protected-mode", YesNo(), True,
-              help="Without a password, turn away clients from other machines."),
+              help="Refuse clients from other machines as long as there is no password."),
     Directive("proto-max-bulk-len", Memory(1 << 20), 512 << 20, shard=True,
-              help="Bytes of one argument or string, at most."),
-    Directive("requirepass", Text(), "", help="The password that clients have to give; empty is none."),
+              help="The most bytes that one argument or string may have."),
+    Directive("requirepass", Text(), "", help="The password that clients have to give; empty means none."),
     Directive("set-max-intset-entries", _LONG, 512, shard=True,
-              help="Up to how many members OBJECT ENCODING of a set of integers is intset."),
+              help="OBJECT ENCODING says intset for sets of up to this many integers."),
     Directive("set-max-listpack-entries", _LONG, 128, shard=True,
-              help="Up to how many members OBJECT ENCODING of a set is listpack."),
+              help="OBJECT ENCODING says listpack for sets with up to this many members."),
     Directive("set-max-listpack-value", _LONG, 64, shard=True,
-              help="Up to how many bytes of a member OBJECT ENCODING of a set is listpack."),
+              help="OBJECT ENCODING says listpack for sets whose members have up to this many bytes."),
     Directive("tcp-backlog", _INT, 511, fixed=True,
               help="Connections that may wait to be accepted."),
-    Directive("tcp-keepalive", _INT, 300, help="Seconds of silence after which TCP asks whether a client lives."),
-    Directive("timeout", _INT, 0, help="Seconds of silence after which a client is disconnected; 0 is never."),
+    Directive("tcp-keepalive", _INT, 300, help="Seconds of silence until TCP checks that a client is still there."),
+    Directive("timeout", _INT, 0, help="Seconds of silence after which a client is disconnected; 0 means never."),
     Directive("unixsocket", Text(), "", fixed=True, help="The path of a unix socket to listen on."),
     Directive("unixsocketperm", OctalNumber(), 0, fixed=True, help="Permissions of the unix socket, octal."),
     Directive("zset-max-listpack-entries", _LONG, 128, alias="zset-max-ziplist-entries", shard=True,
-              help="Up to how many members OBJECT ENCODING of a sorted set is listpack."),
+              help="OBJECT ENCODING says listpack for sorted sets with up to this many members."),
     Directive("zset-max-listpack-value", Memory(), 64, alias="zset-max-ziplist-value", shard=True,
-              help="Up to how many bytes of a member OBJECT ENCODING of a sorted set is listpack."),
+              help="OBJECT ENCODING says listpack for sorted sets whose members have up to this many bytes."),
 )  # fmt: skip
 
 
@@ -147,7 +149,7 @@ def _group(kind: Kind, default: Any, names: str, *, fixed: bool = False) -> list
 
 
 def _numbers(kind: Kind, defaults: dict[str, int], *, fixed: bool = False) -> list[Directive]:
-    """Unused directives of one kind, by name; an older name stands behind a slash."""
+    """Unused directives of one kind, by name; an older name follows a slash."""
     found = []
     for names, default in defaults.items():
         name, _, alias = names.partition("/")
@@ -299,5 +301,5 @@ _KEPT = (
 
 DIRECTIVES: dict[str, Directive] = {row.name: row for row in sorted(_OWN + _USED + _KEPT, key=lambda row: row.name)}
 
-# Every name under which a directive is known.
+# All names, aliases included.
 NAMES: dict[str, Directive] = DIRECTIVES | {row.alias: row for row in DIRECTIVES.values() if row.alias}

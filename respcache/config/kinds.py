@@ -23,8 +23,8 @@ class BadValue(Exception):
 
 
 class Kind(Protocol):
-    """See the module. `many` says that the value may be several words; `partial`, that it is a dict, of which what is
-    not named stays as it was.
+    """See the module. `many`: the value may be several words. `partial`: it is a dict, and entries that are not named
+    keep their values.
     """
 
     many: bool
@@ -71,7 +71,7 @@ class YesNo(_Single):
 
 
 class Number(_Single):
-    """An `int` between two bounds, both allowed. It is brought to `least` or `most` if it is beyond these."""
+    """An `int` between two bounds, inclusive; it is then clamped to `least` and `most`."""
 
     def __init__(
         self, low: int = 0, high: int = _INT64 - 1, *, least: int | None = None, most: int | None = None
@@ -92,7 +92,7 @@ class Number(_Single):
 
 
 class Memory(Number):
-    """A number of bytes, with a unit or without. Without digits it is 0."""
+    """A number of bytes, with or without a unit. No digits mean 0."""
 
     def parse_word(self, word: str) -> int:
         found = re.fullmatch(r"([0-9]{0,127})([a-z]*)", word.lower())
@@ -212,7 +212,7 @@ class Directory(_Single):
 
 
 class SavePoints:
-    """When to write the dataset to disk: pairs of seconds and changes; none is never."""
+    """When to write the dataset to disk: pairs of seconds and changes; none means never."""
 
     many = True
     partial = False
@@ -230,14 +230,14 @@ class SavePoints:
 
 
 class OutputLimits:
-    """For each class of clients: bytes at which it is cut off at once, and bytes for how many seconds."""
+    """Per class of clients: the bytes at which it is cut off at once, and the bytes and seconds of the soft limit."""
 
     many = True
     partial = True
     default: ClassVar = {"normal": (0, 0, 0), "slave": (256 << 20, 64 << 20, 60), "pubsub": (32 << 20, 8 << 20, 60)}
 
     def parse(self, words: Sequence[str]) -> dict[str, tuple[int, int, int]]:
-        """The classes that are named, no others."""
+        """Only the classes that are named."""
         if list(words) == [""]:
             return {}
         if len(words) % 4 or not words:
@@ -259,7 +259,7 @@ class OutputLimits:
 
 
 class EventClasses(_Single):
-    """The classes of keyspace events to publish. The value has each letter by itself: ``A`` is written out."""
+    """The classes of keyspace events to publish. In the value, ``A`` is replaced by the letters that it stands for."""
 
     ALL = "g$lshzxetd"
     _LETTERS = ALL + "KEmn"

@@ -1,7 +1,7 @@
 """What is looked at once a configuration is complete, and before a server starts with it.
 
-Apart from `files.load`, because a configuration is also read by those who only want to know where a server listens
-(`respcache.health`): they have neither its descriptors nor the right to write into its log.
+Not part of `files.load`: the health check reads a configuration only to learn where a server listens, and has neither
+its descriptors nor permission to write to its log.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ def prepare(config: Config) -> None:
     _check_tls(config)
     _check_descriptors(config)
     _direct_log(config)
-    config.on_change("loglevel", lambda: log.configure(config.loglevel, config.logfile))
+    config.on_change("loglevel", lambda: log.configure(level=config.loglevel))
     log.notice(f"respcache {__version__}, pid={os.getpid()}, {config.shards} shards")
     if names := config.without_effect():
         log.warning(f"WARNING: these directives have no effect in respcache: {', '.join(names)}")
 
 
 def _check_tls(config: Config) -> None:
-    """Whoever switches plain text off for TLS must not get plain text."""
+    """A user who switched plain text off for TLS must not get plain text."""
     if config.tls_port and not config.port:
         raise ConfigError(
             f"respcache does not support TLS: with `port 0`, `tls-port {config.tls_port}` leaves no port to listen on"
@@ -52,4 +52,4 @@ def _direct_log(config: Config) -> None:
             check_path(config.logfile)
         except OSError as error:
             raise ConfigError(f"Can't open the log file: {error.strerror}") from None
-    log.configure(config.loglevel, config.logfile)
+    log.configure(level=config.loglevel, path=config.logfile)

@@ -1,4 +1,4 @@
-"""What somebody may have meant who wrote a directive or a command line that does not exist."""
+"""What a mistyped directive or command line was probably meant to be."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SHORT = {"a": "requirepass", "p": "port", "s": "unixsocket"}
 
 
 def for_directive(words: Sequence[str], prefix: str) -> str:
-    """A better line than `words`, whose first word is no directive; empty if none comes to mind.
+    """What `words`, whose first word is no directive, were meant to be; empty if that cannot be told.
 
     `prefix` is what directives begin with: ``--`` on the command line, nothing in a file.
     """
@@ -22,7 +22,7 @@ def for_directive(words: Sequence[str], prefix: str) -> str:
 
 
 def for_file(words: Sequence[str]) -> str:
-    """A better command line than `words`, whose first word is no file; empty if none comes to mind."""
+    """What a command line was meant to be whose first word is no file; empty if that cannot be told."""
     first, *rest = words
     if first.isdecimal():
         return " ".join(["--port", first, *rest])
@@ -36,6 +36,6 @@ def _closest(name: str) -> str:
         return name
     if name in _SHORT:
         return _SHORT[name]
-    import difflib  # only now: it takes longer to import than the rest of the start to read its words
+    import difflib  # only now: most starts never need it
 
     return next(iter(difflib.get_close_matches(name.replace("_", "-"), NAMES, 1, 0.75)), "")

@@ -113,17 +113,20 @@ class Server:
         )
 
     def _tie_together(self) -> None:
-        parts = self.parts
         self.poller.before_round.append(self.clock.now_us)
-        # Shards get their work first. What goes on when replies have left (there is room again) is work for them too.
-        self.poller.after_round += [
-            self.sequencer.flush,
-            parts.outboxes.flush,
-            self.sequencer.flush,
-            parts.congestion.look,
-        ]
+        self.poller.after_round.append(self._send)
         self.pause.on_change += [self._configure_shards, self._update_clients]
         self.config.on_shard_change(self._configure_shards)
+
+    def _send(self) -> None:
+        """The end of a round: shards get their work first, then clients their replies."""
+        parts = self.parts
+        left = self.sequencer.flush()
+        if parts.outboxes.ready:
+            parts.outboxes.flush()
+            left = self.sequencer.flush()  # what clients go on with, now that there is room
+        if left or parts.congestion.active:
+            parts.congestion.look()
 
     # -- shards
 

@@ -13,6 +13,7 @@ import signal
 import sys
 
 import respcache.commands.all  # noqa: F401 - fills the table
+from respcache.logs import log
 from respcache.shard.wire import FrameReader, pack
 from respcache.shard.worker import Worker
 from respcache.spin import Spinner
@@ -25,6 +26,7 @@ def main(arguments: list[str]) -> None:
     # Control-C in a terminal reaches the whole process group; only main decides when a shard ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    log.role = "S"
     _give_way()
     source_fd, sink = _private_pipes()
     worker = Worker(Shard(int(databases), int(seed) if seed else None, index=int(index), shards=int(shards)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from respcache.logs import log
 from respcache.store.reports import EventFilter
 
 if TYPE_CHECKING:
@@ -46,14 +47,19 @@ class Control:
         self._shard.expiry.expire_due(self._shard.now)
 
     def configure(self, values: dict[str, Any]) -> None:
+        """Directives that shards need, by their names with underscores, and `expiry_paused` (CLIENT PAUSE)."""
         shard = self._shard
         for name, value in values.items():
             match name:
                 case "notify_keyspace_events":
                     shard.reports.listen(EventFilter.parse(value))
+                case "loglevel":
+                    log.configure(level=value)
+                case "logfile":
+                    log.configure(path=value)
                 case "expiry_paused":
                     shard.expiry.paused = value
-                case _:
+                case _:  # sizes: a name that is not among them is a bug of main
                     setattr(shard.limits, name, value)
 
     # -- figures

@@ -125,7 +125,7 @@ def tick() -> Item:
 
 
 def configure(values: dict[str, Any]) -> Item:
-    """Settings: ``notify_keyspace_events``, ``expiry_paused``, and the fields of `datatypes.limits.Limits`."""
+    """Settings by name, see `Control.configure`. What is not named stays as it is."""
     return (CONFIGURE, values)
 
 
@@ -143,7 +143,7 @@ def size_of(plain: Any) -> int:
     """About how many bytes a value takes in a frame. Raises TypeError for one that `marshal` does not take."""
     kind = type(plain)
     if kind in _FIXED:
-        return 9
+        return _NUMBER
     if kind in _STRINGS:
         return 5 + len(plain)
     if kind in _COLLECTIONS:
@@ -153,6 +153,7 @@ def size_of(plain: Any) -> int:
     raise TypeError(f"{kind.__name__} is no plain data")
 
 
+_NUMBER = 16  # bytes of the largest integer of 64 bits
 _FIXED = frozenset((type(None), bool, int, float))
 _STRINGS = frozenset((bytes, bytearray, str))
 _COLLECTIONS = frozenset((list, tuple, set, frozenset))
@@ -164,7 +165,7 @@ def _size_of_all(elements: Collection[Any]) -> int:
     if kinds <= _BYTES_OR_NONE:  # the most frequent and the longest: left to C
         return 5 * len(elements) + sum(map(len, filter(None, elements)))
     if kinds <= _FIXED:
-        return 9 * len(elements)
+        return _NUMBER * len(elements)
     return sum(map(size_of, elements))
 
 
@@ -193,6 +194,7 @@ class FrameReader:
     __slots__ = ("_buffer", "wanted")
 
     def __init__(self) -> None:
+        # The beginning of a frame whose end has not come yet.
         self._buffer = bytearray()
         self.wanted = _SOME
 

@@ -38,6 +38,8 @@ Answer = tuple[int, list[Any], list["Report"]]
 
 # Replies up to this size are not counted. The frame that their commands came in is bounded, which bounds them too.
 _SMALL = 64
+# How bulk strings of these sizes begin.
+_HEADS = [b"$%d\r\n" % size for size in range(_SMALL + 1)]
 
 
 class _Handlers(dict[bytes, "Handler"]):
@@ -63,6 +65,7 @@ class Worker:
     """Carries out items on one `Shard`."""
 
     def __init__(self, shard: Shard) -> None:
+        # The data that commands run on.
         self.shard = shard
         # The cursor that handlers read their arguments from, made once.
         self._args = Args([])
@@ -74,7 +77,8 @@ class Worker:
         self._rest: Callable[[], Any] | None = None
         # The handlers of commands, by the names that clients write.
         self._handlers = _Handlers(self._look_up)
-        control = Control(shard, self._errors)
+        # Carries out what is no command.
+        self._control = control = Control(shard, self._errors)
         # Kinds of items -> what carries them out.
         self._perform: dict[int, Callable[..., Any]] = {
             wire.RUN: self._run,
@@ -91,11 +95,11 @@ class Worker:
             wire.STATS: control.stats,
             wire.RESET_STATS: control.reset_stats,
         }
-        self._control = control
 
     def answers(self, now: int, items: list[Item]) -> Iterator[Answer]:
-        """Carry out all items of a frame, at the time `now`; the payloads of the answer frames, each to be sent
-        before the next is asked for.
+        """Carry out all items of a frame at the time `now`, and yield the payloads of the answer frames.
+
+        Send each payload before you ask for the next: what is answered in pieces runs in pieces, too.
         """
         self.shard.set_time(now)
         reports = self.shard.reports
@@ -148,9 +152,12 @@ class Worker:
             args.at = 1
             try:
                 reply = handlers[argv[0]](shard, args)
-                # The most frequent replies are encoded here: one call less for each.
+                # The most frequent replies are encoded here, which saves a call.
                 if type(reply) is bytes:
                     size = len(reply)
+                    if size <= _SMALL:
+                        replies.append(_HEADS[size] + reply + b"\r\n")
+                        continue
                     replies.append(b"$%d\r\n%b\r\n" % (size, reply))
                 elif reply is OK:
                     replies.append(OK_LINE)
@@ -231,7 +238,7 @@ class Worker:
         row = lookup(argv)
         args = self._args
         args.argv = argv
-        args.at = row.name.count(" ") + 1
+        args.at = row.words_of_name
         reply: Reply = row.handler(self.shard, args)
         return reply
 

@@ -107,7 +107,9 @@ class TestShards:
         assert "timeout" not in values
 
     def test_all_limits_of_a_shard_are_declared(self, config: Config) -> None:
-        assert set(config.shard_values()) - {"notify_keyspace_events"} == set(Shard(16).limits.__slots__)
+        assert set(config.shard_values()) - {"notify_keyspace_events", "loglevel", "logfile"} == set(
+            Shard(16).limits.__slots__
+        )
 
     def test_told_once_per_command_and_only_of_theirs(self, config: Config) -> None:
         told: list[int] = []

@@ -30,7 +30,9 @@ def run_pytest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     def run(test: str, *options: str, ini: str = "", status: int = 0) -> str:
         (tmp_path / "test_it.py").write_text(textwrap.dedent(test))
         (tmp_path / "pytest.ini").write_text("[pytest]\n" + textwrap.dedent(ini))
-        command = [sys.executable, "-m", "pytest", "-W", "error", "-p", "no:cacheprovider", *plugin, *options]
+        # pytest-asyncio, where it is installed, warns unless it is configured.
+        others = [] if "asyncio_" in ini else ["-p", "no:asyncio"]
+        command = [sys.executable, "-m", "pytest", "-W", "error", "-p", "no:cacheprovider", *plugin, *others, *options]
         done = subprocess.run(
             command, cwd=tmp_path, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )

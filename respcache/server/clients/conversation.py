@@ -5,33 +5,34 @@ each name is found in one dictionary, the keys are hashed, and all of them go to
 Every other command, and every command of a client that is not `plain` (in MULTI, subscribed, not logged in ...), goes
 through `dispatch`, one by one.
 
-While the client is suspended nothing is carried out. What it sends is kept as it was received, up to
-``client-query-buffer-limit``, and never makes the server stop reading: a client that writes its whole pipeline before
-it reads the first reply must not hang. When it goes on, that is done in portions, one per round, so that the others
+While the client is suspended nothing is carried out. What it sends is kept as it was received. A client that writes
+its whole pipeline before it reads the first reply must not hang: as long as it leaves replies unread, it is read
+from, up to ``client-query-buffer-limit``. Otherwise the reason will go away without its help, so it is read from only
+a little further, and TCP makes it wait. What was kept is carried out in portions, one per round, so that the others
 have their turns.
 """
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from respcache.commands.table import TABLE, Flag
 from respcache.logs import log, log_exception
 from respcache.resp.decode import Decoder
-from respcache.server.clients.client import OUTPUT_WAITS, Client
+from respcache.server.clients.client import IN_PAUSE, OUTPUT_WAITS, Client
 from respcache.server.clients.dispatch import dispatch
 from respcache.server.clients.limits import OutputLimit
 from respcache.server.order.outbox import Batch, Outbox
 from respcache.server.order.sequencer import size_of
 
 if TYPE_CHECKING:
-    from respcache.resp.decode import Columns
-    from respcache.resp.types import Argv
+    from respcache.resp.types import Argv, Columns
     from respcache.server.parts import Parts
 
 # How much of what was kept is decoded at once: as much as is received at once.
 _PORTION = 1 << 16
+# How much is kept of a client that need not be read from.
+_KEPT = 1 << 20
 # The wire format ends at 4 GiB per frame and 2 GiB per word; no limit may be set beyond.
 _LONGEST_COMMAND = 3 << 30
 _LONGEST_WORD = (1 << 31) - 1024
@@ -101,6 +102,8 @@ class Conversation:
         self._undecoded = False
         self._input_ended = False
         self._proceeding = False  # `proceed` is called by the next round
+        self._stalled = False  # some shard is far behind
+        self._reading = True  # the transport reads
 
     # -- input
 
@@ -114,6 +117,7 @@ class Conversation:
         if client.suspended or self._proceeding or self._unread or self._waiting:
             self._unread += data
             self._check_size()
+            self._choose_to_read()
         else:
             self._take(data)
         if self._parts.congestion.active:
@@ -121,7 +125,8 @@ class Conversation:
 
     def stall(self, stalled: bool) -> None:
         """Some shard is far behind: take nothing more for now. Or go on."""
-        self._transport.pause_reading(stalled)
+        self._stalled = stalled
+        self._choose_to_read()
         if not stalled:
             self._proceed_in_next_round()
 
@@ -131,7 +136,7 @@ class Conversation:
         commands = decoder.feed(data)
         if client.authenticated:
             if commands:
-                columns = decoder.columns
+                columns, decoder.columns = decoder.columns, []  # an idle client keeps none of its words
                 if not (client.plain and columns and self._submit_columns(commands, columns, len(data))):
                     self._carry_out(commands, len(data))
         else:
@@ -199,6 +204,7 @@ class Conversation:
         if self._unread or self._undecoded:
             # Even if the client is suspended now: it may be resumed within this round, again and again.
             self._proceed_in_next_round()
+        self._choose_to_read()
         self._close_when_done()
 
     def end_of_input(self) -> None:
@@ -232,7 +238,8 @@ class Conversation:
         rows = self._single_key
         keys: list[bytes] = []
         try:
-            for argv in islice(commands, start, None) if start else commands:
+            # Not islice, which would walk over everything before `start` each time.
+            for argv in map(commands.__getitem__, range(start, len(commands))) if start else commands:
                 fewest, most, at = rows[argv[0]]
                 if not fewest <= len(argv) <= most:
                     break
@@ -294,6 +301,16 @@ class Conversation:
             log.warning(message, kind="query buffer limit")
             self.client.close()
 
+    def _choose_to_read(self) -> None:
+        """Read on, or leave what the client sends to TCP."""
+        suspended = self.client.suspended
+        enough = bool(suspended) and len(self._unread) > _KEPT
+        needed = self._transport.unsent or suspended & IN_PAUSE  # during a pause Redis reads on, up to the limit
+        reading = not self._stalled and (not enough or bool(needed))
+        if reading is not self._reading:
+            self._reading = reading
+            self._transport.pause_reading(not reading)
+
     def _suspend_if_output_waits(self) -> None:
         """Carry out nothing for a client while it has too many commands under way, or does not take its replies."""
         outbox = self._outbox
@@ -324,6 +341,8 @@ class Conversation:
             transport.write(data)
         if transport.unsent:
             self._output_limit.look(transport.unsent)
+            if not self._reading:
+                self._choose_to_read()
 
     def flushed(self) -> None:
         """Replies were sent: that may have been the last one, or there may be room for more commands."""
@@ -359,7 +378,7 @@ class Conversation:
         self.client.leave()
 
     def _drop_input(self) -> None:
-        self._decoder = Decoder()
+        self._decoder.clear()
         self._waiting = []
         self._waiting_size = 0
         self._unread = bytearray()

@@ -13,8 +13,8 @@ from respcache.logs import log
 def pid_file(path: str) -> Iterator[None]:
     """Write the file for as long as the context lasts; an empty path means none.
 
-    As in Redis, a file that cannot be written is logged, and that is all. At the end it is removed, unless another
-    server has written its own process id there.
+    As in Redis, a file that cannot be written is only logged. At the end the file is removed, unless another server has
+    written its own process id there.
     """
     if not path:
         yield

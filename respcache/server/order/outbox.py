@@ -96,18 +96,15 @@ class Outboxes:
     """Those that have something to send at the end of the round."""
 
     def __init__(self) -> None:
-        self._ready: list[Outbox] = []
-
-    def add(self, outbox: Outbox) -> None:
-        self._ready.append(outbox)
+        self.ready: list[Outbox] = []
 
     def flush(self) -> None:
         """Send what is complete. What flushing makes ready (a client goes on) is sent as well.
 
         A client whose outbox fails is cut off; the others get what is theirs.
         """
-        while self._ready:
-            outboxes, self._ready = self._ready, []
+        while self.ready:
+            outboxes, self.ready = self.ready, []
             for outbox in outboxes:
                 try:
                     outbox.flush()
@@ -149,7 +146,7 @@ class Outbox:
         """Some batch is complete, or a part of one: send what can be sent at the end of this round."""
         if not self._flush_due:
             self._flush_due = True
-            self._outboxes.add(self)
+            self._outboxes.ready.append(self)
 
     def flush(self) -> None:
         """Send the replies of all batches that are complete, up to the first that is not."""

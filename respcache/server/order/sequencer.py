@@ -38,10 +38,13 @@ class Sequencer:
         self.router = router
         self._wake = wake
 
-    def flush(self) -> None:
-        """Send everything that was queued since the last time."""
+    def flush(self) -> bool:
+        """Send everything that was queued since the last time. True if some shard has not taken all of it."""
+        left = False
         for link in self.links:
-            link.flush()
+            if link.flush():
+                left = True
+        return left
 
     def run(self, caller: Caller, outbox: Outbox, commands: list[Argv], shards: bytes, size: int) -> None:
         """Commands with their keys on one shard each, `shards` saying which: one run per shard, one batch for all.
@@ -59,6 +62,10 @@ class Sequencer:
             part = on_shard(shard, commands, shards)
             item = wire.run(caller, part, False)
             self.links[shard].submit(item, PartialRun(batch, shard), size * len(part) // count)
+
+    def one(self, caller: Caller, outbox: Outbox, argv: Argv, shard: int) -> None:
+        """A ONE: a run by itself."""
+        self.links[shard].submit(wire.run(caller, [argv], True), WholeRun(Batch(outbox, 1, 1)), size_of(argv))
 
     def gather(self, caller: Caller, outbox: Outbox, row: Command, argv: Argv, plan: Plan) -> None:
         """A SPLIT or ALL: its parts are queued in one step, and their answers merged when all are in."""

@@ -93,12 +93,12 @@ class ShardLink:
 
     # -- the pipes
 
-    def flush(self) -> None:
-        """Send what was submitted, as far as the pipe takes it."""
+    def flush(self) -> bool:
+        """Send what was submitted, as far as the pipe takes it. True if something is left, behind a barrier perhaps."""
         while not self._unsent and self._process is not None and self._process.stdin >= 0:
             frame = self.queue.take()
             if frame is None:
-                return
+                return self.queue.size > 0
             try:
                 packed = wire.pack(frame)
             except (ValueError, MemoryError) as error:
@@ -107,6 +107,7 @@ class ShardLink:
                 self.queue.refuse(len(frame[1]), CommandError(errors.REQUEST_TOO_LARGE))
                 continue
             self._write(memoryview(packed))
+        return True
 
     def _write(self, data: memoryview) -> None:
         assert self._process is not None

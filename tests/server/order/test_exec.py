@@ -51,6 +51,18 @@ async def test_what_can_go_together_goes_together() -> None:
         assert client.replies()[-1] == [1] * 100
 
 
+async def test_a_command_that_fails_is_an_error_among_the_replies() -> None:
+    async with house(2) as main:
+        client = main.connect()
+        client.send_raw(transaction("SET a x", "INCR a", "SELECT 99", "SINTER a b", "GET b"))
+        await main.settle()
+        ok, not_a_number, no_database, wrong_type, nothing = client.replies()[-1]
+        assert (ok, nothing) == ("OK", None)
+        assert str(not_a_number).startswith("ERR value is not an integer")
+        assert str(no_database).startswith("ERR DB index")
+        assert str(wrong_type).startswith("WRONGTYPE")
+
+
 async def test_events_come_in_the_order_of_the_commands_whichever_shard_answers_first() -> None:
     async with house(2, notify_keyspace_events="E$") as main:
         listener, client = main.connect(), main.connect()

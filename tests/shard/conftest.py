@@ -1,0 +1,68 @@
+"""A shard without a process: items in, answers out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pytest
+
+import respcache.commands.all  # noqa: F401 - fills the table
+from respcache.shard import wire
+from respcache.shard.worker import Worker
+from respcache.store.call import Caller
+from respcache.store.shard import Shard
+
+NOW = 1_000_000_000_000
+
+
+class Frame(NamedTuple):
+    """The payload of one answer frame."""
+
+    next_deadline: int
+    results: list[Any]
+    reports: list[tuple[Any, ...]]
+
+
+class Child:
+    """A worker, and the two ends of its pipes: what it is sent and what it answers travels as on a real pipe."""
+
+    def __init__(self, index: int = 0, shards: int = 1) -> None:
+        self.shard = Shard(16, seed=1, index=index, shards=shards)
+        self.worker = Worker(self.shard)
+        self.now = NOW
+        self.caller = Caller(db=0, protocol=2, client=7, touch=True)
+
+    def send(self, *items: wire.Item) -> list[Frame]:
+        """The answer frames to one frame of items."""
+        ((now, received),) = wire.FrameReader().feed(wire.pack((self.now, items)))
+        answers = b"".join(wire.pack(answer) for answer in self.worker.answers(now, received))
+        return [Frame(*payload) for payload in wire.FrameReader().feed(answers)]
+
+    def ask(self, *items: wire.Item) -> list[Any]:
+        """The results of items that are answered in one frame, without failures."""
+        (frame,) = self.send(*items)
+        assert not [report for report in frame.reports if report[0] != wire.EVENT]
+        assert len(frame.results) == len(items)
+        return frame.results
+
+    def run(self, *commands: str, caller: Caller | None = None) -> list[bytes]:
+        """The encoded replies to commands, given as one types them."""
+        (replies,) = self.ask(wire.run(caller or self.caller, [words(command) for command in commands], False))
+        assert isinstance(replies, list)
+        return replies
+
+
+def words(command: str) -> list[bytes]:
+    return command.encode().split()
+
+
+@pytest.fixture
+def child() -> Child:
+    return Child()
+
+
+@pytest.fixture
+def children() -> Callable[[int], list[Child]]:
+    """All shards of a server that has so many."""
+    return lambda shards: [Child(index, shards) for index in range(shards)]

@@ -1,0 +1,24 @@
+"""The log of a shard: it goes where main's does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from respcache.errors import ErrorCounts
+from respcache.logs import Log
+from respcache.shard.control import Control
+from respcache.store.shard import Shard
+
+
+def test_a_shard_is_told_level_and_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = Log()
+    monkeypatch.setattr("respcache.shard.control.log", log)
+    control = Control(Shard(16), ErrorCounts())
+    control.configure({"loglevel": "warning", "logfile": str(tmp_path / "log")})
+    log.notice("a")
+    log.warning("b")
+    control.configure({"loglevel": "notice"})
+    log.notice("c")
+    assert [line[-3:] for line in (tmp_path / "log").read_text().splitlines()] == ["# b", "* c"]
