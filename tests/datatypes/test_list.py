@@ -1,4 +1,4 @@
-"""Lists against Python's. The blocks are so small here that few elements fill many."""
+"""Lists against Python's. Blocks are so small here that a few elements fill several."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ListMachine(RuleBasedStateMachine):
         list_module.BLOCK = self.block
 
     def resized(self) -> None:
-        """A quicklist beyond the limit, a listpack again at half of it, and in between what it was."""
+        """Update the expected encoding: quicklist above the limit, listpack below half of it, unchanged in between."""
         if len(self.model) > LIMIT:
             self.listpack = False
         elif len(self.model) <= LIMIT // 2:
