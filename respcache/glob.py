@@ -1,16 +1,16 @@
 r"""Glob patterns exactly as Redis matches them (KEYS, SCAN ... MATCH, PSUBSCRIBE, CONFIG GET, ACL key patterns).
 
-    *       any bytes, none included            [abc]   one of these bytes
+    *       any bytes, or none                  [abc]   one of these bytes
     ?       one byte                            [^abc]  one byte, but none of these
     \x      x itself                            [a-z]   a range, in either direction
 
-As in Redis 7.2's `stringmatchlen`, and unlike in shells, every pattern is valid: a bracket that is not closed ends with
-the pattern, a backslash at the end is itself, ``[]`` matches nothing and ``[^]`` anything.
+As in Redis 7.2's `stringmatchlen`, and unlike in shells, every pattern is valid: an unclosed bracket ends with the
+pattern, a backslash at the end is itself, ``[]`` matches nothing and ``[^]`` anything.
 
-All that a pattern has between two stars matches a fixed number of bytes. So it is enough to look for each such piece at
-the first place where it occurs: if the rest does not match from there, it does not match from a later place either.
-The regular expression says this with atomic groups, and a hostile pattern (``a*a*a*a*b``) costs no more than
-pattern times subject.
+The piece of a pattern between two stars matches a fixed number of bytes. So it is enough to try the first place where
+the piece occurs: if the rest does not match from there, it does not match from a later place either. The regular
+expression expresses this with atomic groups, and even a hostile pattern (``a*a*a*a*b``) costs at most pattern length
+times subject length.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ _EVERYTHING = frozenset(range(256))
 
 @lru_cache(maxsize=1024)
 def compile_glob(pattern: bytes, ignore_case: bool = False) -> Matcher:
-    """A function that tells whether a byte string matches the whole pattern.
+    """A function that returns whether a byte string matches the whole pattern.
 
-    Of letters, `ignore_case` treats only ASCII ones as equal. An empty subject is matched by the empty pattern only,
-    not by ``*``: so does Redis, whose KEYS and SCAN therefore treat a lone ``*`` as no pattern at all.
+    `ignore_case` applies only to ASCII letters. As in Redis, only the empty pattern matches an empty subject, ``*``
+    does not. That is why KEYS and SCAN treat a lone ``*`` as no pattern at all.
     """
     pieces = _pieces(pattern, ignore_case)
     literals = [_literal(piece) for piece in pieces]
     if len(pieces) == 1 and literals[0] is not None:
         return literals[0].__eq__
-    if len(pieces) == 2 and literals[0] and literals[1] == b"":  # much the most frequent one: "prefix*"
+    if len(pieces) == 2 and literals[0] and literals[1] == b"":  # by far the most frequent form: "prefix*"
         prefix = literals[0]
         return lambda subject: subject.startswith(prefix)
     match = re.compile(_regex(pieces), re.DOTALL).fullmatch
@@ -44,7 +44,7 @@ def compile_glob(pattern: bytes, ignore_case: bool = False) -> Matcher:
 
 
 Piece = list[frozenset[int]]
-"""What stands between two stars: for each byte of the subject, which bytes it may be."""
+"""The part between two stars: for each byte of the subject, the bytes that it may be."""
 
 
 def _pieces(pattern: bytes, ignore_case: bool) -> list[Piece]:
@@ -70,17 +70,17 @@ def _pieces(pattern: bytes, ignore_case: bool) -> list[Piece]:
 
 
 def _bracket(pattern: bytes, at: int, ignore_case: bool) -> tuple[frozenset[int], int]:
-    """The bytes that the bracket whose inside begins at `at` allows, and where the pattern goes on."""
+    """The bytes allowed by the bracket whose inside begins at `at`, and where the pattern goes on."""
     negated = pattern[at : at + 1] == b"^"
     at += negated
     allowed: set[int] = set()
     while at < len(pattern) and pattern[at] != _CLOSE:
         if pattern[at] == _ESCAPE and at + 1 < len(pattern):
-            # Redis compares an escaped byte in brackets as it is, even where case is ignored elsewhere.
+            # Redis compares an escaped byte in brackets exactly, even if it ignores case elsewhere.
             allowed.add(pattern[at + 1])
             at += 2
         elif pattern[at + 1 : at + 2] == b"-" and at + 2 < len(pattern):
-            # The end may be a closing bracket, which then does not close: "[a-]" is "[]-a" without an end.
+            # The end of the range may be the closing bracket, which then does not close: "[a-]" is an unclosed "[]-a".
             allowed |= _range(pattern[at], pattern[at + 2], ignore_case)
             at += 3
         else:
@@ -90,10 +90,10 @@ def _bracket(pattern: bytes, at: int, ignore_case: bool) -> tuple[frozenset[int]
 
 
 def _range(start: int, end: int, ignore_case: bool) -> set[int]:
-    """All bytes from one to the other, in whichever order they are given.
+    """All bytes between two bounds, given in either order.
 
-    Redis compares C's `char`, which is signed on the usual machines: 0x80 to 0xff come before 0x00. And it puts the
-    bounds in order first, in lower case afterwards: "[Z-a]" is empty when case is ignored.
+    Redis compares C's `char`, which is signed on the usual machines: 0x80 to 0xff come before 0x00. It first puts the
+    bounds in order and then converts them to lower case: "[Z-a]" is empty when case is ignored.
     """
     low, high = sorted((_signed(start), _signed(end)))
     if ignore_case:
@@ -117,7 +117,7 @@ def _cases(byte: int, ignore_case: bool) -> frozenset[int]:
 
 
 def _literal(piece: Piece) -> bytes | None:
-    """The only byte string that a piece matches, if there is just one."""
+    """The only byte string that a piece matches; None if there are several."""
     if all(len(allowed) == 1 for allowed in piece):
         return bytes(byte for allowed in piece for byte in allowed)
     return None
