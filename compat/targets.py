@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from tests.support.resp import Connection
 
 # Programs on PATH, the oldest first: Debian's redis-server, and the usual names of newer ones installed beside it.
 _PROGRAMS = ("redis-server", "redis-server-7", "redis-server-8", "valkey-server", "valkey-server-9")
+DEFAULT_PORT = 6379
 _PATH_VARIABLE = "RESPCACHE_REFERENCES"
 
 
@@ -38,27 +40,41 @@ class Target:
         return self.label.startswith("Redis")
 
     @contextmanager
-    def running(self, *arguments: str) -> Iterator[StartedServer]:
-        """Start the server with further directives, and stop it on exit. A server given by its URL is used as it is."""
+    def running(self, *arguments: str, port: int = 0) -> Iterator[StartedServer]:
+        """Start the server with further directives, and stop it on exit. A server given by its URL is used as it is.
+
+        `port` 0 means any free port.
+        """
         server: StartedServer
         if self.url:
             yield _Elsewhere(self.url)
             return
         if self.program:
-            server = ReferenceServer(self.program, *arguments)
+            server = ReferenceServer(self.program, *arguments, port=port)
         else:
-            server = RespcacheServer(*arguments, shards=self.shards)
+            server = RespcacheServer(*arguments, shards=self.shards, port=port)
         try:
             yield server
         finally:
             server.stop()
 
 
+def default_port() -> int:
+    """6379, which some clients' tests always connect to; 0 (any free port) if it is taken."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", DEFAULT_PORT))
+        except OSError:
+            return 0
+    return DEFAULT_PORT
+
+
 class _Elsewhere(StartedServer):
     """A server on this machine that somebody else started and will stop."""
 
     def __init__(self, url: str) -> None:
-        self.port = urlsplit(url).port or 6379
+        self.port = urlsplit(url).port or DEFAULT_PORT
         Connection(self.port).close()
 
     def alive(self) -> bool:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from binascii import crc_hqx
+from functools import cache
 
 SLOTS = 16384
 
@@ -27,6 +28,7 @@ def slot_of(key: bytes) -> int:
     return crc_hqx(key, 0) & 16383
 
 
+@cache
 def shards_of_slots(shards: int) -> bytes:
     """The shard of each slot, as a table."""
     return bytes(slot * shards // SLOTS for slot in range(SLOTS))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -133,3 +136,73 @@ def test_a_hostile_pattern_takes_at_most_pattern_times_subject(piece: bytes) -> 
     matches = compile_glob(piece * 500 + b"b")
     assert not matches(b"a" * 2000)
     assert matches(b"a" * 2000 + b"b")
+
+
+@given(
+    pattern=st.lists(st.sampled_from([b"a", b"b", b"?", b"[ab]", b"[^a]", b"[b]", b"*"]), max_size=9).map(b"".join),
+    subject=st.text("ab", max_size=14).map(str.encode),
+)
+@example(pattern=b"*a?b*", subject=b"aaaaaaaaaaab")  # more occurrences of the literal than are guessed at
+@example(pattern=b"*?*", subject=b"a")
+@settings(max_examples=400, deadline=None, derandomize=True)
+def test_agrees_with_the_definition_where_much_nearly_matches(pattern: bytes, subject: bytes) -> None:
+    assert compile_glob(pattern)(subject) == (naive(pattern, subject) if subject else not pattern)
+
+
+@given(
+    pattern=st.lists(st.sampled_from([b"a", b"B", b"?", b"[A]", b"[^b]", b"[a-b]", b"*"]), max_size=7).map(b"".join),
+    subject=st.text("abAB", max_size=8).map(str.encode),
+)
+@settings(max_examples=200, deadline=None, derandomize=True)
+def test_ignoring_case_is_comparing_in_one_case(pattern: bytes, subject: bytes) -> None:
+    matches = compile_glob(pattern, ignore_case=True)
+    assert matches(subject) == compile_glob(pattern.lower())(subject.lower()) == matches(subject.swapcase())
+
+
+@pytest.mark.timeout(5)
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        b"[a-z]" * 200_000,
+        b"[" + b"a-z" * 300_000 + b"]",
+        b"[^" + b"a" * 1_000_000,
+        b"?" * 1_000_000,
+        b"*?" * 250_000,
+        b"\\a" * 500_000,
+        b"a*" * 500_000,
+    ],
+    ids=["brackets", "one bracket of ranges", "one bracket", "question marks", "both", "escapes", "stars"],
+)
+def test_a_pattern_of_a_megabyte(pattern: bytes) -> None:
+    """A regular expression of the first one takes 13 seconds to compile, in the process that serves everybody."""
+    matches = compile_glob(pattern)
+    assert not matches(b"channel")  # all of them match one byte, or very many
+    assert not matches(b"")
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(
+    ("pattern", "subject"),
+    [
+        (b"*" + b"[ab]" * 1000 + b"c*", b"a" * 100_000),
+        (b"*" + b"a?" * 1000 + b"c*", b"a" * 100_000),
+        (b"*[ab]" * 5000 + b"c", b"a" * 100_000),
+        (b"*" + b"a?" * 5000 + b"b*", b"a" * 100_000),
+        (b"a*" * 5000 + b"b", b"a" * 100_000),
+    ],
+)
+def test_long_subjects_that_nearly_match(pattern: bytes, subject: bytes) -> None:
+    assert not compile_glob(pattern)(subject)
+
+
+def test_nothing_of_a_pattern_is_kept() -> None:
+    compile_glob(b"x[a-z]*")(b"xa")
+    tracemalloc.start()
+    try:
+        matches = compile_glob(b"[a-z]?*[b]" * 10_000 + b"x" * 100_000)
+        matches(b"a" * 200_000)
+        del matches
+        gc.collect()
+        assert tracemalloc.get_traced_memory()[0] < 20_000
+    finally:
+        tracemalloc.stop()

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
+from random import Random
 
 import pytest
 
-from tests.support.processes import StartedServer
+from tests.conftest import REFERENCE
+from tests.support.processes import ReferenceServer, StartedServer
 from tests.support.resp import Closed, Connection, ReplyError, pack
 
 END = b"--end of this test--"
@@ -44,6 +46,11 @@ ANSWERED = {
     "no such command": (b"NONE a b\r\n", b"-ERR unknown command 'NONE', with args beginning with: 'a' 'b' \r\n"),
     "no name": (b'"" a\r\n', b"-ERR unknown command '', with args beginning with: 'a' \r\n"),
     "type of RESP3": (b"%1\r\n", b"-ERR unknown command '%1', with args beginning with: \r\n"),
+    "map between arrays": (
+        b"*0\r\n%1\r\n$4\r\nPING\r\n*-1\r\n",
+        b"-ERR unknown command '%1', with args beginning with: \r\n"
+        b"-ERR unknown command '$4', with args beginning with: \r\n+PONG\r\n",
+    ),
     "name with a zero byte": (pack((b"PI\0G",)), b"-ERR unknown command 'PI', with args beginning with: \r\n"),
     "name with a line break": (pack((b"A\r\nB",)), b"-ERR unknown command 'A  B', with args beginning with: \r\n"),
     "long name": (b"N" * 200 + b"\r\n", b"-ERR unknown command '%b', with args beginning with: \r\n" % (b"N" * 128)),
@@ -65,12 +72,15 @@ HUNG_UP_ON = {
     "count is missing": (b"*\r\n", b"invalid multibulk length"),
     "count has a sign": (b"*+1\r\n", b"invalid multibulk length"),
     "count too large": (b"*2147483648\r\n", b"invalid multibulk length"),
+    "count below 64 bits": (b"*-9223372036854775809\r\n", b"invalid multibulk length"),
     "count of 20 digits": (b"*99999999999999999999\r\n", b"invalid multibulk length"),
     "length is not a number": (b"*1\r\n$a\r\n", b"invalid bulk length"),
     "length is negative": (b"*1\r\n$-1\r\n", b"invalid bulk length"),
     "length too large": (b"*1\r\n$536870913\r\n", b"invalid bulk length"),
     "number instead of a word": (b"*1\r\n:4\r\n", b"expected '$', got ':'"),
     "status instead of a word": (b"*1\r\n+PING\r\n", b"expected '$', got '+'"),
+    "large push instead of a word": (b"*1\r\n>9999999\r\n", b"expected '$', got '>'"),
+    "large arrays in arrays": (b"*1\r\n" + b"*99999\r\n" * 500, b"expected '$', got '*'"),
     "byte above 127 instead of a word": (b"*1\r\n\xff\r\n", b"expected '$', got '\xff'"),
     "line break instead of a word": (b"*1\r\n\r\n", b"expected '$', got ' '"),
     "unclosed double quotes": (b'ECHO "a\r\n', b"unbalanced quotes in request"),
@@ -155,7 +165,7 @@ class TestHalfCommands:
 
 class TestPipelines:
     def test_replies_come_in_the_order_of_the_commands(self, connect: Connect) -> None:
-        """Whether one shard answers, several shards, or main itself."""
+        """No matter who answers: one shard, several shards, or main itself."""
         commands: list[tuple[object, ...]] = []
         expected: list[object] = []
         for number in range(300):
@@ -249,3 +259,57 @@ class TestBeforeAuthentication:
         assert client.rest() == b"+OK\r\n"
         with pytest.raises(Closed):
             client.read()
+
+
+# What commands, broken ones too, are made of here: junk out of these gets much further than random bytes.
+PIECES = [
+    *(b"\r\n", b"\r", b"\n", b"XY", b"\xff", b" ", b'"', b"'", b"\\", b"*", b"$", b"9", b"\t", b"\v", b"-", b"+", b"0"),
+    *(
+        b"*0\r\n",
+        b"*1\r\n",
+        b"*2\r\n",
+        b"*-1\r\n",
+        b"*01\r\n",
+        b"*+1\r\n",
+        b"* 1\r\n",
+        b"*-0\r\n",
+        b"*1\rX",
+        b"*2147483648\r\n",
+    ),
+    *(
+        b"$0\r\n",
+        b"$1\r\n",
+        b"$3\r\n",
+        b"$-1\r\n",
+        b"$04\r\n",
+        b"$4\rX",
+        b"$536870913\r\n",
+        b"*-9223372036854775809\r\n",
+    ),
+    *(b":1\r\n", b"+a\r\n", b"-e\r\n", b"_\r\n", b"#f\r\n", b",1\r\n", b"(1\r\n", b"=5\r\ntxt:a\r\n"),
+    *(b"~1\r\n", b"%1\r\n", b"|1\r\n", b">9999999\r\n", b"*99999\r\n"),
+    *(b"PING\r\n", b"ECHO 'a'\r\n", b'ECHO "\\x41\\n"\r\n', b"*1\r\n$4\r\nPINGXY", b"$3\r\n\r\n$\r\n", b"$1\r\na\r\n"),
+    *(pack(("PING",)), pack(("ECHO", "a")), pack(("ECHO", "a\r\nb"))) * 4,
+]
+
+
+@pytest.mark.respcache_only("it is compared with a genuine server")
+def test_junk_is_answered_as_a_genuine_server_does(server: StartedServer, started: dict[str, StartedServer]) -> None:
+    if REFERENCE is None:
+        pytest.skip(reason="no genuine redis-server found ($RESPCACHE_REFERENCE, or on the PATH)")
+    if "genuine" not in started or not started["genuine"].alive():
+        started["genuine"] = ReferenceServer(REFERENCE)
+    dice = Random(13)
+    for _ in range(200):
+        data = b"".join(dice.choices(PIECES, k=dice.randrange(1, 8)))
+        assert answer(server.port, data) == answer(started["genuine"].port, data), data
+
+
+def answer(port: int, data: bytes) -> bytes:
+    """All that comes back, with nothing more to follow what was sent."""
+    client = Connection(port)
+    client.send_raw(data)
+    client.socket.shutdown(socket.SHUT_WR)
+    reply = client.rest()
+    client.close()
+    return reply

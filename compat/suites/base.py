@@ -11,9 +11,13 @@ from pathlib import Path
 from typing import Protocol
 
 from compat.results import cache
+from compat.targets import DEFAULT_PORT
 from tests.support.processes import StartedServer
 
 _HERE = Path(__file__).parent
+
+# The reasons that begin like this apply to tests that can run only against a server on the default port.
+_INSISTS = f"connects to port {DEFAULT_PORT}"
 
 
 @dataclass
@@ -43,9 +47,12 @@ class Unavailable(Exception):
     """The suite cannot be fetched or run here; the text says why."""
 
 
-def skips(name: str) -> dict[str, str]:
-    """Pattern -> reason, for the tests that a suite leaves out."""
-    return _listed("skips", name)
+def skips(name: str, port: int) -> dict[str, str]:
+    """Pattern -> reason, for the tests that a suite leaves out if the server has this port."""
+    listed = _listed("skips", name)
+    if port == DEFAULT_PORT:
+        return {pattern: reason for pattern, reason in listed.items() if not reason.startswith(_INSISTS)}
+    return listed
 
 
 def consequences(name: str) -> dict[str, str]:

@@ -51,7 +51,7 @@ def run(path: Path, variant: str, server: StartedServer, only: str) -> Tally:
         "-m",
         " and ".join(f"not {mark}" for mark in _ELSEWHERE),
     ]
-    left_out = dict(skips("redis_py"))
+    left_out = dict(skips("redis_py", server.port))
     if kind == "sync":
         left_out["tests/test_asyncio"] = "the asyncio variant"
     if only:

@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
             for variant in suite.VARIANTS:
                 outcome = Outcome("suites", name, variant, target.label, target.ours, version=suite.VERSION)
                 begin = time.monotonic()
-                with target.running(*suite.DIRECTIVES) as server:
+                with target.running(*suite.DIRECTIVES, port=targets.default_port()) as server:
                     tally = suite.run(path, variant, server, options.tests)
                 outcome.seconds = time.monotonic() - begin
                 outcome.passed, outcome.failed, outcome.excluded = tally.passed, tally.failed, tally.excluded

@@ -151,6 +151,10 @@ class Dialect(NamedTuple):
 
     def knows(self, call: tuple[str, ...]) -> bool:
         """True if the call means the same to this server. Sequences leave other calls out."""
+        words = [word.upper() for word in call]
+        by_score_or_name = words[0] == "ZRANGESTORE" and not {"BYSCORE", "BYLEX"}.isdisjoint(words)
+        if by_score_or_name and (self.version >= (7, 4) or not self.is_redis):
+            return False  # stores a skiplist in 7.2 only
         if self.version >= (7, 2):
             return True
         with_score = call[0].upper() in ("ZRANK", "ZREVRANK") and len(call) > 3

@@ -80,7 +80,8 @@ MEANWHILE = st.lists(st.lists(st.tuples(st.booleans(), st.integers(0, 40)), max_
 def test_a_walk_meets_all_that_stay(size: int, count: int, meanwhile: list[list[tuple[bool, int]]]) -> None:
     members = IndexedSet(b"%d" % number for number in range(size))
     always = set(members)
-    seen: set[bytes] = set()
+    seen: Counter[bytes] = Counter()
+    new: set[bytes] = set()
     changes = iter(meanwhile)
     cursor, found = members.scan(0, count)
     while True:
@@ -90,13 +91,43 @@ def test_a_walk_meets_all_that_stay(size: int, count: int, meanwhile: list[list[
             break
         for adding, number in next(changes, []):
             member = b"%d" % number
-            if adding:
-                members.add(member)
-            else:
+            if not adding:
                 members.discard(member)
                 always.discard(member)
+            elif members.add(member):
+                new.add(member)
         cursor, found = members.scan(cursor, count)
-    assert seen >= always
+    assert seen.keys() >= always
+    assert {member for member, times in seen.items() if times > 1} <= new
+
+
+@given(meanwhile=st.lists(st.tuples(st.sampled_from("abx"), st.integers(0, 40)), max_size=40))
+@settings(max_examples=200, deadline=None, derandomize=True)
+def test_walks_that_take_turns_miss_nothing(meanwhile: list[tuple[str, int]]) -> None:
+    """Two walks over the same members, and removals, in any order."""
+    members: IndexedDict[int] = IndexedDict((b"%d" % number, number) for number in range(41))
+    seen: dict[str, set[bytes]] = {"a": set(), "b": set()}
+    cursors = {"a": -1, "b": -1}  # not yet begun
+    always = set(members)
+
+    def step(walk: str) -> None:
+        if cursors[walk]:
+            cursors[walk], found = members.scan(max(cursors[walk], 0), 3)
+            seen[walk].update(found)
+
+    for action, number in meanwhile:
+        if action == "x":
+            member = b"%d" % number
+            members.discard(member)
+            always.discard(member)
+        else:
+            step(action)
+    while any(cursors.values()):
+        step("a")
+        step("b")
+    assert seen["a"] >= always
+    assert seen["b"] >= always
+    assert dict(members.items()) == {member: int(member) for member in always}
 
 
 def test_a_walk_takes_no_more_steps_than_necessary() -> None:

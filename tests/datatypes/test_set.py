@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from respcache.datatypes.limits import Limits
-from respcache.datatypes.set import Set, is_integer
+from respcache.datatypes.listpack import is_integer
+from respcache.datatypes.set import Set
 
 MEMBERS = st.sampled_from([b"1", b"2", b"3", b"-4", b"10", b"12345", b"007", b"", b"a", b"b", b"c", b"long!"])
 LISTS = st.lists(MEMBERS, min_size=1, max_size=9)

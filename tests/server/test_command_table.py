@@ -124,7 +124,9 @@ LINES = [
     "EVAL script 0 a", "XREAD COUNT 1 STREAMS a b 0 0", "XGROUP CREATE k g 0", "GEORADIUS k 1 1 1 m STORE d",
     "GEOSEARCHSTORE d s", "PFMERGE d a b", "SET k v EX 1", "SET k v XX get", "BITFIELD k GET u8 0", "BITFIELD k",
     "BITFIELD k OVERFLOW SAT SET u8 0 1", "BITFIELD k GET u8", "GET", "BLPOP a b 0", "ACL GETUSER k", "LCS a b",
-    "WAIT 1 1",
+    "WAIT 1 1", "ZUNIONSTORE d set 777", "ZUNIONSTORE d 5 a", "ZUNIONSTORE d 0 a", "ZINTERSTORE d -1 a", "PUBSUB x",
+    "PUBSUB", "AUTH", "AUTH a b c", "EXEC x", "DBSIZE x", "CLIENT KILL", "COMMAND COUNT x", "OBJECT", "MEMORY", "ECHO",
+    "ZINTERCARD 3 a b", "LCS a",
 ]  # fmt: skip
 KNOWN = [line for line in LINES if line.startswith("NONSENSE") or line.upper().split()[0].encode() in TABLE]
 

@@ -77,7 +77,7 @@ class ShardMachine(RuleBasedStateMachine):
         if entry is None and (self.db, key) in self.model:
             return  # hidden by a pause, during which nothing is written
         elements = self.shard.obtain(key, List)
-        elements.append(element)
+        elements.extend([element])
         self.shard.changed(key, elements, Event.LIST, b"rpush")
         if entry is None:
             self.model[self.db, key] = entry = [[], None]

@@ -45,9 +45,9 @@ class StartedServer:
 class RespcacheServer(StartedServer):
     """respcache from this source tree. It picks its port itself, and says on its log when it is ready."""
 
-    def __init__(self, *arguments: str, shards: int = 1, file: str = "") -> None:
-        command = [sys.executable, "-m", "respcache", *([file] if file else []), "--port", "0", "--shards", str(shards)]
-        command += ["--enable-debug-command", "yes", *arguments]
+    def __init__(self, *arguments: str, shards: int = 1, file: str = "", port: int = 0) -> None:
+        command = [sys.executable, "-m", "respcache", *([file] if file else []), "--port", str(port)]
+        command += ["--shards", str(shards), "--enable-debug-command", "yes", *arguments]
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the server
         self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL)
         self.port = self._port_from_log()
@@ -73,10 +73,10 @@ class RespcacheServer(StartedServer):
 class ReferenceServer(StartedServer):
     """A genuine server program with the same command line."""
 
-    def __init__(self, program: str, *arguments: str) -> None:
+    def __init__(self, program: str, *arguments: str, port: int = 0) -> None:
         self.directory = tempfile.TemporaryDirectory()
         with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
+            probe.bind(("127.0.0.1", port))
             self.port = probe.getsockname()[1]
         command = [program, "--port", str(self.port), "--save", "", "--dir", self.directory.name]
         command += ["--enable-debug-command", "yes", "--logfile", str(Path(self.directory.name, "log")), *arguments]

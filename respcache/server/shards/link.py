@@ -145,11 +145,15 @@ class ShardLink:
         if not data:
             self._lost()
             return
-        for next_deadline, results, reports in self._reader.feed(data):
-            self.queue.answer(results, reports)
-            if next_deadline != self.next_deadline:
-                self.next_deadline = next_deadline
-                self.on_deadline()
+        for payload in self._reader.feed(data):
+            self.take_answers(*payload)
+
+    def take_answers(self, next_deadline: int, results: list[Any], reports: list[Report]) -> None:
+        """The payload of one frame of the shard."""
+        self.queue.answer(results, reports)
+        if next_deadline != self.next_deadline:
+            self.next_deadline = next_deadline
+            self.on_deadline()
 
     def _lost(self) -> None:
         """Nothing more is read from this child; its supervisor does the rest."""

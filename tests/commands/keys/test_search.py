@@ -132,6 +132,34 @@ def test_scan_while_keys_come_and_go(do: Transcript) -> None:
     assert step > 3
 
 
+@pytest.mark.parametrize("command", ["SCAN", "SSCAN", "HSCAN", "ZSCAN"])
+def test_what_is_deleted_during_a_walk_repeats_nothing(do: Transcript, command: str) -> None:
+    """Neither what the walk has just returned, nor what it has not come to."""
+    members = [f"member:{number}" for number in range(600)]
+    fill: dict[str, tuple[object, ...]] = {
+        "SCAN": ("MSET", *(word for member in members for word in (member, 1))),
+        "SSCAN": ("SADD", "k", *members),
+        "HSCAN": ("HSET", "k", *(word for member in members for word in (member, 1))),
+        "ZSCAN": ("ZADD", "k", *(word for member in members for word in (1, member))),
+    }
+    remove = {"SCAN": ("DEL",), "SSCAN": ("SREM", "k"), "HSCAN": ("HDEL", "k"), "ZSCAN": ("ZREM", "k")}[command]
+    walk, each = ((command,), 1) if command == "SCAN" else ((command, "k"), 1 if command == "SSCAN" else 2)
+    do(*fill[command])
+    seen: list[bytes] = []
+    left = {member.encode() for member in members}
+    cursor = b"0"
+    while True:
+        cursor, found = do(*walk, cursor, "COUNT", 40)
+        seen += found[::each]
+        if cursor == b"0":
+            break
+        unwanted = [*sorted(left - set(seen))[:7], seen[-1]]
+        do(*remove, *unwanted)
+        left -= set(unwanted)
+    assert len(seen) == len(set(seen))
+    assert left <= set(seen)
+
+
 @pytest.mark.respcache_only("shifts the server's clock")
 def test_scan_skips_expired_keys(do: Transcript) -> None:
     for i in range(50):

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+import respcache.commands.all  # noqa: F401 - fills the table
+from respcache.commands.args import Args
+from respcache.commands.table import TABLE
+from respcache.datatypes.list import List
+from respcache.datatypes.zset import ZSet
+from respcache.store.shard import Shard
+from tests.support.cost import calls_in
 from tests.support.events import Events
 from tests.support.resp import Connection
 from tests.support.transcript import Transcript
@@ -141,3 +148,42 @@ def test_errors(do: Transcript, command: str) -> None:
         do("RPUSH", "l", text)
         assert do.error(command, "l") == NO_DOUBLE
         assert do(command, "l", "ALPHA") == [text.encode()]
+
+
+def test_a_piece_of_what_is_not_sorted(do: Transcript) -> None:
+    members = [f"member:{number:04}" for number in range(2_000)]
+    do("RPUSH", "l", *members)
+    do("ZADD", "z", *(word for member in members for word in (0, member)))
+    for key in ("l", "z"):
+        for direction, ordered in (("ASC", members), ("DESC", members[::-1])):
+            for start, count in ((0, 5), (1_000, 700), (1_998, 5), (2_000, 5), (10, -1)):
+                piece = do("SORT", key, "BY", "nosort", direction, "LIMIT", start, count)
+                stop = None if count < 0 else start + count
+                assert [element.decode() for element in piece] == ordered[start:stop]
+
+
+def test_what_surrounds_such_a_piece_costs_nothing() -> None:
+    shard = Shard()
+    members = [b"%d" % number for number in range(20_000)]
+    shard.db.insert(b"l", List(shard.limits, members), 0)
+    shard.db.insert(b"z", ZSet(shard.limits, ((member, 0) for member in members)), 0)
+    for key in (b"l", b"z"):
+        for direction in (b"ASC", b"DESC"):
+            words = [b"SORT", key, b"BY", b"nosort", direction, b"LIMIT", b"50", b"5"]
+            assert calls_in(lambda: TABLE[b"SORT"].handler(shard, Args(words))) < 200  # noqa: B023 - called at once
+
+
+@pytest.mark.since("7.2")
+def test_how_a_stored_result_is_kept(do: Transcript) -> None:
+    """A listpack if Redis' quicklist would have all of it in one node."""
+    for elements, encoding in (
+        (["x" * 1000] * 8, "listpack"),
+        (["x" * 1000] * 9, "quicklist"),
+        (["x" * 8178], "listpack"),
+        (["x" * 8179], "quicklist"),
+        (["x", "y" * 8200], "quicklist"),
+    ):
+        do("DEL", TAG + "l")
+        do("RPUSH", TAG + "l", *elements)
+        assert do("SORT", TAG + "l", "ALPHA", "STORE", TAG + "stored") == len(elements)
+        assert do("OBJECT", "ENCODING", TAG + "stored").decode() == encoding

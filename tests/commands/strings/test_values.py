@@ -164,6 +164,29 @@ def test_getex(do: Transcript) -> None:
     assert do.error("GETEX", "s", "EX", 10) == WRONG_TYPE
 
 
+def test_of_repeated_expiries_the_last_counts(do: Transcript) -> None:
+    for option, unit in (("EX", 1000), ("PX", 1), ("EXAT", 1000), ("PXAT", 1)):
+        soon, late, ask = (4 * 10**12, 5 * 10**12, "PEXPIRETIME") if "AT" in option else (10**5, 10**6, "PTTL")
+        assert do("SET", "k", "v", option, soon // unit, option.lower(), late // unit) == "OK"
+        assert late - 20_000 < do(ask, "k") <= late
+        assert do("GETEX", "k", option, late // unit, option, soon // unit) == b"v"
+        assert soon - 20_000 < do(ask, "k") <= soon
+    # The words are taken first, whatever they are; then the last number is read; then the key is looked at.
+    do("RPUSH", "l", "x")
+    assert do("SET", "k", "v", "EX", "none", "EX", 10) == "OK"
+    assert do("SET", "k", "v", "PX", "PXAT", "PX", 10_000) == "OK"
+    assert do.error("SET", "k", "v", "PX", "PXAT", "PX", "d") == NOT_AN_INTEGER
+    assert do.error("SET", "k", "v", "EX", 10, "EX", 0) == invalid_expire("set")
+    assert do.error("SET", "k", "v", "EX", 10, "PX", 10) == SYNTAX
+    assert do.error("SET", "k", "v", "EX", 10, "EX") == SYNTAX
+    assert do.error("SET", "k", "v", "EX", 10, "EX", 10, "KEEPTTL") == SYNTAX
+    assert do.error("GETEX", "k", "EX", 10, "EX", 10, "PERSIST") == SYNTAX
+    assert do.error("GETEX", "k", "PERSIST", "EX", 10) == SYNTAX
+    assert do.error("GETEX", "k", "EX", 10, "EX", "x") == NOT_AN_INTEGER
+    assert do.error("GETEX", "l", "EX", 10, "EX", "x") == WRONG_TYPE
+    assert do("GETEX", "none", "EX", 10, "EX", "x") is None
+
+
 def test_many_keys_on_all_shards(do: Transcript) -> None:
     words = [word for key in SPREAD for word in (key, f"value of {key}")]
     assert do("MSET", *words) == "OK"

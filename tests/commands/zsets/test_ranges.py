@@ -182,7 +182,6 @@ def test_store(do: Transcript, numbers: str) -> None:
     assert stored("+inf", "(2", "BYSCORE", "REV", "LIMIT", 0, 2) == "de"
     assert stored("[b", "(d", "BYLEX") == "bc"
     assert do.pairs(do("ZRANGE", "to", 0, -1, "WITHSCORES")) == [(b"b", do.double(2)), (b"c", do.double(3))]
-    assert do("OBJECT", "ENCODING", "to") == b"listpack"
     # An empty result removes the destination; any other result replaces it, and its deadline.
     assert stored(9, 10) == ""
     assert do("EXISTS", "to") == 0
@@ -194,6 +193,24 @@ def test_store(do: Transcript, numbers: str) -> None:
     assert do("EXISTS", "to") == 0
     assert do("ZRANGESTORE", numbers, numbers, 1, -2) == 3
     assert text(do("ZRANGE", numbers, 0, -1)) == "bcd"
+
+
+def test_a_stored_range_of_ranks_is_compact(do: Transcript, numbers: str) -> None:
+    do("ZRANGESTORE", "to", numbers, 0, -1)
+    assert do("OBJECT", "ENCODING", "to") == b"listpack"
+    do("ZADD", "large", *(word for number in range(129) for word in (number, f"m{number}")))
+    do("ZRANGESTORE", "to", "large", 0, 127)
+    assert do("OBJECT", "ENCODING", "to") == b"listpack"
+    do("ZRANGESTORE", "to", "large", 0, 128)
+    assert do("OBJECT", "ENCODING", "to") == b"skiplist"
+
+
+@pytest.mark.respcache_only(reason="7.2 does so; 7.0 and 8 make a listpack where it fits")
+def test_other_stored_ranges_are_skiplists(do: Transcript, numbers: str) -> None:
+    for low, high, by in (("-inf", "+inf", "BYSCORE"), ("-", "+", "BYLEX")):
+        do("ZRANGESTORE", "to", numbers, low, high, by)
+        assert do("OBJECT", "ENCODING", "to") == b"skiplist"
+        assert do("ZCARD", "to") == do("ZCARD", numbers)
 
 
 def test_store_errors(do: Transcript) -> None:
