@@ -1,4 +1,4 @@
-"""Lists against Python's. The blocks are so small here that few elements fill many."""
+"""Lists against Python's. Blocks are so small here that a few elements fill several."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ListMachine(RuleBasedStateMachine):
         list_module.BLOCK = self.block
 
     def grows(self, count: int) -> None:
-        """So many elements are about to be added: beyond the limit, it is a quicklist."""
+        """`count` elements are about to be added: above the limit, it becomes a quicklist."""
         self.listpack = self.listpack and len(self.model) + count <= LIMIT
 
     def shrunk(self) -> None:

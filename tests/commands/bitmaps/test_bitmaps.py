@@ -96,7 +96,7 @@ def test_bitpos(do: Transcript, value: bytes, rest: tuple[object, ...], expected
     assert do("BITPOS", "k", *rest) == expected
 
 
-def test_bitpos_of_nothing(do: Transcript) -> None:
+def test_bitpos_of_a_missing_key(do: Transcript) -> None:
     assert do("BITPOS", "none", 0) == 0
     assert do("BITPOS", "none", 1) == -1
 
@@ -199,7 +199,7 @@ def test_bitfield_overflow_signed(do: Transcript, overflow: str, start: int, ste
 
 
 def test_bitfield_at_any_place_and_width(do: Transcript) -> None:
-    """What was written is read back, and nothing beside it has changed."""
+    """A written field is read back, and no other bit has changed."""
     chance = random.Random(7)
     model = 0  # the first 256 bits as one number
     size = 256

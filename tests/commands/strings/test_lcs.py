@@ -25,7 +25,7 @@ def test_the_subsequence_and_its_length(do: Transcript) -> None:
     assert do("LCS", "a", "a") == b"ohmytext"
 
 
-def test_where_it_is(do: Transcript) -> None:
+def test_positions(do: Transcript) -> None:
     reply = do.as_map(do("LCS", "a", "b", "IDX"))
     assert reply == {b"matches": [[[4, 7], [5, 8]], [[2, 3], [0, 1]]], b"len": 6}
     reply = do.as_map(do("LCS", "a", "b", "IDX", "MINMATCHLEN", 4, "WITHMATCHLEN"))
