@@ -101,8 +101,9 @@ class ShardLink:
                 return self.queue.size > 0
             try:
                 packed = wire.pack(frame)
-            except ValueError as error:  # larger than a frame can be: values of several GB on their way between shards
-                log.warning(f"{len(frame[1])} items for shard {self.index} were too large to send: {error}")
+            except (ValueError, MemoryError) as error:
+                # Larger than a frame can be: values on their way between shards, or the commands of one EXEC.
+                log.warning(f"{len(frame[1])} items for shard {self.index} were too large to send: {error!r}")
                 self.queue.refuse(len(frame[1]), CommandError(errors.REQUEST_TOO_LARGE))
                 continue
             self._write(memoryview(packed))
