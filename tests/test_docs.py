@@ -198,7 +198,7 @@ ABOUT_CODE = [page for page in WRITTEN if page.parent.name in ("concepts", "cont
 
 @pytest.mark.parametrize("page", ABOUT_CODE, ids=name_of)
 def test_names_on_a_page_exist(page: Path) -> None:
-    """Files such as `respcache/errors.py` or `tests/*.py`, and names such as `Worker.run`."""
+    """Files such as `respcache/glob.py` or `tests/*.py`, and names such as `Worker.run`."""
     text = page.read_text("utf-8")
     for path in re.findall(r"`((?:respcache|compat|tests|docs|\.ci)/[\w./*-]+)`", text):
         assert any(ROOT.glob(path.rstrip("/"))), path

@@ -142,10 +142,10 @@ def test_a_hostile_pattern_takes_at_most_pattern_times_subject(piece: bytes) -> 
     pattern=st.lists(st.sampled_from([b"a", b"b", b"?", b"[ab]", b"[^a]", b"[b]", b"*"]), max_size=9).map(b"".join),
     subject=st.text("ab", max_size=14).map(str.encode),
 )
-@example(pattern=b"*a?b*", subject=b"aaaaaaaaaaab")  # more occurrences of the literal than are guessed at
+@example(pattern=b"*a?b*", subject=b"aaaaaaaaaaab")  # more occurrences of the literal than are tried
 @example(pattern=b"*?*", subject=b"a")
 @settings(max_examples=400, deadline=None, derandomize=True)
-def test_agrees_with_the_definition_where_much_nearly_matches(pattern: bytes, subject: bytes) -> None:
+def test_agrees_with_the_definition_on_near_matches(pattern: bytes, subject: bytes) -> None:
     assert compile_glob(pattern)(subject) == (naive(pattern, subject) if subject else not pattern)
 
 
@@ -174,7 +174,7 @@ def test_ignoring_case_is_comparing_in_one_case(pattern: bytes, subject: bytes) 
     ids=["brackets", "one bracket of ranges", "one bracket", "question marks", "both", "escapes", "stars"],
 )
 def test_a_pattern_of_a_megabyte(pattern: bytes) -> None:
-    """A regular expression of the first one takes 13 seconds to compile, in the process that serves everybody."""
+    """As a regular expression, the first one takes 13 seconds to compile, in the process that serves all clients."""
     matches = compile_glob(pattern)
     assert not matches(b"channel")  # all of them match one byte, or very many
     assert not matches(b"")

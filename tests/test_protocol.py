@@ -261,7 +261,7 @@ class TestBeforeAuthentication:
             client.read()
 
 
-# What commands, broken ones too, are made of here: junk out of these gets much further than random bytes.
+# The parts of valid and broken commands: junk made of these gets much further than random bytes.
 PIECES = [
     *(b"\r\n", b"\r", b"\n", b"XY", b"\xff", b" ", b'"', b"'", b"\\", b"*", b"$", b"9", b"\t", b"\v", b"-", b"+", b"0"),
     *(
@@ -294,7 +294,7 @@ PIECES = [
 
 
 @pytest.mark.respcache_only("it is compared with a genuine server")
-def test_junk_is_answered_as_a_genuine_server_does(server: StartedServer, started: dict[str, StartedServer]) -> None:
+def test_junk_is_answered_as_by_a_genuine_server(server: StartedServer, started: dict[str, StartedServer]) -> None:
     if REFERENCE is None:
         pytest.skip(reason="no genuine redis-server found ($RESPCACHE_REFERENCE, or on the PATH)")
     if "genuine" not in started or not started["genuine"].alive():
@@ -306,7 +306,7 @@ def test_junk_is_answered_as_a_genuine_server_does(server: StartedServer, starte
 
 
 def answer(port: int, data: bytes) -> bytes:
-    """All that comes back, with nothing more to follow what was sent."""
+    """Everything the server sends after this input, up to the end of the stream."""
     client = Connection(port)
     client.send_raw(data)
     client.socket.shutdown(socket.SHUT_WR)

@@ -41,7 +41,7 @@ class ListMachine(RuleBasedStateMachine):
         self.listpack = self.listpack and len(self.model) + count <= LIMIT
 
     def shrunk(self) -> None:
-        """Elements were removed or replaced: at half of the limit, it is a listpack again."""
+        """Elements were removed or replaced: at half of the limit, it becomes a listpack again."""
         self.listpack = self.listpack or len(self.model) <= LIMIT // 2
 
     @initialize(elements=MANY, stored=st.booleans())
@@ -151,7 +151,7 @@ def test_indexes_outside() -> None:
                 items[index] = b"x"
 
 
-def test_what_is_far_from_an_edit_costs_nothing() -> None:
+def test_elements_far_from_an_edit_cost_nothing() -> None:
     """Of 100,000 elements, whole blocks are dropped, kept, copied or searched at once."""
     elements = [b"element %d" % number for number in range(100_000)]
     whole = List(LIMITS, elements)

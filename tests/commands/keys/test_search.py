@@ -133,8 +133,8 @@ def test_scan_while_keys_come_and_go(do: Transcript) -> None:
 
 
 @pytest.mark.parametrize("command", ["SCAN", "SSCAN", "HSCAN", "ZSCAN"])
-def test_what_is_deleted_during_a_walk_repeats_nothing(do: Transcript, command: str) -> None:
-    """Neither what the walk has just returned, nor what it has not come to."""
+def test_deletions_during_a_walk_repeat_nothing(do: Transcript, command: str) -> None:
+    """Deletions of elements that the walk has just returned, or that it has not reached."""
     members = [f"member:{number}" for number in range(600)]
     fill: dict[str, tuple[object, ...]] = {
         "SCAN": ("MSET", *(word for member in members for word in (member, 1))),

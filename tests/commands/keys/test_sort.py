@@ -150,7 +150,7 @@ def test_errors(do: Transcript, command: str) -> None:
         assert do(command, "l", "ALPHA") == [text.encode()]
 
 
-def test_a_piece_of_what_is_not_sorted(do: Transcript) -> None:
+def test_a_piece_without_sorting(do: Transcript) -> None:
     members = [f"member:{number:04}" for number in range(2_000)]
     do("RPUSH", "l", *members)
     do("ZADD", "z", *(word for member in members for word in (0, member)))
@@ -162,7 +162,7 @@ def test_a_piece_of_what_is_not_sorted(do: Transcript) -> None:
                 assert [element.decode() for element in piece] == ordered[start:stop]
 
 
-def test_what_surrounds_such_a_piece_costs_nothing() -> None:
+def test_elements_outside_of_such_a_piece_cost_nothing() -> None:
     shard = Shard()
     members = [b"%d" % number for number in range(20_000)]
     shard.db.insert(b"l", List(shard.limits, members), 0)
@@ -174,8 +174,8 @@ def test_what_surrounds_such_a_piece_costs_nothing() -> None:
 
 
 @pytest.mark.since("7.2")
-def test_how_a_stored_result_is_kept(do: Transcript) -> None:
-    """A listpack if Redis' quicklist would have all of it in one node."""
+def test_the_encoding_of_a_stored_result(do: Transcript) -> None:
+    """It is a listpack if Redis' quicklist would have all elements in one node."""
     for elements, encoding in (
         (["x" * 1000] * 8, "listpack"),
         (["x" * 1000] * 9, "quicklist"),

@@ -164,14 +164,14 @@ def test_getex(do: Transcript) -> None:
     assert do.error("GETEX", "s", "EX", 10) == WRONG_TYPE
 
 
-def test_of_repeated_expiries_the_last_counts(do: Transcript) -> None:
+def test_the_last_of_repeated_expiries_counts(do: Transcript) -> None:
     for option, unit in (("EX", 1000), ("PX", 1), ("EXAT", 1000), ("PXAT", 1)):
         soon, late, ask = (4 * 10**12, 5 * 10**12, "PEXPIRETIME") if "AT" in option else (10**5, 10**6, "PTTL")
         assert do("SET", "k", "v", option, soon // unit, option.lower(), late // unit) == "OK"
         assert late - 20_000 < do(ask, "k") <= late
         assert do("GETEX", "k", option, late // unit, option, soon // unit) == b"v"
         assert soon - 20_000 < do(ask, "k") <= soon
-    # The words are taken first, whatever they are; then the last number is read; then the key is looked at.
+    # The words are parsed first, then the last number, and then the key is checked.
     do("RPUSH", "l", "x")
     assert do("SET", "k", "v", "EX", "none", "EX", 10) == "OK"
     assert do("SET", "k", "v", "PX", "PXAT", "PX", 10_000) == "OK"
