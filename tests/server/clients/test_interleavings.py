@@ -17,6 +17,7 @@ from tests.support.house import House, Peer, house
 from tests.support.resp import ReplyError, pack
 
 CLIENTS = 3
+# On both shards, most of them not on that of "other".
 KEYS = [f"key:{number}" for number in range(6)]
 UNKNOWN = ReplyError("ERR unknown command 'FOO', with args beginning with: ")
 
@@ -42,7 +43,7 @@ COMMANDS: st.SearchStrategy[Command] = st.one_of(
     with_keys(lambda keys: ([("GET", *keys)], [keys[0].encode()]), 1),
     with_keys(lambda keys: ([("GET", *keys)] * 7, [keys[0].encode()] * 7), 1),
     with_keys(lambda keys: ([("EXISTS", *keys)], [3]), 3),
-    with_keys(lambda keys: ([("COPY", keys[0], "copy", "REPLACE"), ("ECHO", keys[0])], [1, keys[0].encode()]), 1),
+    with_keys(lambda keys: ([("COPY", keys[0], "other", "REPLACE"), ("ECHO", keys[0])], [1, keys[0].encode()]), 1),
     with_keys(lambda keys: ([("WATCH", *keys), *transaction(keys)[0]], ["OK", *transaction(keys)[1]]), 2),
     with_keys(transaction, 2),
 )
@@ -95,8 +96,8 @@ class Model:
             case "half-close":
                 peer.end()
             case "QUIT" if who not in self.ended:
-                peer.send_raw(pack(("COPY", KEYS[0], "copy", "REPLACE")) + pack(("QUIT",)))
-                peer.send("INCR", f"count:{who}")  # too late
+                peer.send_raw(pack(("COPY", KEYS[0], "other", "REPLACE")) + pack(("QUIT",)))
+                peer.send_raw(pack(("INCR", f"count:{who}")) * 2)  # too late
                 self.expected[who] += [1, "OK"]
             case "break":
                 peer.break_()
