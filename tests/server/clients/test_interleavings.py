@@ -9,10 +9,12 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+import pytest
 import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from respcache.server.clients import conversation
 from tests.support.house import House, Peer, house
 from tests.support.resp import ReplyError, pack
 
@@ -130,11 +132,13 @@ class Model:
                 self.end(arguments[0], what)
 
     async def finish(self) -> None:
-        """Everybody reads, and no pause is left."""
-        for peer in self.peers:
-            peer.read()
+        """No pause is left, everybody has written all that it wanted to, and then reads."""
         await self.main.settle()
         await self.main.advance(100_001)
+        for who, peer in enumerate(self.peers):
+            assert who in self.gone or not peer.socket.chunks
+            peer.read()
+        await self.main.settle()
 
 
 def assert_quiet(main: House, left: list[Peer]) -> None:
@@ -177,6 +181,12 @@ async def run(steps: list[tuple[Any, ...]]) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(STEPS)
-def test_every_command_is_answered_once_in_order_and_nothing_is_left(steps: list[tuple[Any, ...]]) -> None:
-    trio.run(run, steps)
+@given(STEPS, st.booleans())
+def test_every_command_is_answered_once_in_order_and_nothing_is_left(
+    steps: list[tuple[Any, ...]], in_small_portions: bool
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        if in_small_portions:
+            patch.setattr(conversation, "_PORTION", 100)
+            patch.setattr(conversation, "_KEPT", 200)
+        trio.run(run, steps)
