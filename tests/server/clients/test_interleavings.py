@@ -9,14 +9,17 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+import pytest
 import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from respcache.server.clients import conversation
 from tests.support.house import House, Peer, house
 from tests.support.resp import ReplyError, pack
 
 CLIENTS = 3
+# On both shards, most of them not on that of "other".
 KEYS = [f"key:{number}" for number in range(6)]
 UNKNOWN = ReplyError("ERR unknown command 'FOO', with args beginning with: ")
 
@@ -42,7 +45,7 @@ COMMANDS: st.SearchStrategy[Command] = st.one_of(
     with_keys(lambda keys: ([("GET", *keys)], [keys[0].encode()]), 1),
     with_keys(lambda keys: ([("GET", *keys)] * 7, [keys[0].encode()] * 7), 1),
     with_keys(lambda keys: ([("EXISTS", *keys)], [3]), 3),
-    with_keys(lambda keys: ([("COPY", keys[0], "copy", "REPLACE"), ("ECHO", keys[0])], [1, keys[0].encode()]), 1),
+    with_keys(lambda keys: ([("COPY", keys[0], "other", "REPLACE"), ("ECHO", keys[0])], [1, keys[0].encode()]), 1),
     with_keys(lambda keys: ([("WATCH", *keys), *transaction(keys)[0]], ["OK", *transaction(keys)[1]]), 2),
     with_keys(transaction, 2),
 )
@@ -95,8 +98,8 @@ class Model:
             case "half-close":
                 peer.end()
             case "QUIT" if who not in self.ended:
-                peer.send_raw(pack(("COPY", KEYS[0], "copy", "REPLACE")) + pack(("QUIT",)))
-                peer.send("INCR", f"count:{who}")  # too late
+                peer.send_raw(pack(("COPY", KEYS[0], "other", "REPLACE")) + pack(("QUIT",)))
+                peer.send_raw(pack(("INCR", f"count:{who}")) * 2)  # too late
                 self.expected[who] += [1, "OK"]
             case "break":
                 peer.break_()
@@ -129,11 +132,13 @@ class Model:
                 self.end(arguments[0], what)
 
     async def finish(self) -> None:
-        """Everybody reads, and no pause is left."""
-        for peer in self.peers:
-            peer.read()
+        """No pause is left, everybody has written all that it wanted to, and then reads."""
         await self.main.settle()
         await self.main.advance(100_001)
+        for who, peer in enumerate(self.peers):
+            assert who in self.gone or not peer.socket.chunks
+            peer.read()
+        await self.main.settle()
 
 
 def assert_quiet(main: House, left: list[Peer]) -> None:
@@ -176,6 +181,12 @@ async def run(steps: list[tuple[Any, ...]]) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(STEPS)
-def test_every_command_is_answered_once_in_order_and_nothing_is_left(steps: list[tuple[Any, ...]]) -> None:
-    trio.run(run, steps)
+@given(STEPS, st.booleans())
+def test_every_command_is_answered_once_in_order_and_nothing_is_left(
+    steps: list[tuple[Any, ...]], in_small_portions: bool
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        if in_small_portions:
+            patch.setattr(conversation, "_PORTION", 100)
+            patch.setattr(conversation, "_KEPT", 200)
+        trio.run(run, steps)

@@ -168,6 +168,34 @@ async def test_a_frame_that_cannot_be_made_fails_and_nothing_else(monkeypatch: p
         assert it.deaths == []
 
 
+async def test_a_pipe_that_cannot_be_written_to_costs_the_shard_and_not_the_rounds(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What the system has taken of the frame is not known, so the shard is out of step."""
+    async with running() as it:
+        await answer(it.submit(b"DBSIZE"))
+        ends: list[str] = []
+        it.poller.after_round.append(lambda: ends.append("end"))
+        write = os.write
+        failures = iter([True])
+
+        def fail_once(fd: int, data: memoryview) -> int:
+            if len(data) > 10 and next(failures, False):
+                raise OSError(12, "Cannot allocate memory")
+            return write(fd, data)
+
+        monkeypatch.setattr(os, "write", fail_once)
+        lost = it.submit(b"SET", b"a", b"1")
+        assert ends == ["end"]
+        for_the_next = it.submit(b"SET", b"b", b"1")
+        with pytest.raises(CommandError, match="died"):
+            await answer(lost)
+        assert await answer(for_the_next) is None
+        assert await answer(it.submit(b"DBSIZE")) == 1
+        assert it.deaths == [0]
+        assert "Cannot allocate memory" in capfd.readouterr().out
+
+
 async def test_out_of_memory_for_a_frame_fails_it_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     async with running() as it:
         await answer(it.submit(b"DBSIZE"))
