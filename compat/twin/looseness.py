@@ -136,6 +136,7 @@ OF_VALKEY: Mapping[str, tuple[Equal, str]] = {
     **OF_NEWER,
     **dict.fromkeys(("BITCOUNT", "BITPOS"), (same_if_fine, "Valkey checks the numbers before the number of arguments")),
     "OBJECT REFCOUNT": (same_error, "Valkey shares no integers between keys"),
+    "GETEX": (same_if_fine, "Valkey checks the time before the type of the key"),
 }
 
 
@@ -155,6 +156,8 @@ class Dialect(NamedTuple):
         by_score_or_name = words[0] == "ZRANGESTORE" and not {"BYSCORE", "BYLEX"}.isdisjoint(words)
         if by_score_or_name and (self.version >= (7, 4) or not self.is_redis):
             return False  # stores a skiplist in 7.2 only
+        if not self.is_redis and "0x10" in call:
+            return False  # Valkey reads scores by another library, which refuses hexadecimal ones
         if self.version >= (7, 2):
             return True
         with_score = call[0].upper() in ("ZRANK", "ZREVRANK") and len(call) > 3
