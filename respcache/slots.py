@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 from binascii import crc_hqx
+from functools import cache
 
 SLOTS = 16384
 
 
 def hash_tag(key: bytes) -> bytes:
-    """The part of a key that is hashed: between the first ``{`` and the next ``}``, if something stands there."""
+    """The part of a key that is hashed: between the first ``{`` and the next ``}`` if not empty, else the whole key."""
     start = key.find(b"{")
     if start >= 0:
         end = key.find(b"}", start + 1)
@@ -27,6 +28,7 @@ def slot_of(key: bytes) -> int:
     return crc_hqx(key, 0) & 16383
 
 
+@cache
 def shards_of_slots(shards: int) -> bytes:
     """The shard of each slot, as a table."""
     return bytes(slot * shards // SLOTS for slot in range(SLOTS))

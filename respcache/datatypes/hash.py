@@ -1,8 +1,8 @@
 """Hashes: fields and values.
 
-Small hashes (encoding "listpack") are a plain dict: like Redis' flat block, it keeps the order in which fields
-were added, whatever is changed or removed. Beyond the limits it becomes an `IndexedDict` (encoding "hashtable"), out
-of which single fields can be picked at random, and which a cursor can walk. There is no way back, as in Redis.
+Small hashes (encoding "listpack") are a plain dict: like Redis' flat block, it keeps the order in which fields were
+added, whatever is changed or removed. Beyond the limits it becomes an `IndexedDict` (encoding "hashtable"), from which
+single fields can be picked at random, and which a cursor can walk. It never changes back, as in Redis.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Hash:
         return fields.values if isinstance(fields, IndexedDict) else fields.values()
 
     def update(self, pairs: Collection[Pair]) -> int:
-        """Set all these fields; how many of them are new."""
+        """Set all these fields; return how many of them are new."""
         fields = self._fields
         before = len(fields)
         # Redis converts before it adds: for many pairs even if they name few fields, and for one long string even if
@@ -69,24 +69,24 @@ class Hash:
         return len(fields) - before
 
     def discard(self, field: bytes) -> bool:
-        """Remove a field; whether it was there."""
+        """Remove a field; return whether it was there."""
         fields = self._fields
         if isinstance(fields, IndexedDict):
             return fields.discard(field)
         return fields.pop(field, None) is not None
 
     def choices(self, random: Random, count: int) -> list[bytes]:
-        """`count` fields, each chosen uniformly from all: the same one may come again. The hash is not empty."""
+        """`count` fields, each chosen uniformly from all, so the same one may repeat. The hash is not empty."""
         return random.choices(self._sequence(), k=count)
 
     def sample(self, random: Random, count: int) -> list[bytes]:
-        """`count` different fields (all of them if there are fewer), uniformly chosen."""
+        """`count` different fields (all of them if there are fewer), chosen uniformly."""
         if count >= len(self):
             return list(self)  # in their order, as Redis does
         return random.sample(self._sequence(), count)
 
     def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
-        """About `count` fields and the next cursor, 0 at the end. A listpack comes whole, whatever is asked for."""
+        """About `count` fields and the next cursor, 0 at the end. A listpack is returned whole, whatever the count."""
         if isinstance(self._fields, IndexedDict):
             return self._fields.scan(cursor, count)
         return 0, list(self._fields)
@@ -99,14 +99,14 @@ class Hash:
 
     @classmethod
     def load(cls, limits: Limits, data: tuple[bytes, dict[bytes, bytes]]) -> Hash:
-        """A hash with the encoding and the order that was dumped; cursors into the old one are good for it."""
+        """A hash with the encoding and order that were dumped; cursors into the old one remain valid."""
         loaded = cls(limits)
         loaded.encoding, fields = data
         loaded._fields = fields if loaded.encoding == b"listpack" else IndexedDict(fields.items())
         return loaded
 
     def _sequence(self) -> list[bytes]:
-        """The fields by number; copies them only where they are few."""
+        """The fields by number; copied only if they are few."""
         fields = self._fields
         return fields.members if isinstance(fields, IndexedDict) else list(fields)
 
@@ -118,7 +118,7 @@ class Hash:
 
 
 def _fit(limits: Limits, pairs: Collection[Pair]) -> bool:
-    """Whether a listpack may take the pairs, as far as they themselves tell."""
+    """Whether the pairs by themselves fit in a listpack."""
     if len(pairs) > limits.hash_max_listpack_entries:
         return False
     return max(map(len, chain.from_iterable(pairs)), default=0) <= limits.hash_max_listpack_value

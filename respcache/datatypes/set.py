@@ -2,25 +2,25 @@
 
 | encoding  | holds                   | order                  | becomes                                            |
 |-----------|-------------------------|------------------------|----------------------------------------------------|
-| intset    | integers only           | by value               | listpack, or hashtable where that would be too big |
-| listpack  | few and short members   | as they were added     | hashtable                                          |
-| hashtable | anything                | none to rely on        |                                                    |
+| intset    | integers only           | by value               | listpack, or hashtable if that would be too big    |
+| listpack  | few and short members   | order of insertion     | hashtable                                          |
+| hashtable | anything                | undefined              |                                                    |
 
-A set starts as an intset and changes as `t_set.c` of Redis 7.2 decides, member by member; it changes back only when
-SPOP takes nearly everything. Whatever the encoding, `lookup` is a dict that has the members as keys, so that questions
-about many members at once can be left to C (`filter(other.lookup.__contains__, members)`).
+A set starts as an intset and changes member by member, as in `t_set.c` of Redis 7.2; it changes back only when SPOP
+takes nearly everything. Whatever the encoding, `lookup` is a dict with the members as its keys, so that questions about
+many members at once can be left to C (`filter(other.lookup.__contains__, members)`).
 
-Intsets and hashtables are an `IndexedSet`, out of which single members can be picked at random, and which a cursor can
-walk. An intset is put in order when it is iterated.
+Intsets and hashtables are an `IndexedSet`, from which single members can be picked at random, and which a cursor can
+walk. An intset is sorted when it is iterated.
 """
 
 from __future__ import annotations
 
-import re
 from itertools import chain, filterfalse, islice, takewhile
 from typing import TYPE_CHECKING, Any
 
 from respcache.datatypes.indexed import IndexedSet
+from respcache.datatypes.listpack import is_integer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -30,16 +30,8 @@ if TYPE_CHECKING:
 
 INTSET, LISTPACK, HASHTABLE = b"intset", b"listpack", b"hashtable"
 
-# Signed 64-bit integers in the one form that prints the same, up to the range of those with 19 digits.
-_INTEGER = re.compile(rb"0|-?[1-9][0-9]{0,18}")
-
-# SPOP makes a new set of what remains when it takes at least this many times as much.
+# SPOP makes a new set of the remaining members if it takes at least this many times as many.
 _POP_REMAINDER = 5
-
-
-def is_integer(member: bytes) -> bool:
-    """Whether an intset can hold the member."""
-    return bool(_INTEGER.fullmatch(member)) and (len(member) < 19 or -(1 << 63) <= int(member) < 1 << 63)
 
 
 class Set:
@@ -48,14 +40,14 @@ class Set:
     __slots__ = ("_indexed", "_limits", "encoding", "lookup")
 
     lookup: dict[bytes, Any]
-    """The members are its keys. Others must only read it."""
+    """A dict with the members as its keys. Read-only for users of the class."""
 
     def __init__(self, limits: Limits, members: Iterable[bytes] = ()) -> None:
-        """A set as SUNIONSTORE and SDIFFSTORE make it: an intset as long as the members, in their order, allow."""
+        """A set as SUNIONSTORE and SDIFFSTORE make it: an intset as long as the members allow it, in their order."""
         self._limits = limits
         distinct = dict.fromkeys(members)
-        # The rules for single members, worked out for all at once. The integers up to the first other member become an
-        # intset: one too many of them, and it is a hashtable for good.
+        # The rules for single members, applied to all at once. The integers up to the first other member make an
+        # intset; if there are too many of them, it is a hashtable, and stays one.
         integers = list(takewhile(is_integer, distinct))
         if len(integers) > limits.set_max_intset_entries:
             self._become(HASHTABLE, distinct)
@@ -68,7 +60,7 @@ class Set:
 
     @classmethod
     def of_intersection(cls, limits: Limits, members: Iterable[bytes]) -> Set:
-        """A set as SINTERSTORE makes it: an intset if the result is one, else a listpack if it may be."""
+        """A set as SINTERSTORE makes it: an intset if possible, else a listpack if possible."""
         distinct = dict.fromkeys(members)
         made = cls(limits)
         if len(distinct) <= limits.set_max_intset_entries and all(map(is_integer, distinct)):
@@ -87,35 +79,35 @@ class Set:
         return member in self.lookup
 
     def update(self, members: Sequence[bytes]) -> int:
-        """Add them one after the other, as SADD does; how many are new."""
+        """Add them one by one, as SADD does; return how many are new."""
         before = len(self)
         self._prepare(members[0] if members else b"", len(members))
         for at, member in enumerate(members):
             if self.encoding == HASHTABLE and self._indexed is not None:
-                # Nothing is left to decide.
+                # A hashtable stays one: the rest needs no decisions.
                 return len(self) - before + sum(map(self._indexed.add, members[at:]))
             if member not in self.lookup:
                 self._add(member)
         return len(self) - before
 
     def discard(self, member: bytes) -> bool:
-        """Whether it was there."""
+        """Remove a member; return whether it was there."""
         if self._indexed is not None:
             return self._indexed.discard(member)
         return self.lookup.pop(member, self) is not self  # its values are None
 
     def choices(self, random: Random, count: int) -> list[bytes]:
-        """`count` members, each chosen uniformly from all: the same one may come again. The set is not empty."""
+        """`count` members, each chosen uniformly from all, so the same one may repeat. The set is not empty."""
         return random.choices(self._sequence(), k=count)
 
     def sample(self, random: Random, count: int) -> list[bytes]:
-        """`count` different members (all of them if there are fewer), uniformly chosen."""
+        """`count` different members (all of them if there are fewer), chosen uniformly."""
         if count >= len(self):
             return list(self)  # in their order, as Redis does
         return random.sample(self._sequence(), count)
 
     def pop(self, random: Random, count: int) -> list[bytes]:
-        """Remove and return `count` different members (all of them if there are fewer), uniformly chosen."""
+        """Remove and return `count` different members (all of them if there are fewer), chosen uniformly."""
         remaining = len(self) - count
         if remaining * _POP_REMAINDER <= count:
             return self._pop_most(self.sample(random, max(remaining, 0)))
@@ -125,7 +117,7 @@ class Set:
         return popped
 
     def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
-        """About `count` members and the next cursor, 0 at the end. Compact encodings come whole, whatever is asked."""
+        """About `count` members and the next cursor, 0 at the end. Compact encodings are returned whole."""
         if self.encoding == HASHTABLE and self._indexed is not None:
             return self._indexed.scan(cursor, count)
         return 0, list(self)
@@ -138,7 +130,7 @@ class Set:
 
     @classmethod
     def load(cls, limits: Limits, data: tuple[bytes, list[bytes]]) -> Set:
-        """A set with the encoding and the order that was dumped; cursors into the old one are good for it."""
+        """A set with the encoding and order that were dumped; cursors into the old one remain valid."""
         loaded = cls(limits)
         loaded._become(*data)
         return loaded
@@ -154,11 +146,11 @@ class Set:
             self.lookup = self._indexed.slots
 
     def _sequence(self) -> list[bytes]:
-        """The members by number, in no particular order; copies them only where they are few."""
+        """The members by number, in no particular order; copied only if they are few."""
         return list(self.lookup) if self._indexed is None else self._indexed.members
 
     def _prepare(self, first: bytes, count: int) -> None:
-        """What Redis decides by the number of arguments alone, before it looks whether they are new."""
+        """What Redis decides by the number of arguments alone, before it checks which of them are new."""
         limits = self._limits
         few = count <= limits.set_max_listpack_entries
         if not self.lookup and not (is_integer(first) and count <= limits.set_max_intset_entries):
@@ -169,12 +161,12 @@ class Set:
             self._become(HASHTABLE, self.lookup)
 
     def _add(self, member: bytes) -> None:
-        """Add a new member to a set that is no hashtable yet."""
+        """Add a new member to a set that is not yet a hashtable."""
         if self.encoding == INTSET and is_integer(member):
             fits = len(self) < self._limits.set_max_intset_entries
             self._become_if_other(INTSET if fits else HASHTABLE)
         else:
-            # An integer's length counts only here: as long as all are integers, it makes no difference.
+            # The lengths of integers matter only now that there is another member.
             checked = chain(self.lookup, (member,)) if self.encoding == INTSET else (member,)
             fits = len(self) < self._limits.set_max_listpack_entries and _are_short(self._limits, checked)
             self._become_if_other(LISTPACK if fits else HASHTABLE)
@@ -188,13 +180,13 @@ class Set:
             self._become(encoding, list(self))
 
     def _pop_most(self, kept: list[bytes]) -> list[bytes]:
-        """Keep only these members; the others. Redis adds what stays to a new set, which may be more compact."""
+        """Keep only these members; return the others. Redis makes a new set of them, which may be more compact."""
         stays = frozenset(kept).__contains__
         popped = list(filterfalse(stays, self))
         encoding = self.encoding
         if encoding == HASHTABLE and _fit_listpack(self._limits, kept):
             encoding = LISTPACK
-        # In the order that they have: a cursor into the set is good for what is left of it.
+        # They keep their order, so that a cursor into the set remains valid.
         self._become(encoding, filter(stays, self._sequence()))
         return popped
 

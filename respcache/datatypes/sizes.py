@@ -1,7 +1,7 @@
-"""How much memory a value takes, estimated like Redis does for MEMORY USAGE: some elements of each container are
-measured, and stand for the others.
+"""How much memory a value takes, estimated as Redis does for MEMORY USAGE: some elements of each container are measured
+and stand for the others.
 
-The numbers are those of this Python, not of Redis: what is counted is what the value really takes here.
+The figures are what the value takes in this Python process, not what it would take in Redis.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 _LEAVES = (bytes, bytearray, int, float, str)
 
-# What belongs to everybody, and code: reached through attributes, but no part of the value.
+# Shared objects and code: reached through attributes, but not part of the value.
 _SHARED = (bool, type(None), type, Limits)
 
 
 def memory_of(value: object, samples: int) -> int:
-    """Bytes that a value takes with all that hangs on it, each object counted once.
+    """Bytes that a value takes, with everything it refers to; each object counts once.
 
     Of each container, the first `samples` elements are measured (0: all).
     """
@@ -48,7 +48,7 @@ class _Measure:
         return own + sum(map(self.size, _attributes(value)))
 
     def _sampled(self, elements: Iterable[Any], count: int) -> int:
-        """The size of all elements, from that of the first ones."""
+        """The size of all elements, estimated from the first ones."""
         if self.samples == 0 or count <= self.samples:
             return sum(map(self.size, elements))
         return sum(map(self.size, islice(elements, self.samples))) * count // self.samples

@@ -1,8 +1,8 @@
 """The kinds of values a key may hold: their names for clients, and how they travel between shards.
 
-Every kind but the string is a class of its own with `dump()` (plain data for `marshal`) and `load(limits, data)`.
-Strings are `bytes`, or `bytearray` once changed in place. `marshal` would bring both back as `bytes`, and OBJECT
-ENCODING tells them apart; so they travel under two names, while clients see one.
+Every kind except the string is a class of its own with `dump()` (plain data for `marshal`) and `load(limits, data)`.
+Strings are `bytes`, or `bytearray` once changed in place. `marshal` would return both as `bytes`, but OBJECT ENCODING
+tells them apart; so they travel under two names, while clients see one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from respcache.datatypes.limits import Limits
 
-# What TYPE answers, and what SCAN ... TYPE compares with.
+# The answers of TYPE, which SCAN ... TYPE compares with.
 TYPE_NAMES: dict[type, bytes] = {
     bytes: b"string",
     bytearray: b"string",
@@ -54,18 +54,18 @@ def type_name(value: object) -> bytes:
 
 
 def dump_value(value: object) -> tuple[str, object]:
-    """A value as a name and plain data, which `load_value` turns into an equal value, in this process or another."""
+    """A value as a name and plain data; `load_value` makes an equal value of them, in this process or another."""
     name, dump = _DUMPS[type(value)]
     return name, dump(value)
 
 
 def load_value(limits: Limits, name: str, data: object) -> Any:
-    """The value that `dump_value` took apart."""
+    """The value that was passed to `dump_value`."""
     return _LOADS[name](limits, data)
 
 
 def copy_value(value: Any) -> Any:
-    """A value of its own with the same content."""
+    """An independent value with the same content."""
     if type(value) is bytes:
         return value
     return value.copy()

@@ -1,102 +1,220 @@
 """Replies to bytes. The only module that knows how RESP2 and RESP3 differ.
 
-A reply is encoded whole before any of it is sent, so an error cannot cut it in half.
+A reply is encoded whole before any of it is sent, so an error cannot cut it off. A reply that would have more than
+`MAX_REPLY` bytes is an error, and found out before those bytes are allocated: a list of 16 million references to one
+member is small until it is encoded.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import chain
 from math import copysign, isinf, isnan
 from typing import Any
 
-from respcache.errors import CommandError
+from respcache.errors import REPLY_TOO_LARGE, CommandError
 from respcache.resp.types import Encoded, NullArray, Pairs, Push, Reply, SetReply, Status, Verbatim
 
 RESP2 = 2
 RESP3 = 3
 
+# A string of 512 MB, which is the longest one by default, with its header.
+MAX_REPLY = 512 * 1024 * 1024 + 64
+
 OK_LINE = b"+OK\r\n"
 NULL = {RESP2: b"$-1\r\n", RESP3: b"_\r\n"}
-# What separates an element from a string of this length after it.
-_HEADS = [b"\r\n$%d\r\n" % length for length in range(1024)]
 _NULL_ARRAY = {RESP2: b"*-1\r\n", RESP3: b"_\r\n"}
+_SHORT = 1024
+_HEADERS = [b"$%d\r\n" % length for length in range(_SHORT)]
+# Longer sequences are encoded in slices, as each element becomes an object of its own on the way.
+_SLICE = 1 << 16
 
 
 def encode(reply: Reply, protocol: int) -> bytes:
-    """The bytes of one reply. `protocol` is 2 or 3. Raises TypeError for a value that is no `Reply`."""
+    """The bytes of one reply. `protocol` is 2 or 3.
+
+    Raises CommandError if there would be more than `MAX_REPLY`, and TypeError for a value that is no `Reply`.
+    """
     if type(reply) is bytes:
-        return b"$%d\r\n%b\r\n" % (len(reply), reply)
-    if type(reply) is int:
+        size = len(reply)
+        if size < _SHORT:
+            return _HEADERS[size] + reply + b"\r\n"
+        if size < MAX_REPLY - 32:  # room for its header
+            return b"$%d\r\n%b\r\n" % (size, reply)
+    elif type(reply) is int:
         return b":%d\r\n" % reply
-    if reply is None:
+    elif reply is None:
         return NULL[protocol]
-    parts: list[bytes] = []
-    _encode_into(reply, protocol, parts.append)
-    return b"".join(parts)
+    out = bytearray()
+    if type(reply) is list and len(reply) <= _SLICE:
+        strings = _strings(reply)
+        if strings is not None:
+            return b"*%d\r\n%b" % (len(reply), strings)
+        out += b"*%d\r\n" % len(reply)
+        _each(reply, protocol, out)
+    else:
+        _write(reply, protocol, out)
+    _check(len(out))
+    return bytes(out)
 
 
-def _encode_into(reply: Reply, protocol: int, put: Callable[[bytes], None]) -> None:
-    match reply:
-        case None:
-            put(NULL[protocol])
-        case bytes() | bytearray():
-            put(b"$%d\r\n%b\r\n" % (len(reply), bytes(reply)))
-        case bool():
-            put((b"#t\r\n" if reply else b"#f\r\n") if protocol == RESP3 else (b":1\r\n" if reply else b":0\r\n"))
-        case int():
-            put(b":%d\r\n" % reply)
-        case float():
-            text = format_double(reply)
-            put(b",%b\r\n" % text if protocol == RESP3 else b"$%d\r\n%b\r\n" % (len(text), text))
-        case Status():
-            put(b"+%b\r\n" % reply.text)
-        case SetReply():
-            _sequence(b"~" if protocol == RESP3 else b"*", len(reply), reply, protocol, put)
-        case Pairs():
-            _pairs(reply, protocol, put)
-        case Push():
-            _sequence(b">" if protocol == RESP3 else b"*", len(reply), reply, protocol, put)
-        case list() | tuple():
-            _sequence(b"*", len(reply), reply, protocol, put)
-        case dict():
-            words = list(chain.from_iterable(reply.items()))
-            if protocol == RESP3:
-                _sequence(b"%", len(reply), words, protocol, put)
-            else:
-                _sequence(b"*", len(words), words, protocol, put)
-        case Verbatim():
-            if protocol == RESP3:
-                put(b"=%d\r\n%b:%b\r\n" % (len(reply.text) + 4, reply.format, reply.text))
-            else:
-                put(b"$%d\r\n%b\r\n" % (len(reply.text), reply.text))
-        case NullArray():
-            put(_NULL_ARRAY[protocol])
-        case CommandError():
-            put(reply.line())
-        case Encoded():
-            put(reply.data)
-        case _:
+def _check(size: int) -> None:
+    if size > MAX_REPLY:
+        raise CommandError(REPLY_TOO_LARGE)
+
+
+def _write(reply: Reply, protocol: int, out: bytearray) -> None:
+    writer = _WRITERS.get(type(reply))
+    if writer is None:
+        writer = next((_WRITERS[kind] for kind in type(reply).__mro__ if kind in _WRITERS), None)
+        if writer is None:
             raise TypeError(f"not a reply: {type(reply).__name__}")
+    writer(reply, protocol, out)
 
 
-def _sequence(mark: bytes, count: int, items: Sequence[Any], protocol: int, put: Callable[[bytes], None]) -> None:
-    heads = _HEADS
-    try:  # only short strings: by far the most frequent sequence
-        put(b"%b%d%b\r\n" % (mark, count, b"".join([heads[len(item)] + item for item in items])))
-    except (TypeError, IndexError):
-        put(b"%b%d\r\n" % (mark, count))
-        for item in items:
-            _encode_into(item, protocol, put)
+# -- a writer for each kind of reply: (reply, protocol, out)
 
 
-def _pairs(pairs: Pairs, protocol: int, put: Callable[[bytes], None]) -> None:
-    put(b"*%d\r\n" % (len(pairs) if protocol == RESP3 else 2 * len(pairs)))
+def _null(reply: None, protocol: int, out: bytearray) -> None:
+    out += NULL[protocol]
+
+
+def _null_array(reply: NullArray, protocol: int, out: bytearray) -> None:
+    out += _NULL_ARRAY[protocol]
+
+
+def _bool(reply: bool, protocol: int, out: bytearray) -> None:
+    if protocol == RESP3:
+        out += b"#t\r\n" if reply else b"#f\r\n"
+    else:
+        out += b":1\r\n" if reply else b":0\r\n"
+
+
+def _int(reply: int, protocol: int, out: bytearray) -> None:
+    out += b":%d\r\n" % reply
+
+
+def _float(reply: float, protocol: int, out: bytearray) -> None:
+    text = format_double(reply)
+    out += b",%b\r\n" % text if protocol == RESP3 else b"$%d\r\n%b\r\n" % (len(text), text)
+
+
+def _status(reply: Status, protocol: int, out: bytearray) -> None:
+    out += b"+%b\r\n" % reply.text
+
+
+def _error(reply: CommandError, protocol: int, out: bytearray) -> None:
+    out += reply.line()
+
+
+def _encoded(reply: Encoded, protocol: int, out: bytearray) -> None:
+    _check(len(out) + len(reply.data))
+    out += reply.data
+
+
+def _string(reply: bytes | bytearray, protocol: int, out: bytearray) -> None:
+    _text(b"$%d\r\n" % len(reply), reply, out)
+
+
+def _verbatim(reply: Verbatim, protocol: int, out: bytearray) -> None:
+    if protocol == RESP3:
+        _text(b"=%d\r\n%b:" % (len(reply.text) + 4, reply.format), reply.text, out)
+    else:
+        _text(b"$%d\r\n" % len(reply.text), reply.text, out)
+
+
+def _text(header: bytes, text: bytes | bytearray, out: bytearray) -> None:
+    _check(len(out) + len(header) + len(text) + 2)
+    out += header
+    out += text
+    out += b"\r\n"
+
+
+def _list(reply: Sequence[Reply], protocol: int, out: bytearray) -> None:
+    _sequence(b"*%d\r\n" % len(reply), reply, protocol, out)
+
+
+def _set(reply: SetReply, protocol: int, out: bytearray) -> None:
+    _sequence((b"~%d\r\n" if protocol == RESP3 else b"*%d\r\n") % len(reply), reply, protocol, out)
+
+
+def _push(reply: Push, protocol: int, out: bytearray) -> None:
+    _sequence((b">%d\r\n" if protocol == RESP3 else b"*%d\r\n") % len(reply), reply, protocol, out)
+
+
+def _dict(reply: dict[bytes, Reply], protocol: int, out: bytearray) -> None:
+    words = list(chain.from_iterable(reply.items()))
+    _sequence(b"%%%d\r\n" % len(reply) if protocol == RESP3 else b"*%d\r\n" % len(words), words, protocol, out)
+
+
+def _pairs(reply: Pairs, protocol: int, out: bytearray) -> None:
+    out += b"*%d\r\n" % (len(reply) if protocol == RESP3 else 2 * len(reply))
     head = b"*2\r\n" if protocol == RESP3 else b""
-    for first, second in pairs:
-        put(head)
-        _encode_into(first, protocol, put)
-        _encode_into(second, protocol, put)
+    for first, second in reply:
+        out += head
+        _write(first, protocol, out)
+        _write(second, protocol, out)
+        _check(len(out))
+
+
+def _sequence(header: bytes, items: Sequence[Any], protocol: int, out: bytearray) -> None:
+    out += header
+    if len(items) <= _SLICE:
+        _items(items, protocol, out)
+        return
+    if len(items) * _SHORT > MAX_REPLY:
+        with suppress(TypeError):  # numbers among them: what those come to is seen as they are encoded
+            _check(sum(map(len, items)))
+    for start in range(0, len(items), _SLICE):
+        _items(items[start : start + _SLICE], protocol, out)
+        _check(len(out))
+
+
+def _items(items: Sequence[Any], protocol: int, out: bytearray) -> None:
+    strings = _strings(items)
+    if strings is not None:
+        out += strings
+    else:
+        _each(items, protocol, out)
+
+
+def _strings(items: Sequence[Any]) -> bytes | None:
+    """The elements of a sequence if all are short strings, by far the most frequent case; else None."""
+    headers = _HEADERS
+    try:
+        lines = [headers[len(item)] + item for item in items]
+    except (TypeError, IndexError):
+        return None
+    lines.append(b"")
+    return b"\r\n".join(lines)
+
+
+def _each(items: Sequence[Any], protocol: int, out: bytearray) -> None:
+    for item in items:
+        _write(item, protocol, out)
+        _check(len(out))
+
+
+_WRITERS: dict[type, Callable[[Any, int, bytearray], None]] = {
+    type(None): _null,
+    NullArray: _null_array,
+    bool: _bool,
+    int: _int,
+    float: _float,
+    bytes: _string,
+    bytearray: _string,
+    Status: _status,
+    Verbatim: _verbatim,
+    Encoded: _encoded,
+    CommandError: _error,
+    list: _list,
+    tuple: _list,
+    SetReply: _set,
+    Pairs: _pairs,
+    Push: _push,
+    dict: _dict,
+}
 
 
 def format_double(value: float) -> bytes:

@@ -83,6 +83,8 @@ class Encoded:
 
 # A command as it came: its name and its arguments.
 Argv: TypeAlias = list[bytes]
+# The first words of some commands, their second words, and so on.
+Columns: TypeAlias = list[list[bytes]]
 
 OK = Status(b"OK")
 QUEUED = Status(b"QUEUED")

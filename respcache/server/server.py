@@ -42,14 +42,17 @@ if TYPE_CHECKING:
 
 
 class Server:
-    """The main process while it serves. `tasks` runs what commands await; it is set before anything is accepted."""
+    """The main process while it serves. `tasks` runs what commands await; it is set before anything is accepted.
+
+    Whatever comes from the system comes through `poller` and `clock`, and from the processes of the links.
+    """
 
     tasks: trio.Nursery
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, poller: Poller | None = None, clock: Clock | None = None) -> None:
         self.config = config
-        self.poller = poller = Poller()
-        self.clock = clock = Clock()
+        self.poller = poller = poller or Poller()
+        self.clock = clock = clock or Clock()
         self.alarms = alarms = Alarms(clock)
         self.pubsub = PubSub()
         self.registry: Registry[Client] = Registry()

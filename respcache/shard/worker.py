@@ -238,7 +238,7 @@ class Worker:
         row = lookup(argv)
         args = self._args
         args.argv = argv
-        args.at = row.name.count(" ") + 1
+        args.at = row.words_of_name
         reply: Reply = row.handler(self.shard, args)
         return reply
 

@@ -53,12 +53,18 @@ class Keyspace(IndexedDict[Any]):
         slot = self.slots.get(key)
         if slot is None:
             return False
+        if slot < self._ahead:
+            slot = self._pass_by(slot)
         accessed = self.accessed.pop()
         if slot < len(self.accessed):
             self.accessed[slot] = accessed
         if self.deadlines:
             self.deadlines.pop(key, None)
         return super().discard(key)
+
+    def _exchange(self, slot: int, other: int) -> None:
+        super()._exchange(slot, other)
+        self.accessed[slot], self.accessed[other] = self.accessed[other], self.accessed[slot]
 
     def clear(self) -> None:
         super().clear()

@@ -1,4 +1,4 @@
-"""Dicts with numbered keys, against plain dicts; and that walks over them miss nothing, whatever happens meanwhile."""
+"""Dicts with numbered keys, against plain dicts. Walks miss nothing, whatever happens during them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VALUES = st.integers(0, 9)
 
 
 class IndexedMachine(RuleBasedStateMachine):
-    """The same is done to both kinds and to a dict."""
+    """Every rule does the same to both classes and to a dict."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ TestIndexed = pytest.mark.timeout(60)(IndexedMachine.TestCase)
 TestIndexed.settings = settings(max_examples=40, stateful_step_count=20, deadline=None, derandomize=True)
 
 
-# What happens between two steps of a walk: (whether a number is added or removed, which).
+# What happens between two steps of a walk: (True to add, False to remove; the number).
 MEANWHILE = st.lists(st.lists(st.tuples(st.booleans(), st.integers(0, 40)), max_size=8), max_size=12)
 
 
@@ -80,7 +80,8 @@ MEANWHILE = st.lists(st.lists(st.tuples(st.booleans(), st.integers(0, 40)), max_
 def test_a_walk_meets_all_that_stay(size: int, count: int, meanwhile: list[list[tuple[bool, int]]]) -> None:
     members = IndexedSet(b"%d" % number for number in range(size))
     always = set(members)
-    seen: set[bytes] = set()
+    seen: Counter[bytes] = Counter()
+    new: set[bytes] = set()
     changes = iter(meanwhile)
     cursor, found = members.scan(0, count)
     while True:
@@ -90,22 +91,52 @@ def test_a_walk_meets_all_that_stay(size: int, count: int, meanwhile: list[list[
             break
         for adding, number in next(changes, []):
             member = b"%d" % number
-            if adding:
-                members.add(member)
-            else:
+            if not adding:
                 members.discard(member)
                 always.discard(member)
+            elif members.add(member):
+                new.add(member)
         cursor, found = members.scan(cursor, count)
-    assert seen >= always
+    assert seen.keys() >= always
+    assert {member for member, times in seen.items() if times > 1} <= new
 
 
-def test_a_walk_takes_as_many_steps_as_it_must() -> None:
+@given(meanwhile=st.lists(st.tuples(st.sampled_from("abx"), st.integers(0, 40)), max_size=40))
+@settings(max_examples=200, deadline=None, derandomize=True)
+def test_walks_that_take_turns_miss_nothing(meanwhile: list[tuple[str, int]]) -> None:
+    """Two walks over the same members, and removals, in any order."""
+    members: IndexedDict[int] = IndexedDict((b"%d" % number, number) for number in range(41))
+    seen: dict[str, set[bytes]] = {"a": set(), "b": set()}
+    cursors = {"a": -1, "b": -1}  # not yet begun
+    always = set(members)
+
+    def step(walk: str) -> None:
+        if cursors[walk]:
+            cursors[walk], found = members.scan(max(cursors[walk], 0), 3)
+            seen[walk].update(found)
+
+    for action, number in meanwhile:
+        if action == "x":
+            member = b"%d" % number
+            members.discard(member)
+            always.discard(member)
+        else:
+            step(action)
+    while any(cursors.values()):
+        step("a")
+        step("b")
+    assert seen["a"] >= always
+    assert seen["b"] >= always
+    assert dict(members.items()) == {member: int(member) for member in always}
+
+
+def test_a_walk_takes_no_more_steps_than_necessary() -> None:
     members = IndexedSet(b"%d" % number for number in range(95))
     cursor, found = members.scan(0, 10)
     steps = 1
     while cursor:
         cursor, more = members.scan(cursor, 10)
-        # What comes new would keep a walk going for ever if it were met.
+        # If a walk met new members, it might never end.
         for number in range(20):
             members.add(b"new %d %d" % (steps, number))
         found += more
@@ -127,6 +158,6 @@ def test_choice_is_uniform() -> None:
     assert all(850 < counts[member] < 1150 for member in members)  # five standard deviations
 
 
-def test_a_dict_takes_no_key_without_a_value() -> None:
+def test_a_dict_refuses_a_key_without_a_value() -> None:
     with pytest.raises(TypeError):
         IndexedDict().add(b"a")

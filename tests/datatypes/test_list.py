@@ -1,4 +1,4 @@
-"""Lists against Python's. The blocks are so small here that few elements fill many."""
+"""Lists against Python's. Blocks are so small here that a few elements fill several."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from respcache.datatypes import list as list_module
 from respcache.datatypes.limits import Limits
-from respcache.datatypes.list import List
+from respcache.datatypes.list import LISTPACK, QUICKLIST, List
+from tests.support.cost import calls_in
 
 ELEMENTS = st.sampled_from([b"", b"a", b"b", b"c", b"d" * 30])
 MANY = st.lists(ELEMENTS, max_size=12)
@@ -35,50 +36,65 @@ class ListMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         list_module.BLOCK = self.block
 
-    def resized(self) -> None:
-        """A quicklist beyond the limit, a listpack again at half of it, and in between what it was."""
-        if len(self.model) > LIMIT:
-            self.listpack = False
-        elif len(self.model) <= LIMIT // 2:
-            self.listpack = True
+    def grows(self, count: int) -> None:
+        """`count` elements are about to be added: above the limit, it becomes a quicklist."""
+        self.listpack = self.listpack and len(self.model) + count <= LIMIT
 
-    @initialize(elements=MANY)
-    def build(self, elements: list[bytes]) -> None:
-        self.list, self.model = List(self.limits, elements), list(elements)
-        self.resized()
+    def shrunk(self) -> None:
+        """Elements were removed or replaced: at half of the limit, it becomes a listpack again."""
+        self.listpack = self.listpack or len(self.model) <= LIMIT // 2
+
+    @initialize(elements=MANY, stored=st.booleans())
+    def build(self, elements: list[bytes], stored: bool) -> None:
+        self.list = List.sorted_result(self.limits, elements) if stored else List(self.limits, elements)
+        self.grows(len(elements))
+        self.model = list(elements)
 
     @rule(elements=MANY)
     def extend(self, elements: list[bytes]) -> None:
         self.list.extend(elements)
+        self.grows(len(elements))
         self.model.extend(elements)
-        self.listpack = self.listpack and len(self.model) <= LIMIT
 
     @rule(elements=MANY)
     def extendleft(self, elements: list[bytes]) -> None:
         self.list.extendleft(elements)
+        self.grows(len(elements))
         self.model[:0] = elements[::-1]
-        self.listpack = self.listpack and len(self.model) <= LIMIT
 
     @precondition(lambda self: self.model)
     @rule(last=st.booleans())
     def pop(self, last: bool) -> None:
         assert (self.list.pop() if last else self.list.popleft()) == self.model.pop(-1 if last else 0)
-        self.resized()
+        self.agrees()  # it is a listpack again only after the next step
+        self.list.shrink()
+        self.shrunk()
 
-    @precondition(lambda self: self.model)
+    @rule(count=st.integers(1, 12), last=st.booleans())
+    def take(self, count: int, last: bool) -> None:
+        if not self.model:
+            return
+        taken = self.model[::-1][:count] if last else self.model[:count]
+        assert self.list.take(count, last=last) == taken
+        self.model = self.model[: -len(taken)] if last else self.model[len(taken) :]
+        self.shrunk()
+
     @rule(place=PLACES, element=ELEMENTS)
     def insert(self, place: int, element: bytes) -> None:
-        place %= len(self.model)
+        place %= len(self.model) + 1
+        self.list.expect((element,))
+        self.grows(1)
         self.list.insert(place, element)
         self.model.insert(place, element)
-        self.listpack = self.listpack and len(self.model) <= LIMIT
 
     @precondition(lambda self: self.model)
     @rule(place=PLACES, element=ELEMENTS)
     def replace(self, place: int, element: bytes) -> None:
         place = place % (2 * len(self.model)) - len(self.model)
+        self.grows(1)
         self.list[place] = element
         self.model[place] = element
+        self.shrunk()
 
     @rule(element=ELEMENTS, count=st.integers(-3, 3))
     def remove(self, element: bytes, count: int) -> None:
@@ -87,16 +103,15 @@ class ListMachine(RuleBasedStateMachine):
         assert self.list.remove(element, count) == len(gone)
         self.model = [candidate for at, candidate in enumerate(self.model) if at not in gone]
         if gone:
-            self.resized()
+            self.shrunk()
 
     @rule(start=PLACES, stop=PLACES)
     def trim(self, start: int, stop: int) -> None:
         stop = min(stop, len(self.model))
         start = min(start, stop)
         self.list.trim(start, stop)
-        if (start, stop) != (0, len(self.model)):
-            self.model = self.model[start:stop]
-            self.resized()
+        self.model = self.model[start:stop]
+        self.shrunk()
 
     @rule(start=PLACES, stop=PLACES)
     def slice(self, start: int, stop: int) -> None:
@@ -111,7 +126,7 @@ class ListMachine(RuleBasedStateMachine):
     def copy(self) -> None:
         original = self.list
         self.list = original.copy()
-        original.append(b"not in the copy")
+        original.extend([b"not in the copy"])
 
     @invariant()
     def agrees(self) -> None:
@@ -136,15 +151,38 @@ def test_indexes_outside() -> None:
                 items[index] = b"x"
 
 
-def test_the_default_limit_is_in_bytes() -> None:
-    items = List(LIMITS, [b"x" * 2000] * 4)
-    assert items.encoding == b"listpack"
-    items.append(b"x" * 2000)
-    assert items.encoding == b"quicklist"
+def test_elements_far_from_an_edit_cost_nothing() -> None:
+    """Of 100,000 elements, whole blocks are dropped, kept, copied or searched at once."""
+    elements = [b"element %d" % number for number in range(100_000)]
+    whole = List(LIMITS, elements)
+    for start, stop in ((100, 99_900), (40_000, 60_000), (0, 2_000), (98_000, 100_000)):
+        items = whole.copy()
+        assert calls_in(lambda: items.trim(start, stop)) < 10_000  # noqa: B023 - called at once
+        assert list(items) == elements[start:stop]
+        assert items.slice(7, 12) == elements[start + 7 : start + 12]
+    items = whole.copy()
+    for last in (False, True):
+        assert calls_in(lambda: items.take(40_000, last=last)) < 4_000  # noqa: B023 - called at once
+    assert list(items) == elements[40_000:60_000]
+    assert calls_in(lambda: items.remove(elements[50_000], 0)) < 4_000
+    assert calls_in(lambda: items.extend(elements)) < 4_000
+    assert calls_in(lambda: items.extendleft(elements)) < 4_000
+    assert calls_in(items.copy) < 4_000
+    assert list(items) == [*elements[::-1], *elements[40_000:50_000], *elements[50_001:60_000], *elements]
+
+
+def test_a_long_list_that_becomes_short_is_measured() -> None:
+    items = List(LIMITS, [b"x"] * 100_000)
+    assert items.encoding == QUICKLIST
+    for left in (2_000, 1_400):  # three bytes each
+        items.take(len(items) - left, last=True)
+        assert items.encoding == QUICKLIST
+    items.take(100, last=False)
+    assert items.encoding == LISTPACK
+    items.extend([b"x"] * 1_300)
+    assert items.encoding == LISTPACK
+    items.extend([b"x"] * 400)
+    assert items.encoding == QUICKLIST
     items.pop()
-    assert items.encoding == b"quicklist"
-    items.pop()
-    items.pop()
-    assert items.encoding == b"listpack"
-    items[0] = b"x" * 9000
-    assert items.encoding == b"quicklist"
+    items.shrink()
+    assert items.encoding == QUICKLIST

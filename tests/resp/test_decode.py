@@ -1,4 +1,4 @@
-"""Bytes to commands: each case whole, byte by byte, and with something behind it.
+"""Bytes to commands: each case whole, byte by byte, and with more input after it.
 
 The texts of errors, and what is an error at all, are those of a genuine server: `tests/test_protocol.py` sends the same
 bytes to one.
@@ -6,6 +6,9 @@ bytes to one.
 
 from __future__ import annotations
 
+import tracemalloc
+
+import hiredis
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -42,7 +45,17 @@ COMPLETE = {
     "quotes inside a word": (b'ECHO a"b c"\r\n', [[b"ECHO", b"ab c"]]),
     "empty quotes": (b'ECHO ""\r\n', [[b"ECHO", b""]]),
     "RESP3 type as inline": (b"%1\r\n", [[b"%1"]]),
-    # Redis does not look at the line feed of a header, nor at the line break behind a word.
+    # To a parser of replies, this is an empty array and a map from PING to null.
+    "map between arrays": (b"*0\r\n%1\r\n$4\r\nPING\r\n*-1\r\n", [[b"%1"], [b"$4"], PING]),
+    "word with a line break": (pack(("SET", "k", "a\r\nb")) * 2, [[b"SET", b"k", b"a\r\nb"]] * 2),
+    "long word": (pack(("SET", "k", "v" * 5000)) * 2, [[b"SET", b"k", b"v" * 5000]] * 2),
+    "long word with a line break": (pack(("GET", "v" * 5000 + "\r\n")) * 2, [[b"GET", b"v" * 5000 + b"\r\n"]] * 2),
+    "many words": (pack(("DEL", *["k"] * 2000)), [[b"DEL", *[b"k"] * 2000]]),
+    "different numbers of words": (
+        pack(("GET", "k")) + pack(PING) + pack(("GET", "l")),
+        [[b"GET", b"k"], PING, [b"GET", b"l"]],
+    ),
+    # Redis does not look at the line feed of a header, nor at the line break after a word.
     "sloppy header": (b"*1\rX$4\r\nPING\r\n", [PING]),
     "sloppy word": (b"*1\r\n$4\r\nPINGXY*1\r\n$4\r\nPING\r\n", [PING, PING]),
 }
@@ -57,6 +70,7 @@ BROKEN: dict[str, tuple[bytes, list[Argv], str]] = {
     "count has only a line feed": (b"*3\n$1\r\n", [], "invalid multibulk length"),
     "count too large": (b"*2147483648\r\n", [], "invalid multibulk length"),
     "count of 21 digits": (b"*999999999999999999999\r\n", [], "invalid multibulk length"),
+    "count below 64 bits": (b"*-9223372036854775809\r\n", [], "invalid multibulk length"),
     "number for a word": (b"*1\r\n:4\r\n", [], "expected '$', got ':'"),
     "status for a word": (b"*1\r\n+PING\r\n", [], "expected '$', got '+'"),
     "array for a word": (b"*1\r\n*1\r\n$4\r\nPING\r\n", [], "expected '$', got '*'"),
@@ -68,7 +82,7 @@ BROKEN: dict[str, tuple[bytes, list[Argv], str]] = {
     "length much too large": (b"*1\r\n$9223372036854775808\r\n", [], "invalid bulk length"),
     "double quotes open": (b'ECHO "a\r\n', [], "unbalanced quotes in request"),
     "single quotes open": (b"ECHO 'a\r\n", [], "unbalanced quotes in request"),
-    "text behind quotes": (b'ECHO "a"b\r\n', [], "unbalanced quotes in request"),
+    "text after quotes": (b'ECHO "a"b\r\n', [], "unbalanced quotes in request"),
     "after a command": (b"*1\r\n$4\r\nPING\r\n*x\r\n", [PING], "invalid multibulk length"),
     "after an inline command": (b"PING\r\n*1\r\n:1\r\n", [PING], "expected '$', got ':'"),
     # What a count of headers alone would take for commands: words that are no bulk strings, made up for by a value.
@@ -79,7 +93,7 @@ BROKEN: dict[str, tuple[bytes, list[Argv], str]] = {
 
 
 def parsed(decoder: Decoder, *chunks: bytes) -> list[Argv]:
-    """All commands, without the empty ones that the session ignores."""
+    """All commands, without the empty ones that a conversation ignores."""
     return [argv for chunk in chunks for argv in decoder.feed(chunk) if argv]
 
 
@@ -100,7 +114,7 @@ class TestComplete:
         assert parsed(decoder, *single_bytes(data)) == commands
         assert decoder.buffered == 0
 
-    def test_with_half_a_command_behind_it(self, data: bytes, commands: list[Argv]) -> None:
+    def test_followed_by_half_a_command(self, data: bytes, commands: list[Argv]) -> None:
         decoder = Decoder()
         assert parsed(decoder, data + b"*2\r\n$4\r\nECHO\r\n$3\r\nx") == commands
         assert decoder.buffered > 0
@@ -133,6 +147,13 @@ class TestBroken:
         assert decoder.error.text == text
 
 
+@pytest.mark.parametrize("data", [data for data, _, _ in BROKEN.values()], ids=BROKEN)
+def test_nothing_is_held_after_an_error(data: bytes) -> None:
+    decoder = Decoder()
+    parsed(decoder, data + b"x" * 1000)
+    assert decoder.buffered == 0
+
+
 @pytest.mark.parametrize(
     ("start", "text"),
     [
@@ -152,7 +173,7 @@ def test_a_line_without_end(start: bytes, text: str) -> None:
 
 
 class TestBeforeAuthentication:
-    """Who has not logged in gets ten words of 16 KB; that is enough for HELLO and AUTH."""
+    """A client that has not logged in gets ten words of 16 KB: enough for HELLO and AUTH."""
 
     @pytest.fixture
     def decoder(self) -> Decoder:
@@ -172,6 +193,34 @@ class TestBeforeAuthentication:
         parsed(decoder, b"*2\r\n$4\r\nAUTH\r\n$16385\r\n")
         assert decoder.error is not None
         assert decoder.error.text == "unauthenticated bulk length"
+
+    @pytest.mark.parametrize(
+        "rest",
+        [
+            pytest.param(pack(("DEL", *range(20))), id="eleven words"),
+            pytest.param(pack(("ECHO", "x" * 20_000)), id="a long word"),
+            pytest.param(b"*2\r\n$4\r\nECHO\r\n$20000\r\nxx", id="the header of a long word"),
+            pytest.param(b"*1\r\n:1\r\n", id="no command at all"),
+            pytest.param(b"ECHO " + b"x" * 70_000, id="a long line"),
+        ],
+    )
+    def test_what_follows_a_command_is_not_judged_with_it(self, decoder: Decoder, rest: bytes) -> None:
+        """AUTH may be held back, by CLIENT PAUSE for one: the limits that it lifts cannot be applied until it ran."""
+        assert decoder.feed(pack(("AUTH", "secret")) + rest) == [[b"AUTH", b"secret"]]
+        assert decoder.error is None
+        assert decoder.buffered == len(rest)
+
+    def test_the_limits_are_gone_for_what_has_been_received(self, decoder: Decoder) -> None:
+        large = pack(("DEL", *range(20)))
+        assert decoder.feed(pack(("AUTH", "secret")) + large + large) == [[b"AUTH", b"secret"]]
+        decoder.authenticated = True
+        assert len(decoder.feed(b"")) == 2
+        assert decoder.error is None
+        assert decoder.buffered == 0
+
+    def test_each_call_gives_one_command(self, decoder: Decoder) -> None:
+        assert decoder.feed(b"PING\r\n" * 3) == [PING]
+        assert [decoder.feed(b""), decoder.feed(b""), decoder.feed(b"")] == [[PING], [PING], []]
 
 
 def test_the_limit_on_words_is_configurable() -> None:
@@ -198,6 +247,48 @@ def test_words_of_an_unfinished_command_count_as_buffered() -> None:
     assert decoder.buffered == 0
 
 
+@pytest.mark.parametrize("held", [b"*2\r\n$3\r\nGET\r\n$99\r\nx", b"GET", b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n", b"*"])
+def test_clear(held: bytes) -> None:
+    decoder = Decoder()
+    parsed(decoder, pack(("GET", "a")) + pack(("GET", "b")) + held)
+    assert decoder.buffered > 0
+    decoder.clear()
+    assert decoder.buffered == 0
+    assert decoder.columns == []
+    assert parsed(decoder, b"*1\r\n$4\r\nPING\r\n") == [PING]
+
+
+def test_what_was_held_is_freed() -> None:
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        decoder = Decoder()
+        for word, times in ((b"x", 5_000_000), (b"x", 200_000), (b"\r\n", 50_000)):
+            parsed(decoder, pack(("SET", "k", word * times)), pack(("SET", "k", word * times))[:-3])
+            decoder.clear()
+        parsed(decoder, pack(("SET", "k", "x" * 100_000)) * 2)
+        decoder.clear()
+        assert tracemalloc.get_traced_memory()[0] - before < 20_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_columns() -> None:
+    """They are the commands of the last call, or empty."""
+    decoder = Decoder()
+    sets, gets = pack(("SET", "a", "1")) + pack(("SET", "b", "2")), pack(("GET", "a"))
+    assert decoder.feed(sets) == [[b"SET", b"a", b"1"], [b"SET", b"b", b"2"]]
+    assert decoder.columns == [[b"SET", b"SET"], [b"a", b"b"], [b"1", b"2"]]
+    assert len(decoder.feed(sets + gets)) == 3
+    assert decoder.columns == []
+    assert len(decoder.feed(sets + gets[:-1])) == 2
+    assert decoder.columns == [[b"SET", b"SET"], [b"a", b"b"], [b"1", b"2"]]
+    assert len(decoder.feed(gets[-1:] + sets)) == 3
+    assert decoder.columns == []
+    assert len(decoder.feed(sets + b"PING\r\n")) == 3
+    assert decoder.columns == []
+
+
 def test_many_words_in_many_chunks() -> None:
     """Each chunk costs its own length, not that of all words before it: 200,000 words would show."""
     data = pack(("DEL", *range(200_000)))
@@ -216,6 +307,63 @@ def test_what_one_client_leaves_unfinished_is_no_part_of_another_ones(start: byt
     other = Decoder()
     assert parsed(other, b"*1\r\n$4\r\nPING\r\n", b"*2\r\n$4\r\nECHO\r\n$1\r\na\r\n") == [PING, [b"ECHO", b"a"]]
     assert other.error is None
+
+
+# -- what a header promises costs nothing until it comes
+
+SIZE = b"9999999\r\n"
+HOSTILE = {
+    "array for a word": b"*1\r\n*" + SIZE,
+    "set for a word": b"*1\r\n~" + SIZE,
+    "map for a word": b"*1\r\n%" + SIZE,
+    "push for a word": b"*1\r\n>" + SIZE,
+    "attribute for a word": b"*1\r\n|" + SIZE,
+    "array": b"*0\r\n*" + SIZE,
+    "push after a command": b"*0\r\n*1\r\n$4\r\nPING\r\n>" + SIZE,
+    "push where a wrong length leads to": b"*2\r\n$0\r\nab>" + SIZE + b"$0\r\n\r\n",
+    "array where a wrong length leads to": b"*2\r\n$0\r\nab*" + SIZE + b"$0\r\n\r\n",
+    "arrays in arrays": b"*0\r\n" + b"*99999\r\n" * 100,
+    "small arrays in arrays": b"*0\r\n" + b"*99\r\n" * 5000,
+    "pushes in pushes": b"*1\r\n" + b">99\r\n" * 5000,
+    "arrays of one array": b"*0\r\n" + b"*1\r\n" * 10000,
+    "arrays with a word each": b"*0\r\n" + b"*99\r\n$1\r\na\r\n" * 3000,
+    "large number": b"*1\r\n(" + b"9" * 5000 + b"\r\n",
+    "error that is no text": b"*1\r\n-\xff\xfe\r\n",
+}
+
+
+def peak_of(data: bytes) -> int:
+    """The most memory that was in use while `data` was decoded."""
+    decoder = Decoder()
+    tracemalloc.start()
+    try:
+        parsed(decoder, data)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("data", HOSTILE.values(), ids=HOSTILE)
+def test_memory_follows_what_came_not_what_was_promised(data: bytes) -> None:
+    parsed(Decoder(), data)  # what is allocated once
+    assert peak_of(data) < 32 * len(data) + 8192
+    assert parsed(Decoder(), b"*1\r\n$4\r\nPING\r\n") == [PING]
+
+
+@pytest.mark.parametrize("failure", [MemoryError, ValueError, TypeError, hiredis.ProtocolError])
+def test_if_hiredis_fails_the_chunk_is_parsed_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, failure: type[Exception]
+) -> None:
+    class Reader:
+        def __init__(self, **options: object) -> None:
+            pass
+
+        def feed(self, _: bytes) -> None:
+            raise failure
+
+    monkeypatch.setattr(hiredis, "Reader", Reader)
+    data = pack(("SET", "k", "a\r\nb"))
+    assert parsed(Decoder(), data, data) == [[b"SET", b"k", b"a\r\nb"]] * 2
 
 
 # -- any input, any chunks
@@ -261,6 +409,7 @@ def test_any_chunking_gives_the_same_commands(commands: list[Argv], places: list
 @example(b"*1\r\n$4\r\nPINGXY~1\r\n", [])
 @example(b"*2\r\n+GET\r\n$4\r\na\r\n$\r\n", [])
 @example(b"*1\r\n+PING\r\n:0\r\n", [])
+@example(b"*0\r\n%1\r\n$4\r\nPING\r\n*-1\r\n", [])
 def test_junk_gives_commands_or_a_protocol_error(data: bytes, places: list[int]) -> None:
     whole = Decoder()
     commands = parsed(whole, data)
@@ -270,3 +419,9 @@ def test_junk_gives_commands_or_a_protocol_error(data: bytes, places: list[int])
     assert (whole.error is None) == (in_chunks.error is None)
     if whole.error is not None and in_chunks.error is not None:
         assert whole.error.text == in_chunks.error.text
+
+
+@settings(deadline=None)
+@given(JUNK)
+def test_junk_takes_no_more_memory_than_a_multiple_of_itself(data: bytes) -> None:
+    assert peak_of(data) < 32 * len(data) + 8192

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
+from collections.abc import Callable
 from math import inf, isnan, nan
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from respcache.errors import CommandError, ProtocolError, printable
-from respcache.resp.encode import encode, format_double
+from respcache.resp.encode import MAX_REPLY, encode, format_double
 from respcache.resp.types import NULL_ARRAY, OK, Encoded, Pairs, Push, Reply, SetReply, Status, Verbatim
 
 # Reply -> its bytes in RESP2 and in RESP3.
@@ -73,6 +75,86 @@ def test_a_reply_is_the_same_inside_a_list(reply: Reply, resp2: bytes, resp3: by
 def test_what_is_no_reply(value: object) -> None:
     with pytest.raises(TypeError, match="not a reply"):
         encode(value, 2)  # type: ignore[arg-type]  # that is the point
+
+
+LIMIT = 5000
+
+
+class TestLimit:
+    """A reply that would be too large is an error, and is not made first."""
+
+    @pytest.fixture(autouse=True)
+    def limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("respcache.resp.encode.MAX_REPLY", LIMIT)
+
+    @pytest.mark.parametrize("protocol", [2, 3])
+    @pytest.mark.parametrize(
+        "kind",
+        [
+            lambda size: b"x" * size,
+            lambda size: bytearray(size),
+            lambda size: Verbatim(b"x" * size),
+            lambda size: Encoded(b"x" * size),
+            lambda size: [b"x" * size],
+            lambda size: [1, b"x" * size],
+            lambda size: [[b"x" * size], None],
+            lambda size: SetReply([b"x"] * (size // 7)),
+            lambda size: Push([1] * (size // 4)),
+            lambda size: {b"k": [b"x" * size]},
+            lambda size: Pairs([(b"x", 1)] * (size // 15)),
+            lambda size: [CommandError("x")] * (size // 4),
+        ],
+    )
+    def test_no_reply_is_larger(self, kind: Callable[[int], Reply], protocol: int) -> None:
+        sizes = range(LIMIT // 2, LIMIT * 2, 11)
+        refused = [size for size in sizes if self.is_refused(kind(size), protocol)]
+        assert 0 < len(refused) < len(sizes)
+        assert refused == list(sizes[-len(refused) :])
+
+    def is_refused(self, reply: Reply, protocol: int) -> bool:
+        try:
+            data = encode(reply, protocol)
+        except CommandError as error:
+            return error.text == "ERR reply exceeds the maximum allowed size (512 MB)"
+        assert len(data) <= LIMIT
+        return False
+
+    @pytest.mark.parametrize(
+        "reply",
+        [
+            [b"x" * 140] * 500_000,
+            SetReply([b"x" * 140] * 500_000),
+            [[b"x" * 140] * 10] * 50_000,
+            [b"x" * 1_000_000] * 50,
+        ],
+        ids=["list", "set", "nested", "long strings"],
+    )
+    def test_it_costs_no_memory_to_find_out(self, monkeypatch: pytest.MonkeyPatch, reply: Reply) -> None:
+        """These are references to one string: it is the reply that would be large."""
+        monkeypatch.setattr("respcache.resp.encode.MAX_REPLY", 1_500_000)
+        tracemalloc.start()
+        try:
+            with pytest.raises(CommandError, match="reply exceeds"):
+                encode(reply, 3)
+            assert tracemalloc.get_traced_memory()[1] < 4_000_000
+        finally:
+            tracemalloc.stop()
+
+
+def test_the_longest_string_fits() -> None:
+    assert 512 * 1024 * 1024 + len(b"$536870912\r\n\r\n") <= MAX_REPLY
+
+
+def test_long_sequences_are_the_same_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    replies: list[Reply] = [
+        [b"a", b"bc"] * 50,
+        [b"a", 1, None] * 40,
+        SetReply([b"a"] * 99),
+        dict.fromkeys(map(bytes, range(99))),
+    ]
+    whole = [encode(reply, 3) for reply in replies]
+    monkeypatch.setattr("respcache.resp.encode._SLICE", 7)
+    assert [encode(reply, 3) for reply in replies] == whole
 
 
 # Each as Redis 7.2 prints it for ZSCORE.

@@ -45,8 +45,8 @@ class StartedServer:
 class RespcacheServer(StartedServer):
     """respcache from this source tree."""
 
-    def __init__(self, *arguments: str, shards: int = 1, file: str = "") -> None:
-        self._handle = Server(shards=shards, args=arguments, file=file, start_timeout=READY_WITHIN)
+    def __init__(self, *arguments: str, shards: int = 1, file: str = "", port: int = 0) -> None:
+        self._handle = Server(shards=shards, args=arguments, file=file, port=port, start_timeout=READY_WITHIN)
         self._handle.start()
         self.process = self._handle.process
         self.port = self._handle.port
@@ -65,10 +65,10 @@ class RespcacheServer(StartedServer):
 class ReferenceServer(StartedServer):
     """A genuine server program with the same command line."""
 
-    def __init__(self, program: str, *arguments: str) -> None:
+    def __init__(self, program: str, *arguments: str, port: int = 0) -> None:
         self.directory = tempfile.TemporaryDirectory()
         with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
+            probe.bind(("127.0.0.1", port))
             self.port = probe.getsockname()[1]
         command = [program, "--port", str(self.port), "--save", "", "--dir", self.directory.name]
         command += ["--enable-debug-command", "yes", "--logfile", str(Path(self.directory.name, "log")), *arguments]

@@ -1,6 +1,6 @@
-"""Strings as rows of bits: SETBIT to BITOP. Numbers of any width inside of them are in `bitfields`.
+"""Strings as rows of bits: SETBIT to BITOP. Integers of any width inside them are in `fields`.
 
-Bit 0 is the highest bit of the first byte. Whole values are counted and combined as Python integers, that is in C.
+Bit 0 is the highest bit of the first byte. Whole values are counted and combined as Python integers: in C.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ from respcache.store.shard import Event, Shard
 
 command = family("bitmap")
 
+# Longer strings are "raw" in OBJECT ENCODING anyway, so a write that changes nothing need not copy them to be so.
+_EMBEDDED = 44
+
 
 def bit_offset(shard: Shard, word: bytes, width: int = 0) -> int:
     """The offset that `word` gives; with a `width`, ``#3`` is three times that. Raises CommandError."""
@@ -38,7 +41,7 @@ def bit_offset(shard: Shard, word: bytes, width: int = 0) -> int:
 
 
 def writable(value: bytes | bytearray | None, size: int) -> bytearray:
-    """A string to be changed in place, grown to at least `size` bytes."""
+    """A string that can be changed in place, grown to at least `size` bytes."""
     buffer = value if type(value) is bytearray else bytearray(value or b"")
     if len(buffer) < size:
         buffer.extend(bytes(size - len(buffer)))
@@ -54,19 +57,19 @@ def setbit(shard: Shard, args: Args) -> Reply:
 
     at, mask = offset >> 3, 0x80 >> (offset & 7)
     grows = value is None or len(value) <= at
-    old = 0 if grows else int(bool(value[at] & mask))  # type: ignore[index]  # it is no None then
+    old = 0 if grows else int(bool(value[at] & mask))  # type: ignore[index]  # it is not None then
     if grows or old != bit:
         buffer = writable(value, at + 1)
         buffer[at] = buffer[at] | mask if bit else buffer[at] & ~mask
         shard.changed(key, buffer, Event.STRING, b"setbit")
-    else:
+    elif len(value) <= _EMBEDDED:  # type: ignore[arg-type]  # it is not None then
         shard.recast(key, writable(value, 0))
     return old
 
 
 @command("GETBIT", "key offset", arity=3, keys=READ, flags=READONLY | FAST, since="2.2.0")
 def getbit(shard: Shard, args: Args) -> Reply:
-    """Return a bit; behind the end of the string all are 0."""
+    """Return a bit; beyond the end of the string all are 0."""
     key, offset = args.next(), bit_offset(shard, args.next())
     value = shard.find_string(key) or b""
     at = offset >> 3
@@ -75,9 +78,12 @@ def getbit(shard: Shard, args: Args) -> Reply:
 
 # -- counting and finding
 
+_BLOCK = 4096
+_BLOCKS_OF = {byte: bytes([byte]) * _BLOCK for byte in (0x00, 0xFF)}
+
 
 class _Range(NamedTuple):
-    """First and last bit of a range, as they are given: in bytes or in bits, negative from the end."""
+    """First and last position of a range as the client gave them: bytes or bits, negative from the end."""
 
     start: int
     end: int
@@ -93,7 +99,7 @@ class _Range(NamedTuple):
 
 
 def _take_unit(args: Args) -> int:
-    """BYTE or BIT as a number of bits, and nothing behind it. Raises WrongSyntax."""
+    """BYTE or BIT, the last word if given, as a number of bits. Raises WrongSyntax."""
     if not len(args):
         return 8
     unit = {b"BYTE": 8, b"BIT": 1}.get(args.option())
@@ -155,22 +161,37 @@ def bitpos(shard: Shard, args: Args) -> Reply:
     found = _first_bit(value, first, last, bit)
     if found is not None:
         return found
-    # Behind the end of the string there is one more 0, unless somebody said where to stop.
+    # The string counts as followed by zeros, unless the command said where to stop.
     return -1 if bit or ends else len(value) * 8
 
 
 def _first_bit(value: bytes | bytearray, first: int, last: int, bit: int) -> int | None:
-    start, stop = first >> 3, (last >> 3) + 1
-    part = bytearray(value[start:stop])
-    # Bits outside of the range are made such that they are not found.
-    head, tail = 0xFF00 >> (first & 7) & 0xFF, 0x7F >> (last & 7)
-    for at, outside in ((0, head), (-1, tail)):
-        part[at] = part[at] & ~outside & 0xFF if bit else part[at] | outside
-    rest = part.lstrip(b"\0" if bit else b"\xff")
-    if not rest:
-        return None
-    byte = rest[0] if bit else rest[0] ^ 0xFF
-    return (start + len(part) - len(rest)) * 8 + 8 - byte.bit_length()
+    """The position of the first such bit from bit `first` to `last`, which are in the string."""
+    start, end = first >> 3, last >> 3
+    # The bytes at both ends lose the bits outside of the range; those in between are searched as they are.
+    head, tail = 0xFF >> (first & 7), 0xFF00 >> (last & 7) + 1 & 0xFF
+    if start == end:
+        return _bit_in(value[start], head & tail, bit, start)
+    if (found := _bit_in(value[start], head, bit, start)) is not None:
+        return found
+    at = _skip(value, start + 1, end, 0 if bit else 0xFF)
+    return _bit_in(value[at], 0xFF if at < end else tail, bit, at)
+
+
+def _bit_in(byte: int, mask: int, bit: int, at: int) -> int | None:
+    """The position in the string of the first such bit of the byte at `at`, among the bits of `mask`."""
+    wanted = (byte if bit else byte ^ 0xFF) & mask
+    return at * 8 + 8 - wanted.bit_length() if wanted else None
+
+
+def _skip(value: bytes | bytearray, start: int, end: int, byte: int) -> int:
+    """The index from `start` on of the first byte that is another one; `end` if there is none before it."""
+    # Whole blocks are compared at once; only the block with the other byte is looked at byte by byte.
+    skipped = _BLOCKS_OF[byte]
+    while end - start > _BLOCK and value.startswith(skipped, start):
+        start += _BLOCK
+    block = value[start : min(start + _BLOCK, end)]
+    return start + len(block) - len(block.lstrip(skipped[:1]))
 
 
 # -- combining

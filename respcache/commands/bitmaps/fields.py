@@ -38,7 +38,7 @@ class _Type(NamedTuple):
         return value - (1 << self.width) if value > self.high else value
 
     def fitted(self, value: int, overflow: bytes) -> int | None:
-        """What to store for `value`; None if it does not fit and must fail."""
+        """What to store for `value`; None if it overflows and must fail."""
         if self.low <= value <= self.high:
             return value
         if overflow == b"FAIL":
@@ -95,7 +95,7 @@ def bitfield(shard: Shard, args: Args) -> Reply:
     if changed:
         shard.changed(key, buffer, Event.STRING, b"setbit")
     elif grows:
-        # Nothing was stored, and nobody is told: but the string is longer now, as in Redis.
+        # Nothing was stored, so there is no event; but the string is longer now, as in Redis.
         shard.replace(key, buffer, shard.deadline(key))
     else:
         shard.recast(key, buffer)
@@ -157,7 +157,7 @@ def _read_all(shard: Shard, key: bytes, steps: list[_Step]) -> list[Reply]:
 
 
 def _read(value: bytes | bytearray, kind: _Type, offset: int) -> int:
-    """The field at a bit; behind the end of the string all bits are 0."""
+    """The field at a bit; beyond the end of the string all bits are 0."""
     start, stop = offset >> 3, (offset + kind.width + 7) >> 3
     part = value[start:stop]
     number = int.from_bytes(part, "big") << (stop - start - len(part)) * 8

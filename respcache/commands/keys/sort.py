@@ -31,7 +31,7 @@ _SYNTAX = "key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]]
 
 
 def _store_position(argv: Argv) -> list[int]:
-    """Where the destination stands: behind the last STORE that is no operand of another option."""
+    """Where the destination is: after the last STORE that is not an operand of another option."""
     found: list[int] = []
     at = 2
     while at < len(argv):
@@ -44,7 +44,7 @@ def _store_position(argv: Argv) -> list[int]:
 
 
 def _unknown_positions(argv: Argv) -> list[int]:
-    """BY and GET read keys that no word of the command names; COMMAND INFO says so in a specification of its own."""
+    """BY and GET read keys that no word of the command names; COMMAND INFO has a specification for them."""
     return []
 
 
@@ -52,7 +52,7 @@ KEYS = (READ, KeyFinder(_unknown_positions, access="RO ACCESS"))
 
 
 def _has_patterns(argv: Argv) -> bool:
-    """Whether BY or GET name keys by a pattern: which keys, only the elements tell."""
+    """Whether BY or GET name keys by a pattern: only the elements tell which keys."""
     return any(b"*" in word for word in argv[3:])
 
 
@@ -90,9 +90,14 @@ class _Request:
             case _:
                 raise WrongSyntax
 
+    def bounds(self, size: int) -> tuple[int, int]:
+        """Which of `size` elements LIMIT chooses, half-open."""
+        start = min(max(self.start, 0), size)
+        return start, size if self.count < 0 else min(start + self.count, size)
+
     @property
     def sorts(self) -> bool:
-        """A pattern without an asterisk is the same for all elements: the way to say "as they are"."""
+        """A pattern without an asterisk is the same for all elements: a request not to sort."""
         return self.by is None or b"*" in self.by
 
 
@@ -114,7 +119,7 @@ def sort(shard: Shard, args: Args) -> Reply:
         return rows
 
     if rows:
-        stored = List(shard.limits, (b"" if row is None else row for row in rows))
+        stored = List.sorted_result(shard.limits, [b"" if row is None else row for row in rows])
         shard.put(request.store, stored, Event.LIST, b"sortstore")
     else:
         shard.delete(request.store)
@@ -134,23 +139,33 @@ def _sorted(shard: Shard, key: bytes, request: _Request) -> list[bytes | None]:
     value = shard.look(key)
     if value is not None and type(value) not in (List, Set, ZSet):
         raise WrongType
-    elements: list[bytes] = [] if value is None else list(value)
-
-    if request.sorts:
-        _order(shard, elements, request)
-    elif type(value) is Set:
-        # A set has no order to go back to. One that is stored is sorted, so that it comes out the same each time.
-        if request.store is not None:
+    start, stop = request.bounds(0 if value is None else len(value))
+    if request.sorts or type(value) is Set:
+        elements: list[bytes] = [] if value is None else list(value)
+        if request.sorts:
+            _order(shard, elements, request)
+        elif request.store is not None:
+            # A set has no order to keep. A result that is stored is sorted, so that it is always the same.
             elements.sort(reverse=request.descending)
-    elif request.descending:
-        elements.reverse()
-
-    start = max(request.start, 0)
-    chosen = elements[start:] if request.count < 0 else elements[start : start + request.count]
+        chosen = elements[start:stop]
+    else:
+        chosen = _slice(value, start, stop, descending=request.descending)
     if not request.gets:
         return list(chosen)
     shard.require(key for key, _ in (_source(p, e) for p in request.gets for e in chosen) if key)
     return [_look_up(shard, pattern, element) for element in chosen for pattern in request.gets]
+
+
+def _slice(value: List | ZSet | None, start: int, stop: int, *, descending: bool) -> list[bytes]:
+    """Elements start..stop-1 in the order that they have, or backwards, without touching the others."""
+    if value is None or start >= stop:
+        return []
+    if descending:
+        start, stop = len(value) - stop, len(value) - start
+    if isinstance(value, ZSet):
+        return [member for member, _ in value.slice(start, stop, reverse=descending)]
+    found = value.slice(start, stop)
+    return found[::-1] if descending else found
 
 
 def _order(shard: Shard, elements: list[bytes], request: _Request) -> None:
@@ -169,7 +184,7 @@ def _order(shard: Shard, elements: list[bytes], request: _Request) -> None:
     shard.require(key for key, _ in (_source(by, e) for e in elements) if key)
     weights = {element: _look_up(shard, by, element) for element in elements}
     if request.alpha:
-        # Elements without a weight come first, and stay in their order.
+        # Elements without a weight come first, in their order.
         elements.sort(key=lambda e: (weights[e] is not None, weights[e] or b""), reverse=request.descending)
     else:
         numbers = {e: 0.0 if weight is None else _number(weight) for e, weight in weights.items()}
@@ -177,9 +192,9 @@ def _order(shard: Shard, elements: list[bytes], request: _Request) -> None:
 
 
 def _number(text: bytes) -> float:
-    """A weight as C's strtod reads it: blanks in front are skipped, and nothing at all is zero. Raises CommandError."""
+    """A weight as C's strtod reads it: leading blanks are skipped, and an empty text is zero. Raises CommandError."""
     value = parse_float(text.lstrip()) if text else 0.0
-    # strtod takes a number beyond all doubles for an error, where Python says infinity.
+    # A number beyond all doubles is an error for strtod, and infinity for Python.
     if value is None or (value in (float("inf"), float("-inf")) and b"n" not in text.lower()):
         raise CommandError(SCORES_NOT_FLOATS)
     return value

@@ -1,4 +1,4 @@
-"""Lists: LPUSH to LMPOP, all that do not block."""
+"""Lists: LPUSH to LMPOP, without those that block."""
 
 from __future__ import annotations
 
@@ -114,8 +114,7 @@ def _pop_command(shard: Shard, args: Args, *, head: bool) -> Reply:
 
 def _take(shard: Shard, key: bytes, items: List, count: int, head: bool) -> list[bytes]:
     """Remove up to `count` elements of the list at `key` from one end."""
-    pop = items.popleft if head else items.pop
-    taken = [pop() for _ in range(min(count, len(items)))]
+    taken = items.take(count, last=not head)
     shard.changed(key, items, Event.LIST, b"lpop" if head else b"rpop")
     return taken
 
@@ -156,7 +155,7 @@ def lset(shard: Shard, args: Args) -> Reply:
 
 
 def _bounds(start: int, stop: int, length: int) -> tuple[int, int]:
-    """Redis' inclusive, possibly negative range as Python's half-open one; empty ranges have start >= stop."""
+    """Redis' inclusive, possibly negative range as Python's half-open one; an empty range has start >= stop."""
     start = max(start + length, 0) if start < 0 else start
     stop = stop + length if stop < 0 else stop
     return start, min(stop + 1, length)
@@ -194,15 +193,11 @@ def linsert(shard: Shard, args: Args) -> Reply:
     items = shard.edit(key, List)
     if items is None:
         return 0
+    items.expect((element,))
     index = next((i for i, candidate in enumerate(items) if candidate == pivot), None)
     if index is None:
         return -1
-    if where == b"AFTER":
-        index += 1
-    if index == len(items):
-        items.append(element)
-    else:
-        items.insert(index, element)
+    items.insert(index + (where == b"AFTER"), element)
     shard.changed(key, items, Event.LIST, b"linsert")
     return len(items)
 
@@ -273,7 +268,7 @@ def _positions(items: List, element: bytes, rank: int, count: int, max_length: i
 
 
 def _side(word: bytes) -> bool:
-    """Whether LEFT or RIGHT says the head of the list."""
+    """Whether LEFT or RIGHT means the head of the list."""
     if word not in (b"LEFT", b"RIGHT"):
         raise WrongSyntax
     return word == b"LEFT"
@@ -306,10 +301,11 @@ def _move(shard: Shard, source: bytes, destination: bytes, from_head: bool, to_h
     target = items if source == destination else shard.obtain(destination, List)
     element = items.popleft() if from_head else items.pop()
     if to_head:
-        target.appendleft(element)
+        target.extendleft((element,))
     else:
-        target.append(element)
-    # Redis pushes first and takes the source away last: its subscribers see the events in that order.
+        target.extend((element,))
+    items.shrink()
+    # Redis pushes first and removes an empty source last, and so sends its events in that order.
     shard.changed(destination, target, Event.LIST, b"lpush" if to_head else b"rpush")
     shard.changed(source, items, Event.LIST, b"lpop" if from_head else b"rpop")
     return element

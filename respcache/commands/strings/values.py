@@ -110,14 +110,14 @@ def substr(shard: Shard, args: Args) -> Reply:
 
 
 class _Options:
-    """The options of SET and of GETEX, taken from their words. Raises CommandError."""
+    """The options of SET and GETEX, parsed from their words. Raises CommandError."""
 
-    __slots__ = ("_allowed", "amount", "get", "keep_ttl", "only_if", "persist", "unit")
+    __slots__ = ("_allowed", "amount", "expiry", "get", "keep_ttl", "only_if", "persist")
 
     def __init__(self, args: Args, allowed: frozenset[bytes]) -> None:
         self._allowed = allowed
-        self.amount: bytes | None = None  # of the expiry that `unit` says how to count
-        self.unit = (1, True)
+        self.expiry = b""  # EX, PX, EXAT or PXAT
+        self.amount = b""  # what follows it
         self.only_if = b""  # NX or XX
         self.get = self.keep_ttl = self.persist = False
         while len(args):
@@ -125,25 +125,30 @@ class _Options:
 
     def _take(self, args: Args) -> None:
         option = args.option()
-        lasts = self.amount is not None or self.keep_ttl or self.persist
         if option not in self._allowed:
             raise WrongSyntax
+        # An option may be repeated, but not followed by one that contradicts it. Of `EX 10 EX 20` the last counts.
         if option in (b"NX", b"XX") and self.only_if in (b"", option):
             self.only_if = option
         elif option == b"GET":
             self.get = True
-        elif option == b"KEEPTTL" and self.amount is None:
+        elif option == b"KEEPTTL" and not self.expiry:
             self.keep_ttl = True
-        elif option == b"PERSIST" and self.amount is None:
+        elif option == b"PERSIST" and not self.expiry:
             self.persist = True
-        elif option in _EXPIRY and not lasts and len(args):
-            self.unit, self.amount = _EXPIRY[option], args.next()
+        elif option in _EXPIRY and self.expiry in (b"", option) and not (self.keep_ttl or self.persist) and len(args):
+            self.expiry, self.amount = option, args.next()
         else:
             raise WrongSyntax
 
+    @property
+    def is_absolute(self) -> bool:
+        """Whether the deadline is given as a point in time."""
+        return self.expiry in (b"EXAT", b"PXAT")
+
     def deadline(self, now: int, name: str) -> int | None:
-        """The deadline that is asked for, if any. Raises CommandError."""
-        return None if self.amount is None else _deadline(self.amount, *self.unit, now, name)
+        """The requested deadline, if any. Raises CommandError."""
+        return _deadline(self.amount, *_EXPIRY[self.expiry], now, name) if self.expiry else None
 
 
 _SET_OPTIONS = frozenset((b"NX", b"XX", b"GET", b"KEEPTTL", *_EXPIRY))
@@ -259,7 +264,7 @@ def getex(shard: Shard, args: Args) -> Reply:
         return None
     deadline = options.deadline(shard.now, "getex")
 
-    if deadline is not None and not options.unit[1] and deadline <= shard.now:
+    if deadline is not None and options.is_absolute and deadline <= shard.now:
         shard.delete(key)
     elif deadline is not None:
         shard.set_deadline(key, deadline)
@@ -379,7 +384,7 @@ def incrby(shard: Shard, args: Args) -> Reply:
 def decrby(shard: Shard, args: Args) -> Reply:
     """Subtract from the integer value of a key, which counts as 0 where it is missing."""
     key, decrement = args.next(), args.int()
-    if decrement == INT64_MIN:  # its opposite is no 64-bit integer
+    if decrement == INT64_MIN:  # its negation is not a 64-bit integer
         raise CommandError(DECREMENT_OVERFLOW)
     return _increase(shard, key, -decrement)
 

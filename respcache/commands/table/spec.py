@@ -58,7 +58,7 @@ class Reach(Enum):
     CURSOR = "cursor"  # SCAN: the cursor names the shard
 
 
-# ``(shard, args) -> reply`` in a shard; in the main process ``(session, args) -> reply``, perhaps a coroutine.
+# ``(shard, args) -> reply`` in a shard; in the main process ``(client, args) -> reply``, perhaps a coroutine.
 Handler = Callable[[Any, Any], Any]
 
 # True if a call with these words may use keys that it does not name (SORT ... BY).
@@ -80,6 +80,7 @@ class Command:
         "max_words",
         "min_words",
         "name",
+        "protected",
         "reach",
         "roams",
         "since",
@@ -89,6 +90,7 @@ class Command:
         "syntax",
         "tips",
         "wire_name",
+        "words_of_name",
     )
 
     def __init__(
@@ -123,6 +125,9 @@ class Command:
         open_ended = len(keys) == 1 and isinstance(keys[0], Keys) and keys[0].last == -1
         self.step = keys[0].step if open_ended else 1  # type: ignore[union-attr]  # it is Keys then
         self.flags = flags | (Flag.MOVABLEKEYS if any(not isinstance(k, Keys) for k in keys) else NO_FLAGS)
+        # Looked at for every command, and a look at an IntFlag takes half a microsecond.
+        self.protected = bool(self.flags & Flag.PROTECTED)
+        self.words_of_name = name.count(" ") + 1
         self.gather = gather
         self.reach = reach
         self.roams = roams

@@ -1,7 +1,7 @@
-"""Sorted sets with each other: union, intersection and difference. Plain sets take part; their members have score 1.
+"""Union, intersection and difference of sorted sets. Plain sets can be inputs; their members have score 1.
 
-As Redis does, unions and intersections go through their inputs from the smallest to the largest: sums of doubles depend
-on the order, in their last digits.
+As in Redis, unions and intersections go through their inputs from the smallest to the largest: the last digits of a sum
+of doubles depend on the order.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _WEIGHTED = "[WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>]"
 
 
 def _sum(one: float, other: float) -> float:
-    """Infinity less infinity is 0, by convention."""
+    """Infinity minus infinity is 0, by convention."""
     total = one + other
     return 0.0 if isnan(total) else total
 
@@ -57,7 +57,7 @@ _AGGREGATES: dict[bytes, Aggregate] = {b"SUM": _sum, b"MIN": _min, b"MAX": _max}
 
 
 class _Source:
-    """One input with its weight; a key that is not there is an empty one."""
+    """One input with its weight; a nonexistent key is an empty input."""
 
     __slots__ = ("_value", "weight")
 
@@ -85,7 +85,7 @@ class _Source:
 
 
 def _take_sources(shard: Shard, args: Args, name: str) -> list[_Source]:
-    """The count of the keys, and what the keys hold. Types are checked before options are read. Raises CommandError."""
+    """The inputs, given as a count and so many keys. Types are checked before options. Raises CommandError."""
     count = args.int()
     if count < 1:
         raise no_input_keys(name)
@@ -138,7 +138,7 @@ def _intersection(sources: list[_Source], aggregate: Aggregate) -> Scores:
             theirs = other.score(member)
             if theirs is None:
                 break
-            # Only the first product is cleared of NaN in Redis; what that makes of the others is up to the aggregate.
+            # Redis replaces NaN only in the first product; the aggregate handles the others.
             score = aggregate(score, theirs * other.weight)
         else:
             scores[member] = score
@@ -154,7 +154,7 @@ def _difference(sources: list[_Source], _: Aggregate) -> Scores:
 
 
 def _take_options(args: Args, sources: list[_Source], *, storing: bool, weighing: bool) -> tuple[Aggregate, bool]:
-    """How to aggregate, and whether scores are wanted; weights go to the sources. Raises CommandError."""
+    """How to aggregate, and whether scores are wanted; sets the weights of the sources. Raises CommandError."""
     aggregate: Aggregate = _sum
     with_scores = False
     while len(args):

@@ -236,7 +236,8 @@ def zrevrangebylex(shard: Shard, args: Args) -> Reply:
 def zrangestore(shard: Shard, args: Args) -> Reply:
     """Store the members in a range under another key; return how many they are."""
     destination, query = args.next(), _parse_query(args, store=True)
-    stored = ZSet(shard.limits, query.run(shard))
+    # Redis 7.2 expects any number of members in a range whose length it does not know in advance. (7.0 and 8 do not.)
+    stored = ZSet(shard.limits, query.run(shard), compact=isinstance(query.range, RankRange))
     store(shard, destination, stored, b"zrangestore")
     return len(stored)
 

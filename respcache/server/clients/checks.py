@@ -41,7 +41,7 @@ WHILE_PAUSED = frozenset(("DEBUG", "RESPCACHE RESET"))
 
 def debug_is_enabled(client: Client, row: Command) -> None:
     """DEBUG is refused even before logging in is asked for."""
-    if row.flags & Flag.PROTECTED and not client.is_among(client.parts.config.enable_debug_command):
+    if row.protected and not client.is_among(client.parts.config.enable_debug_command):
         raise CommandError(errors.DEBUG_NOT_ALLOWED)
 
 

@@ -217,7 +217,8 @@ class Client:
         self.caller = Caller(0, self.protocol, self.id, True)
         self.name = b""
         self.no_evict = False
-        self.unmute()
+        if self.reply_mode == b"OFF":
+            self.unmute()
 
     def _let_go(self) -> None:
         """What RESET and leaving have in common: everything that others keep for this client."""
@@ -248,7 +249,7 @@ class Client:
 
     def run_local(self, row: Command, argv: Argv) -> Any:
         """Carry out a command of main: its reply, an awaitable of it, or IN_A_SLOT. Raises CommandError."""
-        return row.handler(self, Args(argv, row.name.count(" ") + 1))
+        return row.handler(self, Args(argv, row.words_of_name))
 
     def push(self, data: bytes) -> None:
         """Send out-of-band data: after the replies that are under way, as things happened in that order."""

@@ -14,11 +14,10 @@ have their turns.
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from respcache.commands.table import TABLE, Flag
-from respcache.logs import log
+from respcache.logs import log, log_exception
 from respcache.resp.decode import Decoder
 from respcache.server.clients.client import IN_PAUSE, OUTPUT_WAITS, Client
 from respcache.server.clients.dispatch import dispatch
@@ -27,8 +26,7 @@ from respcache.server.order.outbox import Batch, Outbox
 from respcache.server.order.sequencer import size_of
 
 if TYPE_CHECKING:
-    from respcache.resp.decode import Columns
-    from respcache.resp.types import Argv
+    from respcache.resp.types import Argv, Columns
     from respcache.server.parts import Parts
 
 # How much of what was kept is decoded at once: as much as is received at once.
@@ -129,9 +127,8 @@ class Conversation:
         """Some shard is far behind: take nothing more for now. Or go on."""
         self._stalled = stalled
         self._choose_to_read()
-        if not stalled and not self._proceeding:
-            self._proceeding = True
-            self._parts.poller.next_round(self.proceed)
+        if not stalled:
+            self._proceed_in_next_round()
 
     def _take(self, data: bytes) -> None:
         """Decode bytes, and carry out the commands in them as far as nothing suspends the client."""
@@ -139,7 +136,7 @@ class Conversation:
         commands = decoder.feed(data)
         if client.authenticated:
             if commands:
-                columns = decoder.columns
+                columns, decoder.columns = decoder.columns, []  # an idle client keeps none of its words
                 if not (client.plain and columns and self._submit_columns(commands, columns, len(data))):
                     self._carry_out(commands, len(data))
         else:
@@ -156,14 +153,33 @@ class Conversation:
         """Any command may be the one that logs in and so ends the small limits: the next is decoded after it ran."""
         while commands:
             self._carry_out(commands, size_of(commands[0]))
-            self._decoder.authenticated = self.client.authenticated
             self._undecoded = bool(self.client.suspended)
             commands = [] if self._undecoded or self.client.closing else self._decoder.feed(b"")
 
     def proceed(self) -> None:
-        """Go on with what was kept, a portion of it now and the rest in the rounds that follow."""
-        client = self.client
+        """Go on with what was kept: a portion of it now, and the rest in the rounds that follow.
+
+        An exception is a bug. Whoever calls this lets other clients go on as well, so it ends here, with this client.
+        """
+        if self._proceeding:
+            return  # this round has had its portion
+        try:
+            self._go_on()
+        except Exception:
+            log_exception("a conversation failed")
+            self.client.close()
+
+    def _proceed_in_next_round(self) -> None:
+        if not self._proceeding:
+            self._proceeding = True
+            self._parts.poller.next_round(self._on_next_round)
+
+    def _on_next_round(self) -> None:
         self._proceeding = False
+        self.proceed()
+
+    def _go_on(self) -> None:
+        client = self.client
         if client.closed or client.suspended:
             return
         if self._parts.congestion.active:
@@ -174,9 +190,10 @@ class Conversation:
             size, self._waiting_size = self._waiting_size, 0
             self._carry_out(commands, size)
             self._suspend_if_output_waits()
-        if self._undecoded and not client.suspended:
+        if client.closing:
+            self._drop_input()
+        elif self._undecoded and not client.suspended:
             self._undecoded = False
-            self._decoder.authenticated = client.authenticated
             self._take(b"")
         elif self._unread and not client.suspended:
             portion = bytes(self._unread[:_PORTION])
@@ -184,9 +201,9 @@ class Conversation:
             self._take(portion)
         if self._decoder.error is not None:
             self._hang_up_on_bad_input()
-        if (self._unread or self._undecoded) and not client.suspended and not client.closing:
-            self._proceeding = True
-            self._parts.poller.next_round(self.proceed)
+        if self._unread or self._undecoded:
+            # Even if the client is suspended now: it may be resumed within this round, again and again.
+            self._proceed_in_next_round()
         self._choose_to_read()
         self._close_when_done()
 
@@ -214,13 +231,15 @@ class Conversation:
                 if argv and not dispatch(client, argv):
                     continue  # held back by a pause
                 at += 1
+        self._decoder.authenticated = client.authenticated  # RESET may have been among them
 
     def _run_of_single_keys(self, commands: list[Argv], start: int, size: int) -> int:
         """Submit the commands from `start` up to the first one that is not a single-key command; its index."""
         rows = self._single_key
         keys: list[bytes] = []
         try:
-            for argv in islice(commands, start, None) if start else commands:
+            # Not islice, which would walk over everything before `start` each time.
+            for argv in map(commands.__getitem__, range(start, len(commands))) if start else commands:
                 fewest, most, at = rows[argv[0]]
                 if not fewest <= len(argv) <= most:
                     break
@@ -266,7 +285,7 @@ class Conversation:
         assert error is not None
         if not self.client.suspended and not self._waiting and not self.client.closing:
             self.client.finish()
-            Batch(self._outbox, 1, 0, error.line())
+            Batch(self._outbox, 1, 0, error.line()).muted = self.client.reply_mode != b"ON"
             self._outbox.ready()
 
     # -- bounds
@@ -355,8 +374,12 @@ class Conversation:
         """The socket is closed. Nothing that the client has sent or was owed is kept, and no reference cycle."""
         self._output_limit.forget()
         self._parts.congestion.forget(self)
-        self._decoder = Decoder()
+        self._drop_input()
+        self.client.leave()
+
+    def _drop_input(self) -> None:
+        self._decoder.clear()
         self._waiting = []
         self._waiting_size = 0
         self._unread = bytearray()
-        self.client.leave()
+        self._undecoded = False

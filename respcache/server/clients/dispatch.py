@@ -20,7 +20,6 @@ from respcache.server.clients.client import IN_COMMAND, IN_PAUSE, Client
 from respcache.server.order.exec import Queued
 from respcache.server.order.outbox import IN_A_SLOT, Batch
 from respcache.server.order.plan import Kind, plan
-from respcache.server.order.sequencer import size_of
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -120,7 +119,7 @@ def route(client: Client, row: Command, argv: Argv, how: Plan) -> None:
             elif reply is not IN_A_SLOT:
                 _answer(client, encode(reply, client.protocol))
         case Kind.ONE:
-            parts.sequencer.run(client.caller, client.outbox, [argv], bytes((how.shard,)), size_of(argv))
+            parts.sequencer.one(client.caller, client.outbox, argv, how.shard)
         case Kind.SPLIT | Kind.ALL:
             parts.sequencer.gather(client.caller, client.outbox, row, argv, how)
         case Kind.CURSOR:

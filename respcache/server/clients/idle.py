@@ -22,7 +22,7 @@ class IdleClients:
         self.look()
 
     def look(self) -> None:
-        """Disconnect those that have been silent for too long. A subscriber has every right to be."""
+        """Disconnect those that are silent for too long. Subscribers may be, and clients that wait for an answer."""
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
@@ -32,5 +32,6 @@ class IdleClients:
         self._alarm = self._parts.alarms.after(_INTERVAL, self.look)
         limit = self._parts.clock.now_ms() - seconds * 1000
         for client in self._parts.registry.all():
-            if client.last_active < limit and not len(client.subscriptions) and not client.outbox.slots:
+            waits = client.outbox.slots or client in self._parts.pause.held
+            if client.last_active < limit and not waits and not len(client.subscriptions):
                 client.close()

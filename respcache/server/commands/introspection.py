@@ -244,13 +244,15 @@ def _keys_of(argv: list[bytes]) -> list[tuple[bytes, str]]:
         row = find_row(argv)
     except CommandError:
         raise CommandError(GETKEYS_INVALID_COMMAND) from None
-    if not row.accepts(len(argv)):
-        raise CommandError(GETKEYS_WRONG_ARITY)
     specs = [spec for spec in row.keys if spec.access != NOT_KEY]
     if not specs:
         raise CommandError(GETKEYS_NO_KEYS)
+    if not row.accepts(len(argv)):
+        raise CommandError(GETKEYS_WRONG_ARITY)
     found = [(argv[at], _access_of(spec, argv)) for spec in specs for at in spec.positions(argv)]
-    if not found and not row.flags & Flag.NO_MANDATORY_KEYS:
+    # Where keys cannot be counted, none are given, not even those at fixed places: ZUNIONSTORE d 5 a.
+    counted = all(spec.positions(argv) for spec in specs if isinstance(spec, NumKeys))
+    if not (found and counted) and not row.flags & Flag.NO_MANDATORY_KEYS:
         raise CommandError(GETKEYS_INVALID_ARGUMENTS)
     return found
 

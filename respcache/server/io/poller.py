@@ -23,7 +23,7 @@ import selectors
 from collections.abc import Callable
 from contextlib import contextmanager
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import trio
 
@@ -49,6 +49,25 @@ _MAX_AWAY = 0.005
 # hang-ups (16) are reported as both, and the callback finds out by trying.
 _MASKS = (0, 1, 4, 5)
 _EVENTS = tuple((READ if mask & ~4 else 0) | (WRITE if mask & ~1 else 0) for mask in range(32))
+
+
+class Descriptors(Protocol):
+    """What can be waited for."""
+
+    def fileno(self) -> int:
+        """A descriptor that is readable while `ready` has something to tell."""
+
+    def set(self, fd: int, events: int, callback: Callback) -> None:
+        """Watch `fd` for READ | WRITE, or for something else than before."""
+
+    def remove(self, fd: int) -> None:
+        """Forget `fd`, watched or not."""
+
+    def ready(self, timeout: float) -> Ready:
+        """What is ready, or becomes ready within so many seconds."""
+
+    def close(self) -> None:
+        """Give back what the system holds for this."""
 
 
 class _Epoll:
@@ -101,10 +120,10 @@ class _Portable:
 
 
 class Poller:
-    """Descriptors, and what to call when they are ready."""
+    """Descriptors, and what to call when they are ready. By default they are those of the system."""
 
-    def __init__(self) -> None:
-        self._descriptors = _Epoll() if hasattr(select, "epoll") else _Portable()
+    def __init__(self, descriptors: Descriptors | None = None) -> None:
+        self._descriptors = descriptors or (_Epoll() if hasattr(select, "epoll") else _Portable())
         self._spinner = Spinner()
         self.in_round = False
         # A task was woken, so trio must run after this round.
@@ -161,7 +180,7 @@ class Poller:
             self._end_round()
 
     async def run(self) -> None:
-        """Serve until cancelled. Closes its poll object then; the descriptors in it belong to others."""
+        """Serve until cancelled, and close."""
         fd = self._descriptors.fileno()
         try:
             while True:
@@ -173,16 +192,20 @@ class Poller:
                     self._asleep = False
                 self._yielding = False
                 back_at = monotonic() + _MAX_AWAY
-                while self._round() and not self._yielding and monotonic() < back_at:
+                while self.turn(linger=True) and not self._yielding and monotonic() < back_at:
                     pass
         finally:
-            self._descriptors.close()
-            os.close(self._wake_reader)
-            os.close(self._wake_writer)
+            self.close()
 
-    def _round(self) -> bool:
-        """Call back what is ready; False if nothing was."""
-        ready = self._look() if self._next else self._spinner.wait(self._look, self._linger)
+    def close(self) -> None:
+        """Give back the poller's own descriptors. Those that it watches belong to others."""
+        self._descriptors.close()
+        os.close(self._wake_reader)
+        os.close(self._wake_writer)
+
+    def turn(self, *, linger: bool = False) -> bool:
+        """One round: call back what is ready; with `linger`, wait a moment for it. False if there was nothing to do."""
+        ready = self._spinner.wait(self._look, self._linger) if linger and not self._next else self._look()
         if not ready and not self._next:
             return False
         self.in_round = True

@@ -53,7 +53,8 @@ class SocketTransport:
         self._poller = poller
         self._receiver: Receiver | None = None
         self._pending: deque[memoryview] = deque()  # what is unsent
-        self._reading = True
+        self._reading = True  # until the peer or we have said the last word
+        self._paused = False  # by the receiver
         self._draining = False  # close once everything is sent
         self.closed = False
         self._events = 0  # what the poller watches for
@@ -64,7 +65,7 @@ class SocketTransport:
         self._update_events()
 
     def write(self, data: bytes) -> None:
-        """Send, or keep until the peer takes it. To a closed connection: nothing."""
+        """Send, or keep until the peer takes it. To a connection that is closed, or about to be: nothing."""
         self._send(data, 0)
 
     def write_last(self, data: bytes) -> None:
@@ -73,7 +74,7 @@ class SocketTransport:
         self.close(after_writing=True)
 
     def _send(self, data: bytes, flags: int) -> None:
-        if self.closed or not data:
+        if self.closed or self._draining or not data:
             return
         rest = memoryview(data)
         if not self._pending:
@@ -93,7 +94,7 @@ class SocketTransport:
 
     def pause_reading(self, paused: bool) -> None:
         """Stop or resume reading what the peer sends."""
-        self._reading = not paused
+        self._paused = paused
         self._update_events()
 
     def close(self, *, after_writing: bool = False) -> None:
@@ -116,7 +117,7 @@ class SocketTransport:
             receiver.disconnected()
 
     def _update_events(self) -> None:
-        events = (READ if self._reading else 0) | (WRITE if self._pending else 0)
+        events = (READ if self._reading and not self._paused else 0) | (WRITE if self._pending else 0)
         if events != self._events and not self.closed:
             self._events = events
             self._poller.watch(self.fd, events, self._on_ready)
@@ -127,7 +128,7 @@ class SocketTransport:
         try:
             if events & WRITE:
                 self._send_pending()
-            if events & READ and self._reading and not self.closed:
+            if events & READ and self._reading and not self._paused and not self.closed:
                 self._receive()
         except Exception:
             # A bug: this client's state cannot be trusted any more, but no other client need suffer.

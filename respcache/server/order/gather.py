@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from respcache import errors
 from respcache.commands.table import Part
 from respcache.errors import CommandError
+from respcache.logs import log_exception
 from respcache.resp.encode import encode
 
 if TYPE_CHECKING:
@@ -48,6 +50,10 @@ def merge(row: Command, parts: list[Part], protocol: int, error: CommandError | 
             return encode(row.gather(parts), protocol)
         except CommandError as too_large:
             error = too_large
+        except Exception:
+            # A bug of the command's `gather`, as in a handler. The shards that answered are not to blame.
+            log_exception(f"the parts of {row.name} could not be merged")
+            error = CommandError(errors.INTERNAL)
     return error.line()
 
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Protocol
 
+from respcache.logs import log_exception
+
 # What a handler of main returns when its reply is in a slot already, or when there is none to send.
 IN_A_SLOT = object()
 
@@ -97,11 +99,18 @@ class Outboxes:
         self.ready: list[Outbox] = []
 
     def flush(self) -> None:
-        """Send what is complete. What flushing makes ready (a client goes on) is sent as well."""
+        """Send what is complete. What flushing makes ready (a client goes on) is sent as well.
+
+        A client whose outbox fails is cut off; the others get what is theirs.
+        """
         while self.ready:
             outboxes, self.ready = self.ready, []
             for outbox in outboxes:
-                outbox.flush()
+                try:
+                    outbox.flush()
+                except Exception:
+                    log_exception("replies could not be sent")
+                    outbox.break_off()
 
 
 class Outbox:
@@ -181,5 +190,5 @@ class Outbox:
         self._receiver = _NOWHERE
 
     def break_off(self) -> None:
-        """A reply was sent in part and cannot be completed: nothing that follows would be understood."""
+        """Hang up: a reply was sent in part and cannot be completed, so nothing that follows would be understood."""
         self._receiver.close()

@@ -64,12 +64,16 @@ _ALONE = {
     Reach.ALL: Plan(Kind.ALL, {}),
     Reach.CURSOR: Plan(Kind.CURSOR, {}),
 }
+# Which keys they are makes no difference there.
+_ON_THE_ONLY_SHARD = Plan(Kind.ONE, {0: []})
 
 
 def plan(row: Command, argv: Argv, router: Router) -> Plan:
     """How the call `argv` of the command `row` runs."""
     if row.reach is not Reach.KEYS:
         return _ALONE[row.reach]
+    if router.shards == 1:
+        return _ON_THE_ONLY_SHARD
     positions = _positions(row, argv, router)
     if len(positions) == 1:
         return Plan(Kind.ONE, positions)
@@ -97,7 +101,7 @@ def parts(row: Command, argv: Argv, plan: Plan, router: Router) -> list[tuple[in
 
 def _part_of(row: Command, argv: Argv, indexes: list[int]) -> Argv:
     """The name, and the keys at `indexes`, each with the words that belong to it."""
-    words = argv[: 1 + row.name.count(" ")]
+    words = argv[: row.words_of_name]
     if row.step == 1:
         words += map(argv.__getitem__, indexes)
     else:

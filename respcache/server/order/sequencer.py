@@ -63,6 +63,10 @@ class Sequencer:
             item = wire.run(caller, part, False)
             self.links[shard].submit(item, PartialRun(batch, shard), size * len(part) // count)
 
+    def one(self, caller: Caller, outbox: Outbox, argv: Argv, shard: int) -> None:
+        """A ONE: a run by itself."""
+        self.links[shard].submit(wire.run(caller, [argv], True), WholeRun(Batch(outbox, 1, 1)), size_of(argv))
+
     def gather(self, caller: Caller, outbox: Outbox, row: Command, argv: Argv, plan: Plan) -> None:
         """A SPLIT or ALL: its parts are queued in one step, and their answers merged when all are in."""
         cut = parts(row, argv, plan, self.router)

@@ -17,6 +17,7 @@ import trio
 
 from respcache import errors
 from respcache.errors import CommandError
+from respcache.logs import log_exception
 from respcache.shard import wire
 
 if TYPE_CHECKING:
@@ -265,11 +266,19 @@ class ShardQueue:
         self._tickets.appendleft(NOBODY)
 
     def answer(self, results: list[Any], reports: Iterable[Report]) -> None:
-        """One frame of answers: hand them out, and the reports before the answers that they belong to."""
+        """One frame of answers: hand them out, and the reports before the answers that they belong to.
+
+        If a ticket or `on_report` raises an exception, that ticket and all after it are still unanswered: `fail_taken`.
+        """
         if not reports:
             popleft = self._tickets.popleft
             for result in results:
-                popleft().deliver(result)
+                ticket = popleft()
+                try:
+                    ticket.deliver(result)
+                except BaseException:
+                    self._tickets.appendleft(ticket)
+                    raise
             return
         by_index: dict[int, list[Report]] = {}
         for report in reports:
@@ -293,17 +302,21 @@ class ShardQueue:
         if unfinished:
             ticket.deliver_piece(result)
             return
-        self._tickets.popleft()
         if failure is not None:
             ticket.fail(failure)
         else:
             ticket.deliver(result)
+        self._tickets.popleft()
 
     def fail_taken(self) -> int:
         """The shard died: fail what it took with it, and return how much that was. The rest is for its successor."""
         lost = len(self._tickets) - self._untaken
         for _ in range(lost):
-            self._tickets.popleft().fail(CommandError(errors.SHARD_DIED))
+            ticket = self._tickets.popleft()
+            try:
+                ticket.fail(CommandError(errors.SHARD_DIED))
+            except Exception:  # it may be the one because of which the shard was killed
+                log_exception("a command under way could not be failed")
         return lost
 
     def refuse(self, count: int, error: CommandError) -> None:

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+import respcache.commands.all  # noqa: F401 - fills the table
+from respcache.commands.args import Args
+from respcache.commands.table import TABLE
+from respcache.datatypes.list import List
+from respcache.datatypes.zset import ZSet
+from respcache.store.shard import Shard
+from tests.support.cost import calls_in
 from tests.support.events import Events
 from tests.support.resp import Connection
 from tests.support.transcript import Transcript
@@ -12,7 +19,7 @@ WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
 SYNTAX = "ERR syntax error"
 NO_DOUBLE = "ERR One or more scores can't be converted into double"
 
-# Keys of other shards: BY and GET name them by pattern only. In one slot they are at hand everywhere.
+# BY and GET name keys by pattern only, so the keys may be on other shards. With a common tag they are all on one shard.
 TAG = "{t}"
 
 
@@ -50,7 +57,7 @@ def test_limit(do: Transcript) -> None:
     assert do("SORT", "l", "LIMIT", 0, 0) == []
 
 
-def test_as_they_are(do: Transcript) -> None:
+def test_without_sorting(do: Transcript) -> None:
     do("RPUSH", "l", "c", "a", "b")
     assert do("SORT", "l", "BY", "nosort") == [b"c", b"a", b"b"]
     assert do("SORT", "l", "BY", "nosort", "DESC") == [b"b", b"a", b"c"]
@@ -68,7 +75,7 @@ def test_by_and_get(do: Transcript) -> None:
     l = f"{TAG}l"  # noqa: E741  # as in a redis-cli session
     do("RPUSH", l, 1, 2, 3, 4)
     do("MSET", f"{TAG}w_1", 30, f"{TAG}w_2", 20, f"{TAG}w_3", 10, f"{TAG}n_1", "one", f"{TAG}n_3", "three")
-    assert do("SORT", l, "BY", f"{TAG}w_*") == [b"4", b"3", b"2", b"1"]  # what has no weight, weighs 0
+    assert do("SORT", l, "BY", f"{TAG}w_*") == [b"4", b"3", b"2", b"1"]  # an element without a weight counts as 0
     assert do("SORT", l, "BY", f"{TAG}w_*", "DESC", "GET", f"{TAG}n_*") == [b"one", None, b"three", None]
     both = do("SORT", l, "GET", "#", "GET", f"{TAG}n_*", "LIMIT", 2, 2)
     assert both == [b"3", b"three", b"4", None]
@@ -141,3 +148,42 @@ def test_errors(do: Transcript, command: str) -> None:
         do("RPUSH", "l", text)
         assert do.error(command, "l") == NO_DOUBLE
         assert do(command, "l", "ALPHA") == [text.encode()]
+
+
+def test_a_piece_without_sorting(do: Transcript) -> None:
+    members = [f"member:{number:04}" for number in range(2_000)]
+    do("RPUSH", "l", *members)
+    do("ZADD", "z", *(word for member in members for word in (0, member)))
+    for key in ("l", "z"):
+        for direction, ordered in (("ASC", members), ("DESC", members[::-1])):
+            for start, count in ((0, 5), (1_000, 700), (1_998, 5), (2_000, 5), (10, -1)):
+                piece = do("SORT", key, "BY", "nosort", direction, "LIMIT", start, count)
+                stop = None if count < 0 else start + count
+                assert [element.decode() for element in piece] == ordered[start:stop]
+
+
+def test_elements_outside_of_such_a_piece_cost_nothing() -> None:
+    shard = Shard()
+    members = [b"%d" % number for number in range(20_000)]
+    shard.db.insert(b"l", List(shard.limits, members), 0)
+    shard.db.insert(b"z", ZSet(shard.limits, ((member, 0) for member in members)), 0)
+    for key in (b"l", b"z"):
+        for direction in (b"ASC", b"DESC"):
+            words = [b"SORT", key, b"BY", b"nosort", direction, b"LIMIT", b"50", b"5"]
+            assert calls_in(lambda: TABLE[b"SORT"].handler(shard, Args(words))) < 200  # noqa: B023 - called at once
+
+
+@pytest.mark.since("7.2")
+def test_the_encoding_of_a_stored_result(do: Transcript) -> None:
+    """It is a listpack if Redis' quicklist would have all elements in one node."""
+    for elements, encoding in (
+        (["x" * 1000] * 8, "listpack"),
+        (["x" * 1000] * 9, "quicklist"),
+        (["x" * 8178], "listpack"),
+        (["x" * 8179], "quicklist"),
+        (["x", "y" * 8200], "quicklist"),
+    ):
+        do("DEL", TAG + "l")
+        do("RPUSH", TAG + "l", *elements)
+        assert do("SORT", TAG + "l", "ALPHA", "STORE", TAG + "stored") == len(elements)
+        assert do("OBJECT", "ENCODING", TAG + "stored").decode() == encoding

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import pytest
 
 from tests.support.transcript import Transcript
@@ -156,3 +158,100 @@ def test_encoding_follows_the_size(do: Transcript) -> None:
     assert do("OBJECT", "ENCODING", "l") == b"listpack"
     do("RPUSH", "l", "x" * 9000)
     assert do("OBJECT", "ENCODING", "l") == b"quicklist"
+
+
+@pytest.fixture
+def limit(do: Transcript) -> Iterator[Callable[[int], None]]:
+    """Set `list-max-listpack-size`; the default is restored after the test."""
+
+    def set_limit(size: int) -> None:
+        assert do("CONFIG", "SET", "list-max-listpack-size", size) == "OK"
+
+    yield set_limit
+    set_limit(-2)
+
+
+def _encoding(do: Transcript, key: str = "l") -> str:
+    return do("OBJECT", "ENCODING", key).decode()
+
+
+# Encodings as they are since 7.2; in 7.0 all lists are quicklists.
+
+
+@pytest.mark.since("7.2")
+def test_a_number_of_elements_limits_a_listpack(do: Transcript, limit: Callable[[int], None]) -> None:
+    limit(3)
+    do("RPUSH", "l", *"abc")
+    assert _encoding(do) == "listpack"
+    # Redis makes room for one more element before it checks the index, even if it is out of range.
+    assert do.error("LSET", "l", 7, "x") == "ERR index out of range"
+    assert _encoding(do) == "quicklist"
+    do("RPOP", "l", 2)
+    assert _encoding(do) == "listpack"
+    do("RPUSH", "l", "b", "c")
+    assert do("LINSERT", "l", "BEFORE", "missing", "x") == -1
+    assert _encoding(do) == "quicklist"
+    do("LSET", "l", 0, "x")
+    do("LTRIM", "l", 0, 1)
+    assert _encoding(do) == "quicklist"
+    do("LREM", "l", 0, "b")
+    assert _encoding(do) == "listpack"
+
+
+@pytest.mark.since("7.2")
+def test_moving_within_one_list_keeps_its_encoding(do: Transcript, limit: Callable[[int], None]) -> None:
+    limit(6)
+    do("RPUSH", "l", *"abcdef")
+    assert do("LMOVE", "l", "l", "LEFT", "RIGHT") == b"a"
+    assert _encoding(do) == "listpack"
+    limit(8)
+    do("RPUSH", "m", *"abcdefghi")
+    do("LTRIM", "m", 0, 4)
+    assert _encoding(do, "m") == "quicklist"
+    # Between the two steps of LMOVE, the list is short enough for a listpack.
+    do("LMOVE", "m", "m", "LEFT", "LEFT")
+    assert _encoding(do, "m") == "quicklist"
+    do("LPOP", "m")
+    assert _encoding(do, "m") == "listpack"
+
+
+@pytest.mark.since("7.2")
+def test_bytes_limit_a_listpack(do: Transcript, limit: Callable[[int], None]) -> None:
+    for size in (-2, 128):
+        limit(size)
+        do("DEL", "l")
+        do("RPUSH", "l", *["x" * 1000] * 8)
+        assert _encoding(do) == "listpack"
+        do("RPUSH", "l", "x" * 200)
+        assert _encoding(do) == "quicklist"
+        do("RPOP", "l", 2)
+        assert _encoding(do) == ("quicklist" if size < 0 else "listpack")
+        do("LTRIM", "l", 0, 3)
+        assert _encoding(do) == "listpack"
+        do("LSET", "l", 0, "x" * 9000)
+        assert _encoding(do) == "quicklist"
+
+
+@pytest.mark.since("7.2")
+def test_a_list_is_compact_again_after_a_smaller_replacement(do: Transcript) -> None:
+    do("RPUSH", "l", "x" * 3000, "y" * 3000)
+    do("LSET", "l", 0, "x" * 6000)
+    assert _encoding(do) == "quicklist"
+    do("LSET", "l", 0, "x")
+    assert _encoding(do) == "listpack"
+
+
+@pytest.mark.since("7.2")
+@pytest.mark.parametrize(
+    ("element", "size"),
+    [("7", 2), ("-1", 3), ("a", 3), ("128", 3), ("5000", 4), ("-9000000", 6), ("9" * 18, 10), ("9" * 19, 21)],
+)
+def test_entries_are_as_large_as_in_redis(do: Transcript, element: str, size: int) -> None:
+    """A list becomes compact again when its elements fit in half of the default limit, 8 KB."""
+    fitting = (4096 - 7) // size
+    do("RPUSH", "l", *[element] * (fitting + 1))
+    do("RPUSH", "l", "x" * 4096)
+    do("RPOP", "l")
+    assert _encoding(do) == "quicklist"
+    do("RPOP", "l")
+    assert _encoding(do) == "listpack"

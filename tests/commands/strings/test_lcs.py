@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+import time
+
 import pytest
 
 from tests.support.transcript import Transcript
@@ -22,13 +25,63 @@ def test_the_subsequence_and_its_length(do: Transcript) -> None:
     assert do("LCS", "a", "a") == b"ohmytext"
 
 
-def test_where_it_is(do: Transcript) -> None:
+def test_positions(do: Transcript) -> None:
     reply = do.as_map(do("LCS", "a", "b", "IDX"))
     assert reply == {b"matches": [[[4, 7], [5, 8]], [[2, 3], [0, 1]]], b"len": 6}
     reply = do.as_map(do("LCS", "a", "b", "IDX", "MINMATCHLEN", 4, "WITHMATCHLEN"))
     assert reply == {b"matches": [[[4, 7], [5, 8], 4]], b"len": 6}
     assert do.as_map(do("LCS", "a", "b", "IDX", "MINMATCHLEN", -1))[b"len"] == 6
     assert do.as_map(do("LCS", "a", "none", "IDX")) == {b"matches": [], b"len": 0}
+
+
+def _walk(first: bytes, second: bytes) -> bytes:
+    """The subsequence that Redis picks, by the textbook algorithm: the full table, walked from its end."""
+    table = [[0] * (len(second) + 1) for _ in range(len(first) + 1)]
+    for i, byte in enumerate(first):
+        for j, other in enumerate(second):
+            table[i + 1][j + 1] = table[i][j] + 1 if byte == other else max(table[i][j + 1], table[i + 1][j])
+    i, j = len(first), len(second)
+    found = bytearray()
+    while i and j:
+        if first[i - 1] == second[j - 1]:
+            i, j = i - 1, j - 1
+            found.append(first[i])
+        elif table[i - 1][j] > table[i][j - 1]:
+            i -= 1
+        else:
+            j -= 1
+    return bytes(found[::-1])
+
+
+def test_the_same_subsequence_as_redis(do: Transcript) -> None:
+    chance = random.Random(13)
+    for size, other_size in [(0, 3), (1, 9), (9, 1), (12, 12), (5, 30), (30, 5)] * 15:
+        alphabet = chance.choice([b"ab", b"abc", b"abcdefgh"])
+        first, second = bytes(chance.choices(alphabet, k=size)), bytes(chance.choices(alphabet, k=other_size))
+        do("MSET", "a", first, "b", second)
+        expected = _walk(first, second)
+        assert do("LCS", "a", "b") == expected
+        assert do("LCS", "a", "b", "LEN") == len(expected)
+        ranges = do.as_map(do("LCS", "a", "b", "IDX"))[b"matches"]
+        parts = [(first[i : ends + 1], second[j : ends_too + 1]) for (i, ends), (j, ends_too) in reversed(ranges)]
+        assert b"".join(part for part, _ in parts) == b"".join(part for _, part in parts) == expected
+
+
+@pytest.mark.parametrize(("size", "other_size"), [(5000, 5000), (1_000_000, 12), (12, 1_000_000)])
+def test_long_strings_are_fast(do: Transcript, size: int, other_size: int) -> None:
+    """A table of Python numbers would take three seconds or more; Redis takes less than a tenth of a second."""
+    chance = random.Random(13)
+    first, second = bytes(chance.choices(b"abcdefgh", k=size)), bytes(chance.choices(b"abcdefgh", k=other_size))
+    do("MSET", "a", first, "b", second)
+    start = time.perf_counter()
+    length = do("LCS", "a", "b", "LEN")
+    assert len(do("LCS", "a", "b")) == length
+    assert time.perf_counter() - start < 1.5
+
+
+def test_a_table_beyond_the_limit(do: Transcript) -> None:
+    do("MSET", "a", b"x" * 12_000, "b", b"x" * 12_000)
+    assert do.error("LCS", "a", "b").startswith("ERR Insufficient memory, transient memory for LCS exceeds")
 
 
 def test_errors(do: Transcript) -> None:
