@@ -60,12 +60,17 @@ class Input(Protocol):
     def buffered(self) -> int:
         """Bytes that were received and not carried out."""
 
+    @property
+    def waiting(self) -> bool:
+        """True if there may be whole commands among them."""
+
     def proceed(self) -> None:
         """Go on with what was kept while the client was suspended."""
 
 
 class _NoInput:
     buffered = 0
+    waiting = False
 
     def proceed(self) -> None:
         pass
@@ -128,7 +133,7 @@ class Client:
     @property
     def busy(self) -> bool:
         """True if the client has asked for something that it does not have yet."""
-        return bool(self.outbox.slots or self.input.buffered or self.transport.unsent)
+        return bool(self.outbox.slots or self.input.waiting or self.transport.unsent)
 
     def update_plain(self) -> None:
         """To be called when something has changed that `plain` depends on."""
