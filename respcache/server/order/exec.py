@@ -17,12 +17,12 @@ from respcache.commands.table import Command, Part
 from respcache.errors import CommandError
 from respcache.resp.encode import encode
 from respcache.resp.types import NULL_ARRAY, Encoded, Reply
-from respcache.server.order.batches import ExecTicket
 from respcache.server.order.gather import merge
 from respcache.server.order.outbox import IN_A_SLOT, Batch
 from respcache.server.order.plan import Kind, Plan, parts
 from respcache.server.order.scan import Scan
 from respcache.server.order.sequencer import size_of
+from respcache.server.order.tickets import ExecTicket
 from respcache.shard import wire
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from respcache.server.order.batches import PartialRun, SplitBatch, WholeRun
 from respcache.server.order.gather import Gathering
 from respcache.server.order.outbox import Batch
 from respcache.server.order.plan import parts
 from respcache.server.order.router import on_shard
 from respcache.server.order.scan import Scan, ScanTicket
+from respcache.server.order.tickets import PartialRun, SplitBatch, WholeRun
 from respcache.server.shards.queue import NOBODY, Barrier
 from respcache.shard import wire
 
