@@ -82,7 +82,7 @@ class Server:
             executor=Executor(
                 self.sequencer,
                 carrier,
-                count_error=stats.errors_of_main,
+                count_error=stats.count_error,
                 on_report=self._on_report,
                 reports_wanted=lambda: bool(config.notify_keyspace_events),
             ),

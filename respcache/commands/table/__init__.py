@@ -5,7 +5,7 @@ COMMAND, HELP, the reference docs and the coverage of compat/ are all derived fr
 
 Handlers come in two sorts. Those in `respcache.commands` run in a shard, next to the data: plain functions
 ``(shard, args) -> reply``. Those in `respcache.server.commands` run in the main process (reach LOCAL) and get the
-session instead of the shard.
+client instead of the shard.
 
 The modules, in the order to read them:
 

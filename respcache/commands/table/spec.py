@@ -58,7 +58,7 @@ class Reach(Enum):
     CURSOR = "cursor"  # SCAN: the cursor names the shard
 
 
-# ``(shard, args) -> reply`` in a shard; in the main process ``(session, args) -> reply``, perhaps a coroutine.
+# ``(shard, args) -> reply`` in a shard; in the main process ``(client, args) -> reply``, perhaps a coroutine.
 Handler = Callable[[Any, Any], Any]
 
 # True if a call with these words may use keys that it does not name (SORT ... BY).

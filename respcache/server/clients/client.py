@@ -27,6 +27,7 @@ from respcache.store.call import Caller
 if TYPE_CHECKING:
     from respcache.commands.table import Command
     from respcache.resp.types import Argv
+    from respcache.server.io.transport import Transport
     from respcache.server.order.outbox import Outbox
     from respcache.server.parts import Parts
 
@@ -36,21 +37,6 @@ IN_PAUSE = 2  # CLIENT PAUSE holds its next command back
 OUTPUT_WAITS = 4  # too many of its replies are under way, or not taken
 
 _LOCAL_PREFIXES = ("127.", "[::1]", "[::ffff:127.")
-
-
-class Transport(Protocol):
-    """What a client needs of its connection."""
-
-    peer: str
-    local: str
-    fd: int
-
-    @property
-    def unsent(self) -> int:
-        """Bytes that the peer has not taken yet."""
-
-    def close(self, *, after_writing: bool = False) -> None:
-        """Hang up; what was written may still be sent first."""
 
 
 class Input(Protocol):

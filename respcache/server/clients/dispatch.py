@@ -59,14 +59,14 @@ def dispatch(client: Client, argv: Argv) -> bool:
         if refusal is not None:
             raise refusal
         assert row is not None
-        _carry_out(client, row, argv)
+        _run_or_queue(client, row, argv)
     except CommandError as error:
         if argv[0].upper() in _OF_BROWSERS:
             message = f"Closed {client.transport.peer}: it speaks HTTP; that may be an attack through a browser."
             log.warning(message, kind="http")
             client.close()
             return True
-        client.parts.stats.errors.count(error)
+        client.parts.stats.count_error(error)
         _answer(client, error.line())
     except Exception:
         log_exception(f"{errors.printable(argv[0])} failed")
@@ -96,7 +96,7 @@ def _admit(client: Client, argv: Argv) -> Command:
     return row
 
 
-def _carry_out(client: Client, row: Command, argv: Argv) -> None:
+def _run_or_queue(client: Client, row: Command, argv: Argv) -> None:
     how = plan(row, argv, client.parts.router)
     if client.transaction is not None and row.name not in WHILE_QUEUING:
         client.transaction.commands.append(Queued(row, argv, how))
@@ -123,10 +123,10 @@ def route(client: Client, row: Command, argv: Argv, how: Plan) -> None:
             parts.sequencer.scan(client.caller, client.outbox, argv)
         case Kind.CARRY:
             barrier = parts.sequencer.barrier(how.positions)
-            _await_reply(client, _carry(parts, barrier, client.caller, row, argv, how))
+            _await_reply(client, _run_carried(parts, barrier, client.caller, row, argv, how))
 
 
-async def _carry(parts: Parts, barrier: Barrier, caller: Caller, row: Command, argv: Argv, how: Plan) -> Reply:
+async def _run_carried(parts: Parts, barrier: Barrier, caller: Caller, row: Command, argv: Argv, how: Plan) -> Reply:
     """Run a CARRY. The barrier is lifted whatever happens, cancellation included."""
     try:
         await barrier.reached()
@@ -147,7 +147,7 @@ async def _finish(client: Client, reply: Coroutine[Any, Any, Reply], batch: Batc
     try:
         data = encode(await reply, client.protocol)
     except CommandError as error:
-        client.parts.stats.errors.count(error)
+        client.parts.stats.count_error(error)
         data = error.line()
     except Exception:
         log_exception(f"{client.last_command!r} failed")

@@ -55,7 +55,7 @@ class NearShard:
         return False
 
 
-class Member:
+class Sender:
     """A client that main's own commands need nothing of."""
 
     closed = False
@@ -108,7 +108,7 @@ class House:
             transaction.commands.append(Queued(row, argv, plan(row, argv, self._router)))
 
         async def scenario() -> Encoded:
-            reply: Encoded = await self._executor.execute(Member(), transaction, set())
+            reply: Encoded = await self._executor.execute(Sender(), transaction, set())
             await wait_all_tasks_blocked()
             return reply
 
