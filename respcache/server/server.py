@@ -147,10 +147,8 @@ class Server:
         self._take_report[report[0]](report)
 
     def _on_shard_death(self, shard: int) -> None:
-        """Its watches died with it: EXEC must not succeed on the strength of them."""
         for client in self.registry.all():
-            if shard in client.watching:
-                client.watch_lost = True
+            client.lose_watches(shard)
 
     # -- time and tasks
 
