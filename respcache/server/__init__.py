@@ -22,7 +22,7 @@ ties queue and child together and restarts what dies, `shards.expiry` sends tick
 **The order.** `order.router` knows which shard a key is on. `order.plan` says how a command runs: local, on one
 shard, split, on all, by cursor, or carried. `order.outbox` is what a client is owed: *batches* of replies, in the
 order of its commands. `order.sequencer` gives commands their places in the queues, in one synchronous step; that step
-is what makes commands over several shards atomic. `order.batches`, `order.gather` and `order.scan` are the tickets
+is what makes commands over several shards atomic. `order.tickets`, `order.gather` and `order.scan` are the tickets
 that fill batches. `order.carry` brings keys of several shards together for one command, `order.exec` runs
 transactions.
 

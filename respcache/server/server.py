@@ -83,7 +83,7 @@ class Server:
             executor=Executor(
                 self.sequencer,
                 carrier,
-                count_error=stats.errors_of_main,
+                count_error=stats.count_error,
                 on_report=self._on_report,
                 reports_wanted=lambda: bool(config.notify_keyspace_events),
             ),
@@ -156,10 +156,8 @@ class Server:
         self._take_report[report[0]](report)
 
     def _on_shard_death(self, shard: int) -> None:
-        """Its watches died with it: EXEC must not succeed on the strength of them."""
         for client in self.registry.all():
-            if shard in client.watching:
-                client.watch_lost = True
+            client.lose_watches(shard)
 
     # -- time and tasks
 

@@ -1,7 +1,7 @@
 """What a command has to pass before it runs or is queued, in Redis' order. A new check is one function and one row.
 
-Each function gets the client, the row of the command and its words, and raises CommandError to refuse it. That the
-command exists and has the right number of words was checked before.
+Each function gets the client and the row of the command, and raises CommandError to refuse it. That the command exists
+and has the right number of words was checked before.
 """
 
 from __future__ import annotations
