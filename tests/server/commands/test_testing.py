@@ -196,3 +196,12 @@ def test_it_is_off_unless_it_is_allowed() -> None:
     assert connection.call("RESPCACHE", "HELP") == refused
     connection.close()
     server.stop()
+
+
+@pytest.mark.parametrize("mode", ["OFF", "SKIP"])
+def test_it_is_answered_by_a_client_without_replies(do: Transcript, connect: Connect, mode: str) -> None:
+    """A caller that keeps connections waits for the answer, whatever was sent on them before."""
+    client = connect()
+    client.send("CLIENT", "REPLY", mode)
+    assert client.call("RESPCACHE", "RESET") == "OK"
+    assert client.call("PING") == "PONG"
