@@ -8,32 +8,52 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 
 # Seconds. Commands under way in a shard come first, so a server that is merely busy must be given its time.
 _TIMEOUT = 30.0
 
 
+class Refused(RuntimeError):
+    """The server answered with an error."""
+
+
 class Control:
-    """Sends commands that are answered by one line. Connects when needed; in each fork of a process anew."""
+    """Sends commands that are answered by one line. Connects when needed; in each fork of a process anew.
+
+    Threads take turns, each with a command and its answer.
+    """
 
     def __init__(self, host: str, port: int, password: str) -> None:
         self._address = (host, port)
         self._password = password
         self._socket: socket.socket | None = None
-        self._owner = 0  # the process that has connected
+        self._owner = os.getpid()  # the process that the connection and the lock belong to
+        self._lock = threading.Lock()
 
     def call(self, *words: str | int) -> None:
         """Send a command and wait for its answer.
 
-        Errors: RuntimeError with the server's words if it refuses; OSError if there is no answer.
+        Errors: Refused, with the server's words; OSError if there is no answer.
         """
-        if self._socket is not None and self._owner == os.getpid():
+        if self._owner != os.getpid():  # a fork: the thread that held the lock is not here to let it go
+            self._owner = os.getpid()
+            self._lock = threading.Lock()
+            self.close()
+        with self._lock:
+            try:
+                self._call_once(words)
+            except OSError:
+                self.close()  # an answer that comes late must not be taken for the next one
+                raise
+
+    def _call_once(self, words: tuple[str | int, ...]) -> None:
+        if self._socket is not None:
             try:
                 self._call(words)
                 return
             except ConnectionError:
-                pass  # a test has closed all connections (CLIENT KILL): a new one may do
-        self.close()
+                self.close()  # a test has closed all connections (CLIENT KILL): a new one may do
         self._connect()
         self._call(words)
 
@@ -45,7 +65,6 @@ class Control:
 
     def _connect(self) -> None:
         self._socket = socket.create_connection(self._address, timeout=_TIMEOUT)
-        self._owner = os.getpid()
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def _call(self, words: tuple[str | int, ...]) -> None:
@@ -55,7 +74,7 @@ class Control:
             self._ask(("AUTH", self._password))
             answer = self._ask(words)
         if answer.startswith("-"):
-            raise RuntimeError(f"{' '.join(map(str, words))}: {answer[1:]}")
+            raise Refused(f"{' '.join(map(str, words))}: {answer[1:]}")
 
     def _ask(self, words: tuple[str | int, ...]) -> str:
         """The line that answers a command."""

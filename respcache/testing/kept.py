@@ -24,7 +24,7 @@ class KeptClient:
         self._pool: redis.ConnectionPool | None = None
 
     def client(self) -> redis.Redis:
-        """A client for the next test. Whoever closes it does not close the connection."""
+        """A client for the next test. Closing it leaves the connection open."""
         import redis
 
         if self._pool is None:

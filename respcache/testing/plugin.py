@@ -141,11 +141,13 @@ def _respcache_fresh(
 
 
 def _reset(server: Server, kept: KeptClient) -> bool:
-    """False if the server does not answer (any more)."""
+    """False if that cannot be done: the server does not answer, or lets nobody in (`maxclients`)."""
+    from respcache.testing.control import Refused
+
     try:
         if not kept.reset():
             server.reset()
-    except OSError:
+    except (OSError, Refused):
         return False
     return True
 
@@ -239,7 +241,7 @@ def _uses_our_server(item: pytest.Item) -> bool:
 
 
 def _server_fixture(item: pytest.Item) -> pytest.FixtureDef[Any] | None:
-    """The fixture `respcache_server` of a test, which may be somebody else's; None if the test does not use it."""
+    """The fixture `respcache_server` of a test, which a conftest may have overridden; None if the test uses none."""
     # pytest has no public way to ask for this.
     known: dict[str, Any] = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
     definitions = known.get("respcache_server")

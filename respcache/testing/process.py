@@ -8,8 +8,8 @@ Two pipes tie the child to this process:
   end, and the kernel closes that however this process ends, `kill -9` included. So no server outlives its test run.
 
 Children that this process forks must not hold the writing end, or the server would live as long as they do. Programs
-that it starts do not inherit it, and in a process that is merely forked it is closed at once. There, the server belongs
-to somebody else: it can be used, and `end` does nothing.
+that it starts do not inherit it, and a process that is merely forked closes it at once. There the server belongs to the
+parent: it can be used, and `end` does nothing.
 
 The child works in a temporary directory, which it removes when it ends, and this process does if it cannot. The log is
 a file without a name.
@@ -130,7 +130,7 @@ class ServerProcess:
         return os.fstat(self._log.fileno()).st_size
 
     def log(self, since: int = 0) -> str:
-        """What the server has logged after so many bytes."""
+        """What the server has logged after its first `since` bytes."""
         # The position in the file is shared with the child, so it must not move.
         return os.pread(self._log.fileno(), max(self.log_size() - since, 0), since).decode("utf-8", "replace")
 

@@ -78,7 +78,9 @@ class Server:
 
     @property
     def port(self) -> int:
-        """The TCP port."""
+        """The TCP port. It is known from the first start on, while the server is stopped, too."""
+        if self._running is None and self._wanted_port:
+            return self._wanted_port
         running = self._require_running()
         try:
             self._wanted_port = running.wait_ready(self._start_timeout)
@@ -208,7 +210,7 @@ class Server:
     # Talking to it.
 
     def client(self, **options: Any) -> redis.Redis:
-        """A new client; `options` as for `redis.Redis`. The caller closes it."""
+        """A new client, of a stopped server too; `options` as for `redis.Redis`. The caller closes it."""
         from respcache.testing.clients import make_client
 
         return make_client(self, options)
@@ -237,8 +239,8 @@ class Server:
     def advance(self, seconds: float) -> None:
         """Let time pass for the server: deadlines, TIME, idle times and blocking timeouts together.
 
-        Precise to a millisecond, of which it adds the last: a TTL of so many seconds has run out then. `reset` takes it
-        back.
+        Precise to a millisecond, of which it adds the last: a TTL of this many seconds has then run out. `reset` takes
+        it back.
         Errors: ConnectionError if the server died.
         """
         if seconds < 0:
@@ -246,6 +248,7 @@ class Server:
         self._command("DEBUG", "ADVANCE-CLOCK", round(seconds * 1000))
 
     def _command(self, *words: str | int) -> None:
+        self._require_running()
         if self._control is None:
             self._control = Control(self.host, self.port, self.password)
         try:

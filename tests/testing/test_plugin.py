@@ -364,6 +364,32 @@ def test_a_connection_that_is_no_good_is_not_kept(run_pytest: Run) -> None:
 # -- settings
 
 
+def test_a_server_that_lets_nobody_in_is_replaced(run_pytest: Run) -> None:
+    """The connections of a test are all that `maxclients` leaves room for."""
+    output = run_pytest(
+        """
+        import redis
+
+        left = []
+
+        def test_that_takes_all_connections(respcache_url):
+            left.extend(redis.Redis.from_url(respcache_url) for _ in range(2))
+            for client in left:
+                client.ping()
+            left[0].config_set("maxclients", 1)
+            left[0].client_kill_filter(skipme=True, _type="normal")
+
+        def test_next(respcache):
+            assert respcache.config_get("maxclients") == {"maxclients": "10000"}
+
+        def test_the_end():
+            for client in left:
+                client.close()
+        """
+    )
+    assert "3 passed" in output
+
+
 def test_text_in_place_of_bytes(run_pytest: Run) -> None:
     output = run_pytest(
         """
@@ -405,12 +431,19 @@ def test_a_url_for_the_session(run_pytest: Run) -> None:
     assert "3 passed" in output
 
 
-def test_numbers_in_toml(run_pytest: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("table", "args"),
+    [("tool.pytest.ini_options", '["--databases", 3]'), ("tool.pytest", '["--databases", "3"]')],
+)
+def test_numbers_in_toml(run_pytest: Run, tmp_path: Path, table: str, args: str) -> None:
+    """In `tool.pytest`, pytest itself insists that words are text."""
+    if table == "tool.pytest" and pytest.version_tuple < (9,):
+        pytest.skip(reason="pytest knows this table since 9.0")
     (tmp_path / "pyproject.toml").write_text(
-        """
-        [tool.pytest.ini_options]
+        f"""
+        [{table}]
         respcache_shards = 2
-        respcache_args = ["--databases", 3]
+        respcache_args = {args}
         respcache_decode_responses = true
         """
     )

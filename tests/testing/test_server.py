@@ -1,4 +1,4 @@
-"""The handle on a server: real processes, real sockets, and nothing that stays behind."""
+"""The handle on a server: real processes, real sockets, and nothing left over."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +155,7 @@ def test_stop_and_start_again(tmp_path: Path) -> None:
     assert not answers(first)
     assert not path.exists()
     with pytest.raises(RuntimeError, match="not running"):
-        _ = server.port
+        server.flush()
     with server:
         assert server.port == first
         assert server.unixsocket == str(path)
@@ -235,8 +236,8 @@ def test_cancelled_under_asyncio_while_it_starts() -> None:
             await task
 
     asyncio.run(main())
-    with pytest.raises(RuntimeError, match="not running"):
-        _ = server.port
+    assert not server.running
+    assert not answers(server.port)
 
 
 def test_stopped_under_trio_in_a_cancelled_scope() -> None:
@@ -390,6 +391,10 @@ def test_redis_is_down_and_back() -> None:
             server.stop()
             with pytest.raises(redis.ConnectionError):
                 client.get("k")
+            # A program may start, too, while Redis is down.
+            assert server.url == url
+            with server.client() as early, pytest.raises(redis.ConnectionError):
+                early.ping()
             server.start()
             assert server.url == url
             assert client.get("k") is None
@@ -496,6 +501,17 @@ def test_its_own_connection_may_be_killed(running: Server) -> None:
         client.set("k", "v")
         running.reset()
         assert client.dbsize() == 0
+
+
+def test_threads_may_control_it_at_the_same_time(running: Server) -> None:
+    with running.client() as client, ThreadPoolExecutor(4) as threads:
+        before, _ = client.time()
+        advances = [threads.submit(running.advance, 60) for _ in range(200)]
+        wait(advances, timeout=20)
+        for advance in advances:
+            advance.result(timeout=0)
+        assert client.time()[0] - before >= 200 * 60
+        running.reset()
 
 
 def test_refusals_are_told() -> None:
