@@ -1,9 +1,9 @@
 """Waiting for the other process: look a few times before going to sleep.
 
 Main and a shard answer each other within tens of microseconds. To be woken on another core takes as long again (it is
-most of the latency of a single client), and whoever wakes a sleeping process pays for it as well. So both look again
-for a moment before they sleep, as adaptive locks do: for as long as that has paid lately, and not at all when it has
-not. Between two looks the core is offered to others.
+most of the latency of a single client), and the process that wakes a sleeping one pays for it as well. So both look
+again for a moment before they sleep, as adaptive locks do, but only while that has paid off recently. Between two looks
+the core is offered to others.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-# Seconds. Longer waits are not worth a core's time; shorter ones than the least are left to sleep at once.
+# Seconds: how long to look at most; and the patience below which it is not worth looking again at all.
 _LONGEST = 500e-6
 _SHORTEST = 10e-6
 
@@ -23,7 +23,7 @@ _yield = getattr(os, "sched_yield", lambda: None)
 
 
 class Spinner:
-    """Decides how long to look, by what the last waits have shown."""
+    """Decides how long to look, by how long the last waits have taken."""
 
     __slots__ = ("_patience",)
 

@@ -55,7 +55,7 @@ class Parts:
     congestion: Congestion
     # Run an async function in a task that ends with the server.
     spawn: Callable[..., None]
-    # Ask for an orderly end of the server; and the event that says so.
+    # Ask for an orderly end of the server; and the event that is set then.
     stop: Callable[[], None]
     stop_requested: trio.Event
     # Shift the clock by milliseconds; returns when everything that is due has happened.
@@ -63,7 +63,10 @@ class Parts:
     port: int = 0  # the TCP port, once it is known
 
     async def figures(self) -> list[dict[str, Any]]:
-        """The `stats` of each shard. Not a moment of the global order: figures need none."""
+        """The `stats` of each shard. They pass the queues, so they are of no one moment in the order.
+
+        Raises CommandError if a shard dies meanwhile. Cancellation is safe.
+        """
         from respcache.shard import wire
 
         calls = [link.call(wire.stats()) for link in self.links]

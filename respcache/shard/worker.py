@@ -259,6 +259,6 @@ class Worker:
         return error.line()
 
     def _bug(self, argv: Argv) -> bytes:
-        """A handler raised something that is no reply: ours to mend, one error reply for the client."""
+        """A handler raised something other than CommandError, which is a bug: log it. The bytes of an error reply."""
         log_exception(f"{errors.printable(argv[0])} failed")
         return CommandError(errors.INTERNAL).line()

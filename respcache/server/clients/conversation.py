@@ -61,7 +61,7 @@ class Conversation:
     ) -> None:
         self._parts = parts
         self._transport = transport
-        self._single_key = single_key
+        self._single_key = single_key  # the commands of the fast path
         self._router = parts.router
         self._sequencer = parts.sequencer
         self._outbox = Outbox(self, parts.outboxes, parts.config.client_max_unanswered)
@@ -77,9 +77,9 @@ class Conversation:
         self._unread = bytearray()
         # The decoder holds bytes back that may be whole commands.
         self._undecoded = False
-        self._input_ended = False
+        self._input_ended = False  # the client will send nothing more
         self._proceeding = False  # `proceed` is called by the next round
-        self._stalled = False  # some shard is far behind
+        self._stalled = False  # some shard has too much queued
         self._reading = True  # the transport reads
 
     # -- input
@@ -101,7 +101,7 @@ class Conversation:
             self._parts.congestion.stall(self)
 
     def stall(self, stalled: bool) -> None:
-        """Some shard is far behind: take nothing more for now. Or go on."""
+        """Some shard has too much queued: take nothing more for now. Or go on."""
         self._stalled = stalled
         self._choose_to_read()
         if not stalled:
@@ -136,7 +136,7 @@ class Conversation:
     def proceed(self) -> None:
         """Go on with what was kept: a portion of it now, and the rest in the rounds that follow.
 
-        An exception is a bug. Whoever calls this lets other clients go on as well, so it ends here, with this client.
+        An exception is a bug. It ends here, with this client: the caller may have other clients to resume.
         """
         if self._proceeding:
             return  # this round has had its portion
@@ -228,7 +228,7 @@ class Conversation:
             return start
         room = self._outbox.window - self._outbox.unanswered
         if count > room:
-            # At least one, so that every client gets on.
+            # At least one, so that every client makes progress.
             count = max(room, 1)
             del keys[count:]
             self.client.suspend(OUTPUT_WAITS)

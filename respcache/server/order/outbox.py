@@ -96,7 +96,7 @@ class Outboxes:
     """Those that have something to send at the end of the round."""
 
     def __init__(self) -> None:
-        self.ready: list[Outbox] = []
+        self.ready: list[Outbox] = []  # each once, in the order in which they became ready
 
     def flush(self) -> None:
         """Send what is complete. What flushing makes ready (a client goes on) is sent as well.
@@ -124,10 +124,10 @@ class Outbox:
         self.unanswered = 0  # commands in `slots`
         self.bytes_out = 0  # given to the sink
         self.window = min(_FIRST_WINDOW, limit)  # commands that may be under way
-        self._limit = limit
+        self._limit = limit  # of the window
         self._sink: Sink = sink
         self._outboxes = outboxes
-        self._flush_due = False
+        self._flush_due = False  # it is in `outboxes.ready`
 
     def expect(self, batch: Batch) -> None:
         """Take the next slot for replies that come now or later."""
