@@ -22,6 +22,7 @@ from compat import testing_page
 from respcache import REDIS_VERSION
 from respcache.commands.table import TABLE, Command, Keys, Reach
 from respcache.config.directives import DIRECTIVES, Directive
+from respcache.redis_commands import REDIS_COMMANDS
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
@@ -210,9 +211,8 @@ def _check_differences(entries: list[dict[str, Any]]) -> None:
 
 def missing_commands() -> list[str]:
     """The commands of Redis that respcache does not have."""
-    lines = HERE.joinpath("redis_commands.txt").read_text("utf-8").splitlines()
     known = {row.name for row in rows()}
-    return [line for line in lines if not line.startswith("#") and line not in known]
+    return [name for name in REDIS_COMMANDS if name not in known]
 
 
 def _missing(entries: Iterable[dict[str, Any]]) -> list[tuple[str, str, list[str]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from respcache.alarms import Alarms
 from respcache.clock import Clock
 from tests.support.house import FakeTime
 
@@ -100,3 +101,24 @@ def test_a_machine_that_slept(time: FakeTime, clock: Clock) -> None:
     time.wall += HOUR
     run(time, clock, 1)
     assert clock.now_ms() > deadline
+
+
+def test_what_was_added_can_be_taken_back() -> None:
+    """With the alarms, which go off after the time that they had left."""
+    clock = Clock(monotonic=lambda: 0, wall=lambda: 1_700_000_000_123_456_789)
+    alarms = Alarms(clock)
+    fired: list[str] = []
+    alarms.after(5000, lambda: fired.append("set before"))
+    before = clock.now_ms()
+    clock.advance(3000)
+    alarms.after(1000, lambda: fired.append("set after"))
+    alarms.clock_went_back(clock.reset())
+    assert clock.now_ms() == clock.last_ms == before
+    alarms.fire()
+    assert fired == []
+    clock.advance(1000)
+    alarms.fire()
+    assert fired == ["set after"]
+    clock.advance(1000)
+    alarms.fire()
+    assert fired == ["set after", "set before"]

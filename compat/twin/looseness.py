@@ -113,7 +113,7 @@ LEFT_OUT: Mapping[str, str] = {
     **dict.fromkeys(("SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE"), "changes the form of replies: in transcripts"),
     **dict.fromkeys(("UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE"), "as SUBSCRIBE"),
     **dict.fromkeys(
-        ("CLIENT", "CONFIG", "COMMAND", "DEBUG", "INFO", "MEMORY", "LOLWUT", "TIME"),
+        ("CLIENT", "CONFIG", "COMMAND", "DEBUG", "INFO", "MEMORY", "LOLWUT", "RESPCACHE", "TIME"),
         "about the server, not the data: in transcripts and tables",
     ),
     "PUBSUB": "about clients: in transcripts",

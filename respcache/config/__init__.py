@@ -4,6 +4,7 @@
     config.shards                                       # values are attributes, with underscores
     config.set([(b"maxclients", b"20")])                # CONFIG SET
     config.get([b"max*"])                               # CONFIG GET
+    config.reset()                                      # undo all CONFIG SETs
 
 Names, kinds of values and defaults are in `respcache.config.directives`.
 """
@@ -17,6 +18,7 @@ from respcache.config.directives import DIRECTIVES, NAMES, Directive
 from respcache.config.kinds import BadValue
 from respcache.errors import CommandError, config_set_failed, unknown_directive
 from respcache.glob import compile_glob
+from respcache.logs import log
 
 _GLOB_CHARACTERS = frozenset(b"*?[")
 _IMMUTABLE = "can't set immutable config"
@@ -33,6 +35,7 @@ class Config:
     databases: int
     enable_debug_command: str
     enable_protected_configs: str
+    enable_test_commands: str
     logfile: str
     loglevel: str
     maxclients: int
@@ -44,6 +47,7 @@ class Config:
     requirepass: str
     respcache_parent_fd: int
     respcache_ready_fd: int
+    respcache_temporary_dir: str
     shard_queue_limit: int
     shards: int
     tcp_backlog: int
@@ -57,6 +61,7 @@ class Config:
         self.path = ""  # the configuration file, absolute; empty if there is none
         self._checks: dict[str, list[Callable[[], None]]] = {}  # by the directive's name, see `add_check`
         self._listeners: list[tuple[set[str], Callable[[], None]]] = []  # with the names, see `on_change`
+        self._at_start: dict[Directive, str] = {}  # of what CONFIG SET has changed: the values at the start, as shown
         for row in DIRECTIVES.values():
             setattr(self, row.attribute, row.default)
 
@@ -92,6 +97,7 @@ class Config:
         """Set directives while the server runs: all or none. Raises CommandError."""
         changes = _changes(pairs, allow_protected)
         before = {change.row: getattr(self, change.row.attribute) for change in changes}
+        shown = {row: row.kind.show(value) for row, value in before.items()}
         try:
             for change in changes:
                 self._change(change)
@@ -100,7 +106,21 @@ class Config:
             for row, value in before.items():
                 setattr(self, row.attribute, value)
             raise
-        names = {row.name for row in before}
+        self._at_start = shown | self._at_start
+        self._tell(before)
+
+    def reset(self) -> None:
+        """Give every directive the value back that it had before the first CONFIG SET."""
+        changed, self._at_start = self._at_start, {}
+        for row, value in changed.items():
+            try:
+                self._assign(row, row.words(value))
+            except BadValue as error:  # the `dir` of the start was removed
+                log.warning(f"{row.name} could not be set back to {value!r}: {error}")
+        self._tell(changed)
+
+    def _tell(self, rows: Iterable[Directive]) -> None:
+        names = {row.name for row in rows}
         for of_interest, listener in self._listeners:
             if names & of_interest:
                 listener()

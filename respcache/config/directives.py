@@ -51,7 +51,7 @@ class Directive:
     shard: bool = False
     # CONFIG GET shows it only if given its full name, not a pattern.
     hidden: bool = False
-    # A descriptor that this process inherited: CONFIG REWRITE leaves it out.
+    # About the process that started this one, such as a descriptor from it: CONFIG REWRITE leaves it out.
     inherited: bool = False
     # One line for `respcache --help` and docs/reference/configuration.md.
     help: str = ""
@@ -88,11 +88,17 @@ _OWN = (
     Directive("shard-queue-limit", Memory(1), 64 << 20).described(
         "No client is read from while more than this many bytes are queued for one shard."
     ),
+    Directive("enable-test-commands", _ALLOWED, "no", fixed=True).described(
+        "Which clients may send RESPCACHE, whose subcommands are for test suites: none, all, or those on this machine."
+    ),
     Directive("respcache-ready-fd", Number(-1), -1, fixed=True, hidden=True, inherited=True).described(
         "A file descriptor. The port is written to it, as a line, as soon as clients can connect."
     ),
     Directive("respcache-parent-fd", Number(-1), -1, fixed=True, hidden=True, inherited=True).described(
         "A pipe. The server stops when the other end is closed, for example because the process that holds it ends."
+    ),
+    Directive("respcache-temporary-dir", Text(), "", fixed=True, hidden=True, inherited=True).described(
+        "A directory that the server removes when it ends, with everything in it."
     ),
 )
 

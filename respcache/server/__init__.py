@@ -12,8 +12,8 @@ an *alarm* (`respcache.alarms`).
   produces is sent at the end of the round. A `transport` is one socket, a `listener` accepts them.
 * `host`: the machine: signals, descriptors, the pid file.
 * `services`: small parts that stand by themselves: who is connected (`registry`), pub/sub and keyspace events,
-  CLIENT PAUSE, backpressure (`congestion`), counters (`stats`). What they need of a client they declare as a
-  Protocol.
+  CLIENT PAUSE, backpressure (`congestion`), counters (`stats`), calls of commands that respcache does not have yet
+  (`missing`). What they need of a client they declare as a Protocol.
 
 **One shard.** `shards.queue` holds what a shard has to do, in order. Each item has a *ticket*, which gets the answer.
 A *barrier* holds a queue up while its owner talks to the shard alone. `shards.process` is the child, `shards.link`
@@ -22,7 +22,7 @@ ties queue and child together and restarts what dies, `shards.expiry` sends tick
 **The order.** `order.router` knows which shard a key is on. `order.plan` says how a command runs: local, on one
 shard, split, on all, by cursor, or carried. `order.outbox` is what a client is owed: *batches* of replies, in the
 order of its commands. `order.sequencer` gives commands their places in the queues, in one synchronous step; that step
-is what makes commands over several shards atomic. `order.batches`, `order.gather` and `order.scan` are the tickets
+is what makes commands over several shards atomic. `order.tickets`, `order.gather` and `order.scan` are the tickets
 that fill batches. `order.carry` brings keys of several shards together for one command, `order.exec` runs
 transactions.
 

@@ -8,7 +8,7 @@ To the shard: ``(now_ms, [item, ...])``. Items are made by the functions below, 
 | item                                | result                                                                   |
 |-------------------------------------|--------------------------------------------------------------------------|
 | `run(caller, commands, whole)`      | the encoded replies: joined if `whole`, else a list; may come in pieces  |
-| `part(caller, argv)`                | the plain reply, None for OK                                             |
+| `part(caller, argv)`                | the reply itself, not encoded; None for OK                               |
 | `execute(caller, check, commands)`  | a list of encoded replies, may come in pieces; None: a watched key has   |
 |                                     | changed, and nothing was run                                             |
 | `is_dirty(client)`                  | True if a watched key has changed; forgets the client's watches          |
@@ -139,17 +139,17 @@ def reset_stats() -> Item:
     return (RESET_STATS,)
 
 
-def size_of(plain: Any) -> int:
+def size_of(value: Any) -> int:
     """About how many bytes a value takes in a frame. Raises TypeError for one that `marshal` does not take."""
-    kind = type(plain)
+    kind = type(value)
     if kind in _FIXED:
         return _NUMBER
     if kind in _STRINGS:
-        return 5 + len(plain)
+        return 5 + len(value)
     if kind in _COLLECTIONS:
-        return 5 + _size_of_all(plain)
+        return 5 + _size_of_all(value)
     if kind is dict:
-        return 5 + _size_of_all(plain.keys()) + _size_of_all(plain.values())
+        return 5 + _size_of_all(value.keys()) + _size_of_all(value.values())
     raise TypeError(f"{kind.__name__} is no plain data")
 
 

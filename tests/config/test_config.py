@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from respcache.config import Config
@@ -140,3 +142,35 @@ def test_bounds(config: Config, name: str, default: str) -> None:
     if name != "client-max-unanswered":
         config.set([(name.encode(), b"3mb")])
         assert config.value(name) == 3 << 20
+
+
+def test_reset_undoes_every_set(config: Config) -> None:
+    config.put("maxclients", ["77"])
+    config.put("client-output-buffer-limit", ["pubsub", "1mb", "2mb", "3"])
+    before = {name: config.value(name) for name in DIRECTIVES}
+    for value in (b"78", b"79"):
+        config.set([(b"maxclients", value), (b"hz", value), (b"save", b"60 1"), (b"notify-keyspace-events", b"KEA")])
+    config.set([(b"client-output-buffer-limit", b"pubsub 4 5 6 replica 1 1 1"), (b"requirepass", b"with space")])
+    config.reset()
+    assert {name: config.value(name) for name in DIRECTIVES} == before
+
+
+def test_reset_tells_those_who_listen_to_what_was_set(config: Config) -> None:
+    told: list[str] = []
+    config.on_change("maxclients", lambda: told.append(f"maxclients {config.maxclients}"))
+    config.on_change("timeout", lambda: told.append("timeout"))
+    config.set([(b"maxclients", b"5")])
+    config.reset()
+    config.reset()
+    assert told == ["maxclients 5", "maxclients 10000"]
+
+
+def test_reset_goes_back_to_the_directory_of_the_start(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    config.set([(b"dir", str(elsewhere).encode())], allow_protected=True)
+    config.reset()
+    assert Path.cwd() == tmp_path

@@ -124,6 +124,7 @@ class ShardMachine(RuleBasedStateMachine):
     @rule(key=KEYS, after=st.integers(0, 20) | st.none())
     def set_deadline(self, key: bytes, after: int | None) -> None:
         entry = self.look(key)
+        self.shard.look_to_write(key)  # as handlers do: what has expired is gone
         if entry is not None:
             entry[1] = None if after is None else self.shard.now + after
             self.shard.set_deadline(key, entry[1])

@@ -27,6 +27,7 @@ from respcache.store.call import Caller
 if TYPE_CHECKING:
     from respcache.commands.table import Command
     from respcache.resp.types import Argv
+    from respcache.server.io.transport import Transport
     from respcache.server.order.outbox import Outbox
     from respcache.server.parts import Parts
 
@@ -36,21 +37,6 @@ IN_PAUSE = 2  # CLIENT PAUSE holds its next command back
 OUTPUT_WAITS = 4  # too many of its replies are under way, or not taken
 
 _LOCAL_PREFIXES = ("127.", "[::1]", "[::ffff:127.")
-
-
-class Transport(Protocol):
-    """What a client needs of its connection."""
-
-    peer: str
-    local: str
-    fd: int
-
-    @property
-    def unsent(self) -> int:
-        """Bytes that the peer has not taken yet."""
-
-    def close(self, *, after_writing: bool = False) -> None:
-        """Hang up; what was written may still be sent first."""
 
 
 class Input(Protocol):
@@ -201,6 +187,11 @@ class Client:
         self.watching, self.watch_lost = set(), False
         return watching, lost
 
+    def lose_watches(self, shard: int) -> None:
+        """A shard died, and its watches with it: EXEC must not succeed on the strength of them."""
+        if shard in self.watching:
+            self.watch_lost = True
+
     def unwatch(self) -> None:
         watching, _ = self.take_watches()
         self.parts.sequencer.unwatch(self.id, watching)
@@ -212,13 +203,18 @@ class Client:
 
     def reset(self) -> None:
         """RESET: be as a new connection."""
+        self.start_over()
+        self.speak(2)
+        self.log_in(not self.parts.config.requirepass)
+
+    def start_over(self) -> None:
+        """RESPCACHE RESET: be as a new connection that has agreed on a protocol and logged in."""
         self._let_go()
-        self.caller = Caller(0, 2, self.id, True)
+        self.caller = Caller(0, self.protocol, self.id, True)
         self.name = b""
         self.no_evict = False
         if self.reply_mode == b"OFF":
             self.unmute()
-        self.log_in(not self.parts.config.requirepass)
 
     def _let_go(self) -> None:
         """What RESET and leaving have in common: everything that others keep for this client."""
@@ -240,11 +236,33 @@ class Client:
         """CLIENT PAUSE is over."""
         self.resume(IN_PAUSE)
 
+    def clock_went_back(self, now: int) -> None:
+        """The clock was set back: nothing that the client has done lies in the future."""
+        self.created = min(self.created, now)
+        self.last_active = min(self.last_active, now)
+
     # -- its commands
 
     def run_local(self, row: Command, argv: Argv) -> Any:
         """Carry out a command of main: its reply, an awaitable of it, or IN_A_SLOT. Raises CommandError."""
         return row.handler(self, Args(argv, row.words_of_name))
+
+    def begin_command(self) -> bool:
+        """One of its commands is dispatched now. True if CLIENT REPLY OFF or SKIP mutes it; that uses up a SKIP."""
+        self.running = True
+        self.heard = False
+        muted = self.reply_mode != b"ON"
+        if self.reply_mode == b"SKIP":
+            self.reply_mode = b"ON"
+            self.update_plain()
+        return muted
+
+    def end_command(self) -> None:
+        """The command has its slot; what it has pushed to its own client goes after it."""
+        self.running = False
+        if self._pushed:
+            pushed, self._pushed = self._pushed, []
+            self.outbox.push(b"".join(pushed))
 
     def push(self, data: bytes) -> None:
         """Send out-of-band data: after the replies that are under way, as things happened in that order."""
@@ -252,12 +270,6 @@ class Client:
             self._pushed.append(data)  # the command's own reply comes first
         else:
             self.outbox.push(data)
-
-    def send_pushed(self) -> None:
-        """The reply of the command that has pushed to its own client is in its slot."""
-        if self._pushed:
-            pushed, self._pushed = self._pushed, []
-            self.outbox.push(b"".join(pushed))
 
     # -- its end
 

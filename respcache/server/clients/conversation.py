@@ -14,7 +14,7 @@ have their turns.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from respcache.commands.table import TABLE, Flag
 from respcache.logs import log, log_exception
@@ -23,10 +23,11 @@ from respcache.server.clients.client import IN_PAUSE, OUTPUT_WAITS, Client
 from respcache.server.clients.dispatch import dispatch
 from respcache.server.clients.limits import OutputLimit
 from respcache.server.order.outbox import Batch, Outbox
-from respcache.server.order.sequencer import size_of
+from respcache.server.order.sequencer import size_of_words
 
 if TYPE_CHECKING:
     from respcache.resp.types import Argv, Columns
+    from respcache.server.io.transport import Transport
     from respcache.server.parts import Parts
 
 # How much of what was kept is decoded at once: as much as is received at once.
@@ -36,30 +37,6 @@ _KEPT = 1 << 20
 # The wire format ends at 4 GiB per frame and 2 GiB per word; no limit may be set beyond.
 _LONGEST_COMMAND = 3 << 30
 _LONGEST_WORD = (1 << 31) - 1024
-
-
-class Transport(Protocol):
-    """What a conversation needs of its connection."""
-
-    peer: str
-    local: str
-    fd: int
-
-    @property
-    def unsent(self) -> int:
-        """Bytes that the peer has not taken yet."""
-
-    def write(self, data: bytes) -> None:
-        """Send, or keep until the peer takes it."""
-
-    def write_last(self, data: bytes) -> None:
-        """The same, and close the connection when all is taken."""
-
-    def pause_reading(self, paused: bool) -> None:
-        """Stop or resume reading what the peer sends."""
-
-    def close(self, *, after_writing: bool = False) -> None:
-        """Hang up; what was written may still be sent first."""
 
 
 # Fewest and most words, index of the key: all that the fast path needs to know of a command.
@@ -77,7 +54,7 @@ def single_key_rows() -> dict[bytes, SingleKeyRow]:
 
 
 class Conversation:
-    """The Receiver of a client's transport and of its outbox, and the Input of its `Client`."""
+    """The `Receiver` of a client's transport, the `Sink` of its outbox, and the `Input` of its `Client`."""
 
     def __init__(
         self, parts: Parts, transport: Transport, client_id: int, single_key: dict[bytes, SingleKeyRow]
@@ -138,7 +115,7 @@ class Conversation:
             if commands:
                 columns, decoder.columns = decoder.columns, []  # an idle client keeps none of its words
                 if not (client.plain and columns and self._submit_columns(commands, columns, len(data))):
-                    self._carry_out(commands, len(data))
+                    self._process(commands, len(data))
         else:
             self._take_one_by_one(commands)
         if decoder.error is not None:
@@ -152,7 +129,7 @@ class Conversation:
     def _take_one_by_one(self, commands: list[Argv]) -> None:
         """Any command may be the one that logs in and so ends the small limits: the next is decoded after it ran."""
         while commands:
-            self._carry_out(commands, size_of(commands[0]))
+            self._process(commands, size_of_words(commands[0]))
             self._undecoded = bool(self.client.suspended)
             commands = [] if self._undecoded or self.client.closing else self._decoder.feed(b"")
 
@@ -188,7 +165,7 @@ class Conversation:
         if self._waiting:
             commands, self._waiting = self._waiting, []
             size, self._waiting_size = self._waiting_size, 0
-            self._carry_out(commands, size)
+            self._process(commands, size)
             self._suspend_if_output_waits()
         if client.closing:
             self._drop_input()
@@ -212,14 +189,14 @@ class Conversation:
         self._input_ended = True
         self._close_when_done()
 
-    def _carry_out(self, commands: list[Argv], size: int) -> None:
+    def _process(self, commands: list[Argv], size: int) -> None:
         """Commands, one after the other; when one of them suspends the client, the rest waits."""
         client = self.client
         at, count = 0, len(commands)
         while at < count and not client.closing:
             if client.suspended:
                 self._waiting = commands[at:]
-                self._waiting_size = sum(map(size_of, self._waiting))
+                self._waiting_size = sum(map(size_of_words, self._waiting))
                 self._check_size()
                 return
             if client.plain:

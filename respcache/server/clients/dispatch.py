@@ -38,8 +38,7 @@ _CONFIRMED = frozenset(name for name in WHILE_SUBSCRIBED if name.endswith("SUBSC
 
 def dispatch(client: Client, argv: Argv) -> bool:
     """Carry out, queue or refuse a command. False if a pause holds it back: it is to be dispatched again then."""
-    refusal = None
-    row = None
+    row, refusal = None, None
     try:
         row = _admit(client, argv)
         if held_by_pause(client, row):
@@ -49,44 +48,36 @@ def dispatch(client: Client, argv: Argv) -> bool:
     except CommandError as error:
         refusal = error
     client.parts.stats.commands += 1
-    muted = client.reply_mode != b"ON"
-    if client.reply_mode == b"SKIP":  # used up now; the command may be another one
-        client.reply_mode = b"ON"
-    client.heard = False
     before = len(client.outbox.slots)
-    client.running = True
+    muted = client.begin_command()
     try:
         if refusal is not None:
             raise refusal
         assert row is not None
-        _carry_out(client, row, argv)
+        _run_or_queue(client, row, argv)
     except CommandError as error:
-        if argv[0].upper() in _OF_BROWSERS:
-            message = f"Closed {client.transport.peer}: it speaks HTTP; that may be an attack through a browser."
-            log.warning(message, kind="http")
-            client.close()
-            return True
-        client.parts.stats.errors.count(error)
-        _answer(client, error.line())
+        _refuse(client, argv, error)
     except Exception:
         log_exception(f"{errors.printable(argv[0])} failed")
         _answer(client, CommandError(errors.INTERNAL).line())
     finally:
-        client.running = False
-    if muted:
-        _mute(client, row, before)
-    client.send_pushed()
+        if muted:
+            _mute(client, row, before)
+        client.end_command()
     return True
 
 
 def _admit(client: Client, argv: Argv) -> Command:
     """The row of the command, if it may run or be queued. Raises CommandError; within MULTI that aborts EXEC."""
+    row = None
     try:
         row = lookup(argv)
         client.last_command = row.wire_name
         for check in CHECKS:
             check(client, row)
     except CommandError as error:
+        if row is None:
+            client.parts.missing.called(argv)
         if argv[0].upper() == b"EXEC":  # such as EXEC with arguments: even so, it ends the transaction
             client.discard()
             raise errors.exec_aborted_by(error) from None
@@ -96,13 +87,24 @@ def _admit(client: Client, argv: Argv) -> Command:
     return row
 
 
-def _carry_out(client: Client, row: Command, argv: Argv) -> None:
+def _run_or_queue(client: Client, row: Command, argv: Argv) -> None:
     how = plan(row, argv, client.parts.router)
     if client.transaction is not None and row.name not in WHILE_QUEUING:
         client.transaction.commands.append(Queued(row, argv, how))
         _answer(client, encode(QUEUED, client.protocol))
     else:
         route(client, row, argv, how)
+
+
+def _refuse(client: Client, argv: Argv, error: CommandError) -> None:
+    """Answer with the error; hang up on what a browser sends."""
+    if argv[0].upper() in _OF_BROWSERS:
+        message = f"Closed {client.transport.peer}: it speaks HTTP; that may be an attack through a browser."
+        log.warning(message, kind="http")
+        client.close()
+        return
+    client.parts.stats.count_error(error)
+    _answer(client, error.line())
 
 
 def route(client: Client, row: Command, argv: Argv, how: Plan) -> None:
@@ -123,10 +125,10 @@ def route(client: Client, row: Command, argv: Argv, how: Plan) -> None:
             parts.sequencer.scan(client.caller, client.outbox, argv)
         case Kind.CARRY:
             barrier = parts.sequencer.barrier(how.positions)
-            _await_reply(client, _carry(parts, barrier, client.caller, row, argv, how))
+            _await_reply(client, _run_carried(parts, barrier, client.caller, row, argv, how))
 
 
-async def _carry(parts: Parts, barrier: Barrier, caller: Caller, row: Command, argv: Argv, how: Plan) -> Reply:
+async def _run_carried(parts: Parts, barrier: Barrier, caller: Caller, row: Command, argv: Argv, how: Plan) -> Reply:
     """Run a CARRY. The barrier is lifted whatever happens, cancellation included."""
     try:
         await barrier.reached()
@@ -147,7 +149,7 @@ async def _finish(client: Client, reply: Coroutine[Any, Any, Reply], batch: Batc
     try:
         data = encode(await reply, client.protocol)
     except CommandError as error:
-        client.parts.stats.errors.count(error)
+        client.parts.stats.count_error(error)
         data = error.line()
     except Exception:
         log_exception(f"{client.last_command!r} failed")
@@ -166,8 +168,10 @@ def _answer(client: Client, data: bytes) -> None:
 
 
 def _mute(client: Client, row: Command | None, before: int) -> None:
-    """CLIENT REPLY OFF or SKIP: the last command is not answered, unless it turned replies back on."""
-    client.update_plain()
+    """CLIENT REPLY OFF or SKIP: the last command is not answered, unless it turned replies back on.
+
+    Its replies, present or to come, are in the slots from `before` on.
+    """
     if client.heard or (row is not None and row.name in _CONFIRMED):
         return
     slots = client.outbox.slots

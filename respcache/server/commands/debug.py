@@ -77,8 +77,6 @@ async def _advance_clock(client: Client, milliseconds: int) -> Reply:
 
 
 def _set_active_expiry(client: Client, active: bool) -> Reply:
-    """Whether expired keys are removed although nobody asks for them."""
     for expiry in client.parts.expiry:
-        expiry.active = active
-        expiry.look()
+        expiry.switch(active)
     return OK

@@ -5,7 +5,7 @@ Bytes are sent by the call that writes them; only what the kernel does not take 
     open --close(after_writing) with unsent bytes--> draining --all taken--> closed
     open or draining --close, or the connection breaks--> closed
 
-`Receiver.disconnected` is told exactly once, when the socket is closed, whoever closed it.
+`Receiver.disconnected` is called exactly once, when the socket is closed, no matter which side closed it.
 """
 
 from __future__ import annotations
@@ -41,35 +41,57 @@ class Receiver(Protocol):
         """The socket is closed."""
 
 
+class Transport(Protocol):
+    """What a receiver, and the client that it belongs to, need of their connection."""
+
+    peer: str  # address as CLIENT LIST prints it
+    local: str  # likewise, of our end
+    fd: int
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that the peer has not taken yet."""
+
+    def write(self, data: bytes) -> None:
+        """Send, or keep until the peer takes it. Does nothing if the connection is closed, or about to be."""
+
+    def write_last(self, data: bytes) -> None:
+        """Send the last bytes of the connection, and close it as soon as the peer has taken all."""
+
+    def pause_reading(self, paused: bool) -> None:
+        """Stop or resume reading what the peer sends."""
+
+    def close(self, *, after_writing: bool = False) -> None:
+        """Hang up; with `after_writing`, once the peer has taken all that was written."""
+
+
 class SocketTransport:
-    """A connected, non-blocking socket. `receive_with` names the receiver, before anything can be received."""
+    """The `Transport` of a connected, non-blocking socket. Nothing is received before `receive_with`."""
 
     def __init__(self, sock: socket.socket, poller: Poller, peer: str, local: str) -> None:
-        self.peer = peer  # address as CLIENT LIST prints it
-        self.local = local  # likewise, of our end
-        self.unsent = 0  # bytes that the peer has not taken yet
+        self.peer = peer
+        self.local = local
+        self.unsent = 0
         self.fd = sock.fileno()
         self._socket = sock
         self._poller = poller
         self._receiver: Receiver | None = None
         self._pending: deque[memoryview] = deque()  # what is unsent
-        self._reading = True  # until the peer or we have said the last word
+        self._reading = True  # until the end of the input, or until we are draining
         self._paused = False  # by the receiver
         self._draining = False  # close once everything is sent
         self.closed = False
         self._events = 0  # what the poller watches for
 
     def receive_with(self, receiver: Receiver) -> None:
-        """Begin to receive."""
+        """Begin to receive. To be called once."""
         self._receiver = receiver
         self._update_events()
 
     def write(self, data: bytes) -> None:
-        """Send, or keep until the peer takes it. To a connection that is closed, or about to be: nothing."""
         self._send(data, 0)
 
     def write_last(self, data: bytes) -> None:
-        """Send the last bytes of a connection, and close it as soon as the peer has taken all."""
         self._send(data, _MORE)
         self.close(after_writing=True)
 
@@ -93,12 +115,10 @@ class SocketTransport:
         self._update_events()
 
     def pause_reading(self, paused: bool) -> None:
-        """Stop or resume reading what the peer sends."""
         self._paused = paused
         self._update_events()
 
     def close(self, *, after_writing: bool = False) -> None:
-        """Hang up; with `after_writing`, once the peer has taken all that was written."""
         if self.closed:
             return
         if after_writing and self._pending:

@@ -6,7 +6,7 @@ command runs on its home shard (that of its first key) with them as guests, and 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from respcache import errors
 from respcache.errors import CommandError
@@ -20,10 +20,8 @@ if TYPE_CHECKING:
     from respcache.server.order.router import Router
     from respcache.server.shards.link import ShardLink
     from respcache.store.call import Caller
-
-    Positions = dict[int, list[int]]
-    Place = tuple[int, bytes]  # database, key
-    Guest = tuple[Any, ...]  # see respcache.shard.wire
+    from respcache.store.guests import Guest
+    from respcache.store.keyspace import Place
 
 # How often a command may find out that it needs further keys: SORT does so for BY, and once more for GET.
 _MAX_ATTEMPTS = 4
@@ -37,8 +35,10 @@ class Carrier:
         self._router = router
         self._databases = databases
 
-    async def carry(self, caller: Caller, row: Command, argv: Argv, positions: Positions) -> bytes:
+    async def carry(self, caller: Caller, row: Command, argv: Argv, positions: dict[int, list[int]]) -> bytes:
         """The reply of one command, encoded; errors are encoded too, except those of dying shards (CommandError).
+
+        `positions` are those of its plan: shard -> indexes into `argv` of the keys that live there.
 
         The caller holds a barrier over all shards in `positions`, and it has been reached. A command that turns out to
         need further keys has changed nothing: it says which, and runs again with them.

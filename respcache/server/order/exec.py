@@ -17,12 +17,12 @@ from respcache.commands.table import Command, Part
 from respcache.errors import CommandError
 from respcache.resp.encode import encode
 from respcache.resp.types import NULL_ARRAY, Encoded, Reply
-from respcache.server.order.batches import ExecTicket
 from respcache.server.order.gather import merge
 from respcache.server.order.outbox import IN_A_SLOT, Batch
-from respcache.server.order.plan import Kind, Plan, parts
+from respcache.server.order.plan import Kind, Plan, cut_up
 from respcache.server.order.scan import Scan
-from respcache.server.order.sequencer import size_of
+from respcache.server.order.sequencer import size_of_words
+from respcache.server.order.tickets import ExecTicket
 from respcache.shard import wire
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ class Transaction:
         self.aborted = False  # a command was refused, so EXEC must fail
 
 
-class Member(Protocol):
-    """The client whose transaction runs."""
+class Sender(Protocol):
+    """The client that has sent EXEC."""
 
     executing: Transaction | None
     outbox: Outbox
@@ -94,7 +94,7 @@ class Executor:
         self._on_report = on_report
         self._reports_wanted = reports_wanted
 
-    def execute(self, member: Member, transaction: Transaction, watching: set[int]) -> Any:
+    def execute(self, sender: Sender, transaction: Transaction, watching: set[int]) -> Any:
         """EXEC: its reply, a coroutine of it, or IN_A_SLOT. Takes its place in the order before it returns.
 
         `watching`: the shards that hold keys which the client watches; the watches end with this.
@@ -103,31 +103,31 @@ class Executor:
         needed = watching.union(*(queued.plan.shards(self._router) for queued in commands))
         if len(needed) == 1 and all(queued.plan.kind is Kind.ONE for queued in commands):
             words = [queued.argv for queued in commands]
-            caller = member.caller
-            ticket = ExecTicket(Batch(member.outbox, 1, 1), len(commands), caller.protocol)
+            caller = sender.caller
+            ticket = ExecTicket(Batch(sender.outbox, 1, 1), len(commands), caller.protocol)
             item = wire.execute(caller, bool(watching), words)
-            self._links[needed.pop()].submit(item, ticket, sum(map(size_of, words)))
+            self._links[needed.pop()].submit(item, ticket, sum(map(size_of_words, words)))
             return IN_A_SLOT
-        return self._under_barrier(member, transaction, watching, self._sequencer.barrier(needed))
+        return self._under_barrier(sender, transaction, watching, self._sequencer.barrier(needed))
 
     async def _under_barrier(
-        self, member: Member, transaction: Transaction, watching: set[int], barrier: Barrier
+        self, sender: Sender, transaction: Transaction, watching: set[int], barrier: Barrier
     ) -> Reply:
         """If cancelled, which happens only when the server ends, the barrier is lifted all the same."""
-        member.executing = transaction
+        sender.executing = transaction
         try:
             await barrier.reached()
-            client = member.caller.client
+            client = sender.caller.client
             checks = [self._links[shard].call(wire.is_dirty(client)) for shard in watching]
             if any([await check.result() for check in checks]):
                 return NULL_ARRAY
-            replies = await self._run(member, transaction.commands)
+            replies = await self._run(sender, transaction.commands)
             return Encoded(b"*%d\r\n%b" % (len(replies), b"".join(replies)))
         finally:
-            member.executing = None
+            sender.executing = None
             barrier.lift()
 
-    async def _run(self, member: Member, commands: list[Queued]) -> list[bytes]:
+    async def _run(self, sender: Sender, commands: list[Queued]) -> list[bytes]:
         """All commands, one reply each."""
         replies: list[bytes] = []
         together: list[Queued] = []
@@ -135,10 +135,10 @@ class Executor:
             if queued.plan.kind is Kind.ONE:
                 together.append(queued)
                 continue
-            replies += await self._run_together(member.caller, together)
+            replies += await self._run_together(sender.caller, together)
             together = []
-            replies.append(await self._run_one(member, queued))
-        return replies + await self._run_together(member.caller, together)
+            replies.append(await self._run_one(sender, queued))
+        return replies + await self._run_together(sender.caller, together)
 
     async def _run_together(self, caller: Caller, commands: list[Queued]) -> list[bytes]:
         """Consecutive commands that run on one shard each."""
@@ -161,18 +161,18 @@ class Executor:
                 replies[index] = answer
         return replies
 
-    async def _run_one(self, member: Member, queued: Queued) -> bytes:
+    async def _run_one(self, sender: Sender, queued: Queued) -> bytes:
         """One command that main or several shards are needed for; its reply, or its error, encoded."""
         row, argv, plan = queued
-        caller = member.caller
+        caller = sender.caller
         try:
             match plan.kind:
                 case Kind.LOCAL:
-                    reply = member.run_local(row, argv)
+                    reply = sender.run_local(row, argv)
                     if isawaitable(reply):
                         reply = await reply
                     # By the caller of now: HELLO changes the protocol of its own reply.
-                    return b"" if reply is IN_A_SLOT else encode(reply, member.caller.protocol)
+                    return b"" if reply is IN_A_SLOT else encode(reply, sender.caller.protocol)
                 case Kind.CURSOR:
                     return await self._scan(caller, argv)
                 case Kind.CARRY:
@@ -186,7 +186,7 @@ class Executor:
     async def _gather(self, caller: Caller, row: Command, argv: Argv, plan: Plan) -> bytes:
         calls = [
             (self._links[shard].call(wire.part(caller, words)), positions)
-            for shard, words, positions in parts(row, argv, plan, self._router)
+            for shard, words, positions in cut_up(row, argv, plan, self._router)
         ]
         error = None
         merged = []

@@ -57,7 +57,7 @@ class Batch:
         return b"" if self.muted else data
 
 
-class Receiver(Protocol):
+class Sink(Protocol):
     """Where replies go."""
 
     @property
@@ -116,16 +116,16 @@ class Outboxes:
 class Outbox:
     """The replies of one client."""
 
-    __slots__ = ("_flush_due", "_limit", "_outboxes", "_receiver", "bytes_out", "slots", "unanswered", "window")
+    __slots__ = ("_flush_due", "_limit", "_outboxes", "_sink", "bytes_out", "slots", "unanswered", "window")
 
-    def __init__(self, receiver: Receiver, outboxes: Outboxes, limit: int) -> None:
+    def __init__(self, sink: Sink, outboxes: Outboxes, limit: int) -> None:
         """`limit` is the largest window."""
         self.slots: deque[Batch] = deque()
         self.unanswered = 0  # commands in `slots`
-        self.bytes_out = 0  # given to the receiver
+        self.bytes_out = 0  # given to the sink
         self.window = min(_FIRST_WINDOW, limit)  # commands that may be under way
         self._limit = limit
-        self._receiver: Receiver = receiver
+        self._sink: Sink = sink
         self._outboxes = outboxes
         self._flush_due = False
 
@@ -152,7 +152,7 @@ class Outbox:
         """Send the replies of all batches that are complete, up to the first that is not."""
         self._flush_due = False
         slots = self.slots
-        if self._receiver.closed:
+        if self._sink.closed:
             self.close()
             return
         if slots and not slots[0].missing:
@@ -165,7 +165,7 @@ class Outbox:
             self._send(data)
         if slots and slots[0].data and slots[0].missing:
             self._send(slots[0].early_output())
-        self._receiver.flushed()
+        self._sink.flushed()
 
     def _take(self) -> bytes:
         batch = self.slots.popleft()
@@ -181,14 +181,14 @@ class Outbox:
     def _send(self, data: bytes) -> None:
         if data:
             self.bytes_out += len(data)
-            self._receiver.send(data)
+            self._sink.send(data)
 
     def close(self) -> None:
         """The client has gone: nothing more is sent. Answers that still come are dropped with their batches."""
         self.slots.clear()
         self.unanswered = 0
-        self._receiver = _NOWHERE
+        self._sink = _NOWHERE
 
     def break_off(self) -> None:
         """Hang up: a reply was sent in part and cannot be completed, so nothing that follows would be understood."""
-        self._receiver.close()
+        self._sink.close()

@@ -92,8 +92,8 @@ def _positions(row: Command, argv: Argv, router: Router) -> dict[int, list[int]]
     return positions or {0: []}
 
 
-def parts(row: Command, argv: Argv, plan: Plan, router: Router) -> list[tuple[int, Argv, list[int]]]:
-    """A SPLIT or ALL, cut up: (shard, the words for it, where its keys are in the whole command)."""
+def cut_up(row: Command, argv: Argv, plan: Plan, router: Router) -> list[tuple[int, Argv, list[int]]]:
+    """The parts of a SPLIT or ALL: (shard, the words for it, where its keys are in the whole command)."""
     if plan.kind is Kind.ALL:
         return [(shard, argv, []) for shard in range(router.shards)]
     return [(shard, _part_of(row, argv, indexes), indexes) for shard, indexes in plan.positions.items()]

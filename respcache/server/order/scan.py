@@ -1,8 +1,8 @@
 """SCAN over several shards: one shard after the other, its number in the cursor.
 
-A client's cursor is ``place * shards + shard``, where `place` is the cursor within that shard's own keys (0: from the
-start). So 0 starts with the first shard. A call that reaches the end of one shard with less than COUNT keys goes on
-with the next one, so that a few keys come in one call, as in Redis; it costs COUNT steps per shard at most.
+A client's cursor is ``own * shards + shard``, where `own` is the cursor that this shard gave out (0: from the start).
+So 0 starts with the first shard. A call that reaches the end of one shard with less than COUNT keys goes on with the
+next one, so that a few keys come in one call, as in Redis; it costs COUNT steps per shard at most.
 """
 
 from __future__ import annotations
@@ -30,26 +30,27 @@ class Scan:
     def __init__(self, caller: Caller, argv: Argv, shards: int) -> None:
         self._caller = caller
         self._argv = argv
-        self._shards = shards
-        self._place, self.shard = divmod(parse_cursor(argv[1]), shards)
+        self._shards = shards  # how many there are
+        # The shard that is asked next, and its own cursor.
+        self._cursor, self.shard = divmod(parse_cursor(argv[1]), shards)
         self._wanted = _count(argv)
-        self._found: list[Any] = []
+        self._found: list[Any] = []  # keys, of all shards so far
         self.reply = b""
 
     def item(self) -> Item:
         """What to ask of shard `shard`."""
-        return wire.part(self._caller, [self._argv[0], b"%d" % self._place, *self._argv[2:]])
+        return wire.part(self._caller, [self._argv[0], b"%d" % self._cursor, *self._argv[2:]])
 
     def take(self, answer: list[Any]) -> bool:
         """The answer of the shard. True if the scan is done; otherwise `item` is for the next shard."""
-        self._place = int(answer[0])
+        self._cursor = int(answer[0])
         self._found += answer[1]
-        if not self._place:
+        if not self._cursor:
             self.shard += 1
             if self.shard < self._shards and len(self._found) < self._wanted:
                 return False
-        cursor = 0 if self.shard == self._shards else self._place * self._shards + self.shard
-        self.reply = encode([b"%d" % cursor, self._found], self._caller.protocol)
+        told = 0 if self.shard == self._shards else self._cursor * self._shards + self.shard
+        self.reply = encode([b"%d" % told, self._found], self._caller.protocol)
         return True
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from respcache.server.order.batches import PartialRun, SplitBatch, WholeRun
 from respcache.server.order.gather import Gathering
 from respcache.server.order.outbox import Batch
-from respcache.server.order.plan import parts
+from respcache.server.order.plan import cut_up
 from respcache.server.order.router import on_shard
 from respcache.server.order.scan import Scan, ScanTicket
+from respcache.server.order.tickets import PartialRun, SplitBatch, WholeRun
 from respcache.server.shards.queue import NOBODY, Barrier
 from respcache.shard import wire
 
@@ -65,15 +65,15 @@ class Sequencer:
 
     def one(self, caller: Caller, outbox: Outbox, argv: Argv, shard: int) -> None:
         """A ONE: a run by itself."""
-        self.links[shard].submit(wire.run(caller, [argv], True), WholeRun(Batch(outbox, 1, 1)), size_of(argv))
+        self.links[shard].submit(wire.run(caller, [argv], True), WholeRun(Batch(outbox, 1, 1)), size_of_words(argv))
 
     def gather(self, caller: Caller, outbox: Outbox, row: Command, argv: Argv, plan: Plan) -> None:
         """A SPLIT or ALL: its parts are queued in one step, and their answers merged when all are in."""
-        cut = parts(row, argv, plan, self.router)
-        gathering = Gathering(row, len(cut), caller.protocol, Batch(outbox, 1, 1))
-        for index, (shard, words, positions) in enumerate(cut):
+        parts = cut_up(row, argv, plan, self.router)
+        gathering = Gathering(row, len(parts), caller.protocol, Batch(outbox, 1, 1))
+        for index, (shard, words, positions) in enumerate(parts):
             ticket = gathering.ticket(index, positions)
-            self.links[shard].submit(wire.part(caller, words), ticket, size_of(words))
+            self.links[shard].submit(wire.part(caller, words), ticket, size_of_words(words))
 
     def scan(self, caller: Caller, outbox: Outbox, argv: Argv) -> None:
         """A CURSOR: its first step is queued now. Raises CommandError for an invalid cursor."""
@@ -90,7 +90,7 @@ class Sequencer:
         for key in keys:
             places.setdefault(self.router.shard_of(key), []).append((caller.db, key))
         for shard, watched in places.items():
-            self.links[shard].submit(wire.watch(caller.client, watched), NOBODY, size_of(keys))
+            self.links[shard].submit(wire.watch(caller.client, watched), NOBODY, size_of_words(keys))
         return set(places)
 
     def unwatch(self, client: int, shards: Iterable[int]) -> None:
@@ -99,6 +99,6 @@ class Sequencer:
             self.links[shard].submit(wire.unwatch(client), NOBODY)
 
 
-def size_of(words: Iterable[bytes]) -> int:
+def size_of_words(words: Iterable[bytes]) -> int:
     """About how many bytes the words of a command take in a frame."""
     return sum(map(len, words))

@@ -34,6 +34,6 @@ class Stats:
         self.bytes_in = 0
         self.bytes_out = 0
 
-    def errors_of_main(self, error: CommandError) -> None:
+    def count_error(self, error: CommandError) -> None:
         """Count an error that main answers with."""
         self.errors.count(error)

@@ -14,7 +14,7 @@ _INTERVAL = 20
 
 
 class ActiveExpiry:
-    """Sends ticks to one shard. `active` is what DEBUG SET-ACTIVE-EXPIRE sets."""
+    """Sends ticks to one shard, while `active`."""
 
     def __init__(self, link: ShardLink, alarms: Alarms, clock: Clock) -> None:
         self.active = True
@@ -25,6 +25,11 @@ class ActiveExpiry:
         # No tick before this time: what is left over from one that had too much to do comes after a pause.
         self._earliest = 0
         link.on_deadline = self.look
+
+    def switch(self, active: bool) -> None:
+        """DEBUG SET-ACTIVE-EXPIRE: send ticks, or leave expired keys until a command finds them."""
+        self.active = active
+        self.look()
 
     def look(self) -> None:
         """The shard's next deadline, or `active`, has changed: set the alarm accordingly."""
@@ -38,6 +43,12 @@ class ActiveExpiry:
             self._alarm = None
         if wanted:
             self._alarm = self._alarms.at(wanted, self._due)
+
+    def reset(self) -> None:
+        """Be as at the start. The clock may have gone back, so what was the earliest time for a tick means nothing."""
+        self.active = True
+        self._earliest = 0
+        self.look()
 
     def _due(self) -> None:
         self._alarm = None

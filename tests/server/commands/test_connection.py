@@ -181,6 +181,14 @@ class TestWithAPassword:
             assert client.call(*words) == NO_AUTH
         assert client.pipeline(("SET", "a", 1), ("GET", "a"), ("FLUSHALL",)) == [NO_AUTH] * 3
 
+    def test_no_logging_in_once_there_is_no_password(self, connect: Connect) -> None:
+        """Connections from before, too."""
+        client, administrator = connect(), connect()
+        assert client.call("PING") == NO_AUTH
+        assert administrator.call("AUTH", "secret") == "OK"
+        assert administrator.call("CONFIG", "SET", "requirepass", "") == "OK"
+        assert client.pipeline(("PING",), ("SET", "a", 1), ("GET", "a")) == ["PONG", "OK", b"1"]
+
     def test_auth(self, connect: Connect) -> None:
         client = connect()
         assert client.call("AUTH", "wrong") == WRONG_PASS

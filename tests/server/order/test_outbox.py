@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from respcache.errors import SHARD_DIED, CommandError
-from respcache.server.order.batches import ExecTicket, PartialRun, SplitBatch, WholeRun
 from respcache.server.order.outbox import Batch, Outbox, Outboxes
+from respcache.server.order.tickets import ExecTicket, PartialRun, SplitBatch, WholeRun
 
 DIED = CommandError(SHARD_DIED)
 
