@@ -125,6 +125,14 @@ class ServerProcess:
         """The exit status; negative for a signal. None while the process runs, and in a fork of this process."""
         return self.process.poll() if self._owned else None
 
+    def wait(self, timeout: float) -> bool:
+        """Wait for the end of the process; False if it has not ended within so many seconds."""
+        try:
+            self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
     def log_size(self) -> int:
         """Bytes that the server has logged."""
         return os.fstat(self._log.fileno()).st_size

@@ -335,6 +335,11 @@ def test_a_connection_that_is_no_good_is_not_kept(run_pytest: Run) -> None:
             assert connection.can_read(timeout=10)
             client.connection_pool.release(connection)
 
+        def muted(client, server):
+            connection = client.connection_pool.get_connection()
+            connection.send_command("CLIENT", "REPLY", "SKIP")
+            client.connection_pool.release(connection)
+
         def restarted(client, server):
             server.stop()
             server.start()
@@ -342,11 +347,19 @@ def test_a_connection_that_is_no_good_is_not_kept(run_pytest: Run) -> None:
         def stopped(client, server):
             server.stop()
 
+        def full(client, server):
+            client.config_set("maxclients", 1)
+            client.connection_pool.disconnect()
+            client.ping()
+            kept.append(client.connection_pool.get_connection())
+
         def password(client, server):
             client.config_set("requirepass", "secret")
             client.connection_pool.disconnect()
 
-        @pytest.mark.parametrize("spoil", [in_use, broken, several, unread, restarted, stopped, password, in_use])
+        WAYS = [in_use, broken, several, unread, muted, restarted, stopped, full, password, in_use]
+
+        @pytest.mark.parametrize("spoil", WAYS)
         def test_it(respcache, respcache_server, spoil):
             respcache.ping()
             assert respcache.dbsize() == 0
@@ -358,7 +371,7 @@ def test_a_connection_that_is_no_good_is_not_kept(run_pytest: Run) -> None:
             assert respcache.pubsub_numsub("c") == [(b"c", 0)]
         """
     )
-    assert "9 passed" in output
+    assert "11 passed" in output
 
 
 # -- settings

@@ -204,6 +204,8 @@ class Client:
     def reset(self) -> None:
         """RESET: be as a new connection."""
         self.start_over()
+        if self.reply_mode == b"OFF":
+            self.unmute()
         self.speak(2)
         self.log_in(not self.parts.config.requirepass)
 
@@ -213,8 +215,6 @@ class Client:
         self.caller = Caller(0, self.protocol, self.id, True)
         self.name = b""
         self.no_evict = False
-        if self.reply_mode == b"OFF":
-            self.unmute()
 
     def _let_go(self) -> None:
         """What RESET and leaving have in common: everything that others keep for this client."""

@@ -31,6 +31,7 @@ def respcache_reset(client: Client, args: Args) -> Any:
     subscriptions and transactions are their owners' business. Keys that they watch count as changed if they existed.
     """
     client.start_over()
+    client.unmute()  # the answer is sent, whatever CLIENT REPLY said: a caller waits for it
     parts = client.parts
     for undo in parts.on_reset:
         undo()

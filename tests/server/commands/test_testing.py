@@ -175,8 +175,9 @@ def test_it_ends_subscriptions_of_its_own_connection(do: Transcript) -> None:
     assert do("PUBLISH", "c", "nobody") == 0
 
 
-def test_it_is_answered_while_replies_are_off(do: Transcript) -> None:
-    do.connection.send("CLIENT", "REPLY", "OFF")
+@pytest.mark.parametrize("mode", ["OFF", "SKIP"])
+def test_it_is_answered_while_replies_are_off(do: Transcript, mode: str) -> None:
+    do.connection.send("CLIENT", "REPLY", mode)
     assert do("RESPCACHE", "RESET") == "OK"
     assert do("PING") == "PONG"
 
