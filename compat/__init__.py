@@ -1,1 +1,1 @@
-"""Proof against the outside world: the same as genuine Redis, and how fast next to it."""
+"""Comparisons with the outside world: does respcache behave like a genuine Redis, and how fast is it beside one?"""

@@ -1,6 +1,6 @@
-"""The proof against the outside world: `python -m compat VERB --help`.
+"""Comparisons with the outside world: `python -m compat VERB --help`.
 
-Each verb starts its own servers and ends them, shows what it finds while it runs, and keeps the results for `report`.
+Each verb starts and stops its own servers, prints what it finds as it runs, and keeps the results for `report`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Callable
 from importlib import import_module
 
 VERBS = {
-    "twin": ("compat.twin.run", "the same commands to respcache and to genuine servers, answers compared"),
-    "suites": ("compat.suites.run", "other people's test suites"),
-    "programs": ("compat.programs.run", "real libraries, as their users use them"),
-    "report": ("compat.report", "write REPORT.md from the results that are there"),
+    "twin": ("compat.twin.run", "send the same commands to respcache and to genuine servers, and compare the answers"),
+    "suites": ("compat.suites.run", "run other people's test suites"),
+    "programs": ("compat.programs.run", "run real libraries the way their users do"),
+    "report": ("compat.report", "write REPORT.md from the results kept so far"),
 }
 
 
@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> int:
 
         sys.argv[1:] = arguments[1:]
         return bench()
-    # Whatever ends us, the servers end with us.
+    # SIGTERM unwinds the stack as Control-C does, so that the servers are stopped.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     options = _parser().parse_args(arguments)
     run: Callable[[argparse.Namespace], int] = options.run
@@ -46,16 +46,16 @@ def _parser() -> argparse.ArgumentParser:
             _add_common_options(verb)
         module.add_options(verb)
         verb.set_defaults(run=module.run)
-    verbs.add_parser("bench", help="speed and memory beside redis-server and fakeredis")
+    verbs.add_parser("bench", help="measure speed and memory beside redis-server and fakeredis")
     return parser
 
 
 def _add_common_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
-        "--shards", type=_counts, default=(1, 3), metavar="N[,N]", help="of respcache; each in turn (default: 1,3)"
+        "--shards", type=_counts, default=(1, 3), metavar="N[,N]", help="numbers of respcache's shards (default: 1,3)"
     )
     verb.add_argument("--server", default="", metavar="URL", help="test this server (redis://127.0.0.1:PORT) instead")
-    verb.add_argument("--only", default="", metavar="NAME", help="this one")
+    verb.add_argument("--only", default="", metavar="NAME", help="run only this one")
 
 
 def _counts(text: str) -> tuple[int, ...]:

@@ -1,8 +1,8 @@
-"""Write docs/reference from the code: `python -m compat.docs`; with `--check`, only say whether it is up to date.
+"""Write docs/reference from the code: `python -m compat.docs`; with `--check`, only check that it is up to date.
 
 Four pages: the commands (from the table), the directives (from the configuration), how respcache differs from Redis
-(compat/differences.toml), and the testing API (from its docstrings). Nobody edits them by hand. And the figures in
-README.md, which are those of compat/bench/REPORT.md.
+(compat/differences.toml), and the testing API (from its docstrings). They are not edited by hand. It also copies the
+figures of compat/bench/REPORT.md into README.md.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from compat import testing_page
 from respcache import REDIS_VERSION
 from respcache.commands.table import TABLE, Command, Keys, Reach
 from respcache.config.directives import DIRECTIVES, Directive
+from respcache.redis_commands import REDIS_COMMANDS
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
@@ -48,11 +49,11 @@ GROUPS = {
 }
 
 # Defaults that depend on the machine.
-DEFAULTS = {"shards": "1 to 4", "dir": "where it was started"}
+DEFAULTS = {"shards": "1 to 4", "dir": "the directory it was started in"}
 
 
 class Stale(Exception):
-    """The sources of the pages contradict each other, or lack something; the text says where."""
+    """The sources of the pages contradict each other, or something is missing; the text says where."""
 
 
 def main(arguments: list[str]) -> int:
@@ -64,7 +65,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _update(page: Path, make: Callable[[], str], check: bool) -> bool:
-    """Write a page if it is not up to date, or only say so; whether all is well then."""
+    """Write a page that is not up to date, or only say so if `check`. True if the page is up to date afterwards."""
     try:
         text = make()
     except Stale as error:
@@ -97,10 +98,10 @@ def commands_page() -> str:
         "# Commands",
         MADE_BY,
         f"respcache has {len(shown)} commands, subcommands counted. They behave as in Redis "
-        f"{REDIS_VERSION.rsplit('.', 1)[0]}, with all options; what does not is under [differences](differences.md), "
-        "which also lists the commands that are missing.",
-        "*Over shards* says what happens when the keys of one command live on several shards. However it runs, it is "
-        "atomic (see [architecture](../concepts/architecture.md#what-is-atomic)).",
+        f"{REDIS_VERSION.rsplit('.', 1)[0]}, with all options; what behaves differently, and which commands are "
+        "missing, is listed in [differences](differences.md).",
+        "*Over shards* says what happens when the keys of one command live on several shards. In every case the "
+        "command is atomic (see [architecture](../concepts/architecture.md#what-is-atomic)).",
         _table(("over shards", "means"), REACHES.items()),
     ]
     groups = sorted({row.group for row in shown}, key=list(GROUPS).index)
@@ -111,11 +112,11 @@ def commands_page() -> str:
 
 
 REACHES = {
-    "-": "it has no keys, or one, or keys that are not data: nothing to spread",
-    "split": "each shard gets its part, all at one moment, and the replies are merged",
-    "carried": "the keys are brought to one shard while all of these shards wait",
-    "all": "every shard does it, all at one moment",
-    "in turn": "one shard after the other; the cursor says which is next",
+    "-": "the command has no keys, or one, or keys that are not data",
+    "split": "each shard runs its part, all at one point in the order of commands, and the replies are merged",
+    "carried": "the keys are brought to one shard while all shards involved wait",
+    "all": "every shard runs it, all at one point in the order of commands",
+    "in turn": "one shard after another; the cursor says which is next",
 }
 
 
@@ -145,20 +146,20 @@ def configuration_page() -> str:
         [
             "# Configuration",
             MADE_BY,
-            "Directives come from a file in the form of redis.conf, from the command line (`--port 7777`), and from "
-            "CONFIG SET while the server runs; CONFIG REWRITE writes them back. Those marked *at the start* cannot be "
-            "set later.",
+            "Directives come from a file in the format of redis.conf, from the command line (`--port 7777`), and from "
+            "CONFIG SET while the server runs; CONFIG REWRITE writes them back. Those marked *at start-up* cannot be "
+            "changed later.",
             _table(("directive", "default", "", "what it does"), map(_directive_cells, own_defaults)),
             "## Known, without effect",
             "All other directives of Redis 7.2 are known: they are checked, kept, and shown by CONFIG GET, so that an "
-            "existing redis.conf works. They have no effect; a warning at the start names those that were changed.",
+            "existing redis.conf works. They have no effect; at start-up a warning names those that were changed.",
             _table(("directive", "default"), ((_names(row), _default(row)) for row in unused)),
         ]
     )
 
 
 def _directive_cells(row: Directive) -> tuple[str, ...]:
-    return _names(row), _default(row), "at the start" if row.fixed or row.starting else "", row.help
+    return _names(row), _default(row), "at start-up" if row.fixed or row.starting else "", row.help
 
 
 def _names(row: Directive) -> str:
@@ -183,8 +184,8 @@ def differences_page() -> str:
     parts = [
         "# Differences from Redis",
         MADE_BY,
-        f"Measured against Redis {REDIS_VERSION.rsplit('.', 1)[0]}. Whatever is not on this page and differs is a bug.",
-        "## What behaves otherwise",
+        f"Measured against Redis {REDIS_VERSION.rsplit('.', 1)[0]}. A difference that is not listed here is a bug.",
+        "## What behaves differently",
     ]
     for entry in entries["difference"]:
         parts += [f"### {entry['title']}", *_difference_lines(entry)]
@@ -205,18 +206,17 @@ def _check_differences(entries: list[dict[str, Any]]) -> None:
     for entry in entries:
         if unknown := set(entry["commands"]) - known:
             names = ", ".join(sorted(unknown))
-            raise Stale(f"differences.toml: {entry['name']} speaks of commands that are not there: {names}")
+            raise Stale(f"differences.toml: {entry['name']} names nonexistent commands: {names}")
 
 
 def missing_commands() -> list[str]:
     """The commands of Redis that respcache does not have."""
-    lines = HERE.joinpath("redis_commands.txt").read_text("utf-8").splitlines()
     known = {row.name for row in rows()}
-    return [line for line in lines if not line.startswith("#") and line not in known]
+    return [name for name in REDIS_COMMANDS if name not in known]
 
 
 def _missing(entries: Iterable[dict[str, Any]]) -> list[tuple[str, str, list[str]]]:
-    """Title, reason and names of each group of missing commands. Raises Stale unless each has just one reason."""
+    """Title, reason and names of each group of missing commands. Raises Stale if a command has no reason."""
     left = missing_commands()
     groups = []
     for entry in entries:
@@ -262,7 +262,7 @@ _MEASURED = re.compile(r"(?<=<!-- measured -->\n\n).*?(?=\n\n<!-- /measured -->)
 
 
 def readme_page() -> str:
-    """README.md as it stands, with some rows of the last benchmark."""
+    """The current README.md with some rows of the last benchmark."""
     lines = (HERE / "bench" / "REPORT.md").read_text("utf-8").splitlines()
     rows = {line.split("|")[1].strip(): line for line in lines if line.startswith("|")}
     if missing := [title for title in FIGURES if title not in rows]:

@@ -1,4 +1,4 @@
-"""`python -m compat report`: REPORT.md out of the results that the other verbs have kept."""
+"""`python -m compat report`: REPORT.md, made from the results that the other verbs have kept."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ TITLES = {
     "programs": "Programs",
 }
 _INTRODUCTIONS = {
-    "twin": "Answers compared value by value, and the whole data after each generated sequence. `passed` counts "
+    "twin": "Answers are compared one by one, and all data after each generated sequence. `passed` counts the "
     "answers that were compared, `failed` the commands, files or tables in which something differs.",
-    "suites": "Unchanged, as their authors publish them. The genuine server's column is the measure.",
+    "suites": "Unchanged, as their authors publish them. The genuine servers' columns are there to compare with.",
     "programs": "Small scenarios with real libraries, checked on the genuine server first.",
 }
 
@@ -42,9 +42,9 @@ def _lines() -> Iterator[str]:
     yield "<!-- Made by `python -m compat report`; do not edit. -->"
     yield ""
     yield (
-        f"Python {platform.python_version()} on {platform.system()}. Cells are passed / failed / excluded. How to run "
-        "it all again is in [contributing](../docs/contributing/compat.md); what is known to differ, and why, in "
-        "[differences](../docs/reference/differences.md)."
+        f"Python {platform.python_version()} on {platform.system()}. Cells are passed / failed / excluded. "
+        "[Contributing](../docs/contributing/compat.md) says how to run all this again, and "
+        "[differences](../docs/reference/differences.md) what is known to differ, and why."
     )
     for verb, title in TITLES.items():
         outcomes = saved(verb)
@@ -73,7 +73,7 @@ def _cell(outcome: Outcome | None) -> str:
 
 
 def _details(outcomes: Iterable[Outcome]) -> Iterator[str]:
-    """What failed on respcache, and what was left out there, each with its reason."""
+    """What failed or was left out on respcache, each with its reason."""
     mine = [outcome for outcome in outcomes if outcome.ours]
     for heading, attribute in (("What fails", "failed"), ("What is left out", "excluded")):
         found = {
@@ -87,7 +87,7 @@ def _details(outcomes: Iterable[Outcome]) -> Iterator[str]:
 
 
 def _reasons(outcomes: list[Outcome]) -> Iterator[str]:
-    """By suite: how many tests fail, or are left out, for which reason; and each that fails without a known one."""
+    """By suite: how many tests fail or are left out for each reason, and the tests that fail for no known reason."""
     for name, group in groupby(outcomes, key=lambda outcome: outcome.name):
         of_suite = list(group)
         failing: dict[str, set[str]] = {}

@@ -1,4 +1,4 @@
-"""What a comparison has found: written down by the verbs, read by `report`."""
+"""The results of comparisons: the verbs write them, `report` reads them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def cache() -> Path:
-    """Where results and fetched suites are kept: outside of the repository, and worth keeping."""
+    """The directory for results and fetched suites, outside of the repository. Created if necessary."""
     configured = os.environ.get("RESPCACHE_COMPAT_CACHE")
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     path = Path(configured) if configured else Path(base, "respcache-compat")
@@ -21,9 +21,9 @@ def cache() -> Path:
 
 @dataclass
 class Outcome:
-    """One suite (or script of commands, or program) in one variant on one target.
+    """The result of one suite (or transcript, or program) in one variant on one target.
 
-    `failed` and `excluded` are names of tests, with the first line of what went wrong, or with the reason.
+    `failed` maps names of tests to the first line of what went wrong, `excluded` to the reason for leaving them out.
     """
 
     verb: str  # twin, suites, programs
@@ -45,7 +45,7 @@ class Outcome:
         return f"{self.name}{variant} on {self.target}: {counts}, {self.seconds:.0f} s"
 
     def save(self) -> None:
-        """Keep it, in place of what there was for the same suite, variant and target."""
+        """Keep this outcome. It replaces an older one of the same suite, variant and target."""
         folder = cache() / "results" / self.verb
         folder.mkdir(parents=True, exist_ok=True)
         name = re.sub(r"[^\w.-]+", "-", f"{self.name}--{self.variant}--{self.target}")
@@ -53,7 +53,7 @@ class Outcome:
 
 
 def saved(verb: str) -> list[Outcome]:
-    """All kept outcomes of a verb, by name, variant, and target."""
+    """All outcomes that were kept for a verb, sorted by name, variant and target."""
     folder = cache() / "results" / verb
     found = [Outcome(**json.loads(path.read_text("utf-8"))) for path in folder.glob("*.json")]
     return sorted(found, key=lambda outcome: (outcome.name, outcome.variant, not outcome.ours, outcome.target))

@@ -1,4 +1,4 @@
-"""Servers that the comparisons run against: respcache with so many shards, and the genuine ones that are found."""
+"""Servers that the comparisons run against: respcache with one or more shards, and the genuine servers found here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from tests.support.processes import ReferenceServer, RespcacheServer, StartedServer
 from tests.support.resp import Connection
 
-# Programs on PATH, the oldest first: Debian's redis-server, and what others call newer ones beside it.
+# Programs on PATH, the oldest first: Debian's redis-server, and the usual names of newer ones installed beside it.
 _PROGRAMS = ("redis-server", "redis-server-7", "redis-server-8", "valkey-server", "valkey-server-9")
 DEFAULT_PORT = 6379
 _PATH_VARIABLE = "RESPCACHE_REFERENCES"
@@ -31,19 +31,19 @@ class Target:
 
     @property
     def ours(self) -> bool:
-        """Whether respcache is what is tested; the others are there to compare with."""
+        """True for respcache; the other targets are there to compare with."""
         return not self.program
 
     @property
     def is_redis(self) -> bool:
-        """Whether it is a genuine Redis, and not Valkey."""
+        """True for a genuine Redis, as opposed to Valkey."""
         return self.label.startswith("Redis")
 
     @contextmanager
     def running(self, *arguments: str, port: int = 0) -> Iterator[StartedServer]:
-        """The server, started with these directives, and ended at the end; one that runs elsewhere is taken as it is.
+        """Start the server with further directives, and stop it on exit. A server given by its URL is used as it is.
 
-        `port` 0 is any free one.
+        `port` 0 means any free port.
         """
         server: StartedServer
         if self.url:
@@ -60,7 +60,7 @@ class Target:
 
 
 def default_port() -> int:
-    """6379, which some clients' tests connect to whatever they are told; 0, any other, if it is taken."""
+    """6379, which some clients' tests always connect to; 0 (any free port) if it is taken."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -71,7 +71,7 @@ def default_port() -> int:
 
 
 class _Elsewhere(StartedServer):
-    """A server that somebody else has started, on this machine, and will end."""
+    """A server on this machine that somebody else started and will stop."""
 
     def __init__(self, url: str) -> None:
         self.port = urlsplit(url).port or DEFAULT_PORT
@@ -85,7 +85,7 @@ class _Elsewhere(StartedServer):
 
 
 def respcache(shards: Sequence[int], url: str = "") -> list[Target]:
-    """respcache with each number of shards; or, in its place, the server at `url` (redis://127.0.0.1:PORT)."""
+    """respcache with each of these numbers of shards; if `url` is given, the server there (redis://127.0.0.1:PORT)."""
     if url:
         return [Target(url, url=url)]
     return [Target(f"respcache, {count} shard{'s' * (count > 1)}", shards=count) for count in shards]
@@ -99,7 +99,7 @@ def genuine() -> list[Target]:
 
 
 def _label(program: str) -> str:
-    """What it calls itself: `Redis 7.0.15`. Empty if it does not run here."""
+    """What the program calls itself, such as `Redis 7.0.15`. Empty if it does not run here."""
     try:
         said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True, timeout=20).stdout
     except (OSError, subprocess.SubprocessError):

@@ -1,7 +1,6 @@
-"""pytest-redis starts respcache where it would start redis-server: `--redis-exec` is all that changes.
+"""pytest-redis can start respcache instead of redis-server: only `--redis-exec` has to change.
 
-It runs ``PROGRAM --version``, then the program with the settings of a redis-server, and its fixtures connect
-to that.
+It runs ``PROGRAM --version``, then the program with settings meant for redis-server, and its fixtures connect to it.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ def test_client(redisdb):
     assert redisdb.lrange("l", 0, -1) == [b"1", b"2", b"3"]
 
 
-def test_each_test_finds_it_empty(redisdb):
+def test_each_test_starts_empty(redisdb):
     assert redisdb.dbsize() == 0
 
 
@@ -51,7 +50,7 @@ def test_process(redis_proc):
 
 @pytest.fixture
 def program(tmp_path: Path) -> str:
-    """The console script of the installation; in a plain source tree a script that does the same."""
+    """The installed console script, or a script that does the same if only the source tree is there."""
     installed = shutil.which("respcache", path=sysconfig.get_path("scripts"))
     if installed is not None:
         return installed

@@ -100,16 +100,18 @@ class _Plain(str):
 def _signature(function: Any) -> inspect.Signature:
     signature = inspect.signature(function)
     parameters = [
-        parameter if parameter.annotation is parameter.empty
+        parameter
+        if parameter.annotation is parameter.empty
         else parameter.replace(annotation=_Plain(parameter.annotation))
-        for parameter in signature.parameters.values() if parameter.name != "self"
-    ]  # fmt: skip
+        for parameter in signature.parameters.values()
+        if parameter.name != "self"
+    ]
     returns = signature.return_annotation
     return inspect.Signature(parameters, return_annotation=returns if returns is signature.empty else _Plain(returns))
 
 
 def _call(callee: Any, name: str = "") -> str:
-    """How it is called; a class with one argument per line."""
+    """The signature, as in a call; that of a class has one argument per line."""
     signature = _signature(callee)
     if not inspect.isclass(callee):
         return f"{name}{signature}"

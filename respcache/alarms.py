@@ -96,6 +96,13 @@ class Alarms:
         for entry in later:
             heappush(self._heap, entry)
 
+    def clock_went_back(self, milliseconds: int) -> None:
+        """The clock was set back: every alarm goes off after the time that it had left."""
+        for _, _, alarm in self._heap:
+            alarm.deadline -= milliseconds
+        self._heap = [(alarm.deadline, number, alarm) for _, number, alarm in self._heap]
+        self.on_earlier()
+
     def forget_one(self) -> None:
         """An alarm of the heap was cancelled."""
         self._cancelled += 1

@@ -66,9 +66,11 @@ class Clock:
         """
         self._shift += milliseconds * 1000 + 1000 - self.now_us() % 1000
 
-    def reset(self) -> None:
-        """Take back all shifts. Time goes back by them, so nothing that has a deadline may be left."""
-        self._shift = 0
+    def reset(self) -> int:
+        """Take back all shifts, and return how many milliseconds that is: deadlines have to go back by them, too."""
+        taken_back, self._shift = self._shift, 0
+        self._last -= taken_back
+        return taken_back // 1000
 
     def _follow_wall_clock(self, now: int) -> None:
         self._resync_at = now + _RESYNC

@@ -1,19 +1,19 @@
 r"""Glob patterns exactly as Redis matches them (KEYS, SCAN ... MATCH, PSUBSCRIBE, CONFIG GET, ACL key patterns).
 
-    *       any bytes, none included            [abc]   one of these bytes
+    *       any bytes, or none                  [abc]   one of these bytes
     ?       one byte                            [^abc]  one byte, but none of these
     \x      x itself                            [a-z]   a range, in either direction
 
-As in Redis 7.2's `stringmatchlen`, and unlike in shells, every pattern is valid: a bracket that is not closed ends with
-the pattern, a backslash at the end is itself, ``[]`` matches nothing and ``[^]`` anything.
+As in Redis 7.2's `stringmatchlen`, and unlike in shells, every pattern is valid: an unclosed bracket ends with the
+pattern, a backslash at the end is itself, ``[]`` matches nothing and ``[^]`` anything.
 
-What a pattern has between two stars is a *piece*. It matches a fixed number of bytes, so it is enough to look for each
-piece at the first place where it occurs: if the rest does not match from there, it does not match from a later place
-either. No piece is looked for twice, so hostile patterns (``a*a*a*a*b``) have nothing to multiply.
+The part of a pattern between two stars is a *piece*. It matches a fixed number of bytes, so it is enough to try the
+first place where it occurs: if the rest does not match from there, it does not match from a later place either. Each
+piece is searched for only once, so the cost of hostile patterns (``a*a*a*a*b``) cannot multiply.
 
-Patterns and subjects come from clients, and may have megabytes. So compiling is one pass over the pattern, brackets are
-looked into when they are first compared with a byte, and nothing is kept at module level. Translating the pattern to a
-regular expression meets none of this: `re` takes 65 us to compile ``[a-z]``, and remembers the last 512 patterns.
+Patterns and subjects come from clients and may have megabytes. So compiling is one pass over the pattern, brackets are
+parsed when they are first compared with a byte, and nothing is kept at module level. A regular expression would do none
+of this: `re` takes 65 us to compile ``[a-z]``, and keeps the last 512 patterns.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ Matcher = Callable[[bytes], bool]
 # Some stars, a question mark, a bracket, an escaped byte, bytes that stand for themselves, a backslash at the end.
 _TOKEN = re.compile(rb"\*+|\?|\[\^?+(?:\\.|[^\]]-.|[^\]])*+\]?|\\.|[^*?\[\\]+|\\", re.DOTALL)
 _BRACKET = re.compile(rb"\[(\^?+)((?:\\.|[^\]]-.|[^\]])*+)\]?", re.DOTALL)
-# Inside a bracket: an escaped byte, a range, a byte. The end of a range may be a closing bracket, which then does not
-# close: "[a-]" is "[]-a" without an end.
+# Inside a bracket: an escaped byte, a range, a byte. The end of a range may be the closing bracket, which then does not
+# close: "[a-]" is an unclosed "[]-a".
 _MEMBER = re.compile(rb"\\(.)|(.)-(.)|(.)", re.DOTALL)
 
 _STAR, _ANY, _ESCAPE = b"*?\\"
 _SPECIAL = frozenset(b"*?[")
 _EVERYTHING = frozenset(range(256))
-# How many occurrences of a literal are looked at before the search goes over to what has a bound.
+# How many occurrences of a literal are tried before the search switches to the bounded algorithm.
 _GUESSES = 4
 
 
 def compile_glob(pattern: bytes, ignore_case: bool = False) -> Matcher:
-    """A function that tells whether a byte string matches the whole pattern.
+    """A function that returns whether a byte string matches the whole pattern.
 
-    `ignore_case` is about ASCII letters only. An empty subject is matched by the empty pattern only,
-    not by ``*``: so does Redis, whose KEYS and SCAN therefore treat a lone ``*`` as no pattern at all.
+    `ignore_case` applies only to ASCII letters. As in Redis, only the empty pattern matches an empty subject, ``*``
+    does not. That is why KEYS and SCAN treat a lone ``*`` as no pattern at all.
     """
     pieces = _pieces(pattern, ignore_case)
     if not ignore_case:
@@ -58,7 +58,7 @@ def compile_glob(pattern: bytes, ignore_case: bool = False) -> Matcher:
 
 
 class _Glob:
-    """A pattern that is more than one word with stars around it."""
+    """A pattern that is more than one literal with stars around it."""
 
     __slots__ = ("_first", "_ignore_case", "_last", "_middle", "_shortest")
 
@@ -66,7 +66,7 @@ class _Glob:
         self._first = pieces[0]
         self._middle = pieces[1:-1]
         self._last = pieces[-1] if len(pieces) > 1 else None  # None: there is no star
-        self._shortest = sum(map(len, pieces))  # bytes that a subject must have
+        self._shortest = sum(map(len, pieces))  # the minimum length of a subject
         self._ignore_case = ignore_case
 
     def matches(self, subject: bytes) -> bool:
@@ -101,11 +101,11 @@ class _Piece:
         self._literals: list[tuple[int, bytes]] = []  # offset and bytes
         self._brackets: list[tuple[int, bytes]] = []  # offset and text
         self._sets = sets  # text of a bracket -> the bytes it allows; shared by all pieces of a pattern
-        self._masks: dict[int, int] | None = None  # byte -> a number whose bit n is set if it may stand at place n
+        self._masks: dict[int, int] | None = None  # byte -> bit n is set if it is allowed at offset n
         self._ignore_case = ignore_case
 
     def __len__(self) -> int:
-        """How many bytes it matches."""
+        """The number of bytes that the piece matches."""
         return self._length
 
     def add_literal(self, literal: bytes) -> None:
@@ -120,7 +120,7 @@ class _Piece:
         self._length += 1
 
     def fits(self, subject: bytes, folded: bytes, at: int) -> bool:
-        """Whether it matches at a place that leaves room for it."""
+        """Whether the piece matches at a place that leaves enough room for it."""
         for offset, literal in self._literals:
             if not folded.startswith(literal, at + offset):
                 return False
@@ -130,7 +130,7 @@ class _Piece:
         return True
 
     def find(self, subject: bytes, folded: bytes, start: int, end: int) -> int:
-        """Where the first match between two places begins, or -1."""
+        """Where the first match between two places begins; -1 if there is none."""
         last = end - self._length
         if self._literals:
             offset, literal = self._literals[0]
@@ -146,7 +146,7 @@ class _Piece:
         return self._shift_and(subject, start, end)
 
     def _shift_and(self, subject: bytes, start: int, end: int) -> int:
-        """The same, at a cost per byte of the subject that no pattern can multiply.
+        """As `find`, at a fixed number of operations per byte of the subject.
 
         All places where a match may have begun are tried at once: bit n of `begun` says whether the last n + 1 bytes
         match the beginning of the piece.
@@ -224,7 +224,7 @@ def _bracket(text: bytes, ignore_case: bool) -> frozenset[int]:
     allowed: set[int] = set()
     for escaped, start, end, byte in set(_MEMBER.findall(parts[2])):
         if escaped:
-            allowed.add(escaped[0])  # Redis compares it as it is, even where case is ignored elsewhere
+            allowed.add(escaped[0])  # Redis compares it exactly, even if it ignores case elsewhere
         elif start:
             allowed |= _range(start[0], end[0], ignore_case)
         else:
@@ -233,10 +233,10 @@ def _bracket(text: bytes, ignore_case: bool) -> frozenset[int]:
 
 
 def _range(start: int, end: int, ignore_case: bool) -> set[int]:
-    """All bytes from one to the other, in whichever order they are given.
+    """All bytes between two bounds, given in either order.
 
-    Redis compares C's `char`, which is signed on the usual machines: 0x80 to 0xff come before 0x00. And it puts the
-    bounds in order first, in lower case afterwards: "[Z-a]" is empty when case is ignored.
+    Redis compares C's `char`, which is signed on the usual machines: 0x80 to 0xff come before 0x00. It first puts the
+    bounds in order and then converts them to lower case: "[Z-a]" is empty when case is ignored.
     """
     low, high = sorted((_signed(start), _signed(end)))
     if ignore_case:

@@ -1,15 +1,15 @@
-"""Whether a server answers: `python -m respcache.health [WHERE]`, for the health check of a container.
+"""Check whether a server answers: `python -m respcache.health [WHERE]`, for the health check of a container.
 
-Exit status 0 if it answers a PING, else 1, with the reason on standard error. WHERE is one of:
+The exit status is 0 if it answers a PING, else 1, with the reason on standard error. WHERE is one of:
 
     HOST PORT, HOST:PORT, PORT
     redis://HOST:PORT, unix:///PATH      a URL; user, password and database are ignored
     /PATH                                a unix socket
-    WORDS                                those that the server was started with: they, and the configuration file that
-                                         they name, tell the port, the address or the unix socket
+    WORDS                                the words that the server was started with: they, and the configuration file
+                                         they name, give the port, the address or the unix socket
 
-Without WHERE it is the words of this user's first respcache process, in a container the only one (Linux only). If there
-is none, that is unhealthy: what answers on port 6379 then is somebody else's server.
+Without WHERE, the words of this user's first respcache process are used, in a container the only one (Linux only). If
+there is none, the check fails: a server that answers on port 6379 would be somebody else's.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _LOOPBACK = {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::*": "::1", "::": "::1"
 
 
 class Unknown(Exception):
-    """It cannot be told where the server is; the text says why."""
+    """The address of the server is unknown; the text says why."""
 
 
 class Place(NamedTuple):
@@ -45,14 +45,14 @@ class Place(NamedTuple):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Ask the server for a sign of life; the exit status."""
+    """Run the check. Returns the exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         reply = ping(place_of(words) if words else place_of_the_running())
     except (ConfigError, Unknown, OSError) as error:
         print(error, file=sys.stderr)
         return 1
-    # A server that wants a password first is alive, too.
+    # A server that asks for a password is alive too.
     if reply.startswith((b"+PONG", b"-NOAUTH")):
         return 0
     print(reply.decode("utf-8", "replace").rstrip() or "the server hung up", file=sys.stderr)
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def ping(place: Place) -> bytes:
-    """The first line that the server there answers to a PING. Raises OSError."""
+    """The first line of the server's answer to a PING. Raises OSError."""
     with _connect(place) as connection:
         connection.sendall(b"PING\r\n")
         return connection.makefile("rb").readline()
@@ -83,7 +83,7 @@ def _connect(place: Place) -> socket.socket:
 
 
 def place_of(words: Sequence[str]) -> Place:
-    """What WHERE means, see the module. Raises Unknown, ConfigError and OSError."""
+    """The place that WHERE stands for, see the module. Raises Unknown, ConfigError and OSError."""
     first = words[0]
     if "://" in first and len(words) == 1:
         return _place_of_url(first)
@@ -115,7 +115,7 @@ def _place_of_url(text: str) -> Place:
 
 
 def _place_of_config(words: Sequence[str]) -> Place:
-    # A configuration from standard input is gone.
+    # A configuration from standard input cannot be read again.
     return _place_in(load([word for word in words if word != "-"]))
 
 
@@ -132,7 +132,7 @@ def _is_socket(path: str) -> bool:
     try:
         return stat.S_ISSOCK(os.stat(path).st_mode)
     except OSError:
-        return path.startswith("/")  # then connecting says what is wrong
+        return path.startswith("/")  # then the error of connecting says what is wrong
 
 
 # -- the running server
@@ -140,7 +140,7 @@ def _is_socket(path: str) -> bool:
 
 def place_of_the_running(processes: Path = _PROC) -> Place:
     """Where this user's first respcache process listens. Raises Unknown, ConfigError and OSError."""
-    # By number: what else the user starts comes later. Number 1 may be an init.
+    # Lowest number first: other programs of the user start later. Number 1 may be an init.
     for number in sorted(int(entry.name) for entry in processes.glob("[0-9]*")):
         directory = processes / str(number)
         try:
@@ -150,15 +150,15 @@ def place_of_the_running(processes: Path = _PROC) -> Place:
             words = words_of_the_server(line.split("\0")[:-1])
             if words is None:
                 continue
-            os.chdir(directory / "cwd")  # its words may name files relative to it
+            os.chdir(directory / "cwd")  # the words may name files relative to this directory
         except OSError:
-            continue  # it has ended, or is not readable
+            continue  # the process has ended, or is not readable
         return _place_of_config(words)
     raise Unknown("no respcache process of this user is running")
 
 
 def words_of_the_server(line: Sequence[str]) -> list[str] | None:
-    """What follows the program's name on a command line that starts respcache; None if it starts something else.
+    """The words after the program's name on a command line that starts respcache; None if it starts something else.
 
     Such a line is ``PYTHON [OPTION ...] /path/to/respcache WORDS`` or ``PYTHON [OPTION ...] -m respcache WORDS``.
     """

@@ -2,13 +2,13 @@
 
     12345:M 23 Nov 2026 12:00:00.123 * Ready to accept connections
 
-The letter names the process (M main, S a shard), the mark the level: ``.`` debug, ``-`` verbose, ``*`` notice,
-``#`` warning. Not the standard library's `logging`: importing that takes a shard longer than everything in here.
+The letter stands for the process (M main, S a shard), the mark for the level: ``.`` debug, ``-`` verbose, ``*`` notice,
+``#`` warning. The standard library's `logging` is not used: a shard would take longer to import it than all the rest.
 
 **Logging never blocks.** A full pipe that nobody reads, a stopped terminal or a full disk costs lines, not service:
-lines that cannot be written are dropped and counted, and the next line that can be written is preceded by their number.
+lines that cannot be written are dropped and counted, and their number is logged before the next line.
 
-**Clients cannot flood the log.** Lines that a client can cause at will carry a `kind`, and only a few lines of a kind
+**Clients cannot flood the log.** Lines that a client can cause at will have a `kind`, and only a few lines of each kind
 are written per minute; the rest are counted.
 """
 
@@ -27,18 +27,18 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 # At most this many lines of one kind in this many seconds.
 _BURST = 10
 _PERIOD = 60.0
-# Kinds are few; if one is ever made from what clients send, memory must stay bounded all the same.
+# There are few kinds. This bounds memory in case one is ever made from what clients send.
 _MOST_KINDS = 256
 
 _STANDARD_OUTPUT = 1
-# A pipe that is writable takes at least this much without blocking (POSIX guarantees 512).
+# A pipe that is writable accepts at least this many bytes without blocking (POSIX guarantees 512).
 _PIPE_BUF = 512
 
 
 class Log:
     """The log of this process, see `log`. `role` is the letter after the process id.
 
-    `monotonic` gives the seconds by which lines of a kind are limited.
+    `monotonic` returns seconds, for the limit per minute.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -47,8 +47,8 @@ class Log:
         self._path = ""  # empty: standard output
         self._monotonic = monotonic
         self._kinds: dict[str, _Kind] = {}
-        self._rest = b""  # of a line that was written in part
-        self._dropped = 0  # lines since the last one that was written
+        self._rest = b""  # the rest of a line that was partly written
+        self._dropped = 0  # lines dropped since the last one that was written
 
     def configure(self, *, level: str | None = None, path: str | None = None) -> None:
         """`level` is one of LEVELS; an empty `path` means standard output. None leaves a setting as it is."""
@@ -89,14 +89,14 @@ class Log:
             self._dropped += 1
 
     def _limited(self, message: str, kind: str) -> str | None:
-        """The message, with what there is to say about others of its kind; None if it is one too many."""
+        """The message, with a note about others of its kind; None if it exceeds the limit."""
         if len(self._kinds) >= _MOST_KINDS:
             self._kinds.clear()
         state = self._kinds.setdefault(kind, _Kind())
         return state.limited(message, self._monotonic())
 
     def _begin(self, level: int, message: str) -> bool:
-        """Write a line. False if not even its beginning could be written; else the rest of it is kept."""
+        """Write a line. False if not even its beginning could be written. An unwritten rest is kept."""
         now = time.time()
         t = time.localtime(now)
         date = f"{t.tm_mday:02} {_MONTHS[t.tm_mon - 1]} {t.tm_year} {t.tm_hour:02}:{t.tm_min:02}:{t.tm_sec:02}"
@@ -108,20 +108,20 @@ class Log:
         return written > 0
 
     def _finish(self) -> bool:
-        """Write the rest of the last line; whether that is done."""
+        """Write the rest of the last line. True if nothing is left of it."""
         self._rest = self._rest[_write(self._path, self._rest) :]
         return not self._rest
 
 
 class _Kind:
-    """How often a kind of line was logged lately."""
+    """How often lines of one kind were logged lately."""
 
     __slots__ = ("hidden", "shown", "since")
 
     def __init__(self) -> None:
         self.since = -_PERIOD  # the start of the current period
         self.shown = 0  # lines written in it
-        self.hidden = 0  # lines left out since the last one that was written
+        self.hidden = 0  # lines left out since the last written one
 
     def limited(self, message: str, now: float) -> str | None:
         """See `Log._limited`."""
@@ -140,7 +140,7 @@ class _Kind:
 
 
 def _write(path: str, data: bytes) -> int:
-    """How many of the bytes the log takes right now, without waiting; 0 on errors."""
+    """Write without waiting. Returns how many bytes the log accepted; 0 on errors."""
     try:
         if path:
             return _write_to_file(path, data)
@@ -148,16 +148,16 @@ def _write(path: str, data: bytes) -> int:
             return os.write(_STANDARD_OUTPUT, data)
         return _write_to_stream(data)
     except OSError:
-        return 0  # the reader is gone, or the disk is full: as in Redis, no reason to stop serving
+        return 0  # the reader is gone, or the disk is full: as in Redis, the server goes on
 
 
 def check_path(path: str) -> None:
-    """Raise OSError if lines could not be written to this file. Creates it."""
+    """Raises OSError if the file cannot be written to. Creates it if necessary."""
     os.close(_open(path))
 
 
 def _write_to_file(path: str, data: bytes) -> int:
-    """Open the file, append, close: as in Redis, so that log rotation need not tell us."""
+    """Open the file, append, and close it: as in Redis, so that log rotation needs no signal."""
     fd = _open(path)
     try:
         return os.write(fd, data)
@@ -166,7 +166,7 @@ def _write_to_file(path: str, data: bytes) -> int:
 
 
 def _open(path: str) -> int:
-    """Non-blocking, because ``logfile`` may name a pipe or a terminal, such as /dev/stdout."""
+    """Open without blocking, because ``logfile`` may name a pipe or a terminal, such as /dev/stdout."""
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
     return os.open(path, flags, 0o644)
 
@@ -174,9 +174,9 @@ def _open(path: str) -> int:
 def _write_to_stream(data: bytes) -> int:
     """Write to standard output, which is a pipe, a terminal or a socket.
 
-    It is not made non-blocking: that would also apply to every process that shares it, such as the shell that started
-    us. On Linux, opening it again through /proc gives a non-blocking description of our own. That fails for sockets,
-    for pipes of other users and on other systems; `select` then tells whether there is room.
+    It is not made non-blocking: that would affect every process that shares it, such as the shell that started us. On
+    Linux, opening it again through /proc gives us a non-blocking description of our own. That fails for sockets, for
+    pipes of other users and on other systems; `select` then tells whether there is room.
     """
     if not hasattr(os, "O_NONBLOCK"):
         return os.write(_STANDARD_OUTPUT, data)
@@ -209,5 +209,5 @@ log = Log()
 
 
 def log_exception(message: str) -> None:
-    """Log the exception being handled, with its traceback: a bug of ours. Clients may trigger it again and again."""
+    """Log the exception being handled, with its traceback: a bug of ours, which clients may trigger repeatedly."""
     log.warning(f"{message}\n{traceback.format_exc().rstrip()}", kind=message)

@@ -1,17 +1,17 @@
-"""Words as a shell-like line gives them: inline commands, and lines of the configuration file."""
+"""Words of a line with shell-like quoting: inline commands, and lines of the configuration file."""
 
 from __future__ import annotations
 
 import re
 
 _BLANKS = b" \t\n\v\f\r\0"
-_ENDS = b" \t\n\r\0"  # what ends a word without quotes: two kinds of blanks fewer, as in Redis
-# Bytes that mean nothing in particular: outside of quotes, between double ones, between single ones. A line may have
-# 64 KB of them, so they are taken at once.
+_ENDS = b" \t\n\r\0"  # what ends an unquoted word: as in Redis, fewer characters than count as blanks
+# Bytes without a special meaning: outside of quotes, in double quotes, in single quotes. A line may have 64 KB of them,
+# so they are matched in one step.
 _PLAIN = re.compile(rb"[^ \t\n\r\0\"']+")
 _DOUBLE = re.compile(rb'[^"\\]+')
 _SINGLE = re.compile(rb"[^'\\]+")
-_UNUSUAL = re.compile(rb"[\"'\v\f\0]")  # what `bytes.split` does not treat as Redis does
+_UNUSUAL = re.compile(rb"[\"'\v\f\0]")  # bytes that `bytes.split` treats differently from Redis
 _ESCAPES = {ord("n"): b"\n", ord("r"): b"\r", ord("t"): b"\t", ord("b"): b"\b", ord("a"): b"\a"}
 
 
@@ -19,7 +19,7 @@ def split_args(line: bytes) -> list[bytes] | None:
     """The words of a line, or None if its quotes are unbalanced.
 
     Inside double quotes ``\\n``, ``\\r``, ``\\t``, ``\\b``, ``\\a``, ``\\xHH`` and a backslash before any other
-    character are understood; inside single quotes only ``\\'``. A closing quote must be followed by a blank or the end.
+    character are escapes; inside single quotes only ``\\'``. A closing quote must be followed by a blank or the end.
     """
     if not _UNUSUAL.search(line):
         return line.split()
@@ -58,7 +58,7 @@ def _word(line: bytes, at: int) -> tuple[bytes, int] | None:
 
 
 def _double_quoted(line: bytes, at: int) -> tuple[bytes, int] | None:
-    """The text up to the closing quote, and the place after that."""
+    """The text up to the closing quote, and the position after it."""
     text = bytearray()
     while at < len(line):
         char = line[at]
@@ -80,7 +80,7 @@ def _double_quoted(line: bytes, at: int) -> tuple[bytes, int] | None:
 
 
 def _single_quoted(line: bytes, at: int) -> tuple[bytes, int] | None:
-    """As `_double_quoted`; the one escape is that of the quote itself."""
+    """Like `_double_quoted`, but the only escape is that of the quote itself."""
     text = bytearray()
     while at < len(line):
         if line.startswith(b"\\'", at):
@@ -101,7 +101,7 @@ def _run(plain: re.Pattern[bytes], line: bytes, at: int) -> bytes:
 
 
 def quote(word: str) -> str:
-    """`word` so that `split_args` gives it back as one word; unchanged where that needs no quotes."""
+    """`word` in quotes, so that `split_args` returns it as one word; unchanged if it needs no quotes."""
     if word and not set(word) & set("\"'\\ \t\n\v\f\r\0"):
         return word
     escaped = word.replace("\\", "\\\\").replace('"', '\\"')

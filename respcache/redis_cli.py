@@ -2,7 +2,7 @@
 
 Only the container image installs it as `redis-cli`, for compose files whose health check is `redis-cli ping`. It sends
 the command on its command line, or one command per line of standard input, and prints each reply as redis-cli does when
-its output is not a terminal. Texts and exit statuses are those of redis-cli. Options that it lacks are refused.
+its output is not a terminal. Texts and exit statuses are those of redis-cli. Unknown options are refused.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Usage: redis-cli [OPTIONS] [COMMAND [ARGUMENT ...]]
   -a, --pass PASSWORD  password; the variable REDISCLI_AUTH is read if there is none
   --user USER          user name that goes with the password
   -u URL               redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE]
-  -x                   standard input is the last argument
+  -x                   use standard input as the last argument
   -e                   exit status 1 if the reply is an error
   --no-auth-warning    no warning about a password on the command line
   --raw                accepted: there is no other format here
@@ -40,7 +40,7 @@ Usage: redis-cli [OPTIONS] [COMMAND [ARGUMENT ...]]
 Without a command, each line of standard input is one. This is respcache's stand-in for redis-cli.
 """
 
-# They go on answering until they are interrupted.
+# Commands that go on answering until they are interrupted.
 _ENDLESS = {"SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "MONITOR"}
 
 
@@ -50,7 +50,7 @@ class Refused(Exception):
 
 @dataclass
 class Options:
-    """The command line, read."""
+    """The parsed command line."""
 
     host: str = "127.0.0.1"
     port: int = 6379
@@ -65,12 +65,12 @@ class Options:
 
     @property
     def place(self) -> str:
-        """Where the server is, for messages."""
+        """The address of the server, for messages."""
         return self.unixsocket or f"{self.host}:{self.port}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the program; its exit status."""
+    """Run the program. Returns its exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words in (["-v"], ["--version"]):
         print(f"redis-cli (respcache {__version__})")
@@ -91,13 +91,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # The reader of the output has left, as `| head -1` does. Python would complain when it flushes at exit.
+        # The reader of the output has gone, as with `| head -1`. Python would complain when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 
 
 def parse(words: list[str]) -> Options:
-    """Read the command line. Raises Refused."""
+    """Parse the command line. Raises Refused."""
     options = Options(password=os.environ.get("REDISCLI_AUTH", ""))
     quiet = False
     at = 0
@@ -176,7 +176,7 @@ def _run(options: Options) -> int:
 
 
 def _log_in(server: _Server, options: Options) -> None:
-    """Authenticate and choose the database. After a failure the command runs all the same, as in redis-cli."""
+    """Log in and select the database. After a failure the command is run all the same, as in redis-cli."""
     steps = []
     if options.password:
         steps.append(("AUTH failed:", ["AUTH", *([options.user] if options.user else []), options.password]))
@@ -207,7 +207,7 @@ def _connect(options: Options) -> socket.socket:
 
 
 def _commands(options: Options) -> Iterator[list[bytes] | None]:
-    """The commands to run, in words; None for a line with unbalanced quotes."""
+    """The commands to run, as words; None for a line with unbalanced quotes."""
     if options.last_from_stdin:
         yield [*options.words, sys.stdin.buffer.read()]
     elif options.words:
@@ -220,7 +220,7 @@ def _commands(options: Options) -> Iterator[list[bytes] | None]:
 
 
 def _answer(server: _Server, words: list[bytes], errors_count: bool) -> int:
-    """Run one command and print its reply; the exit status that follows from it."""
+    """Run one command and print its reply. Returns the exit status."""
     name = words[0].decode("utf-8", "replace").upper()
     try:
         reply = server.call(*words)
@@ -237,7 +237,7 @@ def _answer(server: _Server, words: list[bytes], errors_count: bool) -> int:
 
 
 class _Server:
-    """A connection, seen as calls and replies."""
+    """A connection with calls and replies."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
@@ -245,7 +245,7 @@ class _Server:
 
     def call(self, *words: str | bytes) -> Any:
         """Send a command and wait for its reply; an error is returned. Raises ConnectionError."""
-        # hiredis declares a tuple of one element, and means any tuple.
+        # hiredis declares a tuple of one element but accepts any tuple.
         self._connection.sendall(hiredis.pack_command(words))  # type: ignore[arg-type]
         return self.read()
 

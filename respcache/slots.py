@@ -12,7 +12,7 @@ SLOTS = 16384
 
 
 def hash_tag(key: bytes) -> bytes:
-    """The part of a key that is hashed: between the first ``{`` and the next ``}``, if something stands there."""
+    """The part of a key that is hashed: between the first ``{`` and the next ``}`` if not empty, else the whole key."""
     start = key.find(b"{")
     if start >= 0:
         end = key.find(b"}", start + 1)

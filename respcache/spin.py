@@ -1,9 +1,9 @@
-"""Waiting for the other process: look a few times before going to sleep.
+"""Waiting for the other process: poll for a moment before going to sleep.
 
-Main and a shard answer each other within tens of microseconds. To be woken on another core takes as long again (it is
-most of the latency of a single client), and the process that wakes a sleeping one pays for it as well. So both look
-again for a moment before they sleep, as adaptive locks do, but only while that has paid off recently. Between two looks
-the core is offered to others.
+Main and a shard answer each other within tens of microseconds. Waking up on another core takes just as long (it is most
+of the latency of a single client), and waking a sleeping process has a cost too. So both poll for a moment before they
+sleep, as adaptive locks do: as long as polling has been successful lately, and not at all otherwise. Between two polls
+they yield the core to other processes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-# Seconds: how long to look at most; and the patience below which it is not worth looking again at all.
+# Seconds. Polling longer than this is not worth a core's time; a patience below the shortest becomes none.
 _LONGEST = 500e-6
 _SHORTEST = 10e-6
 
@@ -23,7 +23,7 @@ _yield = getattr(os, "sched_yield", lambda: None)
 
 
 class Spinner:
-    """Decides how long to look, by how long the last waits have taken."""
+    """Decides how long to poll, based on the last waits."""
 
     __slots__ = ("_patience",)
 
@@ -31,7 +31,7 @@ class Spinner:
         self._patience = 0.0
 
     def wait(self, look: Callable[[], T | None], sleep: Callable[[], T]) -> T:
-        """What `look` returns as soon as that is not None, or else what `sleep` does, which waits for it."""
+        """The result of `look` as soon as it is not None, or else of `sleep`, which blocks."""
         found = look()
         if found is not None:
             return found

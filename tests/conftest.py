@@ -1,6 +1,6 @@
 """What every command test gets: a redis-cli session, typed, against each kind of server.
 
-`do("LPUSH", "l", "a")` sends one command and returns its typed reply; an error nobody asked for raises. Every test that
+`do("LPUSH", "l", "a")` sends one command and returns its typed reply; an unexpected error raises. Every test that
 uses `do` runs on 1 and on 3 shards, in RESP2 and RESP3, and on a genuine server where one is found
 (`$RESPCACHE_REFERENCE`, or redis-server on the PATH), which proves the test itself.
 """

@@ -1,9 +1,9 @@
-"""The house as its imports draw it: who stands on which floor, which arrows there are, and whether some go in a circle.
+"""The layers of the code, checked by its imports: which room is on which floor, and whether imports form a circle.
 
-    python -m tests.layering           # every arrow between rooms, and what is wrong with them
+    python -m tests.layering           # all imports between rooms, and those that are wrong
     python -m tests.layering --dot     # the same as a graph, for graphviz: python -m tests.layering --dot | dot -Tsvg
 
-Imports for type checkers count like any other: a type is knowledge too.
+Imports for type checkers count like any other: to know a type is a dependency too.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ROOT = Path(respcache.__file__).parent
 # The rooms, floor by floor, the lowest first (docs/concepts/architecture.md). A room is a package or a module below
 # `respcache`; the main process (`server`) has rooms of its own.
 FLOORS = (
-    ("", "errors", "clock", "alarms", "glob", "logs", "quoting", "slots", "spin"),
+    ("", "errors", "clock", "alarms", "glob", "logs", "quoting", "redis_commands", "slots", "spin"),
     ("config",),
     ("resp",),
     ("datatypes",),
@@ -49,7 +49,7 @@ MODULES = {
 
 
 def imports_of(module: str) -> set[str]:
-    """Full names of everything that a module imports, inside functions too; of `from a import b` both a and a.b."""
+    """Full names of everything that a module imports, also inside functions; `from a import b` gives a and a.b."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(MODULES[module].read_text("utf-8"))):
         if isinstance(node, ast.Import):
@@ -62,20 +62,20 @@ def imports_of(module: str) -> set[str]:
 
 
 def arrows() -> dict[str, set[str]]:
-    """Module -> the modules of the house that it imports. A package may import what it consists of."""
+    """Module -> the modules of respcache that it imports. A package may import its own modules."""
     found = {}
     for module, path in MODULES.items():
         others = {name for name in imports_of(module) if name in MODULES and name != module}
         if path.name == "__init__.py":
             others = {name for name in others if not name.startswith(f"{module}.")}
-        else:  # `from package import module` imports the module; the package is only on the way to it
+        else:  # `from package import module` counts as an import of the module, not of the package
             others = {name for name in others if not any(other.startswith(f"{name}.") for other in others)}
         found[module] = others
     return found
 
 
 def room_of(module: str) -> str:
-    """The room that a module is in. Raises KeyError for one that has none: give it a floor."""
+    """The room that a module is in. Raises KeyError for a module without one: add it to FLOORS."""
     parts = module.split(".")[1:]
     for length in (2, 1):
         room = ".".join(parts[:length])
@@ -87,7 +87,7 @@ def room_of(module: str) -> str:
 
 
 def upward() -> list[tuple[str, str]]:
-    """Imports of a room on a higher floor."""
+    """Imports from a room on a higher floor."""
     return [
         (module, other)
         for module, others in arrows().items()
@@ -97,7 +97,7 @@ def upward() -> list[tuple[str, str]]:
 
 
 def circles() -> list[list[str]]:
-    """Groups of modules each of which imports all others of its group, directly or not (Tarjan's components)."""
+    """Groups of modules in which each imports all others, directly or indirectly (Tarjan's components)."""
     graph = arrows()
     index: dict[str, int] = {}
     low: dict[str, int] = {}
@@ -127,7 +127,7 @@ def circles() -> list[list[str]]:
 
 
 def between_rooms() -> Counter[tuple[str, str]]:
-    """How many imports lead from one room to another."""
+    """The number of imports from one room to another."""
     return Counter(
         (room_of(module), room_of(other))
         for module, others in arrows().items()

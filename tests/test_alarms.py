@@ -1,4 +1,4 @@
-"""Alarms: what is due is called, once, in order, whether time has passed or was advanced."""
+"""Alarms that are due are called once, in order, whether time has passed or was advanced."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Setup:
         return self.alarms.after(milliseconds, lambda: self.rung.append(name))
 
     def pass_time(self, milliseconds: int) -> list[str]:
-        """What rings within so much time."""
+        """Let time pass; return the names of the alarms that ring."""
         self.rung.clear()
         self.time.pass_(milliseconds / 1000)
         self.alarms.fire()
@@ -60,15 +60,15 @@ def test_a_cancelled_one_does_not_ring(it: Setup) -> None:
     assert it.alarms.next_deadline() is None
 
 
-def test_one_can_cancel_another_that_is_due_as_well(it: Setup) -> None:
+def test_one_can_cancel_another_that_is_also_due(it: Setup) -> None:
     victim: list[Alarm] = []
     it.alarms.after(5, lambda: victim[0].cancel())
     victim.append(it.after(5, "victim"))
     assert it.pass_time(10) == []
 
 
-def test_what_a_callback_sets_is_left_for_the_next_time(it: Setup) -> None:
-    """Due or not: otherwise one that sets itself again without a delay would never end."""
+def test_alarms_set_by_a_callback_ring_the_next_time(it: Setup) -> None:
+    """Even if they are due: a callback that sets itself again without delay would never end."""
 
     def again() -> None:
         it.rung.append("again")
@@ -89,7 +89,7 @@ def test_one_that_fails_does_not_keep_others_from_ringing(it: Setup, capfd: pyte
     assert "a bug" in capfd.readouterr().out
 
 
-def test_whoever_sleeps_is_told_of_an_earlier_deadline_only(it: Setup) -> None:
+def test_the_sleeper_is_woken_only_for_an_earlier_deadline(it: Setup) -> None:
     told: list[int | None] = []
     it.alarms.on_earlier = lambda: told.append(it.alarms.next_deadline())
     second = it.after(20, "b")
@@ -108,7 +108,7 @@ def test_many_that_are_cancelled_are_not_kept(it: Setup) -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from(["set", "cancel", "pass"]), st.integers(0, 50)), max_size=60))
-def test_any_sequence_rings_what_a_list_says(steps: list[tuple[str, int]]) -> None:
+def test_any_sequence_rings_as_in_a_sorted_list(steps: list[tuple[str, int]]) -> None:
     it = Setup()
     alarms: dict[str, Alarm] = {}
     now = 0

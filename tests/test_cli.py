@@ -1,4 +1,4 @@
-"""The command line as a user, and as a program that would start redis-server, meets it."""
+"""The command line, as used by people and by programs that would start redis-server."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
 def test_version_has_the_form_of_redis_server(option: str) -> None:
     done = run(option)
     assert done.returncode == 0
-    # pytest-redis, for one, finds the number by this.
+    # For example, pytest-redis finds the version with this pattern.
     assert re.match(r"Redis server v=\d+\.\d+\.\d+ sha=\S+ malloc=\S+ bits=\d+ build=\S+\n\Z", done.stdout)
 
 
@@ -39,7 +39,7 @@ def test_help_says_how_it_is_used(option: str) -> None:
     assert max(map(len, done.stdout.splitlines())) <= 100
 
 
-def test_a_mistake_is_told_on_standard_error_and_ends_the_start() -> None:
+def test_a_mistake_is_reported_on_standard_error_and_ends_the_start() -> None:
     done = run("--nosuch", "1")
     assert done.returncode == 1
     assert done.stdout == ""
@@ -58,25 +58,25 @@ def test_a_mistake_is_told_on_standard_error_and_ends_the_start() -> None:
         (["port", "7000"], "--port 7000"),
     ],
 )
-def test_a_mistake_that_many_make_is_told_with_what_was_meant(words: list[str], meant: str) -> None:
+def test_a_common_mistake_is_reported_with_a_suggestion(words: list[str], meant: str) -> None:
     done = run(*words)
     assert done.returncode == 1
     assert done.stderr.endswith(f"\nDid you mean '{meant}'?\n")
 
 
-def test_a_mistake_that_nobody_understands() -> None:
+def test_an_unknown_mistake_has_no_suggestion() -> None:
     assert "Did you mean" not in run("--xyzzy", "1").stderr
     assert "Did you mean" not in run("/nonexistent.conf").stderr
 
 
-def test_no_plain_text_where_tls_was_asked_for() -> None:
+def test_no_plain_text_if_tls_was_requested() -> None:
     done = run("--port", "0", "--tls-port", "7000")
     assert done.returncode == 1
     assert done.stdout == ""
     assert "respcache does not support TLS" in done.stderr
 
 
-def test_a_port_that_is_taken_is_told_and_ends_the_start() -> None:
+def test_a_port_in_use_is_reported_and_ends_the_start() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = run("--port", str(port), "--bind", "127.0.0.1")
@@ -96,7 +96,7 @@ def test_a_signal_stops_it_in_order(stop: signal.Signals) -> None:
     server.stop()
 
 
-def test_a_log_that_nobody_reads_is_no_reason_to_stop(tmp_path: Path) -> None:
+def test_an_unread_log_does_not_stop_the_server(tmp_path: Path) -> None:
     path = tmp_path / "redis.sock"
     command = [sys.executable, "-m", "respcache", "--unixsocket", str(path), "--port", "0", "--loglevel", "debug"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -147,7 +147,7 @@ def test_configuration_from_standard_input() -> None:
         assert process.wait(10) == 0
 
 
-def test_directives_without_effect_are_named_once_if_they_were_changed() -> None:
+def test_one_warning_names_changed_directives_without_effect() -> None:
     server = RespcacheServer(
         "--hz", "10", "--appendonly", "yes", "--save", "", "--maxmemory", "10mb", "--cluster-enabled", "yes"
     )
@@ -157,13 +157,13 @@ def test_directives_without_effect_are_named_once_if_they_were_changed() -> None
     server.stop()
 
 
-def test_nothing_is_said_about_defaults() -> None:
+def test_no_warning_about_defaults() -> None:
     server = RespcacheServer("--appendonly", "no", "--save", "", "--maxmemory", "0")
     assert "effect" not in server.output()
     server.stop()
 
 
-def test_nothing_is_printed_for_mistakes_of_clients() -> None:
+def test_mistakes_of_clients_are_not_logged() -> None:
     server = RespcacheServer()
     before = server.output()
     connection = Connection(server.port)

@@ -1,9 +1,10 @@
-"""The clock, while real time stands still: its sources are the test's own (F17)."""
+"""The clock, with time sources that the test controls."""
 
 from __future__ import annotations
 
 import pytest
 
+from respcache.alarms import Alarms
 from respcache.clock import Clock
 from tests.support.house import FakeTime
 
@@ -22,7 +23,7 @@ def clock(time: FakeTime) -> Clock:
 
 
 def run(time: FakeTime, clock: Clock, seconds: int) -> list[int]:
-    """Let time pass in steps of a tenth of a second; what the clock said at each, in milliseconds."""
+    """Let time pass in steps of a tenth of a second. Returns the clock's time at each, in milliseconds."""
     times = []
     for _ in range(seconds * 10):
         time.pass_(0.1)
@@ -68,7 +69,7 @@ def test_a_wall_clock_that_jumps_forward_is_followed_within_a_second(time: FakeT
 
 
 def test_a_wall_clock_that_jumps_back_does_not_stop_the_clock(time: FakeTime, clock: Clock) -> None:
-    """Nor make it run backwards: what is measured by it lasts as long as it should, but for one per cent."""
+    """Nor does the clock run backwards: durations measured by it are right within one per cent."""
     before = clock.now_ms()
     time.wall -= HOUR
     times = run(time, clock, 100)
@@ -76,27 +77,48 @@ def test_a_wall_clock_that_jumps_back_does_not_stop_the_clock(time: FakeTime, cl
     assert 98_900 <= times[-1] - before <= 100_000
 
 
-def test_the_wall_clock_is_caught_up_with_after_a_jump_back(time: FakeTime, clock: Clock) -> None:
+def test_the_wall_clock_catches_up_after_a_jump_back(time: FakeTime, clock: Clock) -> None:
     time.wall -= SECOND
     assert run(time, clock, 90)[-1] > time.wall // 10**6
     assert run(time, clock, 20)[-1] == time.wall // 10**6
 
 
 def test_back_and_forth(time: FakeTime, clock: Clock) -> None:
-    """Set wrong and set right again: in the end it is the wall clock's time, and it never ran backwards."""
+    """Set wrong and corrected: in the end the clock has the wall clock's time, and it never ran backwards."""
     times = run(time, clock, 3)
     for jump in (-HOUR, HOUR, HOUR, -HOUR, -SECOND, SECOND):
         time.wall += jump
         times += run(time, clock, 3)
     assert times == sorted(times)
-    # The hour by which it went too far takes a hundred hours to be caught up with.
+    # Catching up with the hour that it is ahead takes a hundred hours.
     time.wall += HOUR
     assert run(time, clock, 2)[-1] == time.wall // 10**6
 
 
 def test_a_machine_that_slept(time: FakeTime, clock: Clock) -> None:
-    """Its monotonic clock may have stood still; what had a deadline in that time has run out."""
+    """Its monotonic clock may have stood still; deadlines in that time have passed."""
     deadline = clock.now_ms() + 60_000
     time.wall += HOUR
     run(time, clock, 1)
     assert clock.now_ms() > deadline
+
+
+def test_what_was_added_can_be_taken_back() -> None:
+    """With the alarms, which go off after the time that they had left."""
+    clock = Clock(monotonic=lambda: 0, wall=lambda: 1_700_000_000_123_456_789)
+    alarms = Alarms(clock)
+    fired: list[str] = []
+    alarms.after(5000, lambda: fired.append("set before"))
+    before = clock.now_ms()
+    clock.advance(3000)
+    alarms.after(1000, lambda: fired.append("set after"))
+    alarms.clock_went_back(clock.reset())
+    assert clock.now_ms() == clock.last_ms == before
+    alarms.fire()
+    assert fired == []
+    clock.advance(1000)
+    alarms.fire()
+    assert fired == ["set after"]
+    clock.advance(1000)
+    alarms.fire()
+    assert fired == ["set after", "set before"]

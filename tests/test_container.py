@@ -1,4 +1,4 @@
-"""The container image, as far as that goes without an engine: its scripts under sh, and its metadata."""
+"""The container image, as far as it can be tested without an engine: its scripts under sh, and its metadata."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def entrypoint(dockerfile: str, tmp_path: Path) -> Path:
 
 
 def run(script: Path, *arguments: str) -> list[str]:
-    """What is run in the end, in words."""
+    """The words of the command that is finally run."""
     environment = {**os.environ, "PATH": f"{script.parent}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run([str(script), *arguments], env=environment, check=True, capture_output=True, text=True)
     return done.stdout.splitlines()
@@ -75,7 +75,7 @@ def test_words_for_the_server(entrypoint: Path, arguments: list[str], words: lis
 
 
 @pytest.mark.parametrize("option", ["--version", "-h"])
-def test_questions_stand_alone(entrypoint: Path, option: str) -> None:
+def test_options_that_only_print(entrypoint: Path, option: str) -> None:
     assert run(entrypoint, option) == ["respcache", option]
     assert run(entrypoint, "respcache", option) == ["respcache", option]
 
@@ -84,7 +84,7 @@ def test_any_other_program(entrypoint: Path) -> None:
     assert run(entrypoint, "sh", "-c", "echo $0 $1", "a", "b c") == ["a b c"]
 
 
-def test_a_file_has_the_last_word_over_the_image(tmp_path: Path) -> None:
+def test_a_file_overrides_the_image(tmp_path: Path) -> None:
     path = tmp_path / "redis.conf"
     path.write_text("bind 127.0.0.1\n")
     server = RespcacheServer(*EVERYBODY, "--include", str(path))
@@ -99,7 +99,7 @@ WARNING = "Warning: Using a password with '-a' or '-u' option on the command lin
 
 
 class Cli:
-    """The image's `redis-cli`, talking to one server, with the genuine one beside it where there is one."""
+    """The image's `redis-cli` on one server, and the genuine one beside it if it is installed."""
 
     def __init__(self, script: Path, port: int) -> None:
         self.port = port
@@ -109,7 +109,7 @@ class Cli:
         self._environment = {name: value for name, value in os.environ.items() if name != "REDISCLI_AUTH"}
 
     def __call__(self, *words: str, stdin: str = "", **environment: str) -> tuple[int, str, str]:
-        """Exit status, output and complaints. Every program is run, and all must say the same."""
+        """Exit status, standard output and standard error. All programs are run, and must agree."""
         said = [self._run(program, words, stdin, environment) for program in self._programs]
         assert said[1:] == said[:-1]
         return said[0]
@@ -138,7 +138,7 @@ def server() -> Iterator[RespcacheServer]:
 def cli(dockerfile: str, server: RespcacheServer, tmp_path: Path) -> Cli:
     server.reset()
     script = install(dockerfile, "/usr/local/bin/redis-cli", tmp_path)
-    # The image has `python` on its PATH; here it is the one that runs the tests.
+    # The image has `python` on its PATH; here it is the interpreter of the tests.
     executable(script, script.read_text().replace("python", sys.executable, 1))
     return Cli(script, server.port)
 
@@ -206,7 +206,7 @@ def test_no_server_and_wrong_options(cli: Cli, tmp_path: Path) -> None:
     assert cli.alone("-n", "one", "ping") == (1, "", "Not a number: 'one'\n")
 
 
-def test_subscribing_goes_on_until_it_is_interrupted(cli: Cli, server: RespcacheServer) -> None:
+def test_subscribing_goes_on_until_interrupted(cli: Cli, server: RespcacheServer) -> None:
     command = [cli._programs[0], "-p", str(cli.port), "subscribe", "news"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -220,8 +220,8 @@ def test_subscribing_goes_on_until_it_is_interrupted(cli: Cli, server: Respcache
 # -- what the Dockerfile says
 
 
-def test_the_frontend_that_knows_heredocs_is_named_first(dockerfile: str) -> None:
-    assert dockerfile.startswith("# syntax=docker/dockerfile:1\n"), "a comment above it would switch it off"
+def test_the_frontend_for_heredocs_is_named_first(dockerfile: str) -> None:
+    assert dockerfile.startswith("# syntax=docker/dockerfile:1\n"), "a comment above it would disable it"
 
 
 def test_labels_are_those_of_the_package(dockerfile: str) -> None:
@@ -233,7 +233,7 @@ def test_labels_are_those_of_the_package(dockerfile: str) -> None:
     assert labels["description"]
 
 
-def test_the_build_context_has_what_the_wheel_is_made_of(dockerfile: str) -> None:
+def test_the_build_context_has_the_sources_of_the_wheel(dockerfile: str) -> None:
     assert "COPY . /src" in dockerfile
     lines = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
     kept = {line.removeprefix("!") for line in lines if line.startswith("!")}

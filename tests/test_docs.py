@@ -1,6 +1,6 @@
 """The documentation against the code: snippets run, links lead somewhere, generated pages are up to date and complete.
 
-What is not run here: shell commands of the README, which `.ci/run` runs, and those of other pages.
+Shell commands are not run here: those of the README are run by `.ci/run`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ GENERATED = [page for page in docs.PAGES if page.parent == docs.REFERENCE]
 WRITTEN = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(set(ROOT.glob("docs/**/*.md")) - set(GENERATED))]
 PAGES = [*WRITTEN, *GENERATED]
 
-# Shows a piece of the code, instead of being code that uses it.
+# A page that quotes the code, instead of showing code that uses it.
 QUOTING = "adding-a-command.md"
 
 
@@ -57,7 +57,7 @@ NEEDS = {"django.md": ["django"], "fastapi.md": ["fastapi", "httpx2"]}
 
 @pytest.mark.parametrize("page", RUNNABLE, ids=name_of)
 def test_python_snippets_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those with tests run under a pytest with the settings of the page, the others as they are.
+    """Snippets with tests run under pytest with the settings of the page, the others as they are.
 
     A snippet that opens with a comment such as ``# app.py`` is that file. It is not run by itself: others import it.
     """
@@ -66,7 +66,7 @@ def test_python_snippets_run(page: Path, tmp_path: Path, monkeypatch: pytest.Mon
     if missing := sorted(name for name in needed if find_spec(name) is None):
         pytest.skip(f"not installed: {', '.join(missing)}; the extras `dev` and `guides` have them")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # loading all that is installed takes a second per page
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # loading all installed plugins takes a second per page
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     settings = [block for block in snippets(page, "toml") if "[tool.pytest.ini_options]" in block]
     (tmp_path / "pyproject.toml").write_text(settings[0] if settings else "[tool.pytest.ini_options]\n")
@@ -89,7 +89,7 @@ def test_python_snippets_run(page: Path, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def name_in(code: str) -> str | None:
-    """The file that a snippet is, told by its first line."""
+    """The name of the file that a snippet is, according to its first line."""
     found = re.match(r"# ([\w/]+\.py)\n", code)
     return found and found[1]
 
@@ -112,7 +112,7 @@ def run(command: list[str], directory: Path) -> None:
         command, cwd=directory, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     assert done.returncode == 0, done.stdout
-    assert "Ran 0 tests" not in done.stdout  # unittest is content with that
+    assert "Ran 0 tests" not in done.stdout  # unittest does not fail then
 
 
 def test_a_quoted_command_is_the_code() -> None:
@@ -129,7 +129,7 @@ CONSOLES = [page for page in WRITTEN if snippets(page, "console")]
 
 @pytest.mark.parametrize("page", CONSOLES, ids=name_of)
 def test_console_sessions(page: Path) -> None:
-    """``$ redis-cli -p 6379 COMMAND ...``, and what redis-cli prints."""
+    """``$ redis-cli -p 6379 COMMAND ...``, followed by what redis-cli prints."""
     with Server() as server:
         connection = Connection(server.port)
         for session in snippets(page, "console"):
@@ -139,7 +139,7 @@ def test_console_sessions(page: Path) -> None:
 
 
 def shown(reply: Any) -> str:
-    """As redis-cli prints it."""
+    """The reply as redis-cli prints it."""
     match reply:
         case list():
             return "\n".join(f"{number}) {shown(item)}" for number, item in enumerate(reply, 1))
@@ -192,13 +192,13 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
     assert set(ROOT.glob("docs/**/*.md")) <= reached
 
 
-# What is said about the code.
+# Pages that describe the code.
 ABOUT_CODE = [page for page in WRITTEN if page.parent.name in ("concepts", "contributing")]
 
 
 @pytest.mark.parametrize("page", ABOUT_CODE, ids=name_of)
-def test_what_a_page_names_is_there(page: Path) -> None:
-    """Files such as `respcache/errors.py` or `tests/*.py`, and names such as `Worker.run`."""
+def test_names_on_a_page_exist(page: Path) -> None:
+    """Files such as `respcache/glob.py` or `tests/*.py`, and names such as `Worker.run`."""
     text = page.read_text("utf-8")
     for path in re.findall(r"`((?:respcache|compat|tests|docs|\.ci)/[\w./*-]+)`", text):
         assert any(ROOT.glob(path.rstrip("/"))), path

@@ -1,4 +1,4 @@
-"""Glob patterns: a table of cases, a naive matcher to compare with, and patterns made to take forever."""
+"""Glob patterns: a table of cases, a naive matcher to compare with, and hostile patterns."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ CASES = [
     (b"a\\", [b"a\\"], [b"a"]),
     (b"\\\\", [b"\\"], [b"\\\\"]),
     (b"a\\*b*", [b"a*b", b"a*bc"], [b"aab"]),
-    # What a regular expression would take for something else.
+    # Characters with a special meaning in regular expressions.
     (b"a.b", [b"a.b"], [b"acb"]),
     (b"(a|b)+$", [b"(a|b)+$"], [b"a"]),
     (b"{a}", [b"{a}"], [b"a"]),
@@ -125,14 +125,14 @@ SUBJECTS = st.text("abc-]^\\*", max_size=6).map(str.encode)
 @example(pattern=b"a**", subject=b"a")
 @settings(max_examples=400, deadline=None, derandomize=True)
 def test_agrees_with_the_definition(pattern: bytes, subject: bytes) -> None:
-    # Redis' one exception: stars do not match what is empty as a whole.
+    # Redis' only exception: stars do not match an empty subject.
     assert compile_glob(pattern)(subject) == (naive(pattern, subject) if subject else not pattern)
 
 
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("piece", [b"a*", b"*a", b"?*", b"[ab]*", b"*?a", b"**a*"])
-def test_a_hostile_pattern_takes_no_longer_than_pattern_times_subject(piece: bytes) -> None:
-    """A matcher that goes back to every star would not end in the lifetime of the universe."""
+def test_a_hostile_pattern_takes_at_most_pattern_times_subject(piece: bytes) -> None:
+    """A matcher that backtracks to every star would practically never end."""
     matches = compile_glob(piece * 500 + b"b")
     assert not matches(b"a" * 2000)
     assert matches(b"a" * 2000 + b"b")
@@ -142,10 +142,10 @@ def test_a_hostile_pattern_takes_no_longer_than_pattern_times_subject(piece: byt
     pattern=st.lists(st.sampled_from([b"a", b"b", b"?", b"[ab]", b"[^a]", b"[b]", b"*"]), max_size=9).map(b"".join),
     subject=st.text("ab", max_size=14).map(str.encode),
 )
-@example(pattern=b"*a?b*", subject=b"aaaaaaaaaaab")  # more occurrences of the literal than are guessed at
+@example(pattern=b"*a?b*", subject=b"aaaaaaaaaaab")  # more occurrences of the literal than are tried
 @example(pattern=b"*?*", subject=b"a")
 @settings(max_examples=400, deadline=None, derandomize=True)
-def test_agrees_with_the_definition_where_much_nearly_matches(pattern: bytes, subject: bytes) -> None:
+def test_agrees_with_the_definition_on_near_matches(pattern: bytes, subject: bytes) -> None:
     assert compile_glob(pattern)(subject) == (naive(pattern, subject) if subject else not pattern)
 
 
@@ -159,7 +159,7 @@ def test_ignoring_case_is_comparing_in_one_case(pattern: bytes, subject: bytes) 
     assert matches(subject) == compile_glob(pattern.lower())(subject.lower()) == matches(subject.swapcase())
 
 
-@pytest.mark.timeout(5)
+@pytest.mark.timeout(30)
 @pytest.mark.parametrize(
     "pattern",
     [
@@ -174,13 +174,13 @@ def test_ignoring_case_is_comparing_in_one_case(pattern: bytes, subject: bytes) 
     ids=["brackets", "one bracket of ranges", "one bracket", "question marks", "both", "escapes", "stars"],
 )
 def test_a_pattern_of_a_megabyte(pattern: bytes) -> None:
-    """A regular expression of the first one takes 13 seconds to compile, in the process that serves everybody."""
+    """As a regular expression, the first one takes 13 seconds to compile, in the process that serves all clients."""
     matches = compile_glob(pattern)
     assert not matches(b"channel")  # all of them match one byte, or very many
     assert not matches(b"")
 
 
-@pytest.mark.timeout(10)
+@pytest.mark.timeout(30)
 @pytest.mark.parametrize(
     ("pattern", "subject"),
     [

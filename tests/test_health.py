@@ -1,4 +1,4 @@
-"""`python -m respcache.health`: whether the server that is meant answers."""
+"""`python -m respcache.health`: does the right server answer?"""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def server() -> Iterator[Server]:
     ],
 )
 def test_healthy(server: Server, where: list[str]) -> None:
-    """It need not know the password, and reads the server's words without doing what they say."""
+    """It does not need the password, and reads the server's command line without acting on it."""
     assert main([word.format(port=server.port, path=server.unixsocket) for word in where]) == 0
 
 
@@ -63,9 +63,7 @@ def test_healthy_by_a_configuration_file(server: Server, tmp_path: Path) -> None
         (["--port", "0"], "say which one the server got"),
     ],
 )
-def test_unhealthy_if_it_cannot_be_told_or_reached(
-    where: list[str], reason: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_unhealthy_if_unknown_or_unreachable(where: list[str], reason: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(where) == 1
     assert reason in capsys.readouterr().err
 
@@ -98,11 +96,11 @@ def test_defaults_of_a_place() -> None:
 
 
 class TestTheRunningServer:
-    """Without words, it is looked up among the processes."""
+    """Without arguments, the server is looked up among the processes."""
 
     @pytest.fixture
     def processes(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-        """/proc with an init, and other programs that have to do with respcache."""
+        """/proc with an init, and other programs with respcache in their command lines."""
         monkeypatch.chdir(tmp_path)
         add(tmp_path, 1, "/sbin/docker-init", "--", "entrypoint", "--port", "7001")
         add(tmp_path, 2, "vim", "/src/respcache", "--port", "7002")
@@ -117,13 +115,13 @@ class TestTheRunningServer:
         add(processes, 7, "/opt/bin/python", "/opt/bin/respcache", "--bind", "*", "--port", "7007")
         assert place_of_the_running(processes) == Place("127.0.0.1", 7007)
 
-    def test_its_files_are_those_of_its_directory(self, processes: Path) -> None:
+    def test_its_files_are_relative_to_its_directory(self, processes: Path) -> None:
         add(processes, 7, "python3.11", "-P", "-m", "respcache", "redis.conf")
         (processes / "7" / "cwd" / "redis.conf").write_text("port 7007\n")
         assert place_of_the_running(processes) == Place("127.0.0.1", 7007)
 
     def test_none(self, processes: Path) -> None:
-        """Then a server on the default port is somebody else's."""
+        """A server on the default port would belong to somebody else."""
         with pytest.raises(Unknown, match="no respcache process of this user is running"):
             place_of_the_running(processes)
 
@@ -135,7 +133,7 @@ class TestTheRunningServer:
 
     @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
     def test_a_real_one(self, tmp_path: Path) -> None:
-        """In a view of /proc with this process only: others may run servers on this machine."""
+        """With a /proc that has only this process: others may run servers on this machine."""
         server = RespcacheServer()
         os.symlink(f"/proc/{server.process.pid}", tmp_path / str(server.process.pid))
         before = os.getcwd()

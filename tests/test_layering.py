@@ -1,4 +1,4 @@
-"""Imports point down, never in a circle, and only two packages know trio. `python -m tests.layering` draws them."""
+"""Imports point down, never in a circle, and only two packages import trio. `python -m tests.layering` lists them."""
 
 from __future__ import annotations
 

@@ -19,9 +19,9 @@ LINE = re.compile(r"\d+:M \d\d \w{3} \d{4} \d\d:\d\d:\d\d\.\d{3} ([.\-*#]) (.*)"
 
 @contextmanager
 def piped_output(size: int = 4096) -> Iterator[int]:
-    """Standard output is a pipe of that size, in here; its reading end, which does not block.
+    """Make standard output a pipe of this size. Yields its reading end, which does not block.
 
-    Not a fixture: pytest sets standard output anew after those.
+    Not a fixture, because pytest replaces standard output after fixtures have run.
     """
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
@@ -54,7 +54,7 @@ def test_lines_are_those_of_redis_server(tmp_path: Path) -> None:
     assert all(LINE.fullmatch(line) for line in text.splitlines())
 
 
-def test_a_file_that_was_moved_away_is_made_anew(tmp_path: Path) -> None:
+def test_a_file_that_was_moved_is_created_again(tmp_path: Path) -> None:
     log = Log()
     log.configure(level="notice", path=str(tmp_path / "log"))
     log.notice("a")
@@ -66,7 +66,7 @@ def test_a_file_that_was_moved_away_is_made_anew(tmp_path: Path) -> None:
 class TestNeverBlocking:
     """Each of these would hang if it blocked."""
 
-    def test_lines_that_a_full_pipe_does_not_take_are_counted(self) -> None:
+    def test_lines_dropped_because_of_a_full_pipe_are_counted(self) -> None:
         log = Log()
         with piped_output() as reader:
             for number in range(200):
@@ -96,22 +96,22 @@ class TestNeverBlocking:
         assert written[0] == f"* {'y' * 10_000}"
         assert written[1:] == ["# 2 lines are missing here: the log could not be written", *["* lost, or not"] * 2]
 
-    def test_standard_output_stays_as_it_is(self) -> None:
-        """It belongs to others as well."""
+    def test_standard_output_stays_blocking(self) -> None:
+        """Other processes share it."""
         with piped_output() as reader:
             Log().notice("x")
             assert os.get_blocking(1)
             assert os.read(reader, 1 << 16)
 
-    def test_a_pipe_that_cannot_be_opened_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """As on other systems than Linux, and for pipes of other users."""
+    def test_a_pipe_that_cannot_be_reopened(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As on systems other than Linux, and for pipes of other users."""
 
         def refuse(*_args: object) -> int:
             raise PermissionError
 
         monkeypatch.setattr("respcache.logs._write_to_own_description", refuse)
         log = Log()
-        # Linux calls a pipe writable if a page of it is empty: with one page it would take one line only.
+        # Linux reports a pipe as writable if one of its pages is free: a pipe of one page would take only one line.
         with piped_output(8192) as reader:
             for number in range(200):
                 log.notice(f"{number} {'x' * 50}")
@@ -120,7 +120,7 @@ class TestNeverBlocking:
             read += os.read(reader, 1 << 16)
         assert re.search(r"# \d+ lines are missing here: .*\n.*\* there is room again\n\Z", read.decode())
 
-    def test_a_file_that_is_a_pipe_nobody_reads(self, tmp_path: Path) -> None:
+    def test_a_file_that_is_an_unread_pipe(self, tmp_path: Path) -> None:
         path = tmp_path / "fifo"
         os.mkfifo(path)
         log = Log()
@@ -136,7 +136,7 @@ class TestNeverBlocking:
 
 
 class TestKinds:
-    """Lines that clients cause."""
+    """Lines caused by clients."""
 
     def test_only_some_lines_of_a_kind_are_written_per_minute(self, tmp_path: Path) -> None:
         now = 1000.0
@@ -169,7 +169,7 @@ class TestKinds:
         assert messages((tmp_path / "log").read_text()) == ["# x"]
 
 
-def test_a_path_that_cannot_be_written_to(tmp_path: Path) -> None:
+def test_a_path_that_is_not_writable(tmp_path: Path) -> None:
     check_path(str(tmp_path / "new"))
     assert (tmp_path / "new").read_bytes() == b""
     with pytest.raises(IsADirectoryError):

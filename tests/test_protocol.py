@@ -1,6 +1,6 @@
-"""Raw bytes in, raw bytes out, over real sockets: what a client sees that breaks the rules, or uses all of them.
+"""Raw bytes in and out, over real sockets: for clients that break the protocol, or use all of it.
 
-Everything here holds for a genuine server too, and is run against one.
+The same tests are run against a genuine server.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ END_REPLY = b"$%d\r\n%b\r\n" % (len(END), END)
 
 Connect = Callable[..., Connection]
 
-# What is sent -> what comes back. Afterwards the connection still works.
+# Request -> reply. The connection still works afterwards.
 ANSWERED = {
     "array": (b"*1\r\n$4\r\nPING\r\n", b"+PONG\r\n"),
     "lower case": (b"*1\r\n$4\r\nping\r\n", b"+PONG\r\n"),
@@ -39,7 +39,7 @@ ANSWERED = {
     "sloppy ends of words": (b"*1\r\n$4\r\nPINGXY*1\r\n$4\r\nPING\r\n", b"+PONG\r\n+PONG\r\n"),
     "sloppy headers": (b"*1\rX$4\rYPING\r\n", b"+PONG\r\n"),
     "binary": (b"*2\r\n$4\r\nECHO\r\n$6\r\n\0\r\n$\xff*\r\n", b"$6\r\n\0\r\n$\xff*\r\n"),
-    "pipeline of all sorts": (
+    "pipeline of all forms": (
         b"PING\r\n*2\r\n$4\r\nECHO\r\n$1\r\na\r\n\r\nECHO b\n*2\r\n$4\r\nPING\r\n$1\r\nc\r\n",
         b"+PONG\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n",
     ),
@@ -66,25 +66,25 @@ ANSWERED = {
     "no such subcommand": (b"CLIENT none\r\n", b"-ERR unknown subcommand 'none'. Try CLIENT HELP.\r\n"),
 }
 
-# What is sent -> what comes back before the server hangs up.
+# Request -> the error before the server hangs up.
 HUNG_UP_ON = {
-    "count is no number": (b"*a\r\n", b"invalid multibulk length"),
+    "count is not a number": (b"*a\r\n", b"invalid multibulk length"),
     "count is missing": (b"*\r\n", b"invalid multibulk length"),
     "count has a sign": (b"*+1\r\n", b"invalid multibulk length"),
     "count too large": (b"*2147483648\r\n", b"invalid multibulk length"),
     "count below 64 bits": (b"*-9223372036854775809\r\n", b"invalid multibulk length"),
     "count of 20 digits": (b"*99999999999999999999\r\n", b"invalid multibulk length"),
-    "length is no number": (b"*1\r\n$a\r\n", b"invalid bulk length"),
+    "length is not a number": (b"*1\r\n$a\r\n", b"invalid bulk length"),
     "length is negative": (b"*1\r\n$-1\r\n", b"invalid bulk length"),
     "length too large": (b"*1\r\n$536870913\r\n", b"invalid bulk length"),
-    "number for a word": (b"*1\r\n:4\r\n", b"expected '$', got ':'"),
-    "status for a word": (b"*1\r\n+PING\r\n", b"expected '$', got '+'"),
-    "large push for a word": (b"*1\r\n>9999999\r\n", b"expected '$', got '>'"),
+    "number instead of a word": (b"*1\r\n:4\r\n", b"expected '$', got ':'"),
+    "status instead of a word": (b"*1\r\n+PING\r\n", b"expected '$', got '+'"),
+    "large push instead of a word": (b"*1\r\n>9999999\r\n", b"expected '$', got '>'"),
     "large arrays in arrays": (b"*1\r\n" + b"*99999\r\n" * 500, b"expected '$', got '*'"),
-    "byte above 127 for a word": (b"*1\r\n\xff\r\n", b"expected '$', got '\xff'"),
-    "line break for a word": (b"*1\r\n\r\n", b"expected '$', got ' '"),
-    "double quotes open": (b'ECHO "a\r\n', b"unbalanced quotes in request"),
-    "single quotes open": (b"ECHO 'a\r\n", b"unbalanced quotes in request"),
+    "byte above 127 instead of a word": (b"*1\r\n\xff\r\n", b"expected '$', got '\xff'"),
+    "line break instead of a word": (b"*1\r\n\r\n", b"expected '$', got ' '"),
+    "unclosed double quotes": (b'ECHO "a\r\n', b"unbalanced quotes in request"),
+    "unclosed single quotes": (b"ECHO 'a\r\n", b"unbalanced quotes in request"),
     "text after quotes": (b'ECHO "a"b\r\n', b"unbalanced quotes in request"),
     "line too long": (b"x" * (64 * 1024 + 1), b"too big inline request"),
     "count line too long": (b"*" + b"1" * (64 * 1024 + 1), b"too big mbulk count string"),
@@ -104,7 +104,7 @@ def test_answered(connect: Connect, data: bytes, reply: bytes, split: bool) -> N
 
 @pytest.mark.parametrize(("data", "text"), HUNG_UP_ON.values(), ids=HUNG_UP_ON)
 def test_hung_up_on(connect: Connect, data: bytes, text: bytes) -> None:
-    """What came before is answered, then the error, then nothing any more."""
+    """Earlier commands are answered, then the error is sent, then nothing more."""
     other = connect()
     client = connect()
     client.send_raw(b"PING\r\n*2\r\n$4\r\nECHO\r\n$1\r\na\r\n" + data)
@@ -112,7 +112,7 @@ def test_hung_up_on(connect: Connect, data: bytes, text: bytes) -> None:
     assert other.call("PING") == "PONG"
 
 
-def test_after_a_protocol_error_nothing_is_taken(connect: Connect) -> None:
+def test_nothing_is_run_after_a_protocol_error(connect: Connect) -> None:
     client = connect()
     client.send_raw(b"*1\r\n:1\r\n*3\r\n$5\r\nRPUSH\r\n$1\r\nl\r\n$1\r\na\r\nPING\r\n")
     assert client.rest() == b"-ERR Protocol error: expected '$', got ':'\r\n"
@@ -128,7 +128,7 @@ def test_an_inline_command_of_64_kilobytes(connect: Connect) -> None:
 
 @pytest.mark.parametrize("data", [b"POST / HTTP/1.1\r\n", b"GET /\r\nHost: example.org\r\n"], ids=["POST", "Host:"])
 def test_web_browsers_are_hung_up_on(connect: Connect, data: bytes) -> None:
-    """A page can make a browser send such a request here: nothing of its body may be carried out."""
+    """A web page can make a browser send such a request: no line of its body may be run."""
     client = connect()
     client.send_raw(data + b"\r\nRPUSH l a\r\n")
     assert b"POST" not in client.rest()
@@ -138,7 +138,7 @@ def test_web_browsers_are_hung_up_on(connect: Connect, data: bytes) -> None:
 class TestHalfCommands:
     @pytest.mark.parametrize("data", [pack(("RPUSH", "l", "abc")), b"RPUSH l 'a\\'b'\r\n"], ids=["array", "inline"])
     def test_hang_up_at_every_byte(self, server: StartedServer, connect: Connect, data: bytes) -> None:
-        """Only the whole command has an effect."""
+        """Only a complete command has an effect."""
         watcher = connect()
         for length in range(len(data)):
             with socket.create_connection(("127.0.0.1", server.port)) as client:
@@ -148,7 +148,7 @@ class TestHalfCommands:
         client.send_raw(data)
         assert client.read() == 1
 
-    def test_a_header_of_half_a_gigabyte_promises_only(self, connect: Connect) -> None:
+    def test_a_header_of_half_a_gigabyte_takes_no_memory(self, connect: Connect) -> None:
         client = connect()
         client.send_raw(b"*2\r\n$4\r\nECHO\r\n$536870912\r\nabc")
         other = connect()
@@ -156,7 +156,7 @@ class TestHalfCommands:
         client.close()
         assert other.call("PING") == "PONG"
 
-    def test_a_count_of_two_billion_promises_only(self, connect: Connect) -> None:
+    def test_a_count_of_two_billion_takes_no_memory(self, connect: Connect) -> None:
         clients = [connect() for _ in range(10)]
         for client in clients:
             client.send_raw(b"*2147483647\r\n$4\r\nPING\r\n")
@@ -185,7 +185,7 @@ class TestPipelines:
         client.send_raw(b"PING\r\nQUIT\r\nPING\r\n")
         assert client.rest() == b"+PONG\r\n+OK\r\n"
 
-    def test_what_was_sent_before_a_half_close_is_answered(self, connect: Connect) -> None:
+    def test_commands_before_a_half_close_are_answered(self, connect: Connect) -> None:
         """As in ``printf '...' | nc``."""
         client = connect()
         client.send_raw(b"RPUSH a x\r\nRENAME a b\r\nRENAME b c\r\nLRANGE c 0 -1\r\nPING\r\n")
@@ -193,7 +193,7 @@ class TestPipelines:
         assert client.rest() == b":1\r\n+OK\r\n+OK\r\n*1\r\n$1\r\nx\r\n+PONG\r\n"
 
     @pytest.mark.respcache_only("Redis sends no more than fits into the socket's buffer")
-    def test_a_half_close_does_not_cut_a_long_reply_off(self, connect: Connect) -> None:
+    def test_a_half_close_does_not_cut_off_a_long_reply(self, connect: Connect) -> None:
         client = connect()
         value = b"v" * 20_000_000
         assert client.call("RPUSH", "l", value) == 1
@@ -216,7 +216,7 @@ class TestPipelines:
 
 
 class TestBeforeAuthentication:
-    """A client that has not logged in cannot make the server hold much."""
+    """A client that has not logged in cannot make the server hold much data."""
 
     @pytest.fixture(autouse=True)
     def password(self, connect: Connect) -> Iterator[None]:
@@ -231,7 +231,7 @@ class TestBeforeAuthentication:
         client.send("DEL", *range(10))
         assert client.rest() == b"-ERR Protocol error: unauthenticated multibulk length\r\n"
 
-    def test_16_kilobytes_a_word_at_most(self, connect: Connect) -> None:
+    def test_16_kilobytes_per_word_at_most(self, connect: Connect) -> None:
         client = connect()
         assert client.call("ECHO", "x" * 16384) == ReplyError("NOAUTH Authentication required.")
         client.send_raw(b"*2\r\n$4\r\nECHO\r\n$16385\r\n")
@@ -247,8 +247,8 @@ class TestBeforeAuthentication:
         client = connect()
         assert client.pipeline(("AUTH", "secret"), ("EXISTS", *range(20))) == ["OK", 0]
 
-    def test_unknown_commands_are_unknown(self, connect: Connect) -> None:
-        """Redis looks the command up, and counts its words, before it asks for a password."""
+    def test_unknown_commands_are_reported(self, connect: Connect) -> None:
+        """Redis looks up the command and checks its arity before it asks for a password."""
         client = connect()
         assert str(client.call("NONE")).startswith("ERR unknown command")
         assert str(client.call("ECHO")).startswith("ERR wrong number of arguments")
@@ -261,7 +261,7 @@ class TestBeforeAuthentication:
             client.read()
 
 
-# What commands, broken ones too, are made of here: junk out of these gets much further than random bytes.
+# The parts of valid and broken commands: junk made of these gets much further than random bytes.
 PIECES = [
     *(b"\r\n", b"\r", b"\n", b"XY", b"\xff", b" ", b'"', b"'", b"\\", b"*", b"$", b"9", b"\t", b"\v", b"-", b"+", b"0"),
     *(
@@ -294,7 +294,7 @@ PIECES = [
 
 
 @pytest.mark.respcache_only("it is compared with a genuine server")
-def test_junk_is_answered_as_a_genuine_server_does(server: StartedServer, started: dict[str, StartedServer]) -> None:
+def test_junk_is_answered_as_by_a_genuine_server(server: StartedServer, started: dict[str, StartedServer]) -> None:
     if REFERENCE is None:
         pytest.skip(reason="no genuine redis-server found ($RESPCACHE_REFERENCE, or on the PATH)")
     if "genuine" not in started or not started["genuine"].alive():
@@ -306,7 +306,7 @@ def test_junk_is_answered_as_a_genuine_server_does(server: StartedServer, starte
 
 
 def answer(port: int, data: bytes) -> bytes:
-    """All that comes back, with nothing more to follow what was sent."""
+    """Everything the server sends after this input, up to the end of the stream."""
     client = Connection(port)
     client.send_raw(data)
     client.socket.shutdown(socket.SHUT_WR)

@@ -1,4 +1,4 @@
-"""Words of a line: what quotes and escapes mean, and that any word can be quoted."""
+"""Words of a line: the meaning of quotes and escapes, and that any word can be quoted."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_lines(line: bytes, words: list[bytes] | None) -> None:
 
 @settings(deadline=None)
 @given(st.lists(st.text("ab \"'\\\t\n\v\f\r\0x4é", max_size=6), max_size=4))
-def test_quoted_words_come_back(words: list[str]) -> None:
+def test_quoted_words_are_read_back(words: list[str]) -> None:
     line = " ".join(map(quote, words)).encode()
     assert split_args(line) == [word.encode() for word in words]
 
@@ -45,7 +45,7 @@ def test_quoted_words_come_back(words: list[str]) -> None:
 @settings(deadline=None)
 @given(st.lists(st.binary(max_size=6), max_size=4))
 def test_plain_words_need_no_quotes(words: list[bytes]) -> None:
-    """The way without quotes and the way with them agree."""
+    """The code paths for lines with and without quotes agree."""
     line = b" ".join(words)
     if not set(line) & set(b"\"'\\\v\f\0"):
         quoted = b" ".join(b'"%b"' % word for word in line.split())

@@ -1,6 +1,6 @@
-"""redis-py as it is, against respcache: what most people will come with.
+"""Unmodified redis-py with respcache: the client that most users will have.
 
-Synchronous and asyncio, RESP2 and RESP3, on one shard and on three; and on a genuine server, which proves the tests.
+Synchronous and asyncio, RESP2 and RESP3, one shard and three; also on a genuine server, which proves the tests.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MakeClient = Callable[..., redis.Redis]
 
 @pytest.fixture
 def make(server: StartedServer, protocol: int) -> Iterator[MakeClient]:
-    """Clients with their own connection pools, closed with the test."""
+    """Makes clients with their own connection pools, which are closed after the test."""
     made: list[redis.Redis] = []
 
     def make_client(**options: Any) -> redis.Redis:
@@ -42,7 +42,7 @@ def client(make: MakeClient) -> redis.Redis:
 
 
 class TestCommands:
-    """One of each type: redis-py parses many replies, and would stumble over a wrong form."""
+    """Some commands of each type: redis-py parses many replies, and fails on a wrong form."""
 
     def test_server(self, client: redis.Redis) -> None:
         assert client.ping() is True
@@ -156,7 +156,7 @@ class TestIteration:
         assert set(client.scan_iter(_type="set")) == {"other"}
 
     def test_scan_iter_while_keys_go(self, client: redis.Redis) -> None:
-        """What is there from the start to the end is found."""
+        """A key that is present throughout is found."""
         stay = {f"stay:{number}" for number in range(200)}
         client.mset({**dict.fromkeys(stay, "v"), **{f"go:{number}": "v" for number in range(200)}})
         found = set()
@@ -202,7 +202,7 @@ class TestPipelines:
 
 class TestWatch:
     def test_the_loop(self, client: redis.Redis, make: MakeClient) -> None:
-        """As in redis-py's own documentation; another client interferes twice."""
+        """As in redis-py's documentation; another client interferes twice."""
         client.set("n", 0)
         other, tries = make(), 0
         with client.pipeline() as pipe:
@@ -322,7 +322,7 @@ class TestPubSub:
         thread = pubsub.run_in_thread(sleep_time=0.01)
         try:
             while client.pubsub_numsub("c") != [("c", 1)]:
-                pass  # the subscription is under way
+                pass  # the subscription is not confirmed yet
             for number in range(100):
                 client.publish("c", number)
             assert done.wait(10)

@@ -1,4 +1,4 @@
-"""The start of the server where something is in its way: files, descriptors, signals."""
+"""Starting the server with obstacles: files, descriptors, signals."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def start() -> Iterator[Callable[..., RespcacheServer]]:
 
 
 class TestSignals:
-    """From the first moment on, a signal ends the server in order."""
+    """From the beginning, a signal stops the server in order."""
 
-    # Sends a signal as soon as a certain module is imported: a moment of the start, the same in each run.
+    # Sends a signal when a certain module is imported: at the same moment of the start in each run.
     AT_IMPORT = (
         "import os, signal, sys\n"
         "class Finder:\n"
@@ -70,13 +70,13 @@ class TestSignals:
     @LINUX
     def test_while_it_waits_for_a_configuration(self) -> None:
         with subprocess.Popen([*COMMAND, "-"], stdin=subprocess.PIPE) as process:
-            # Before that, the interpreter itself would be ended by the signal.
+            # Before that, the signal would end the interpreter itself.
             assert eventually(lambda: catches(process, signal.SIGTERM))
             process.terminate()
             assert process.wait(10) == 0
 
     def test_hang_up_is_ignored(self, start: Callable[..., RespcacheServer]) -> None:
-        """As in Redis: a terminal that closes does not take the server along."""
+        """As in Redis, closing the terminal does not stop the server."""
         server = start()
         connection = Connection(server.port)
         [(_, shard, _, _)] = connection.call("DEBUG", "SHARDS")
@@ -89,7 +89,7 @@ class TestSignals:
 
 
 def catches(process: subprocess.Popen[bytes], number: signal.Signals) -> bool:
-    """Whether the process has a handler for a signal."""
+    """True if the process has a handler for the signal."""
     found = re.search(r"^SigCgt:\s*([0-9a-f]+)$", Path(f"/proc/{process.pid}/status").read_text(), re.MULTILINE)
     return found is not None and bool(int(found[1], 16) & 1 << number - 1)
 
@@ -116,7 +116,7 @@ class TestFiles:
         assert not path.exists()
         assert "* Removing the pid file.\n" in server.output()
 
-    def test_a_pid_file_that_cannot_be_written_is_done_without(
+    def test_an_unwritable_pid_file_does_not_stop_the_server(
         self, start: Callable[..., RespcacheServer], tmp_path: Path
     ) -> None:
         server = start("--pidfile", str(tmp_path))
@@ -131,7 +131,7 @@ class TestFiles:
         assert run("--port", str(first.port), "--pidfile", str(path)).returncode == 1
         assert path.read_text() == f"{first.process.pid}\n"
 
-    def test_a_unix_socket_that_cannot_be_made_ends_the_start(self, tmp_path: Path) -> None:
+    def test_a_unix_socket_that_cannot_be_created_ends_the_start(self, tmp_path: Path) -> None:
         too_long = "x" * 200
         for path, reason in (
             (tmp_path / "no" / "socket", "bind: No such file or directory"),
@@ -149,8 +149,8 @@ class TestFiles:
         assert done.returncode == 1
         assert f"Can't use {name} 77: Bad file descriptor" in done.stderr
 
-    def test_a_ready_pipe_that_nobody_reads(self) -> None:
-        """Whoever was to be told has gone: no reason to go as well."""
+    def test_a_closed_ready_pipe(self) -> None:
+        """The process that waited for the port has ended, but the server goes on."""
         reader, writer = os.pipe()
         os.close(reader)
         command = [*COMMAND, "--respcache-ready-fd", str(writer)]
@@ -163,7 +163,7 @@ class TestFiles:
 
     @pytest.mark.skipif(not os.access(DEBIAN, os.R_OK), reason=f"no {DEBIAN}, or not for this user")
     def test_debians_configuration(self, start: Callable[..., RespcacheServer], tmp_path: Path) -> None:
-        """As it is, but for its directories, which belong to others."""
+        """Unchanged, except for its directories, which belong to other users."""
         text = DEBIAN.read_text()
         for directory in ("/var/log/redis", "/var/lib/redis", "/run/redis"):
             text = text.replace(directory, str(tmp_path))
@@ -186,7 +186,7 @@ class TestDescriptors:
 
     @pytest.fixture
     def server(self, tmp_path: Path) -> Iterator[tuple[int, str]]:
-        """The port, and all that the start logged, of a server with 64 descriptors."""
+        """The port of a server with 64 descriptors, and everything logged at its start."""
         log = tmp_path / "log"
         words = " ".join([*COMMAND, "--logfile", str(log), "--enable-debug-command", "yes"])
         with subprocess.Popen(["/bin/sh", "-c", f"ulimit -n 64; exec {words}"]) as process:
@@ -219,7 +219,7 @@ class TestDescriptors:
         connection.close()
 
     def test_with_all_clients_connected_everything_works(self, server: tuple[int, str]) -> None:
-        """One more is refused with an error, and a shard that dies can be started again."""
+        """One more is refused with an error, and a shard that dies can be restarted."""
         port, _ = server
         first = Connection(port)
         most = int(first.call("CONFIG", "GET", "maxclients")[1])
@@ -247,8 +247,8 @@ class TestDescriptors:
         )
 
 
-def test_a_log_that_nobody_reads_does_not_stop_the_server() -> None:
-    """Its pipe is full before the first line."""
+def test_an_unread_log_does_not_stop_the_server() -> None:
+    """The pipe is full before the first line is logged."""
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
     os.set_blocking(writer, False)
@@ -277,7 +277,7 @@ def test_a_log_that_nobody_reads_does_not_stop_the_server() -> None:
         assert process.wait(10) == 0
     with os.fdopen(reader, "rb") as log:
         lines = [line.partition(" # ")[2] for line in log.read().decode().splitlines()]
-    # The start's lines, and the ten of the browsers that are not merely counted.
+    # The lines of the start, and the ten about browsers that are logged in full.
     assert lines[0] == "12 lines are missing here: the log could not be written"
     assert lines[1] == "User requested shutdown..."
     os.close(ready)

@@ -26,7 +26,7 @@ FAILURES = (OSError, RuntimeError, subprocess.SubprocessError, hiredis.HiredisEr
 
 def main() -> int:
     options = _parser().parse_args()
-    # Whatever ends us, the servers end with us.
+    # SIGTERM unwinds the stack as Control-C does, so that the servers are stopped.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return _run(options)
@@ -52,7 +52,7 @@ def _run(options: argparse.Namespace) -> int:
         print(report.heading(servers), flush=True)
         failed = [row for row in wanted if not _measure(row, servers, plan, results)]
     print(f"{time.monotonic() - started:.0f} s")
-    # A part of the measurements, or hasty ones, must not take the place of the whole report.
+    # The whole report must not be replaced by a part of the measurements, or by quick ones.
     if not (options.no_report or options.only or options.quick):
         invocation = shlex.join(["python", "-m", "compat.bench", *sys.argv[1:]])
         report.write(Path(__file__).parent, results, MEASUREMENTS, invocation)
@@ -61,12 +61,14 @@ def _run(options: argparse.Namespace) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m compat.bench", description=__doc__)
-    parser.add_argument("--rounds", type=_positive, metavar="N", help="of each load (default: 5; quick: 1)")
-    parser.add_argument("--quick", action="store_true", help="within a minute; too little for the report")
+    parser.add_argument("--rounds", type=_positive, metavar="N", help="rounds per load (default: 5; quick: 1)")
+    parser.add_argument("--quick", action="store_true", help="take less than a minute; too imprecise for the report")
     parser.add_argument(
-        "--only", metavar="NAME", action="append", help="this measurement, or those of a pattern: growth-*"
+        "--only", metavar="NAME", action="append", help="only this measurement, or those that match a pattern: growth-*"
     )
-    parser.add_argument("--shards", type=_positive, metavar="N", help="of respcache (default: its own)")
+    parser.add_argument(
+        "--shards", type=_positive, metavar="N", help="number of respcache's shards (default: respcache's default)"
+    )
     parser.add_argument("--no-report", action="store_true", help="leave REPORT.md and ratios.svg alone")
     return parser
 
@@ -82,7 +84,7 @@ def _is_wanted(measurement: Measurement, patterns: list[str] | None) -> bool:
 
 
 def _measure(row: Measurement, servers: list[ServerUnderTest], plan: Plan, results: Results) -> bool:
-    """All rounds of one measurement, the servers taking turns; whether none failed."""
+    """Run all rounds of one measurement, with the servers taking turns. True if none failed."""
     healthy = list(servers)
     rounds = 1 if row.once else plan.rounds
     for turn in range(rounds):
@@ -105,7 +107,7 @@ def _measure(row: Measurement, servers: list[ServerUnderTest], plan: Plan, resul
 
 
 def _show_progress(text: str) -> None:
-    """What is going on, in a line that the next one takes the place of; for terminals only."""
+    """Show what is going on, in a line that the next one overwrites; for terminals only."""
     if sys.stderr.isatty():
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 

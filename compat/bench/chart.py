@@ -7,7 +7,7 @@ from html import escape
 
 _WIDTH = 860
 _LEFT = 250  # room for the titles
-_RIGHT = 60  # room for the numbers behind the bars
+_RIGHT = 60  # room for the numbers after the bars
 _TOP = 86
 _BOTTOM = 34
 _BAR = 12

@@ -1,4 +1,4 @@
-"""Data sets for the loads, filled in big commands."""
+"""Data sets for the loads, written with large commands."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from compat.bench.wire import Wire, Word, pack
 
-BATCH = 1000  # keys or elements a command
-_PORTION = 20  # commands on their way at once
+BATCH = 1000  # keys or elements per command
+_PORTION = 20  # commands per pipeline
 
 
 def strings(wire: Wire, count: int, value: str = "xxx") -> None:
@@ -40,7 +40,7 @@ def a_sorted_set(wire: Wire, key: str, count: int) -> None:
 
 
 def _send(wire: Wire, count: int, command: Callable[[range], list[Word]]) -> None:
-    """`command` for every `BATCH` of the numbers below `count`."""
+    """Send `command(numbers)` for each `BATCH` of the numbers below `count`."""
     starts = range(0, count, BATCH)
     for portion in (starts[at : at + _PORTION] for at in range(0, len(starts), _PORTION)):
         wire.exchange(pack(*command(range(start, min(start + BATCH, count)))) for start in portion)

@@ -1,4 +1,4 @@
-"""The time of an operation as the data grows: that of a good data structure hardly changes."""
+"""The time of an operation as the data grows: with a good data structure it hardly changes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _growth(name: str, size: int) -> Measurement:
 
 
 def _in_one_pipeline(operation: Operation) -> Timer:
-    """So that the round trips do not hide the operations."""
+    """Time the operations in one pipeline, where round trips do not hide them."""
 
     def timer(wire: Wire, size: int, chance: random.Random) -> float:
         commands = [pack(*operation(size, chance)) for _ in range(OPERATIONS)]
@@ -98,6 +98,6 @@ _OPERATIONS: dict[str, tuple[Prepare, Timer, str]] = {
     "scan": (
         _obtain_keys,
         _scan,
-        f"`SCAN CURSOR COUNT 10` {OPERATIONS} times, each with the cursor of the one before",
+        f"`SCAN CURSOR COUNT 10` {OPERATIONS} times, each with the cursor from the previous reply",
     ),
 }

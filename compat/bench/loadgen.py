@@ -1,11 +1,10 @@
-"""A load generator in one Python process, for where redis-benchmark is missing.
+"""A load generator in one Python process, for machines without redis-benchmark.
 
     python -m compat.bench.loadgen PORT CLIENTS PIPELINE REQUESTS KEYSPACE WORD ...
 
-It does what redis-benchmark does: each client sends a batch of `PIPELINE` commands, and the next one when all
-replies of the last are there; in every command ``__rand_int__`` is a random number of 12 digits below
-KEYSPACE. It prints the requests per second. It is slower than redis-benchmark, so a fast server looks slower
-than it is.
+It does what redis-benchmark does: each client sends a batch of PIPELINE commands, waits for all replies, and sends the
+next batch; ``__rand_int__`` in a command becomes a random number of 12 digits below KEYSPACE. It prints the requests
+per second. It is slower than redis-benchmark, so a fast server looks slower than it is.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ import hiredis
 from compat.bench.wire import pack
 
 PLACEHOLDER = "__rand_int__"
-_VARIANTS = 1000  # batches made beforehand, so that making them is no part of the measurement
+_VARIANTS = 1000  # batches made beforehand, so that making them is not measured
 
 
 class _Client:
-    """One connection with at most one batch under way."""
+    """One connection with at most one unanswered batch."""
 
     def __init__(self, port: int) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port))
@@ -38,7 +37,7 @@ class _Client:
         self.socket.sendall(batch)
 
     def receive(self) -> bool:
-        """Take what has come; whether the batch is answered."""
+        """Read what has arrived. True if the batch is answered."""
         data = self.socket.recv(1 << 16)
         if not data:
             raise ConnectionError("the server hung up")

@@ -1,4 +1,4 @@
-"""The measurements: each a small function from a running server to a number, all of them in `MEASUREMENTS`."""
+"""The measurements: small functions that turn a running server into a number, all listed in `MEASUREMENTS`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from compat.bench.wire import Wire
 
 BENCHMARK = shutil.which("redis-benchmark")
 KEYSPACE = 10_000
-_LIMIT = 120.0  # seconds: no single load takes that long unless something hangs
+_LIMIT = 120.0  # seconds: a load that takes longer hangs
 
 
 # Throughput: many clients, driven by redis-benchmark.
@@ -30,9 +30,9 @@ def throughput(
     prepare: Callable[[Wire, int], None] | None = None,
     keys: int = KEYSPACE,
 ) -> Measurement:
-    """Requests per second of one command under load. `prepare` gets the number of requests that will come.
+    """Requests per second of one command under load. `prepare` gets the number of requests that will follow.
 
-    `keys` different keys (or elements) take the place of ``__rand_int__``; with 1 it stands for itself, as in
+    ``__rand_int__`` stands for `keys` different keys (or elements); with 1 it stands for itself, as in
     `redis-benchmark -t get,set`.
     """
     words = command.split()
@@ -48,7 +48,7 @@ def throughput(
         return _drive(server.port, options, requests, words)
 
     def measure(server: ServerUnderTest, plan: Plan) -> float:
-        at_least = max(1000, 10 * clients * pipeline)  # fewer would take no time that can be measured
+        at_least = max(1000, 10 * clients * pipeline)  # fewer would be too fast to measure
         if (name, server.name) not in plan.requests:
             rate = run(server, at_least)
             plan.requests[name, server.name] = max(at_least, int(rate * plan.seconds))
@@ -73,7 +73,7 @@ def throughput(
 
 
 def _drive(port: int, options: list[str], requests: int, words: list[str]) -> float:
-    """Requests per second, driven by redis-benchmark or, in its place, our own load generator."""
+    """Requests per second, measured by redis-benchmark or, without it, by our own load generator."""
     if BENCHMARK is None:
         keys = options[5] if len(options) > 4 else "1"
         numbers = [str(port), options[1], options[3], str(requests), keys]
@@ -138,7 +138,7 @@ def start_up(server: ServerUnderTest, _plan: Plan) -> float:
 
 
 def first_write(server: ServerUnderTest, _plan: Plan) -> float:
-    """Milliseconds until it has answered a SET: a program may say PONG before it can keep anything."""
+    """Milliseconds until it has answered a SET: a program may answer PING before it can store anything."""
     other = server.another()
     started = time.perf_counter()
     try:
@@ -150,7 +150,7 @@ def first_write(server: ServerUnderTest, _plan: Plan) -> float:
 
 
 def import_floor() -> float:
-    """Milliseconds in which Python starts and imports what respcache cannot do without."""
+    """Milliseconds that Python takes to start and import what respcache cannot do without."""
     started = time.perf_counter()
     subprocess.run([sys.executable, "-c", "import trio, hiredis"], check=True, timeout=_LIMIT)
     return (time.perf_counter() - started) * 1e3
@@ -160,8 +160,8 @@ def import_floor() -> float:
 
 
 def memory_of_a_key(server: ServerUnderTest, plan: Plan) -> float | None:
-    """Bytes of memory a key, on a fresh server, all processes together."""
-    # fakeredis takes long for so many, and the quotient is the same.
+    """Bytes of memory per key, on a fresh server, all processes together."""
+    # fakeredis is slow with the full number, and the result is the same with fewer.
     keys = plan.memory_keys // 5 if server.slow else plan.memory_keys
     with server.another() as fresh, fresh.wire() as wire:
         before = fresh.memory()
@@ -173,7 +173,7 @@ def memory_of_a_key(server: ServerUnderTest, plan: Plan) -> float | None:
 
 
 def idle(server: ServerUnderTest, plan: Plan) -> float | None:
-    """Milliseconds of processor time that a second of idling costs, all processes together."""
+    """Milliseconds of processor time per idle second, all processes together."""
     before = server.processor_time()
     time.sleep(plan.idle_seconds)
     after = server.processor_time()
@@ -182,20 +182,20 @@ def idle(server: ServerUnderTest, plan: Plan) -> float | None:
     return (after - before) * 1e3 / plan.idle_seconds
 
 
-# The table. Idling comes after the loads: a server must come to rest by itself.
+# The table. The idle measurement comes after the loads: a server must come to rest by itself.
 
 GET = "GET key:__rand_int__"
 SET = "SET key:__rand_int__ xxx"
 
 MEASUREMENTS = [
-    # As `redis-benchmark -t get,set` has them: one key, which is on one shard.
+    # As in `redis-benchmark -t get,set`: a single key, so a single shard.
     throughput("get-p1-c50", GET, prepare=_one_key, keys=1),
     throughput("set-p1-c50", SET, keys=1),
     throughput("get-p16-c50", GET, pipeline=16, prepare=_one_key, keys=1),
     throughput("set-p16-c50", SET, pipeline=16, keys=1),
     throughput("get-p1-c1", GET, clients=1, prepare=_one_key, keys=1),
     throughput("set-p1-c1", SET, clients=1, keys=1),
-    # Pipelines over many keys are cut up, a part for each shard, and the answers put together again.
+    # Pipelines over many keys are split into a part per shard, and the replies are joined again.
     throughput("get-p1-c50-keys", GET, prepare=_keys),
     throughput("set-p1-c50-keys", SET),
     throughput("get-p16-c50-keys", GET, pipeline=16, prepare=_keys),

@@ -1,4 +1,4 @@
-"""What a measurement is, and how much of it is done."""
+"""What a measurement is, and how much is measured."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ Measure = Callable[[ServerUnderTest, Plan], float | None]
 class Measurement:
     """One row of the tables.
 
-    measure: the number, in `unit`; None where this server cannot be measured so.
-    how: what exactly is done, for the report.
-    more_is_better: a rate; otherwise a time, or a cost.
+    measure: returns the number, in `unit`; None if this server cannot be measured this way.
+    how: what exactly was run, for the report.
+    more_is_better: true for a rate, false for a time or a cost.
     once: measured in one round only, because it takes long and varies little.
-    charted: shown in the picture.
+    charted: whether it is shown in the picture.
     """
 
     name: str

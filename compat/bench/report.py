@@ -1,4 +1,4 @@
-"""What was measured: medians and ratios, as text while it runs, and as a page for the repository."""
+"""The results: medians and ratios, as text during the run, and as a page for the repository."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ REFERENCE = GenuineRedis.name
 
 @dataclass
 class Results:
-    """All numbers of a run: by measurement and server, one for each round.
+    """All numbers of a run, by measurement and server, one per round.
 
-    seconds: how long a round of a load takes, about.
+    seconds: about how long a round of a load takes.
     floor: what `loads.import_floor` measured.
     """
 
@@ -44,7 +44,7 @@ class Results:
         return statistics.median(values) if values else None
 
     def ratio(self, measurement: Measurement, server: str) -> float | None:
-        """The server's median by redis-server's."""
+        """The server's median divided by redis-server's."""
         value, reference = self.median(measurement, server), self.median(measurement, REFERENCE)
         return value / reference if value is not None and reference else None
 
@@ -67,7 +67,7 @@ def heading(servers: list[ServerUnderTest]) -> str:
 
 
 def number(value: float | None) -> str:
-    """Three significant digits, thousands marked."""
+    """Three significant digits, with thousands separators."""
     if value is None:
         return "-"
     if value == 0 or abs(value) >= 100:
@@ -83,7 +83,7 @@ def _ratio(results: Results, measurement: Measurement, server: str) -> str:
 
 
 def write(directory: Path, results: Results, measurements: list[Measurement], invocation: str) -> None:
-    """REPORT.md, and ratios.svg where there is something to compare with."""
+    """Write REPORT.md, and ratios.svg if there is something to compare with."""
     shown = [measurement for measurement in measurements if results.measured(measurement)]
     directory.joinpath("REPORT.md").write_text(_markdown(results, shown, invocation), "utf-8")
     others = [server.name for server in results.servers if server.name != REFERENCE]
@@ -101,7 +101,7 @@ def _rounds(results: Results) -> str:
 
 
 def _speed(measurement: Measurement, ratio: float | None) -> float | None:
-    """How many times as fast as redis-server: the inverse where less is better."""
+    """How many times as fast as redis-server: the inverse ratio if less is better."""
     if ratio is None or measurement.more_is_better:
         return ratio
     return 1 / ratio if ratio else None
@@ -151,12 +151,12 @@ def _bullets(lines: Iterable[str]) -> str:
 
 
 def _growth_commands(growths: list[Measurement]) -> Iterable[str]:
-    """One line for each operation, not for each of its sizes."""
+    """One line per operation, whatever its sizes."""
     return dict.fromkeys(f"{row.title.split()[0]}, growth: {row.how}; median of {REPEATS}" for row in growths)
 
 
 def _floor(results: Results) -> str:
-    """The part of the start-up that respcache has no hand in."""
+    """A note on the part of the start-up time that respcache cannot change."""
     if not results.floor:
         return ""
     floor = statistics.median(results.floor)

@@ -1,4 +1,4 @@
-"""The programs under test: each is started on a port of its own on loopback, watched, and ended."""
+"""The programs under test: each is started on its own loopback port, watched, and stopped."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PROC = Path("/proc")
 
 
 class ServerUnderTest:
-    """One server program: `name` for tables, the command line that starts it, and the process while it runs."""
+    """One server program: its `name` in tables, the command line that starts it, and the process while it runs."""
 
     name: str
 
@@ -35,7 +35,7 @@ class ServerUnderTest:
 
     @property
     def slow(self) -> bool:
-        """Whether big loads are out of the question."""
+        """True if the server is too slow for large loads."""
         return False
 
     def command(self, port: int | str) -> list[str]:
@@ -43,7 +43,7 @@ class ServerUnderTest:
         return [str(port) if word == "PORT" else word for word in self._command]
 
     def start(self) -> float:
-        """Start it; the seconds from there until it answered a PING."""
+        """Start the program. Returns the seconds until it answered a PING."""
         self.port = _free_port()
         self._directory = tempfile.TemporaryDirectory(prefix="bench-")
         started = time.perf_counter()
@@ -59,7 +59,7 @@ class ServerUnderTest:
                 )
             self._wait_for_pong(started)
         except BaseException:
-            self.stop()  # Control-C too: nobody else knows of it yet
+            self.stop()  # on Control-C too: no one else would stop it
             raise
         return time.perf_counter() - started
 
@@ -71,7 +71,7 @@ class ServerUnderTest:
                     wire.call("PING")
                 return
             except OSError:
-                # Refused: it is not there yet. Waiting longer than this would be part of the result.
+                # Refused: it does not listen yet. A longer wait would distort the result.
                 time.sleep(0.0005)
             if self._process.poll() is not None or time.perf_counter() - started > _READY_WITHIN:
                 raise RuntimeError(f"{self.name} did not start:\n{self._log()}")
@@ -81,7 +81,7 @@ class ServerUnderTest:
         return Path(self._directory.name, "log").read_text("utf-8", "replace")
 
     def stop(self) -> None:
-        """End it; killed where it does not end by itself."""
+        """Terminate the program, or kill it if it does not end by itself."""
         if self._process is not None:
             self._process.terminate()
             try:
@@ -104,7 +104,7 @@ class ServerUnderTest:
         self.stop()
 
     def another(self) -> Self:
-        """The same program, for one more process beside this one; not started yet."""
+        """The same program for another process beside this one; not started yet."""
         other = copy.copy(self)
         other._process = None
         other._directory = None
@@ -115,28 +115,28 @@ class ServerUnderTest:
         return Wire(self.port)
 
     def call(self, *words: Word) -> object:
-        """One command on a connection of its own."""
+        """Run one command on a new connection."""
         with self.wire() as wire:
             return wire.call(*words)
 
-    # What the system says of it; Linux only, None elsewhere.
+    # What the system reports about it; Linux only, None elsewhere.
 
     def memory(self) -> int | None:
-        """Bytes of memory of all its processes; pages that several share count once (PSS)."""
+        """Bytes of memory of all its processes; a page shared by several counts once (PSS)."""
         try:
             return sum(_proportional_set_size(pid) for pid in self._pids())
         except OSError:
             return None
 
     def processor_time(self) -> float | None:
-        """Seconds of processor time that all its processes have used."""
+        """Seconds of processor time used by all its processes."""
         try:
             return sum(map(_processor_time, self._pids()))
         except OSError:
             return None
 
     def _pids(self) -> list[int]:
-        """Its process and all that come from it."""
+        """Its process and all descendants."""
         assert self._process is not None
         children: dict[int, list[int]] = {}
         for entry in _PROC.iterdir():
@@ -163,7 +163,7 @@ class Respcache(ServerUnderTest):
 
 
 class GenuineRedis(ServerUnderTest):
-    """The measure of everything else."""
+    """The server that all others are compared with."""
 
     name = "redis-server"
 
@@ -174,15 +174,15 @@ class GenuineRedis(ServerUnderTest):
 
 
 class FakeredisServer(ServerUnderTest):
-    """fakeredis behind its own TCP server: a thread for each connection."""
+    """fakeredis with its own TCP server: one thread per connection."""
 
     name = "fakeredis"
 
     def __init__(self) -> None:
         from importlib.metadata import version
 
-        # Its accept queue has room for 5: of 50 clients that come at once most would wait seconds for their
-        # second try, and nothing else would be measured. So it gets the room that the others have.
+        # Its accept queue has room for 5. If 50 clients connect at once, most would wait seconds for their
+        # second attempt, and only that would be measured. So it gets a queue as long as the others'.
         script = (
             "import sys, fakeredis; fakeredis.TcpFakeServer.request_queue_size = 511; "
             'fakeredis.TcpFakeServer(("127.0.0.1", int(sys.argv[1])), server_type="redis").serve_forever()'
@@ -195,7 +195,7 @@ class FakeredisServer(ServerUnderTest):
 
 
 def available(shards: int | None) -> list[ServerUnderTest]:
-    """The servers that can be started here: respcache always, the others where they are installed."""
+    """The servers that can be started here: always respcache, and the others if they are installed."""
     servers: list[ServerUnderTest] = []
     if program := os.environ.get("RESPCACHE_REFERENCE") or shutil.which("redis-server"):
         servers.append(GenuineRedis(program))
@@ -208,7 +208,7 @@ def available(shards: int | None) -> list[ServerUnderTest]:
 
 
 def _free_port() -> int:
-    # A moment in which somebody else could take it; such a run fails and is started again by hand.
+    # Another program could take the port before the server does; the run then fails and has to be repeated.
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -216,10 +216,10 @@ def _free_port() -> int:
 
 
 def _environment() -> dict[str, str]:
-    """The servers run in directories of their own, and still find this source tree."""
+    """Variables that let servers find this source tree from their own directories."""
     source = str(Path(__file__).resolve().parents[2])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH")]))}
-    # As in an installation: without bytecode every start would compile the source again.
+    # As in an installation: without bytecode, every start would compile the source again.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     return environment
 
@@ -237,7 +237,7 @@ def _processor_time(pid: int) -> float:
 
 
 def _stat_fields(process: Path) -> list[str]:
-    """The fields of /proc/PID/stat from the state on: before it stands a name that may contain anything."""
+    """The fields of /proc/PID/stat from the state on; the name before it may contain anything."""
     return (process / "stat").read_text().rpartition(")")[2].split()
 
 

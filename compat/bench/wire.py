@@ -11,7 +11,7 @@ import hiredis
 
 Word = str | bytes | int
 
-_TIMEOUT = 300.0  # an absolute limit; filling fakeredis with a big data set takes its time
+_TIMEOUT = 300.0  # seconds; filling fakeredis with a large data set takes long
 
 
 def pack(*words: Word) -> bytes:
@@ -21,7 +21,7 @@ def pack(*words: Word) -> bytes:
 
 
 class Wire:
-    """A client of a server under test. An error reply is raised: a load that fails measures nothing."""
+    """A client of a server under test. Error replies are raised: a failing load would measure nothing."""
 
     def __init__(self, port: int, timeout: float = _TIMEOUT) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
@@ -37,11 +37,11 @@ class Wire:
         self._socket.close()
 
     def call(self, *words: Word) -> Any:
-        """One command; its reply."""
+        """Send one command and return its reply."""
         return self.exchange([pack(*words)])[0]
 
     def exchange(self, commands: Iterable[bytes]) -> list[Any]:
-        """Packed commands, sent at once; their replies."""
+        """Send packed commands at once and return their replies."""
         packed = list(commands)
         self._socket.sendall(b"".join(packed))
         return [self._read() for _ in packed]

@@ -27,7 +27,7 @@ def scenario_values(url: str) -> None:
             except ValueError:
                 pass
             else:
-                raise AssertionError("added what was there")
+                raise AssertionError("added a key that existed")
             assert await cache.clear()
             assert not await cache.exists("k")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 REQUIREMENTS = ("celery==5.6.2", "redis==7.1.0", "pytest==8.4.2")
-MISSING = ("BRPOP",)  # how its worker waits
+MISSING = ("BRPOP",)  # its worker waits with it
 
 
 def _app(url: str) -> Any:
@@ -24,7 +24,7 @@ def _run(app: Any, body: Any) -> None:
 
 
 def scenario_published(url: str) -> None:
-    """What is sent waits in the broker: no worker in it."""
+    """A task that is sent waits in the broker: there is no worker here."""
     import pytest
 
     app = _app(url)

@@ -1,6 +1,6 @@
 """Runs in a program's own environment: `python -m compat.programs.child NAME URL`.
 
-One line of JSON for each scenario: its name, and what went wrong (empty if nothing did). Needs nothing of respcache's.
+Prints a line of JSON per scenario: its name, and what went wrong (empty if nothing did). It does not import respcache.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import traceback
 from importlib import import_module
 from urllib.parse import urlsplit
 
-LIMIT = 12  # seconds for a scenario
+LIMIT = 12  # seconds per scenario
 
 
 def main(name: str, url: str) -> int:
@@ -39,7 +39,7 @@ def _too_long(_signal: int, _frame: object) -> None:
 
 
 def _flush(url: str) -> None:
-    """Every scenario begins with an empty server."""
+    """Every scenario starts with an empty server."""
     with socket.create_connection(("127.0.0.1", urlsplit(url).port or 6379), timeout=10) as connection:
         connection.sendall(b"FLUSHALL\r\n")
         connection.recv(100)

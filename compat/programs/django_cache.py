@@ -6,7 +6,7 @@ REQUIREMENTS = ("django==5.2.19", "redis==7.1.0")
 MISSING = ()
 
 
-def _cache(url: str):  # type: ignore[no-untyped-def]  # the library is not where types are checked
+def _cache(url: str):  # type: ignore[no-untyped-def]  # not installed where types are checked
     from django.conf import settings
 
     if not settings.configured:
@@ -40,7 +40,7 @@ def scenario_counters(url: str) -> None:
     except ValueError:
         pass
     else:
-        raise AssertionError("counted what is not there")
+        raise AssertionError("incremented a nonexistent key")
 
 
 def scenario_many_keys(url: str) -> None:

@@ -6,7 +6,7 @@ REQUIREMENTS = ("django-redis==7.0.0", "django==5.2.19", "redis==7.1.0")
 MISSING = ("EVALSHA",)  # locks
 
 
-def _cache(url: str):  # type: ignore[no-untyped-def]  # the library is not where types are checked
+def _cache(url: str):  # type: ignore[no-untyped-def]  # not installed where types are checked
     from django.conf import settings
 
     if not settings.configured:

@@ -6,7 +6,7 @@ REQUIREMENTS = ("Flask-Caching==2.5.1", "redis==7.1.0")
 MISSING = ()
 
 
-def _cache(url: str):  # type: ignore[no-untyped-def]  # the library is not where types are checked
+def _cache(url: str):  # type: ignore[no-untyped-def]  # not installed where types are checked
     from flask import Flask
     from flask_caching import Cache
 

@@ -1,4 +1,4 @@
-"""huey: a small task queue; tasks, results, retries, and what is planned for later."""
+"""huey: a small task queue; tasks, results, retries, and scheduled tasks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 REQUIREMENTS = ("huey==3.5.4", "redis==7.1.0")
-MISSING = ("EVALSHA",)  # how planned tasks are taken
+MISSING = ("EVALSHA",)  # scheduled tasks are fetched with it
 
 
 def _huey(url: str) -> Any:
@@ -16,7 +16,7 @@ def _huey(url: str) -> Any:
 
 
 def _work(huey: Any) -> None:
-    """What its consumer does, once for each task that waits."""
+    """What its consumer does, once per waiting task."""
     while (task := huey.dequeue()) is not None:
         huey.execute(task)
 

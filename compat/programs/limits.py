@@ -1,4 +1,4 @@
-"""limits: rate limits of web services; its counters are Lua scripts, or MULTI with INCR where that is enough."""
+"""limits: rate limits for web services; its counters are Lua scripts, or MULTI with INCR where that is enough."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Programs in JavaScript: `NAME.mjs` beside this file, with their packages at pinned versions.
 
-A script gets the server's URL as its argument, and prints what `child` prints: a line of JSON for each scenario.
+A script gets the server's URL as its argument and prints what `child` prints: one line of JSON per scenario.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def names() -> list[str]:
 
 
 def command(name: str) -> list[str]:
-    """What runs the script, its packages installed. Raises Unavailable."""
+    """The command that runs the script, with its packages installed. Raises Unavailable."""
     program, npm = shutil.which("node"), shutil.which("npm")
     if program is None or npm is None:
         raise Unavailable("node and npm are needed")
@@ -39,7 +39,7 @@ def command(name: str) -> list[str]:
     if not (folder / "node_modules").exists() or (folder / "package.json").read_text() != manifest:
         (folder / "package.json").write_text(manifest)
         run_quietly([npm, "install", "--no-audit", "--no-fund", "--silent"], cwd=folder)
-    # Imports are looked up beside the script.
+    # Node looks for packages beside the script.
     for script in (f"{name}.mjs", _SHARED):
         shutil.copyfile(_HERE / script, folder / script)
     return [program, str(folder / f"{name}.mjs")]

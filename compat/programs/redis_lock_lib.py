@@ -30,4 +30,4 @@ def scenario_lost(url: str) -> None:
             lock.release()
         except redis_lock.NotAcquired:
             return
-        raise AssertionError("released what was lost")
+        raise AssertionError("released a lost lock")

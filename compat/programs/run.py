@@ -1,4 +1,4 @@
-"""`python -m compat programs`: each program on the genuine servers, where it must work, and on respcache."""
+"""`python -m compat programs`: run each program on the genuine servers, where it must work, and on respcache."""
 
 from __future__ import annotations
 
@@ -20,22 +20,24 @@ from compat.targets import Target
 
 _HERE = Path(__file__).parent
 _NO_PROGRAMS = ("__init__", "child", "run", "node")
-_LIMIT = 120.0  # seconds for all scenarios of a program
+_LIMIT = 120.0  # seconds for all scenarios of one program
 
 
 def names() -> list[str]:
-    """All programs, Python ones and JavaScript ones."""
+    """All programs, in Python and JavaScript."""
     modules = [path.stem for path in _HERE.glob("*.py") if path.stem not in _NO_PROGRAMS]
     return sorted([*modules, *node.names()])
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--genuine", action="store_true", help="on the genuine servers only, for the report's columns")
-    parser.add_argument("--quick", action="store_true", help="only those that need no missing command")
+    parser.add_argument(
+        "--genuine", action="store_true", help="run only on the genuine servers, for their columns of the report"
+    )
+    parser.add_argument("--quick", action="store_true", help="run only programs that need no missing command")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run; how many programs failed that need no missing command."""
+    """Run. Returns how many programs failed although they need no missing command."""
     chosen = [name for name in names() if options.only in ("", name)]
     if not chosen:
         print(f"No such program; there are: {', '.join(names())}", file=sys.stderr)
@@ -86,7 +88,7 @@ def _scenarios(command: list[str]) -> tuple[int, dict[str, str]]:
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": source},
-        start_new_session=True,  # its workers end with it
+        start_new_session=True,  # so that its workers can be killed with it
     )
     try:
         said, errors = process.communicate(timeout=_LIMIT)
@@ -110,7 +112,7 @@ def _scenarios(command: list[str]) -> tuple[int, dict[str, str]]:
 
 
 def _kill(process: subprocess.Popen[str]) -> None:
-    """Kill it, and whatever it has left running."""
+    """Kill the process and everything it has left running."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
@@ -122,12 +124,12 @@ def requirements(name: str) -> tuple[str, ...]:
 
 
 def missing_commands(name: str) -> tuple[str, ...]:
-    """The commands for want of which a program fails."""
+    """The missing commands because of which a program fails."""
     return node.MISSING.get(name, ()) if name in node.PACKAGES else _constant(name, "MISSING")
 
 
 def _constant(name: str, wanted: str) -> tuple[str, ...]:
-    """A tuple that a program's module assigns. The module itself can be imported in its own environment only."""
+    """A tuple that a program's module assigns. The module itself can only be imported in its own environment."""
     for statement in ast.parse((_HERE / f"{name}.py").read_text("utf-8")).body:
         if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == wanted:
             value: tuple[str, ...] = ast.literal_eval(statement.value)

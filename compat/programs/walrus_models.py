@@ -8,7 +8,7 @@ REQUIREMENTS = ("walrus==0.9.8", "redis==7.1.0")
 MISSING = ("EVAL",)  # its lock and rate limit
 
 
-def _database(url: str):  # type: ignore[no-untyped-def]  # the library is not where types are checked
+def _database(url: str):  # type: ignore[no-untyped-def]  # not installed where types are checked
     from walrus import Walrus
 
     return Walrus(host="127.0.0.1", port=urlsplit(url).port)

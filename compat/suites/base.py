@@ -16,13 +16,13 @@ from tests.support.processes import StartedServer
 
 _HERE = Path(__file__).parent
 
-# So begins the reason to leave out tests that can run only against a server on the default port.
+# The reasons that begin like this apply to tests that can run only against a server on the default port.
 _INSISTS = f"connects to port {DEFAULT_PORT}"
 
 
 @dataclass
 class Tally:
-    """What came out: names of tests, with what went wrong, or with why they were left out."""
+    """The result of a run: names of tests, with what went wrong or why they were left out."""
 
     passed: int = 0
     failed: dict[str, str] = field(default_factory=dict)
@@ -34,13 +34,13 @@ class Suite(Protocol):
 
     VERSION: str
     VARIANTS: Sequence[str]  # "RESP2", "RESP3", ...; one run each
-    DIRECTIVES: Sequence[str]  # what the suite wants of the server it runs against
+    DIRECTIVES: Sequence[str]  # directives for the server that the suite runs against
 
     def prepare(self) -> Path:
-        """Fetch it into the cache, unless it is there; where it is. Raises Unavailable."""
+        """Fetch the suite into the cache if it is not there. Returns its path. Raises Unavailable."""
 
     def run(self, path: Path, variant: str, server: StartedServer, only: str) -> Tally:
-        """Run it, or the part of it that `only` names, against the server."""
+        """Run the suite, or the part of it that `only` names, against the server."""
 
 
 class Unavailable(Exception):
@@ -48,7 +48,7 @@ class Unavailable(Exception):
 
 
 def skips(name: str, port: int) -> dict[str, str]:
-    """Pattern -> reason, of the tests that a suite leaves out when the server has this port."""
+    """Pattern -> reason, for the tests that a suite leaves out if the server has this port."""
     listed = _listed("skips", name)
     if port == DEFAULT_PORT:
         return {pattern: reason for pattern, reason in listed.items() if not reason.startswith(_INSISTS)}
@@ -56,7 +56,7 @@ def skips(name: str, port: int) -> dict[str, str]:
 
 
 def consequences(name: str) -> dict[str, str]:
-    """Pattern -> reason, of the tests that fail for want of something else than the command that they complain of."""
+    """Pattern -> reason, for tests that fail because of something other than the command in their message."""
     return _listed("consequences", name)
 
 
@@ -71,12 +71,12 @@ def _listed(folder: str, name: str) -> dict[str, str]:
 
 
 def reason_for(test: str, patterns: dict[str, str]) -> str:
-    """The reason of the first pattern that a test matches; empty if there is none."""
+    """The reason of the first pattern that matches a test; empty if none does."""
     return next((reason for pattern, reason in patterns.items() if fnmatchcase(test, pattern)), "")
 
 
 def environment(name: str, *requirements: str) -> Path:
-    """The interpreter of a virtual environment in the cache with these requirements, made at the first call."""
+    """The interpreter of a virtual environment with these requirements, in the cache. Created on the first call."""
     folder = cache() / "environments" / name
     python = folder / "bin" / "python"
     wanted = "\n".join(requirements)
@@ -89,7 +89,7 @@ def environment(name: str, *requirements: str) -> Path:
 
 
 def run_quietly(command: Sequence[str], *, cwd: Path | None = None, limit: float = 600.0) -> str:
-    """Run a program; its output. Raises Unavailable, with the end of what it said."""
+    """Run a program and return its output. Raises Unavailable with the end of the output if it fails."""
     try:
         done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=limit, check=True)
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -1,4 +1,4 @@
-"""hiredis-py's own tests: no server in them, but the parser and packer that ours stands on, as installed here."""
+"""hiredis-py's own tests: they need no server, but test the parser and packer that respcache uses, as installed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DIRECTIVES = ()
 def prepare() -> Path:
     """Fetch it. Raises Unavailable."""
     path = pytest_suite.source(_python(), "hiredis", VERSION)
-    # What is tested is the installed package, not the source beside the tests.
+    # Test the installed package, not the source beside the tests.
     shutil.rmtree(path / "hiredis", ignore_errors=True)
     return path
 

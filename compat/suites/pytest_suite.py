@@ -1,4 +1,4 @@
-"""What suites that run under pytest share: fetching a source distribution, and reading what came out."""
+"""What suites that run under pytest share: fetching a source distribution, and reading the results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from compat.suites.base import Tally, run_quietly
 
 
 def source(python: Path, name: str, version: str) -> Path:
-    """The unpacked source distribution of a package, fetched by pip unless it is there. Raises Unavailable."""
+    """The unpacked source distribution of a package; pip fetches it if necessary. Raises Unavailable."""
     folder = cache() / "suites"
     unpacked = folder / f"{name}-{version}"
     if not unpacked.exists():
@@ -25,9 +25,9 @@ def source(python: Path, name: str, version: str) -> Path:
 
 
 def run(python: Path, folder: Path, arguments: Sequence[str], skips: Mapping[str, str], limit: float) -> Tally:
-    """Run pytest in a folder. What `skips` names (files, or tests) is left out, and counted as such.
+    """Run pytest in a folder. Files and tests named in `skips` are left out and counted as excluded.
 
-    limit: seconds for all of it; what has not run by then is missing from the result, and that is a failure.
+    limit: seconds for the whole run; if it is exceeded, the results are incomplete, which counts as a failure.
     """
     report = folder / "junit.xml"
     report.unlink(missing_ok=True)

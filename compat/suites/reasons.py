@@ -1,4 +1,4 @@
-"""Why a test of a suite fails on respcache: the report counts failures by reason, and lists those that have none."""
+"""Why tests of a suite fail on respcache: the report counts failures by reason, and lists those without one."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from compat.docs import missing_commands
 from compat.results import Outcome
 from compat.suites.base import consequences, reason_for
 
-# What clients say of a command that is not there; the TCL suite cuts the beginning off.
+# What clients report for a missing command; the TCL suite cuts off the beginning.
 _COMMAND = re.compile(r"n command '([^']+)'")
 _SUBCOMMAND = re.compile(r"n subcommand '([^']+)'\. Try (\w+) HELP")
 
 
 def reason(outcome: Outcome, test: str, genuine: dict[str, Outcome]) -> str:
-    """Why a test fails, empty if that is not known. `genuine` holds what genuine servers made of the same suite."""
+    """Why a test fails; empty if unknown. `genuine` has the outcomes of the same suite on genuine servers."""
     problem = outcome.failed[test]
     if name := _missing_command(problem):
         return f"{name} is missing"

@@ -29,9 +29,9 @@ _REQUIREMENTS = (
     "opentelemetry-api",
     "opentelemetry-sdk",
 )
-_LIMIT = 900.0  # seconds for a variant
-_TEST_LIMIT = 20  # seconds for a test
-# Its own marks for what needs modules, a cluster, TLS, or several servers.
+_LIMIT = 900.0  # seconds per variant
+_TEST_LIMIT = 20  # seconds per test
+# The suite's own marks for tests that need modules, a cluster, TLS, or several servers.
 _ELSEWHERE = ("redismod", "onlycluster", "ssl", "cp_integration", "multidb_integration", "replica")
 
 

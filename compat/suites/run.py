@@ -1,4 +1,4 @@
-"""`python -m compat suites`: each suite on respcache, and on genuine servers to compare with."""
+"""`python -m compat suites`: run each suite on respcache, and on genuine servers to compare with."""
 
 from __future__ import annotations
 
@@ -16,12 +16,16 @@ SUITES = ("redis_py", "hiredis_py", "tcl")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--tests", default="", metavar="PART", help="of the suite, as it calls them; not kept")
-    parser.add_argument("--genuine", action="store_true", help="on the genuine servers only, for the report's columns")
+    parser.add_argument(
+        "--tests", default="", metavar="PART", help="run only these tests of the suite, named as in the suite; not kept"
+    )
+    parser.add_argument(
+        "--genuine", action="store_true", help="run only on the genuine servers, for their columns of the report"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run; in how many runs something failed on respcache."""
+    """Run. Returns the number of runs in which something failed on respcache."""
     chosen = [name for name in SUITES if options.only in ("", name)]
     if not chosen:
         print(f"No such suite; there are: {', '.join(SUITES)}", file=sys.stderr)

@@ -1,7 +1,7 @@
-"""Redis' own TCL suite, from the source package of Debian's redis: one unit at a time, in its external mode.
+"""Redis' own TCL suite, from Debian's source package of redis: one unit at a time, in its external mode.
 
-`tcl_unit.tcl` runs one unit in a tclsh of its own and writes a line for each outcome: a test that fails or hangs hides
-none behind it. Between two units the server is put back into the state in which it was found.
+`tcl_unit.tcl` runs one unit in its own tclsh and writes a line per outcome, so a test that fails or hangs does not hide
+the tests after it. Between two units the server is reset to the state in which it was found.
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ DIRECTIVES = ("--enable-debug-command", "yes", "--enable-protected-configs", "ye
 
 _DRIVER = Path(__file__).with_name("tcl_unit.tcl")
 _TAGS = "-slow -needs:debug"
-_LIMITS = {"READ_TIMEOUT": "4", "TEST_LIMIT": "20"}  # seconds, for one answer, and for one test
+_LIMITS = {"READ_TIMEOUT": "4", "TEST_LIMIT": "20"}  # seconds per answer and per test
 _UNIT_LIMIT = 200.0
 _TRIES = 2  # a test that hangs its unit is left out the next time
 
-# What state a unit may leave behind, beside directives and data. A server that lacks one of these has no such state.
+# Commands that remove the state a unit may leave behind, besides directives and data. A server that lacks one of these
+# commands has no such state.
 _CLEANING = (
     ("CLIENT", "UNPAUSE"),
     ("CLIENT", "KILL", "TYPE", "pubsub"),
@@ -46,7 +47,7 @@ _CLEANING = (
 
 
 class Row(NamedTuple):
-    """One line of a unit's log. `status` is testing, ok, err, skip, ignore, outside-err, or of the driver."""
+    """One line of a unit's log. `status` is testing, ok, err, skip, ignore, outside-err, or a word of the driver."""
 
     status: str
     name: str
@@ -54,7 +55,7 @@ class Row(NamedTuple):
 
 
 def prepare() -> Path:
-    """Fetch it with apt, without touching the system's own lists. Raises Unavailable."""
+    """Fetch the suite with apt, without touching the system's own lists. Raises Unavailable."""
     for program in ("tclsh", "apt-get", "redis-cli", "redis-benchmark"):
         if shutil.which(program) is None:
             raise Unavailable(f"{program} is needed (packages tcl, apt, redis-tools)")
@@ -123,7 +124,7 @@ def run(path: Path, variant: str, server: StartedServer, only: str) -> Tally:
 
 
 def _unit(path: Path, unit: str, server: StartedServer, log: Path) -> list[Row]:
-    """The outcomes of a unit. Where a test hangs all of it, it runs again without that test."""
+    """The outcomes of a unit. If a test hangs the unit, it is run again without that test."""
     hung: list[str] = []
     rows: list[Row] = []
     for _ in range(_TRIES):
@@ -136,7 +137,7 @@ def _unit(path: Path, unit: str, server: StartedServer, log: Path) -> list[Row]:
             break
         running = next((row.name for row in reversed(rows) if row.status == "testing"), "")
         if not running or running in hung or not server.alive():
-            rows.append(Row("err", running or "(the unit)", "it did not come to its end"))
+            rows.append(Row("err", running or "(the unit)", "the unit did not finish"))
             break
         hung.append(running)
     return [*rows, *(Row("err", name, "hung, or ended the unit") for name in hung)]
@@ -158,14 +159,14 @@ def _run(command: list[str], path: Path) -> None:
         pass
     finally:
         try:
-            os.killpg(process.pid, signal.SIGKILL)  # the unit, and the helpers it has left
+            os.killpg(process.pid, signal.SIGKILL)  # the unit, and any helpers still running
         except ProcessLookupError:
             pass
         process.wait()
 
 
 def _rows(log: Path) -> Iterator[Row]:
-    """Its columns are unit, status, name, milliseconds, tags, detail."""
+    """The rows of a log. Its columns are unit, status, name, milliseconds, tags, detail."""
     if log.exists():
         for line in log.read_text("utf-8", "replace").splitlines():
             fields = (line.split("\t") + [""] * 6)[:6]
@@ -183,7 +184,7 @@ def _count(tally: Tally, unit: str, row: Row, patterns: dict[str, str]) -> None:
         if reason := reason_for(name, patterns):
             tally.excluded[name] = reason
             return
-        # Outside of tests there are no names: each such place counts by itself.
+        # Errors outside of tests have no names of their own: each counts separately.
         while name in tally.failed:
             name += "'"
         tally.failed[name] = row.detail[:300] or "?"
@@ -199,11 +200,11 @@ def _directives(server: StartedServer) -> dict[bytes, bytes]:
 
 
 def _clean(server: StartedServer, untouched: dict[bytes, bytes]) -> None:
-    """Undo what a unit has left: data, functions, users, directives."""
+    """Remove what a unit has left behind: data, functions, users, directives."""
     try:
         connection = Connection(server.port, timeout=5)
     except OSError:
-        return  # it is gone; what follows fails, and says so
+        return  # the server is gone; what follows fails and reports it
     try:
         for words in _CLEANING:
             connection.call(*words)

@@ -1,4 +1,4 @@
-"""Tests that insist on the default port run where the server has it."""
+"""Tests that insist on the default port are run if the server has it."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ def test_a_taken_port_is_left_alone() -> None:
             holder.bind(("127.0.0.1", DEFAULT_PORT))
             holder.listen()
         except OSError:
-            pass  # another process has it: the same case
+            pass  # another process has the port: the same case
         assert default_port() == 0

@@ -1,7 +1,8 @@
 """Calls of commands, made from their syntax by hypothesis.
 
-A call is a tuple of words. Keys come from a small set that holds values of all types, so that types collide, and that
-is spread over the shards. Most words are what the syntax asks for; some calls are then damaged in one place.
+A call is a tuple of words. Keys come from a small set that is spread over the shards and holds values of all types, so
+that commands often meet the wrong type. Most words are what the syntax asks for; some calls are then damaged in one
+place.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from respcache.commands.table.syntax import Argument, parse_syntax
 Call = tuple[str, ...]
 Words = list[str]
 
-# On three shards these live on different ones; on each there are two.
+# With three shards, each holds at least two of these.
 KEYS = ("a", "b", "c", "d", "e", "f", "{a}2", "none")
-# Group of commands -> a key that holds at first what they are about: most calls should find something.
+# Group of commands -> the key that holds a value of their type at first: most calls should find something.
 _AT_HOME = {"string": "a", "list": "b", "set": "c", "sorted_set": "d", "hash": "e", "bitmap": "f"}
 MEMBERS = ("1", "2", "3", "m", "n", "x", "", "10", "-5", "3.5", "aé")
 
@@ -34,7 +35,7 @@ _PATTERNS = st.sampled_from(("*", "a*", "?", "[a-c]", "none", "weight_*", "*->m"
 _STRINGS = st.sampled_from(MEMBERS)
 _RANGE_ENDS = st.sampled_from(("-", "+", "[a", "(m", "[", "(", "0", "-1", "1", "inf", "(1", "[x"))
 
-# What values are called that mean something special, whatever their type.
+# Names of values that mean something special, whatever their type.
 _SPECIAL: dict[str, st.SearchStrategy[str]] = {
     "encoding": st.sampled_from(("u8", "i8", "i16", "u4", "i5", "u63", "i64", "u64", "x8")),
     "offset": st.sampled_from(("0", "1", "7", "8", "15", "#0", "#1", "-1", "100")),
@@ -58,7 +59,7 @@ _SPECIAL: dict[str, st.SearchStrategy[str]] = {
 
 
 def rows(*, without: frozenset[str] = frozenset()) -> Iterator[Command]:
-    """All commands of the table, subcommands included, less those in `without`."""
+    """All commands of the table, subcommands included, except those in `without`."""
     for row in TABLE.values():
         for command in row.subcommands.values() or (row,):
             if command.name not in without and row.name not in without:
@@ -66,7 +67,7 @@ def rows(*, without: frozenset[str] = frozenset()) -> Iterator[Command]:
 
 
 def calls_of(row: Command) -> st.SearchStrategy[Call]:
-    """Calls of one command: mostly valid ones, and some damaged."""
+    """Calls of one command: most are valid, some are damaged."""
     arguments = parse_syntax(row.name, row.syntax, max(1, len(row.keys)))
     keys = st.sampled_from(KEYS)
     if row.group in _AT_HOME:
@@ -77,7 +78,7 @@ def calls_of(row: Command) -> st.SearchStrategy[Call]:
 
 @st.composite
 def _damaged(draw: st.DrawFn, calls: st.SearchStrategy[Call]) -> Call:
-    """A call with one word changed, left out, or too much."""
+    """A call with one word changed, left out or added."""
     words = list(draw(calls))
     at = draw(st.integers(1, len(words)))
     odd = draw(st.one_of(_ODD_INTEGERS, _ODD_DOUBLES, _STRINGS, st.sampled_from(KEYS)))
@@ -93,7 +94,7 @@ def _damaged(draw: st.DrawFn, calls: st.SearchStrategy[Call]) -> Call:
 
 @st.composite
 def _all(draw: st.DrawFn, arguments: tuple[Argument, ...], keys: st.SearchStrategy[str]) -> Words:
-    """The words of arguments one after the other. `numkeys` tells how many keys follow it."""
+    """The words of all arguments, in order. `numkeys` is the number of keys that follow it."""
     words: Words = []
     counted_at = -1
     for argument in arguments:

@@ -1,4 +1,4 @@
-"""The generated part of the twin: for each command of the table, sequences that use it, on both servers."""
+"""The generated part of the twin: for each command of the table, sequences that use it are run on both servers."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from compat.twin.calls import rows
 from compat.twin.looseness import LEFT_OUT, Dialect
 from compat.twin.sequences import Differs, Step, Twin, sequences
 
-# A failing case is made smaller, then printed.
+# A failing case is shrunk, then printed.
 _PHASES = (Phase.generate, Phase.shrink)
 
 
 def names(only: str = "") -> list[str]:
-    """The commands that sequences are made for; with `only` that command, or the commands of that group."""
+    """The commands to make sequences for: all, or if `only` is given, that command or the commands of that group."""
     chosen = rows(without=frozenset(LEFT_OUT))
     return sorted(row.name for row in chosen if not only or only.upper() == row.name or only.lower() == row.group)
 
@@ -23,7 +23,7 @@ def names(only: str = "") -> list[str]:
 def differences(
     ours: int, theirs: int, protocol: int, dialect: Dialect, *, only: str = "", examples: int = 20, seeded: int = 1
 ) -> Iterator[tuple[str, int, str]]:
-    """(command, commands sent, the smallest sequence that shows a difference, or nothing) for each command.
+    """For each command: its name, how many commands were sent, and the smallest sequence that differs (empty: none).
 
     The same seed gives the same sequences.
     """

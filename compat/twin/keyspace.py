@@ -1,4 +1,4 @@
-"""All that a server holds, as plain values that can be compared."""
+"""The whole content of a server, as plain values that can be compared."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from tests.support.resp import Connection
 
 _INTEGER = re.compile(rb"0|-?[1-9][0-9]*")
 
-# Deadlines of the same command may differ by as much, in milliseconds.
+# The deadlines that one command sets on two servers may differ by this many milliseconds.
 _TOLERANCE = 5000
 
-# How the value of each type is read: the command, and what follows the key.
+# How to read a value of each type: the command, and the words after the key.
 _READ: dict[str, tuple[str, tuple[str, ...]]] = {
     "string": ("GET", ()),
     "list": ("LRANGE", ("0", "-1")),
@@ -25,7 +25,7 @@ Entry = tuple[str, Any, Any, int]  # type, value, encoding, deadline in millisec
 
 
 def contents(connection: Connection, databases: int = 2) -> dict[tuple[int, bytes], Entry]:
-    """(database, key) -> what it holds. The connection, which speaks RESP2, is in database 0 afterwards."""
+    """(database, key) -> entry. The connection must speak RESP2; it is in database 0 afterwards."""
     found: dict[tuple[int, bytes], Entry] = {}
     for database in range(databases):
         connection.call("SELECT", database)
@@ -48,7 +48,7 @@ def contents(connection: Connection, databases: int = 2) -> dict[tuple[int, byte
 def differences(
     ours: dict[tuple[int, bytes], Entry], theirs: dict[tuple[int, bytes], Entry], encodings: bool = True
 ) -> list[str]:
-    """One line for each key that is not the same in both; without `encodings` these may differ."""
+    """One line for each key that differs. Encodings are compared only if `encodings` is true."""
     compared = 3 if encodings else 2
     lines = []
     for place in sorted(ours.keys() | theirs.keys()):

@@ -1,6 +1,6 @@
-"""Where two servers may answer differently, each with its reason: the named kinds of equality.
+"""Where two servers may answer differently, and why: named kinds of equality.
 
-`same` is the rule; every command that has another one is in `OF`.
+`same` is the rule; the commands with another rule are in `OF`.
 """
 
 from __future__ import annotations
@@ -52,24 +52,24 @@ def same_shape(ours: Any, theirs: Any) -> bool:
 
 
 def same_error(ours: Any, theirs: Any) -> bool:
-    """Both fail with the same text, or both do not."""
+    """Both fail with the same text, or neither fails."""
     if isinstance(ours, ReplyError) or isinstance(theirs, ReplyError):
         return same(ours, theirs)
     return True
 
 
 def same_if_fine(ours: Any, theirs: Any) -> bool:
-    """Equal, unless one of them fails: where versions of Redis check other things first."""
+    """Equal, unless one of them fails: for commands where versions of Redis check in a different order."""
     return isinstance(ours, ReplyError) or isinstance(theirs, ReplyError) or same(ours, theirs)
 
 
 def uncompared(_ours: Any, _theirs: Any) -> bool:
-    """Whatever they say."""
+    """Always true."""
     return True
 
 
 def within(tolerance: int) -> Equal:
-    """Numbers that are not further apart than this: times, which go on between the two servers."""
+    """Numbers at most `tolerance` apart: for times, since time passes between the two calls."""
 
     def equal(ours: Any, theirs: Any) -> bool:
         if type(ours) is int and type(theirs) is int:
@@ -87,9 +87,9 @@ def _paired(items: list[Any]) -> list[Any]:
     return list(zip(items[::2], items[1::2], strict=False))
 
 
-_UNORDERED = "Redis promises no order: it is that of its hash table"
+_UNORDERED = "Redis promises no order: it uses that of its hash table"
 _RANDOM = "random"
-_TIME = "time goes on between the two servers"
+_TIME = "time passes between the two calls"
 
 # Command -> how its replies are compared, and why.
 OF: Mapping[str, tuple[Equal, str]] = {
@@ -97,50 +97,51 @@ OF: Mapping[str, tuple[Equal, str]] = {
     "HGETALL": (same_pairs_sorted, _UNORDERED),
     **dict.fromkeys(("SRANDMEMBER", "HRANDFIELD", "ZRANDMEMBER"), (same_error, _RANDOM)),
     "RANDOMKEY": (same_error, _RANDOM),
-    **dict.fromkeys(("SCAN", "SSCAN", "HSCAN", "ZSCAN"), (same_error, "cursors are the server's own")),
+    **dict.fromkeys(("SCAN", "SSCAN", "HSCAN", "ZSCAN"), (same_error, "cursors differ between implementations")),
     **dict.fromkeys(("PTTL", "PEXPIRETIME"), (within(2000), _TIME)),
     **dict.fromkeys(("TTL", "EXPIRETIME"), (within(2), _TIME)),
     "OBJECT IDLETIME": (within(2), _TIME),
-    "MEMORY USAGE": (same_error, "bytes of other data structures"),
+    "MEMORY USAGE": (same_error, "the data structures differ"),
 }
 
 # Commands that the generated sequences leave out, and why.
 LEFT_OUT: Mapping[str, str] = {
     "SPOP": "random: the servers would hold different data afterwards",
-    **dict.fromkeys(("FLUSHALL", "FLUSHDB", "SWAPDB"), "would leave little to find in the rest of a sequence"),
-    **dict.fromkeys(("SHUTDOWN", "QUIT", "RESET", "HELLO", "AUTH", "SELECT"), "of the connection: in transcripts"),
+    **dict.fromkeys(("FLUSHALL", "FLUSHDB", "SWAPDB"), "would leave little data for the rest of a sequence"),
+    **dict.fromkeys(("SHUTDOWN", "QUIT", "RESET", "HELLO", "AUTH", "SELECT"), "about the connection: in transcripts"),
     **dict.fromkeys(("MULTI", "EXEC", "DISCARD", "WATCH", "UNWATCH"), "sequences have their own transactions"),
-    **dict.fromkeys(("SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE"), "changes what replies look like: in transcripts"),
+    **dict.fromkeys(("SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE"), "changes the form of replies: in transcripts"),
     **dict.fromkeys(("UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE"), "as SUBSCRIBE"),
     **dict.fromkeys(
-        ("CLIENT", "CONFIG", "COMMAND", "DEBUG", "INFO", "MEMORY", "LOLWUT", "TIME"),
-        "about the server and not the data: in transcripts and tables",
+        ("CLIENT", "CONFIG", "COMMAND", "DEBUG", "INFO", "MEMORY", "LOLWUT", "RESPCACHE", "TIME"),
+        "about the server, not the data: in transcripts and tables",
     ),
     "PUBSUB": "about clients: in transcripts",
     "OBJECT FREQ": "needs maxmemory-policy, which has no effect here",
-    "OBJECT HELP": "prose is our own",
-    "SORT": "with BY and GET over other types the order is that of the hash table: in transcripts",
+    "OBJECT HELP": "the prose is our own",
+    "SORT": "with BY or GET, the order of some types is that of the hash table: in transcripts",
     "SORT_RO": "as SORT",
 }
 
 
-# The same for servers that are not like Redis 7.2.
+# The same for servers that differ from Redis 7.2.
 OF_OLDER: Mapping[str, tuple[Equal, str]] = {
-    "OBJECT ENCODING": (same_shape, "7.2 brought listpacks for lists and sets"),
-    **dict.fromkeys(("BITCOUNT", "BITPOS"), (same_if_fine, "7.4 looks at the range before the key; so does respcache")),
+    "OBJECT ENCODING": (same_shape, "7.2 introduced listpacks for lists and sets"),
+    **dict.fromkeys(("BITCOUNT", "BITPOS"), (same_if_fine, "7.4 checks the range before the key; so does respcache")),
 }
 OF_NEWER: Mapping[str, tuple[Equal, str]] = dict.fromkeys(
-    ("SCAN", "SSCAN", "HSCAN", "ZSCAN"), (uncompared, "refuse an empty cursor, which 7.2 takes for 0")
+    ("SCAN", "SSCAN", "HSCAN", "ZSCAN"), (uncompared, "refuse an empty cursor, which 7.2 takes as 0")
 )
 OF_VALKEY: Mapping[str, tuple[Equal, str]] = {
     **OF_NEWER,
-    **dict.fromkeys(("BITCOUNT", "BITPOS"), (same_if_fine, "Valkey looks at the numbers before their count")),
+    **dict.fromkeys(("BITCOUNT", "BITPOS"), (same_if_fine, "Valkey checks the numbers before the number of arguments")),
     "OBJECT REFCOUNT": (same_error, "Valkey shares no integers between keys"),
+    "GETEX": (same_if_fine, "Valkey checks the time before the type of the key"),
 }
 
 
 class Dialect(NamedTuple):
-    """What a genuine server is like: of which version of Redis, and whether it is Redis at all."""
+    """What a genuine server is like: the version of Redis that it corresponds to, and whether it is Redis."""
 
     version: tuple[int, ...] = (7, 2)
     is_redis: bool = True
@@ -150,15 +151,17 @@ class Dialect(NamedTuple):
         return self.version >= (7, 2)
 
     def knows(self, call: tuple[str, ...]) -> bool:
-        """Whether such a call means the same to it; the sequences leave others out."""
+        """True if the call means the same to this server. Sequences leave other calls out."""
         words = [word.upper() for word in call]
         by_score_or_name = words[0] == "ZRANGESTORE" and not {"BYSCORE", "BYLEX"}.isdisjoint(words)
         if by_score_or_name and (self.version >= (7, 4) or not self.is_redis):
             return False  # stores a skiplist in 7.2 only
+        if not self.is_redis and "0x10" in call:
+            return False  # Valkey reads scores by another library, which refuses hexadecimal ones
         if self.version >= (7, 2):
             return True
         with_score = call[0].upper() in ("ZRANK", "ZREVRANK") and len(call) > 3
-        return not with_score and "-0.1" not in call  # 7.2 brought WITHSCORE, and the shortest digits of a score
+        return not with_score and "-0.1" not in call  # 7.2 introduced WITHSCORE, and the shortest digits of a score
 
     def equality(self, call: tuple[str, ...]) -> Equal:
         """How the replies to a call are compared."""

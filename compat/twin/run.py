@@ -14,12 +14,12 @@ from compat.twin import generated, tables, transcripts
 from compat.twin.looseness import Dialect
 from tests.support.processes import StartedServer
 
-# What was looked at, how many answers were compared in it, and what differs (for people; empty if nothing does).
+# What was compared, how many answers that were, and what differs, as text (empty if nothing does).
 Finding = tuple[str, int, str]
 
 
 class Pair(NamedTuple):
-    """Two servers, and the protocol that is spoken with both."""
+    """Two servers, and the protocol to use with both."""
 
     ours: StartedServer
     theirs: StartedServer
@@ -54,7 +54,7 @@ def _generated(pair: Pair, options: argparse.Namespace) -> Iterator[Finding]:
     )
 
 
-# Part -> how it is done, and in which protocols.
+# Part -> the function that runs it, and the protocols to run it in.
 PARTS: Mapping[str, tuple[Callable[[Pair, argparse.Namespace], Iterator[Finding]], tuple[int, ...]]] = {
     "tables": (_tables, (3,)),
     "transcripts": (_transcripts, (2, 3)),
@@ -63,15 +63,19 @@ PARTS: Mapping[str, tuple[Callable[[Pair, argparse.Namespace], Iterator[Finding]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--part", choices=PARTS, action="append", help="of the twin; may be given several times")
+    parser.add_argument("--part", choices=PARTS, action="append", help="run only this part; may be given several times")
     parser.add_argument("--protocol", type=int, choices=(2, 3), help="only RESP2, or only RESP3")
-    parser.add_argument("--against", default="", metavar="NAME", help="genuine servers: `Redis 7`, `Valkey`")
-    parser.add_argument("--examples", type=int, default=20, metavar="N", help="sequences for each command (20)")
-    parser.add_argument("--seed", type=int, default=1, metavar="N", help="the same one makes the same sequences (1)")
+    parser.add_argument(
+        "--against", default="", metavar="NAME", help="only genuine servers with NAME in their label: `Redis 7`"
+    )
+    parser.add_argument("--examples", type=int, default=20, metavar="N", help="sequences per command (default: 20)")
+    parser.add_argument(
+        "--seed", type=int, default=1, metavar="N", help="the same seed gives the same sequences (default: 1)"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Compare; in how many comparisons something differs."""
+    """Compare. Returns the number of comparisons in which something differs."""
     references = [target for target in targets.genuine() if options.against in target.label]
     if not references:
         print("No such genuine server on PATH or in $RESPCACHE_REFERENCES.", file=sys.stderr)
@@ -97,7 +101,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _collect(outcome: Outcome, findings: Iterator[Finding]) -> None:
-    """Fill an outcome, telling what is found as it is found."""
+    """Fill an outcome, printing each finding as it comes."""
     begin = time.monotonic()
     for name, compared, text in findings:
         outcome.passed += compared

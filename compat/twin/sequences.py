@@ -1,4 +1,4 @@
-"""Sequences of commands against two servers: replies compared one by one, and all data at the end."""
+"""Sequences of commands on two servers: replies are compared one by one, and all data at the end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from compat.twin.looseness import LEFT_OUT, Dialect, same
 from compat.twin.strict import StrictConnection
 from tests.support.resp import Connection, ReplyError
 
-# What is there when a sequence begins: a value of each type, small ones and one that expires.
+# The data when a sequence begins: a small value of each type, and one that expires.
 SETTING: tuple[Call, ...] = (
     ("FLUSHALL",),
     ("SET", "a", "10"),
@@ -25,12 +25,12 @@ SETTING: tuple[Call, ...] = (
 
 
 class Differs(AssertionError):
-    """The servers do not agree; the text is a redis-cli session with both answers."""
+    """The servers disagree; the text is a redis-cli session with both answers."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """Commands that are sent together: one by itself, a pipeline, or a transaction."""
+    """Commands that are sent together: a single one, a pipeline, or a transaction."""
 
     kind: str  # "single", "pipeline", "transaction"
     calls: tuple[Call, ...]
@@ -44,7 +44,7 @@ def _steps(draw: st.DrawFn, calls: st.SearchStrategy[Call]) -> Step:
 
 
 def sequences(only: str = "") -> st.SearchStrategy[list[Step]]:
-    """Sequences over all commands; with `only`, that command at least once, among others of its group and of all."""
+    """Sequences of any commands. If `only` is given, that command occurs, among others of its group and of all."""
     chosen = list(rows(without=frozenset(LEFT_OUT)))
     anything = st.one_of([calls_of(row) for row in chosen])
     if not only:
@@ -57,7 +57,7 @@ def sequences(only: str = "") -> st.SearchStrategy[list[Step]]:
 
 
 class Twin:
-    """A connection to each server, both in the same protocol, and one more each to look at the data."""
+    """A connection to each server, both in the same protocol, and one more to each to read the data."""
 
     def __init__(self, ours: int, theirs: int, protocol: int, dialect: Dialect) -> None:
         self._dialect = dialect
@@ -70,7 +70,7 @@ class Twin:
             connection.close()
 
     def run(self, sequence: list[Step]) -> None:
-        """Raises Differs at the first reply that is not the same, or for the data at the end."""
+        """Raises Differs at the first reply that differs, or if the data differs at the end."""
         for connection in (self._our_view, self._their_view):
             connection.pipeline(*SETTING)
         session: list[str] = []
@@ -78,7 +78,7 @@ class Twin:
             self._step(step, session)
         found = differences(contents(self._our_view), contents(self._their_view), self._dialect.has_our_encodings)
         if found:
-            raise Differs("\n".join([*session, "# the data is not the same:", *found]))
+            raise Differs("\n".join([*session, "# the data differs:", *found]))
 
     def _step(self, step: Step, session: list[str]) -> None:
         known = tuple(filter(self._dialect.knows, step.calls))
@@ -105,5 +105,5 @@ class Twin:
 
 
 def shown(call: Call) -> str:
-    """A call as one types it into redis-cli."""
+    """A call as typed into redis-cli."""
     return " ".join(word if word and word.isalnum() else f'"{word}"' for word in call)

@@ -1,4 +1,4 @@
-"""A connection whose replies keep apart even what most tests need not tell from each other."""
+"""A connection whose replies keep even those distinctions that most tests can ignore."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ SILENT = "(no answer)"
 
 
 class Double(str):
-    """A RESP3 double, by its digits."""
+    """A RESP3 double, as its digits."""
 
 
 class StrictConnection(Connection):
-    """The three nulls are not the same, nor are two ways to write a number; and not to answer is an answer."""
+    """Tells the three nulls apart, and different digits of one number. No answer at all counts as an answer."""
 
     null_array = NULL_ARRAY
     null_string = NULL_STRING

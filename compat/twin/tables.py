@@ -1,7 +1,7 @@
-"""What servers say about themselves, compared as tables: COMMAND INFO, DOCS, GETKEYS, and what CONFIG SET takes.
+"""What servers say about themselves, compared as tables: COMMAND INFO, DOCS, GETKEYS, and what CONFIG SET accepts.
 
-Only the rows that both have are compared. Which commands are missing is in differences.toml, and what a newer Redis has
-beyond 7.2 is not ours to have.
+Only rows that both servers have are compared. Missing commands are listed in differences.toml, and respcache does not
+follow additions to Redis after 7.2.
 """
 
 from __future__ import annotations
@@ -15,77 +15,106 @@ from tests.support.invocations import invocation, rows
 
 Table = dict[str, Any]
 
-# The version of Redis whose tables are ours.
+# The version of Redis whose tables respcache follows.
 HERE = (7, 2)
 
-# What CONFIG SET is tried with, on every directive.
-VALUES = ("", "0", "1", "-1", "7", "777", "abc", "yes", "NO", "1mb", "50%", "1.5", "a b", "NOW force", "KEA",
-          "everysec", "noeviction", "99999999999", "9223372036854775808", "-9223372036854775808")  # fmt: skip
-# Not tried (nor are those of TLS): what would get between the server and this connection, or depends on how and where
+# The values to try with CONFIG SET on every directive.
+VALUES = (
+    *("", "0", "1", "-1", "7", "777"),
+    *("abc", "yes", "NO", "1mb", "50%", "1.5", "a b", "NOW force", "KEA", "everysec", "noeviction"),
+    *("99999999999", "9223372036854775808", "-9223372036854775808"),
+)
+# Directives that are not tried, besides those of TLS: they would cut off this connection, or depend on how and where
 # the server was built.
-_LEFT_ALONE = frozenset((
-    "port", "bind", "dir", "logfile", "timeout", "requirepass", "maxclients", "maxmemory-clients", "oom-score-adj",
-    "activedefrag", "appendonly", "proc-title-template", "locale-collate",
-    "cluster-announce-hostname", "cluster-announce-human-nodename",  # respcache is no cluster
-))  # fmt: skip
+_LEFT_ALONE = frozenset(
+    (
+        "port",
+        "bind",
+        "dir",
+        "logfile",
+        "timeout",
+        "requirepass",
+        "maxclients",
+        "maxmemory-clients",
+        "oom-score-adj",
+        "activedefrag",
+        "appendonly",
+        "proc-title-template",
+        "locale-collate",
+        "cluster-announce-hostname",
+        "cluster-announce-human-nodename",  # respcache is not a cluster
+    )
+)
 
-_BLOCKING = "blocking commands may be called from scripts since then: they do not wait there"
-_TO_ALL = "tells cluster clients since then to send it to all nodes"
+_BLOCKING = "scripts may call blocking commands since then; they do not wait there"
+_TO_ALL = "since then cluster clients are told to send it to all nodes"
 _MERGED = "how cluster clients merge its replies was corrected"
 _ARITY = "takes more or fewer words since then"
-_ARGUMENTS = "its arguments are described otherwise since then"
+_ARGUMENTS = "its arguments are described differently since then"
 
-# Version in which Redis changed its mind -> rows, and what it was about.
+_FOR_ALL_NODES = (
+    *("acl|deluser", "acl|save", "acl|setuser"),
+    *("client|setname", "config|resetstat", "config|rewrite"),
+)
+_DESCRIBED_DIFFERENTLY = (
+    *("bitfield", "bitop", "client|kill", "client|list", "command|getkeys", "command|getkeysandflags"),
+    *("config|get", "psubscribe", "zrank", "zrevrank"),
+)
+
+# The version in which Redis changed something -> the rows, and what changed.
 CHANGED: Mapping[tuple[int, int], Mapping[str, str]] = {
     (7, 2): {
-        **{f"COMMAND INFO, {name}, arity": _ARITY
-           for name in ("zrank", "zrevrank", "command|getkeys", "command|getkeysandflags")},
-        **{f"COMMAND INFO, {name}, flags": _BLOCKING
-           for name in ("blmove", "blpop", "brpop", "brpoplpush", "bzpopmax", "bzpopmin", "wait")},
-        **{f"COMMAND INFO, {name}, tips": _TO_ALL
-           for name in ("acl|deluser", "acl|save", "acl|setuser", "client|setname", "config|resetstat",
-                        "config|rewrite")},
+        **{
+            f"COMMAND INFO, {name}, arity": _ARITY
+            for name in ("zrank", "zrevrank", "command|getkeys", "command|getkeysandflags")
+        },
+        **{
+            f"COMMAND INFO, {name}, flags": _BLOCKING
+            for name in ("blmove", "blpop", "brpop", "brpoplpush", "bzpopmax", "bzpopmin", "wait")
+        },
+        **{f"COMMAND INFO, {name}, tips": _TO_ALL for name in _FOR_ALL_NODES},
         **{f"COMMAND INFO, {name}, tips": _MERGED for name in ("latency|reset", "msetnx", "randomkey", "scan")},
-        **{f"COMMAND DOCS, {name}, arguments": _ARGUMENTS
-           for name in ("bitfield", "bitop", "client|kill", "client|list", "command|getkeys",
-                        "command|getkeysandflags", "config|get", "psubscribe", "zrank", "zrevrank")},
-        "COMMAND DOCS, client|pause, since": "was said to be of a test version before",
+        **{f"COMMAND DOCS, {name}, arguments": _ARGUMENTS for name in _DESCRIBED_DIFFERENTLY},
+        "COMMAND DOCS, client|pause, since": "named a test version before",
         **{f"CONFIG SET, loglevel {value!r}": "may be `nothing` since then" for value in VALUES},
         "CONFIG SET, aof-disable-auto-gc": "CONFIG GET hides it since then",
         **{f"CONFIG SET, aof-disable-auto-gc {value!r}": "as above" for value in VALUES},
     },
     (7, 4): {
-        "COMMAND INFO, sinterstore, key specifications": "the destination is no longer said to be read",
+        "COMMAND INFO, sinterstore, key specifications": "no longer says that the destination is read",
         "COMMAND GETKEYS, GETKEYSANDFLAGS SINTERSTORE key:one key:two key:three": "as above",
         **{f"COMMAND INFO, {name}, flags": "counted as blocking" for name in ("wait", "waitaof")},
         "COMMAND DOCS, hscan, arguments": "NOVALUES",
         "COMMAND DOCS, client|kill, arguments": "MAXAGE",
-        **{f"CONFIG SET, maxmemory-samples {value!r}": "64 at most since 8.0" for value in VALUES},
+        **{f"CONFIG SET, maxmemory-samples {value!r}": "at most 64 since 8.0" for value in VALUES},
     },
-}  # fmt: skip
-# What respcache describes otherwise, and why.
+}
+# What respcache describes differently, and why.
 OUR_OWN: Mapping[str, str] = {"COMMAND DOCS, debug, arguments": "Redis does not describe its arguments"}
 
 
 def _expected(version: tuple[int, ...]) -> set[str]:
-    """The rows that a server like Redis `version` has otherwise."""
+    """The rows that are different in a server like Redis `version`."""
     changed = (rows for since, rows in CHANGED.items() if (version < since) != (since > HERE))
     return set(OUR_OWN).union(*changed)
 
 
-# What COMMAND INFO lists of a command, by place; the name is the key of the row.
+# The elements of an entry of COMMAND INFO, after the name.
 _FIELDS = ("arity", "flags", "first key", "last key", "step", "categories", "tips", "key specifications")
 
 
 def differences(ours: int, theirs: int, version: tuple[int, ...]) -> Iterator[tuple[str, int, list[str]]]:
-    """(table, rows compared, a line of text for each row that is not the same), of a server like Redis `version`."""
+    """For each table: its name, the number of rows compared, and one text per row that differs.
+
+    `theirs` is the port of a server like Redis `version`.
+    """
     one, other = StrictConnection(ours, 3), StrictConnection(theirs, 3)
     try:
         for name, table in TABLES.items():
             try:
                 rows = table(one), table(other)
             except (AttributeError, LookupError, TypeError, ValueError) as error:
-                yield name, 0, [f"{name}: a reply has not the shape that a table can be made of: {error!r}"]
+                yield name, 0, [f"{name}: a reply does not have the shape of a table: {error!r}"]
             else:
                 yield name, *_compare(name, *rows, _expected(version), version)
     finally:
@@ -109,7 +138,7 @@ def _compare(
 
 
 def _info(connection: StrictConnection) -> Table:
-    """(command, field) -> what COMMAND INFO says, subcommands included; the notes on key specifications are prose."""
+    """(command, field) -> what COMMAND INFO says, subcommands included, without the notes on key specifications."""
     table: Table = {}
 
     def add(entries: list[Any]) -> None:
@@ -126,7 +155,7 @@ def _info(connection: StrictConnection) -> Table:
 
 
 def documents(connection: StrictConnection) -> Table:
-    """(command, part) -> what COMMAND DOCS says, without prose: since, group, and the tree of arguments."""
+    """(command, part) -> what COMMAND DOCS says about it, without prose: since, group, and the tree of arguments."""
     table: Table = {}
     for name, entry in _with_subcommands(_text(connection.call("COMMAND", "DOCS"))):
         table[f"{name}, since"] = entry.get("since")
@@ -156,7 +185,7 @@ def _shapes(arguments: list[dict[str, Any]]) -> list[Any]:
 
 
 def _keys(connection: StrictConnection) -> Table:
-    """Some call of each command with keys -> COMMAND GETKEYS, and GETKEYSANDFLAGS where there is one."""
+    """A call of each command -> what COMMAND GETKEYS and GETKEYSANDFLAGS answer for it."""
     table: Table = {}
     for row in rows():
         words = invocation(row)
@@ -166,7 +195,7 @@ def _keys(connection: StrictConnection) -> Table:
 
 
 def _settings(connection: StrictConnection) -> Table:
-    """(directive, value) -> what CONFIG SET answers, and what CONFIG GET shows then. The old values are put back."""
+    """(directive, value) -> the answer of CONFIG SET, and of CONFIG GET after it. The old values are restored."""
     table: Table = {}
     for name, before in _text(connection.call("CONFIG", "GET", "*")).items():
         if name not in _LEFT_ALONE and not name.startswith("tls-"):

@@ -1,4 +1,4 @@
-"""The twin finds a server out that answers wrongly: respcache beside itself, with some replies changed on their way."""
+"""The twin detects wrong answers: respcache is compared with itself, with some replies changed on their way."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.processes import RespcacheServer
 
 
 class Liar:
-    """A port that passes everything on to a server, and its replies back with `truth` replaced by `lie`."""
+    """A proxy for a server that replaces `truth` with `lie` in the replies."""
 
     def __init__(self, port: int, truth: bytes, lie: bytes) -> None:
         self._port = port
@@ -25,7 +25,7 @@ class Liar:
         self._threads[0].start()
 
     def close(self) -> None:
-        """To be called when its clients have hung up."""
+        """Call this after the clients have disconnected."""
         self._listener.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(10)
@@ -44,7 +44,7 @@ class Liar:
 
     @staticmethod
     def _pass_on(source: socket.socket, target: socket.socket, truth: bytes, lie: bytes) -> None:
-        """Until either side hangs up. Replies of the transcripts fit into one packet each."""
+        """Forward until either side hangs up. Each reply of the transcripts fits into one packet."""
         try:
             while data := source.recv(1 << 16):
                 target.sendall(data.replace(truth, lie) if truth else data)
@@ -120,7 +120,7 @@ def test_tables(servers: tuple[int, int], truth: bytes, lie: bytes, seen_in: str
 
 
 def test_generated(servers: tuple[int, int]) -> None:
-    """Found by chance, and told as a session that is no longer than it has to be."""
+    """A wrong answer is found by random sequences, and reported as the shortest session that shows it."""
     liar = Liar(servers[0], b":2\r\n", b":3\r\n")
     try:
         results = generated.differences(liar.port, servers[1], 2, Dialect(), only="STRLEN", examples=200, seeded=1)

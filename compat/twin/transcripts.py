@@ -1,16 +1,16 @@
-"""Transcripts: files of commands as one types them, run line by line on both servers.
+"""Transcripts: files of commands as typed into redis-cli, run line by line on both servers.
 
-A file is in `transcripts/`, for one family of commands. A line is a command, in the quoting of redis-cli; blank lines
-and those that begin with ``#`` are skipped. What may stand before the command:
+Each file in `transcripts/` is for one family of commands. A line is a command, quoted as in redis-cli; blank lines and
+those that begin with ``#`` are skipped. A command may have a prefix:
 
-    b: GET k          another connection than the usual one, by any single letter
-    ~shape TIME       compared by another rule than that of the command: `same`, `sorted`, `pairs`, `shape`, `error`
-    >=7.2 WAITAOF ... only where the genuine server is as new; `<8` only where it is older
-    @redis MULTI      only beside Redis: Valkey has gone another way
-    !raw \\x2a1\\r\\n    bytes as they are, with the escapes of a double-quoted word
-    <                 nothing is sent: one more message is read (a push, or a message to a subscriber)
+    b: GET k          on another connection, named by a single letter
+    ~shape TIME       compared by this rule instead of that of the command: `same`, `sorted`, `pairs`, `shape`, `error`
+    >=7.2 WAITAOF ... only if the genuine server is at least this new; `<8` only if it is older
+    @redis MULTI      only beside Redis: Valkey answers differently
+    !raw \\x2a1\\r\\n    these bytes, unencoded, with the escapes of a double-quoted word
+    <                 send nothing and read one more message (a push, or a message to a subscriber)
 
-Each file begins with empty servers, and connections of its own.
+Each file starts with empty servers and new connections.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ _ANY = ((0,), (1000,))  # versions
 
 @dataclass(frozen=True)
 class Line:
-    """One line: what is sent (None: only read), over which connection, and how the answers are compared.
+    """One line: what to send (None: only read), over which connection, and how to compare the answers.
 
-    It is for servers of versions from `since` on and before `before`, and maybe for Redis only.
+    It applies to servers of versions from `since` on and before `before`, and maybe only to Redis.
     """
 
     number: int
@@ -57,11 +57,11 @@ class Line:
     redis_only: bool
 
     def is_for(self, dialect: Dialect) -> bool:
-        """Whether the line makes sense beside such a server."""
+        """True if the line applies beside such a server."""
         return self.since <= dialect.version < self.before and (dialect.is_redis or not self.redis_only)
 
     def equality(self, dialect: Dialect) -> Equal:
-        """How the answers are compared."""
+        """How to compare the answers."""
         if self.rule:
             return RULES[self.rule]
         if not isinstance(self.sent, tuple):
@@ -70,12 +70,12 @@ class Line:
 
 
 def files(only: str = "") -> list[Path]:
-    """The transcripts, all or the one of that family."""
+    """All transcripts, or only that of one family."""
     return sorted(path for path in FOLDER.glob("*.txt") if not only or path.stem == only)
 
 
 def parse(path: Path) -> Iterator[Line]:
-    """The lines of a transcript. Raises ValueError for one that makes no sense."""
+    """The lines of a transcript. Raises ValueError for a line that it cannot parse."""
     for number, text in enumerate(path.read_text("utf-8").splitlines(), 1):
         text = text.strip()
         if text and not text.startswith("#"):
@@ -115,7 +115,7 @@ class Side:
         self._connections: dict[str, StrictConnection] = {}
 
     def answer(self, line: Line) -> Any:
-        """What the server says to a line. That it hangs up is an answer too."""
+        """The server's answer to a line. Hanging up counts as an answer."""
         connection = self._connections.get(line.connection)
         if connection is None:
             connection = self._connections[line.connection] = StrictConnection(self._port, self._protocol)
@@ -131,7 +131,7 @@ class Side:
 
 
 def differences(path: Path, ours: int, theirs: int, protocol: int, dialect: Dialect) -> tuple[int, list[str]]:
-    """How many answers were compared, and a line of text for each that is not the same."""
+    """How many answers were compared, and a text for each that differs."""
     for port in (ours, theirs):
         connection = StrictConnection(port)
         connection.call("FLUSHALL")

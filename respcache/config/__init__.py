@@ -1,11 +1,12 @@
-"""The configuration of one server: what a file, the command line and CONFIG SET say.
+"""The configuration of one server, as set by a file, the command line and CONFIG SET.
 
     config = load(["--port", "0", "--shards", "3"])     # respcache.config.files
     config.shards                                       # values are attributes, with underscores
     config.set([(b"maxclients", b"20")])                # CONFIG SET
     config.get([b"max*"])                               # CONFIG GET
+    config.reset()                                      # undo all CONFIG SETs
 
-The names, their kinds of values and defaults are in `respcache.config.directives`.
+Names, kinds of values and defaults are in `respcache.config.directives`.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from respcache.config.directives import DIRECTIVES, NAMES, Directive
 from respcache.config.kinds import BadValue
 from respcache.errors import CommandError, config_set_failed, unknown_directive
 from respcache.glob import compile_glob
+from respcache.logs import log
 
 _GLOB_CHARACTERS = frozenset(b"*?[")
 _IMMUTABLE = "can't set immutable config"
 
 
 class Config:
-    """Values by name, checked as they are set. Annotated here are those that other modules read."""
+    """Values by name, checked when they are set. The values that other modules read are annotated here."""
 
     bind: list[str]
     client_max_unanswered: int
@@ -33,6 +35,7 @@ class Config:
     databases: int
     enable_debug_command: str
     enable_protected_configs: str
+    enable_test_commands: str
     logfile: str
     loglevel: str
     maxclients: int
@@ -44,6 +47,7 @@ class Config:
     requirepass: str
     respcache_parent_fd: int
     respcache_ready_fd: int
+    respcache_temporary_dir: str
     shard_queue_limit: int
     shards: int
     tcp_backlog: int
@@ -57,15 +61,16 @@ class Config:
         self.path = ""  # the configuration file, absolute; empty if there is none
         self._checks: dict[str, list[Callable[[], None]]] = {}  # by the directive's name, see `add_check`
         self._listeners: list[tuple[set[str], Callable[[], None]]] = []  # with the names, see `on_change`
+        self._at_start: dict[Directive, str] = {}  # of what CONFIG SET has changed: the values at the start, as shown
         for row in DIRECTIVES.values():
             setattr(self, row.attribute, row.default)
 
     def value(self, name: str) -> Any:
-        """The value of the directive `name`, as a Python value."""
+        """The value of a directive, as a Python value."""
         return getattr(self, NAMES[name].attribute)
 
     def show(self, name: str) -> str:
-        """The value of the directive `name`, as CONFIG GET returns it."""
+        """The value of a directive, as CONFIG GET returns it."""
         return NAMES[name].kind.show(self.value(name))
 
     def put(self, name: str, words: Sequence[str]) -> None:
@@ -81,7 +86,7 @@ class Config:
         return {row.attribute: getattr(self, row.attribute) for row in DIRECTIVES.values() if row.shard}
 
     def get(self, patterns: Iterable[bytes]) -> dict[bytes, bytes]:
-        """The directives that match one of the patterns, by name."""
+        """The values of all directives that match one of the patterns, by name."""
         found: dict[bytes, bytes] = {}
         for pattern in patterns:
             for name in _matching(pattern):
@@ -89,9 +94,10 @@ class Config:
         return found
 
     def set(self, pairs: Iterable[tuple[bytes, bytes]], *, allow_protected: bool = False) -> None:
-        """Set directives while the server runs, all of them or none. Raises CommandError."""
+        """Set directives while the server runs: all or none. Raises CommandError."""
         changes = _changes(pairs, allow_protected)
         before = {change.row: getattr(self, change.row.attribute) for change in changes}
+        shown = {row: row.kind.show(value) for row, value in before.items()}
         try:
             for change in changes:
                 self._change(change)
@@ -100,7 +106,21 @@ class Config:
             for row, value in before.items():
                 setattr(self, row.attribute, value)
             raise
-        names = {row.name for row in before}
+        self._at_start = shown | self._at_start
+        self._tell(before)
+
+    def reset(self) -> None:
+        """Give every directive the value back that it had before the first CONFIG SET."""
+        changed, self._at_start = self._at_start, {}
+        for row, value in changed.items():
+            try:
+                self._assign(row, row.words(value))
+            except BadValue as error:  # the `dir` of the start was removed
+                log.warning(f"{row.name} could not be set back to {value!r}: {error}")
+        self._tell(changed)
+
+    def _tell(self, rows: Iterable[Directive]) -> None:
+        names = {row.name for row in rows}
         for of_interest, listener in self._listeners:
             if names & of_interest:
                 listener()
@@ -128,7 +148,7 @@ class Config:
     def add_check(self, name: str, check: Callable[[], None]) -> None:
         """Have `check` called when CONFIG SET has given this directive a new value, before that becomes final.
 
-        It may raise BadValue, and the command fails: for values that depend on more than their form.
+        If it raises BadValue, the command fails. For values whose validity depends on more than their form.
         """
         self._checks.setdefault(NAMES[name].name, []).append(check)
 
@@ -142,18 +162,18 @@ class Config:
         self.on_change((row.name for row in DIRECTIVES.values() if row.shard), listener)
 
     def changed(self) -> dict[str, str]:
-        """The directives that differ from their defaults, as CONFIG GET shows them."""
+        """The directives that differ from their defaults, with values as CONFIG GET shows them."""
         return {
             name: self.show(name) for name, row in DIRECTIVES.items() if getattr(self, row.attribute) != row.default
         }
 
     def without_effect(self) -> list[str]:
-        """The directives that were given a value other than their default, to no avail."""
+        """The directives that were changed but have no effect."""
         return [name for name in self.changed() if DIRECTIVES[name].unused]
 
 
 class _Change(NamedTuple):
-    """One pair of CONFIG SET: the directive, the name that was used, in lower case, and the words of the value."""
+    """One pair of CONFIG SET: the directive, the name used for it in lower case, and the words of the value."""
 
     row: Directive
     name: str
@@ -161,7 +181,7 @@ class _Change(NamedTuple):
 
 
 def _matching(pattern: bytes) -> list[str]:
-    """The names that a word of CONFIG GET means. A plain name comes back as it was written."""
+    """The names that an argument of CONFIG GET stands for. A plain name is returned as it was written."""
     if not _GLOB_CHARACTERS & set(pattern):
         name = pattern.decode("utf-8", "surrogateescape")
         return [name] if name.lower() in NAMES else []
@@ -172,7 +192,7 @@ def _matching(pattern: bytes) -> list[str]:
 def _changes(pairs: Iterable[tuple[bytes, bytes]], allow_protected: bool) -> list[_Change]:
     """The directives to set, in order. All names are checked before any value is. Raises CommandError.
 
-    A directive and its alias may both be given: the last one counts.
+    A directive and its alias may both be given; the last one counts.
     """
     changes: list[_Change] = []
     for name, value in pairs:

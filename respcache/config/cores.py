@@ -1,6 +1,6 @@
 """How many cores this process may use, and how many shards to start by default.
 
-Two things limit a process besides the machine: its affinity (``taskset``, cpusets), and on Linux the quota of its
+Besides the machine, two things limit a process: its affinity (``taskset``, cpusets) and, on Linux, the quota of its
 control group (``docker run --cpus 1.5``, the limits of a Kubernetes pod).
 """
 
@@ -19,7 +19,7 @@ def default_shards(cores: float) -> int:
 
 
 def usable_cores() -> float:
-    """The cores that this process may keep busy. A quota may give a fraction of one."""
+    """The number of cores that this process may use. With a quota it may be a fraction."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = cgroup_quota()
     return cores if quota is None else min(cores, quota)
@@ -29,7 +29,7 @@ def cgroup_quota(proc: Path = _PROC, cgroups: Path = _CGROUPS) -> float | None:
     """The lowest quota, in cores, of this process' control group and those above it; None if there is no limit.
 
     Lines of /proc/self/cgroup are ``ID:CONTROLLERS:PATH``, with no controllers for version 2. In a container the path
-    may be one of the host that does not exist there; the top directory is then the container's own group.
+    may be that of the host, which does not exist there; the top directory is then the container's own group.
     """
     try:
         lines = (proc / "self" / "cgroup").read_text("utf-8").splitlines()
@@ -52,7 +52,7 @@ def _groups(top: Path, path: str) -> list[Path]:
 
 
 def _quota_v2(group: Path) -> float | None:
-    """``cpu.max`` is ``QUOTA PERIOD``, in microseconds, with ``max`` for no quota."""
+    """``cpu.max`` is ``QUOTA PERIOD``, in microseconds; ``max`` means no quota."""
     try:
         quota, period = (group / "cpu.max").read_text("ascii").split()
         return None if quota == "max" else int(quota) / int(period)
@@ -61,7 +61,7 @@ def _quota_v2(group: Path) -> float | None:
 
 
 def _quota_v1(group: Path) -> float | None:
-    """A quota of -1 is none."""
+    """A quota of -1 means no quota."""
     try:
         quota = int((group / "cpu.cfs_quota_us").read_text("ascii"))
         period = int((group / "cpu.cfs_period_us").read_text("ascii"))

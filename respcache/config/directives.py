@@ -1,13 +1,13 @@
 """The table of directives: every name that redis-server 7.2 knows, and respcache's own.
 
-One `Directive` is one name with its kind of value and its default. Those that have no meaning here (yet) are known all
-the same, so that an existing redis.conf and a test harness that sets them work: they are checked, kept, and shown by
-CONFIG GET, and marked `unused`; a warning at the start names those that were changed.
+One `Directive` is one name with its kind of value and its default. Directives without a meaning here (yet) are marked
+`unused`. They are checked, kept, and shown by CONFIG GET all the same, so that an existing redis.conf, or a test
+harness that sets them, works; at start-up a warning names those that were changed.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from respcache.config.cores import default_shards, usable_cores
@@ -32,16 +32,16 @@ from respcache.config.kinds import (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Directive:
-    """One directive: its name, what its value may be, and what else there is to know of it."""
+    """One directive: its name, the values it accepts, and its properties."""
 
     name: str
     kind: Kind
     default: Any
     # CONFIG SET refuses it, as Redis does.
     fixed: bool = False
-    # It takes effect at the start only, unlike in Redis: CONFIG SET accepts the value that it has, and no other.
+    # It takes effect only at start-up, unlike in Redis: CONFIG SET accepts only the current value.
     starting: bool = False
-    # CONFIG SET takes it from those clients only that ``enable-protected-configs`` allows.
+    # CONFIG SET accepts it only from clients that ``enable-protected-configs`` allows.
     protected: bool = False
     # A second name, from older versions.
     alias: str = ""
@@ -49,20 +49,24 @@ class Directive:
     unused: bool = False
     # Shards need its value.
     shard: bool = False
-    # CONFIG GET shows it when asked for by its full name, not among the matches of a pattern.
+    # CONFIG GET shows it only if given its full name, not a pattern.
     hidden: bool = False
-    # A descriptor that this process inherited: CONFIG REWRITE leaves it out.
+    # About the process that started this one, such as a descriptor from it: CONFIG REWRITE leaves it out.
     inherited: bool = False
     # One line for `respcache --help` and docs/reference/configuration.md.
     help: str = ""
 
+    def described(self, text: str) -> Directive:
+        """The same directive with a help text."""
+        return replace(self, help=text)
+
     @property
     def attribute(self) -> str:
-        """The name of its value as a Python attribute of `Config`."""
+        """The name of the attribute of `Config` that holds its value."""
         return self.name.replace("-", "_")
 
     def words(self, text: str) -> list[str]:
-        """The words of a value that was given as one. Empty text is one empty word: it switches `save` off."""
+        """The words of a value given as one text. An empty text is one empty word, which switches `save` off."""
         return (text.split() or [""]) if self.kind.many else [text]
 
 
@@ -72,69 +76,105 @@ _INT = Number(0, _INT_MAX)
 _LONG = Number()
 _ALLOWED = Choice("no", "yes", "local")
 _OWN = (
-    Directive("shards", Number(1, 64), default_shards(usable_cores()), starting=True,
-              help="Processes that hold the data. Default: half the cores that may be used, at least 1, at most 4."),
-    Directive("client-max-unanswered", Number(1), 10_000,
-              help="Commands that one client may have under way; further ones wait."),
-    Directive("client-output-pause", Memory(1), 16 << 20,
-              help="While more bytes than this are unsent to a client, its commands wait."),
-    Directive("shard-queue-limit", Memory(1), 64 << 20,
-              help="While more bytes than this are queued for one shard, no client is read from."),
-    Directive("respcache-ready-fd", Number(-1), -1, fixed=True, hidden=True, inherited=True,
-              help="A file descriptor to which the port is written, as a line, when clients can connect."),
-    Directive("respcache-parent-fd", Number(-1), -1, fixed=True, hidden=True, inherited=True,
-              help="A pipe: the server stops when its other end is closed, as when the process that holds it ends."),
-)  # fmt: skip
+    Directive("shards", Number(1, 64), default_shards(usable_cores()), starting=True).described(
+        "The number of processes that hold the data. Default: half of the usable cores, at least 1 and at most 4."
+    ),
+    Directive("client-max-unanswered", Number(1), 10_000).described(
+        "The maximum number of unanswered commands of one client; further ones wait."
+    ),
+    Directive("client-output-pause", Memory(1), 16 << 20).described(
+        "A client's commands wait while more than this many bytes of replies to it are unsent."
+    ),
+    Directive("shard-queue-limit", Memory(1), 64 << 20).described(
+        "No client is read from while more than this many bytes are queued for one shard."
+    ),
+    Directive("enable-test-commands", _ALLOWED, "no", fixed=True).described(
+        "Which clients may send RESPCACHE, whose subcommands are for test suites: none, all, or those on this machine."
+    ),
+    Directive("respcache-ready-fd", Number(-1), -1, fixed=True, hidden=True, inherited=True).described(
+        "A file descriptor. The port is written to it, as a line, as soon as clients can connect."
+    ),
+    Directive("respcache-parent-fd", Number(-1), -1, fixed=True, hidden=True, inherited=True).described(
+        "A pipe. The server stops when the other end is closed, for example because the process that holds it ends."
+    ),
+    Directive("respcache-temporary-dir", Text(), "", fixed=True, hidden=True, inherited=True).described(
+        "A directory that the server removes when it ends, with everything in it."
+    ),
+)
 
 _USED = (
-    Directive("bind", Words(0, 16), ["127.0.0.1", "-::1"], starting=True,
-              help="Addresses to listen on. Those that start with '-' may be missing."),
-    Directive("client-output-buffer-limit", OutputLimits(), OutputLimits.default,
-              help="Class, hard limit, soft limit, seconds: a client that leaves more than this unread is cut off."),
-    Directive("client-query-buffer-limit", Memory(1 << 20), 1 << 30, help="The most bytes that one command may have."),
-    Directive("databases", Number(1, _INT_MAX), 16, fixed=True, help="The number of databases for SELECT."),
-    Directive("dir", Directory(), "", protected=True, help="The working directory."),
-    Directive("enable-debug-command", _ALLOWED, "no", fixed=True,
-              help="Who may send DEBUG: no client, all, or those on this machine."),
-    Directive("enable-protected-configs", _ALLOWED, "no", fixed=True,
-              help="Who may set `dir` and `dbfilename` while the server runs."),
-    Directive("hash-max-listpack-entries", _LONG, 512, alias="hash-max-ziplist-entries", shard=True,
-              help="OBJECT ENCODING says listpack for hashes with up to this many fields."),
-    Directive("hash-max-listpack-value", Memory(), 64, alias="hash-max-ziplist-value", shard=True,
-              help="OBJECT ENCODING says listpack for hashes whose fields and values have up to this many bytes."),
-    Directive("list-max-listpack-size", Number(-(1 << 31), _INT_MAX), -2, alias="list-max-ziplist-size", shard=True,
-              help="OBJECT ENCODING says listpack for lists up to this size: elements, or -1 (4 KB) to -5 (64 KB)."),
-    Directive("logfile", Text(), "", fixed=True, shard=True, help="The file for the log; empty means standard output."),
-    Directive("loglevel", Choice("debug", "verbose", "notice", "warning", "nothing"), "notice", shard=True,
-              help="The lowest level that is logged."),
-    Directive("maxclients", Number(1, (1 << 32) - 1), 10_000, help="The most clients that may be connected at a time."),
-    Directive("notify-keyspace-events", EventClasses(), "", shard=True,
-              help="The classes of keyspace events to publish; letters as in Redis."),
-    Directive("pidfile", Text(), "", fixed=True, help="A file that holds the process id while the server runs."),
-    Directive("port", _PORT, 6379, starting=True,
-              help="The TCP port. 0 means none if there is a unixsocket, else any free port: the log says which."),
-    Directive("protected-mode", YesNo(), True,
-              help="Refuse clients from other machines as long as there is no password."),
-    Directive("proto-max-bulk-len", Memory(1 << 20), 512 << 20, shard=True,
-              help="The most bytes that one argument or string may have."),
-    Directive("requirepass", Text(), "", help="The password that clients have to give; empty means none."),
-    Directive("set-max-intset-entries", _LONG, 512, shard=True,
-              help="OBJECT ENCODING says intset for sets of up to this many integers."),
-    Directive("set-max-listpack-entries", _LONG, 128, shard=True,
-              help="OBJECT ENCODING says listpack for sets with up to this many members."),
-    Directive("set-max-listpack-value", _LONG, 64, shard=True,
-              help="OBJECT ENCODING says listpack for sets whose members have up to this many bytes."),
-    Directive("tcp-backlog", _INT, 511, fixed=True,
-              help="Connections that may wait to be accepted."),
-    Directive("tcp-keepalive", _INT, 300, help="Seconds of silence until TCP checks that a client is still there."),
-    Directive("timeout", _INT, 0, help="Seconds of silence after which a client is disconnected; 0 means never."),
-    Directive("unixsocket", Text(), "", fixed=True, help="The path of a unix socket to listen on."),
-    Directive("unixsocketperm", OctalNumber(), 0, fixed=True, help="Permissions of the unix socket, octal."),
-    Directive("zset-max-listpack-entries", _LONG, 128, alias="zset-max-ziplist-entries", shard=True,
-              help="OBJECT ENCODING says listpack for sorted sets with up to this many members."),
-    Directive("zset-max-listpack-value", Memory(), 64, alias="zset-max-ziplist-value", shard=True,
-              help="OBJECT ENCODING says listpack for sorted sets whose members have up to this many bytes."),
-)  # fmt: skip
+    Directive("bind", Words(0, 16), ["127.0.0.1", "-::1"], starting=True).described(
+        "Addresses to listen on. Those that start with '-' may be missing."
+    ),
+    Directive("client-output-buffer-limit", OutputLimits(), OutputLimits.default).described(
+        "Class, hard limit, soft limit, seconds: a client that leaves more than this unread is disconnected."
+    ),
+    Directive("client-query-buffer-limit", Memory(1 << 20), 1 << 30).described(
+        "The maximum number of bytes of one command."
+    ),
+    Directive("databases", Number(1, _INT_MAX), 16, fixed=True).described("The number of databases for SELECT."),
+    Directive("dir", Directory(), "", protected=True).described("The working directory."),
+    Directive("enable-debug-command", _ALLOWED, "no", fixed=True).described(
+        "Which clients may send DEBUG: none, all, or those on this machine."
+    ),
+    Directive("enable-protected-configs", _ALLOWED, "no", fixed=True).described(
+        "Which clients may set `dir` and `dbfilename` while the server runs: none, all, or those on this machine."
+    ),
+    Directive("hash-max-listpack-entries", _LONG, 512, alias="hash-max-ziplist-entries", shard=True).described(
+        "OBJECT ENCODING says listpack for hashes with up to this many fields."
+    ),
+    Directive("hash-max-listpack-value", Memory(), 64, alias="hash-max-ziplist-value", shard=True).described(
+        "OBJECT ENCODING says listpack for hashes whose fields and values have up to this many bytes."
+    ),
+    Directive(
+        "list-max-listpack-size", Number(-(1 << 31), _INT_MAX), -2, alias="list-max-ziplist-size", shard=True
+    ).described("OBJECT ENCODING says listpack for lists up to this size: elements, or -1 (4 KB) to -5 (64 KB)."),
+    Directive("logfile", Text(), "", fixed=True, shard=True).described(
+        "The file for the log; empty means standard output."
+    ),
+    Directive("loglevel", Choice("debug", "verbose", "notice", "warning", "nothing"), "notice", shard=True).described(
+        "The lowest level that is logged."
+    ),
+    Directive("maxclients", Number(1, (1 << 32) - 1), 10_000).described("The maximum number of connected clients."),
+    Directive("notify-keyspace-events", EventClasses(), "", shard=True).described(
+        "The classes of keyspace events to publish, as the letters that Redis uses."
+    ),
+    Directive("pidfile", Text(), "", fixed=True).described("A file that holds the process id while the server runs."),
+    Directive("port", _PORT, 6379, starting=True).described(
+        "The TCP port. 0 means none if a unixsocket is given, else any free port, which the log names."
+    ),
+    Directive("protected-mode", YesNo(), True).described(
+        "Refuse clients from other machines unless a password is set."
+    ),
+    Directive("proto-max-bulk-len", Memory(1 << 20), 512 << 20, shard=True).described(
+        "The maximum number of bytes of one argument or string."
+    ),
+    Directive("requirepass", Text(), "").described("The password that clients must give; empty means none."),
+    Directive("set-max-intset-entries", _LONG, 512, shard=True).described(
+        "OBJECT ENCODING says intset for sets of up to this many integers."
+    ),
+    Directive("set-max-listpack-entries", _LONG, 128, shard=True).described(
+        "OBJECT ENCODING says listpack for sets with up to this many members."
+    ),
+    Directive("set-max-listpack-value", _LONG, 64, shard=True).described(
+        "OBJECT ENCODING says listpack for sets whose members have up to this many bytes."
+    ),
+    Directive("tcp-backlog", _INT, 511, fixed=True).described(
+        "The maximum number of connections that wait to be accepted."
+    ),
+    Directive("tcp-keepalive", _INT, 300).described(
+        "Seconds of silence after which TCP checks that a client is still there."
+    ),
+    Directive("timeout", _INT, 0).described("Seconds of silence after which a client is disconnected; 0 means never."),
+    Directive("unixsocket", Text(), "", fixed=True).described("The path of a unix socket to listen on."),
+    Directive("unixsocketperm", OctalNumber(), 0, fixed=True).described("Permissions of the unix socket, octal."),
+    Directive("zset-max-listpack-entries", _LONG, 128, alias="zset-max-ziplist-entries", shard=True).described(
+        "OBJECT ENCODING says listpack for sorted sets with up to this many members."
+    ),
+    Directive("zset-max-listpack-value", Memory(), 64, alias="zset-max-ziplist-value", shard=True).described(
+        "OBJECT ENCODING says listpack for sorted sets whose members have up to this many bytes."
+    ),
+)
 
 
 def _unused(
@@ -144,12 +184,12 @@ def _unused(
 
 
 def _group(kind: Kind, default: Any, names: str, *, fixed: bool = False) -> list[Directive]:
-    """Unused directives of one kind and one default."""
+    """Unused directives with the same kind and default."""
     return [_unused(name, kind, default, fixed=fixed) for name in names.split()]
 
 
 def _numbers(kind: Kind, defaults: dict[str, int], *, fixed: bool = False) -> list[Directive]:
-    """Unused directives of one kind, by name; an older name follows a slash."""
+    """Unused directives of one kind, given as name -> default. An alias follows the name after a slash."""
     found = []
     for names, default in defaults.items():
         name, _, alias = names.partition("/")
@@ -158,6 +198,10 @@ def _numbers(kind: Kind, defaults: dict[str, int], *, fixed: bool = False) -> li
 
 
 _SHUTDOWN = Choices("default", "save", "nosave", "now", "force")
+_POLICY = Choice(
+    *("volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl"),
+    *("allkeys-lru", "allkeys-lfu", "allkeys-random", "noeviction"),
+)
 
 _KEPT = (
     *_numbers(
@@ -268,8 +312,7 @@ _KEPT = (
     _unused("appendfsync", Choice("everysec", "always", "no"), "everysec"),
     _unused("cluster-preferred-endpoint-type", Choice("ip", "hostname", "unknown-endpoint"), "ip"),
     _unused("enable-module-command", _ALLOWED, "no", fixed=True),
-    _unused("maxmemory-policy", Choice("volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl", "allkeys-lru",
-                                       "allkeys-lfu", "allkeys-random", "noeviction"), "noeviction"),
+    _unused("maxmemory-policy", _POLICY, "noeviction"),
     _unused("oom-score-adj", Choice("no", "yes", "relative", "absolute"), "no"),
     _unused("propagation-error-behavior", Choice("ignore", "panic", "panic-on-replicas"), "ignore"),
     _unused("repl-diskless-load", Choice("disabled", "on-empty-db", "swapdb"), "disabled"),
@@ -281,7 +324,7 @@ _KEPT = (
     _unused("latency-tracking-info-percentiles", Percentiles(), [50.0, 99.0, 99.9]),
     _unused("oom-score-adj-values", Words(3, 3), ["0", "200", "800"]),
     _unused("save", SavePoints(), []),
-    # For the debugging of Redis itself.
+    # For debugging Redis itself.
     _unused("aof-disable-auto-gc", YesNo(), False, hidden=True),
     _unused("cluster-ping-interval", _LONG, 0, hidden=True),
     _unused("key-load-delay", Number(-_INT_MAX - 1, _INT_MAX), 0, hidden=True),
@@ -297,7 +340,7 @@ _KEPT = (
     _unused("maxmemory-clients", MemoryOrPercent(), 0),
     _unused("repl-backlog-size", Memory(1, least=16 << 10), 1 << 20),
     _unused("stream-node-max-bytes", Memory(), 4096),
-)  # fmt: skip
+)
 
 DIRECTIVES: dict[str, Directive] = {row.name: row for row in sorted(_OWN + _USED + _KEPT, key=lambda row: row.name)}
 

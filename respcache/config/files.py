@@ -1,7 +1,7 @@
 """Where a configuration comes from: a file in redis.conf's format, standard input, and the command line.
 
-Each line is a directive and its words, quoted as in a shell; ``#`` begins a comment line; ``include PATH`` reads other
-files in its place. The words of the command line are lines as well: each ``--name`` begins one.
+Each line is a directive and its words, quoted as in a shell; ``#`` begins a comment line; ``include PATH`` inserts
+other files. The command line is turned into such lines too: each ``--name`` begins one.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _REFUSED = {
 
 
 class ConfigError(Exception):
-    """A configuration that cannot be used. The text is complete, with a headline as redis-server prints it."""
+    """An invalid configuration. The text is complete, with the headline that redis-server prints."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"*** FATAL CONFIG FILE ERROR (respcache {__version__}) ***\n{reason}")
@@ -48,7 +48,7 @@ def _bad_line(source: str, number: int, line: str, reason: str) -> ConfigError:
 
 
 class _Loader:
-    """Applies lines to a configuration, one after the other."""
+    """Applies lines to a configuration, one after another."""
 
     def __init__(self) -> None:
         self.config = Config()
@@ -63,11 +63,11 @@ class _Loader:
         self.read_text(text, f"the configuration file {path}", depth)
 
     def read_words(self, words: list[str]) -> None:
-        """The command line, apart from the file."""
+        """Apply the command line without the file."""
         self.read_text("\n".join(_lines(words)).encode("utf-8", "surrogateescape"), "the command line", prefix="--")
 
     def read_text(self, text: bytes, source: str, depth: int = 0, *, prefix: str = "") -> None:
-        """`source` is for errors, and `prefix` what directives begin with there."""
+        """Apply all lines of a text. `source` is named in errors; `prefix` is what directives begin with there."""
         for number, raw in enumerate(text.split(b"\n"), 1):
             line = raw.strip()
             if not line or line.startswith(b"#"):
@@ -82,7 +82,7 @@ class _Loader:
                 raise _bad_line(source, number, shown, str(error)) from None
 
     def _apply(self, words: list[str], depth: int, prefix: str) -> None:
-        """One line. Raises BadValue."""
+        """Apply one line. Raises BadValue."""
         name, values = words[0].lower(), words[1:]
         if name == "include":
             self._include(values, depth)
@@ -161,7 +161,7 @@ def _did_you_mean(meant: str) -> str:
 
 
 def rewrite(config: Config) -> None:
-    """Write the configuration back to its file (CONFIG REWRITE): lines and comments stay, values are the current ones.
+    """Write the configuration back to its file (CONFIG REWRITE), with current values. Other lines and comments stay.
 
     New directives are added at the end. The file is replaced in one step. Raises CommandError.
     """
@@ -186,7 +186,7 @@ def _to_keep(config: Config) -> dict[str, str]:
 
 
 def _rewritten(lines: list[str], changed: dict[str, str]) -> Iterator[str]:
-    """`lines` with the current values; directives that are back at their default are left out."""
+    """`lines` with the current values. Directives that are at their default again are left out."""
     left = dict(changed)
     written = set()
     for line in lines:

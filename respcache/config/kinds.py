@@ -1,8 +1,8 @@
-"""What the value of a directive may be: from its words in a file or a command to a Python value, and back to text.
+"""The kinds of values of directives: from words in a file or a command to a Python value, and back to text.
 
 A `Kind` has `parse(words) -> value`, which raises `BadValue` with the text that Redis answers, and
-`show(value) -> text`, which gives what CONFIG GET returns. Text is `str` with surrogateescape, so that passwords and
-paths keep their bytes.
+`show(value) -> text`, which returns what CONFIG GET shows. Text is `str` with surrogateescape, so passwords and paths
+keep their bytes.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _INT64 = 1 << 63
 
 
 class BadValue(Exception):
-    """A value that the directive does not take; the text says why."""
+    """A value that the directive does not accept; the text says why."""
 
 
 class Kind(Protocol):
-    """See the module. `many`: the value may be several words. `partial`: it is a dict, and entries that are not named
-    keep their values.
+    """See the module. `many`: the value may be several words. `partial`: the value is a dict, and entries that are not
+    given keep their values.
     """
 
     many: bool
@@ -71,7 +71,7 @@ class YesNo(_Single):
 
 
 class Number(_Single):
-    """An `int` between two bounds, inclusive; it is then clamped to `least` and `most`."""
+    """An `int` from `low` to `high`, then clamped to `least` and `most`."""
 
     def __init__(
         self, low: int = 0, high: int = _INT64 - 1, *, least: int | None = None, most: int | None = None
@@ -92,7 +92,7 @@ class Number(_Single):
 
 
 class Memory(Number):
-    """A number of bytes, with or without a unit. No digits mean 0."""
+    """A number of bytes, with or without a unit. Without digits it is 0."""
 
     def parse_word(self, word: str) -> int:
         found = re.fullmatch(r"([0-9]{0,127})([a-z]*)", word.lower())
@@ -102,7 +102,7 @@ class Memory(Number):
 
 
 class MemoryOrPercent(Memory):
-    """A number of bytes, or ``10%`` of the memory limit: a negative number."""
+    """A number of bytes, or a percentage of the memory limit such as ``10%``, which becomes a negative number."""
 
     def parse_word(self, word: str) -> int:
         if percent := re.fullmatch(r"([0-9]{1,18})%", word):
@@ -119,7 +119,7 @@ class MemoryOrPercent(Memory):
 
 
 class OctalNumber(_Single):
-    """Permissions of a file."""
+    """The permissions of a file, in octal."""
 
     def parse_word(self, word: str) -> int:
         if not re.fullmatch(r"[0-7]{1,4}", word) or int(word, 8) > 0o777:
@@ -131,7 +131,7 @@ class OctalNumber(_Single):
 
 
 class Choice(_Single):
-    """One of some words."""
+    """One of a set of words."""
 
     def __init__(self, *words: str) -> None:
         self.words = words
@@ -144,7 +144,7 @@ class Choice(_Single):
 
 
 class Choices:
-    """Some of some words."""
+    """Several of a set of words."""
 
     many = True
     partial = False
@@ -166,7 +166,7 @@ class Percentiles:
     partial = False
 
     def parse(self, words: Sequence[str]) -> list[float]:
-        name = "latency-tracking-info-percentiles"  # Redis has it in the texts
+        name = "latency-tracking-info-percentiles"  # Redis' texts contain it
         try:
             found = [float(word) for word in words if word]
         except ValueError:
@@ -212,7 +212,7 @@ class Directory(_Single):
 
 
 class SavePoints:
-    """When to write the dataset to disk: pairs of seconds and changes; none means never."""
+    """When to write the dataset to disk: pairs of seconds and changes. No pairs mean never."""
 
     many = True
     partial = False
@@ -230,14 +230,14 @@ class SavePoints:
 
 
 class OutputLimits:
-    """Per class of clients: the bytes at which it is cut off at once, and the bytes and seconds of the soft limit."""
+    """Per class of clients: the hard limit in bytes, and the soft limit in bytes and seconds."""
 
     many = True
     partial = True
     default: ClassVar = {"normal": (0, 0, 0), "slave": (256 << 20, 64 << 20, 60), "pubsub": (32 << 20, 8 << 20, 60)}
 
     def parse(self, words: Sequence[str]) -> dict[str, tuple[int, int, int]]:
-        """Only the classes that are named."""
+        """Returns only the classes that are given."""
         if list(words) == [""]:
             return {}
         if len(words) % 4 or not words:
@@ -259,7 +259,7 @@ class OutputLimits:
 
 
 class EventClasses(_Single):
-    """The classes of keyspace events to publish. In the value, ``A`` is replaced by the letters that it stands for."""
+    """The classes of keyspace events to publish. In the value, ``A`` is replaced by the letters it stands for."""
 
     ALL = "g$lshzxetd"
     _LETTERS = ALL + "KEmn"

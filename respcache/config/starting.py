@@ -1,7 +1,7 @@
-"""What is looked at once a configuration is complete, and before a server starts with it.
+"""Checks and preparations between loading a configuration and starting a server with it.
 
-Not part of `files.load`: the health check reads a configuration only to learn where a server listens, and has neither
-its descriptors nor permission to write to its log.
+They are not part of `files.load`, because the health check reads a configuration only to find out where a server
+listens: it has neither the server's descriptors nor permission to write to its log.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def prepare(config: Config) -> None:
-    """Refuse what cannot work, open the log, and warn of what will not do anything. Raises ConfigError."""
+    """Check what cannot be used, open the log, and warn about directives without effect. Raises ConfigError."""
     _check_tls(config)
     _check_descriptors(config)
     _direct_log(config)

@@ -1,4 +1,4 @@
-"""What a mistyped directive or command line was probably meant to be."""
+"""Suggestions for a mistyped directive or command line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SHORT = {"a": "requirepass", "p": "port", "s": "unixsocket"}
 
 
 def for_directive(words: Sequence[str], prefix: str) -> str:
-    """What `words`, whose first word is no directive, were meant to be; empty if that cannot be told.
+    """What `words`, whose first word is not a directive, probably mean; empty if unknown.
 
     `prefix` is what directives begin with: ``--`` on the command line, nothing in a file.
     """
@@ -22,7 +22,7 @@ def for_directive(words: Sequence[str], prefix: str) -> str:
 
 
 def for_file(words: Sequence[str]) -> str:
-    """What a command line was meant to be whose first word is no file; empty if that cannot be told."""
+    """What a command line whose first word is not a file probably means; empty if unknown."""
     first, *rest = words
     if first.isdecimal():
         return " ".join(["--port", first, *rest])
@@ -36,6 +36,6 @@ def _closest(name: str) -> str:
         return name
     if name in _SHORT:
         return _SHORT[name]
-    import difflib  # only now: most starts never need it
+    import difflib  # imported late: most starts do not need it
 
     return next(iter(difflib.get_close_matches(name.replace("_", "-"), NAMES, 1, 0.75)), "")

@@ -4,11 +4,11 @@ Python's dict can be iterated, but not entered in the middle, which is what SCAN
 also in a list, and the dict maps a key to its place there. Removing a key moves the last one into its place.
 
 Cursors walk the list downwards, and new keys go to its end, where the walk has already been. Keys only ever move to
-lower places. So a key that the walk has not come to stays ahead of it: a key that is present throughout is returned.
+lower places. So a key that the walk has not reached stays ahead of it: a key that is present throughout is returned.
 
-Removing a key that the walk has not come to would put the last key, which it has returned, ahead of it. So the removed
-key first changes places with the one that the walk would come to next, and the walk is taken to be past that place.
-This is done for the walk that was continued last; in another one, a key may come twice, as SCAN allows.
+Removing a key that the walk has not reached would put the last key, which it has returned, ahead of it. So the removed
+key first changes places with the next key of the walk, and the walk then skips that place. This is done for the walk
+that was continued last; another walk may return a key twice, as SCAN allows.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class IndexedSet:
     __slots__ = ("_ahead", "_cursor", "members", "slots")
 
     def __init__(self, members: Iterable[bytes] = ()) -> None:
-        self.members: list[bytes] = list(members)  # distinct: the caller has seen to it
+        self.members: list[bytes] = list(members)  # distinct: the caller makes sure of it
         self.slots: dict[bytes, int] = {member: slot for slot, member in enumerate(self.members)}
-        # The cursor that was given out last (0: no walk is open), and how many places are ahead of that walk.
+        # The cursor that was returned last (0: no walk is open), and how many places are ahead of that walk.
         self._cursor = self._ahead = 0
 
     def __len__(self) -> int:
@@ -71,7 +71,7 @@ class IndexedSet:
         return random.sample(self.members, min(count, len(self.members)))
 
     def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
-        """The cursor to go on with, and the members of the next `count` places. Cursor 0 starts a walk, and ends it."""
+        """The next cursor, and the members of the next `count` places. Cursor 0 starts a walk, and ends it."""
         size = len(self.members)
         end = size if not cursor else self._ahead if cursor == self._cursor else min(cursor, size)
         start = max(0, end - count)
@@ -79,7 +79,7 @@ class IndexedSet:
         return start, self.members[start:end][::-1]
 
     def _pass_by(self, slot: int) -> int:
-        """Exchange a place ahead of the walk with the next one that it would come to, and let the walk be past that."""
+        """Exchange a place ahead of the walk with the walk's next one. The walk skips that; it is returned."""
         self._ahead -= 1
         self._exchange(slot, self._ahead)
         return self._ahead

@@ -25,11 +25,11 @@ BLOCK = 512
 
 LISTPACK, QUICKLIST = b"listpack", b"quicklist"
 
-# The most bytes of a listpack for ``list-max-listpack-size`` -1 to -5.
+# The maximum bytes of a listpack for ``list-max-listpack-size`` -1 to -5.
 _SIZE_CLASSES = {-1: 4096, -2: 8192, -3: 16384, -4: 32768, -5: 65536}
-# The most bytes where the directive gives a number of elements.
+# The maximum bytes if the directive gives a number of elements.
 _CEILING = 8192
-# What a node of a quicklist keeps free for an entry that is added, beside the entry's own bytes.
+# The bytes that a node of a quicklist keeps free for a new entry, besides the entry's own bytes.
 _SPARE = 8
 
 
@@ -43,7 +43,7 @@ class List:
         self._blocks: list[list[bytes]] = []
         self._starts: list[int] = []  # position of the first element of each block; the first one is the origin
         self._length = 0
-        # Bytes as one listpack. None while there are too many elements for one: then nobody needs to know.
+        # Bytes as one listpack. None while there are too many elements for one: then the size is not needed.
         self._size: int | None = EMPTY
         self.encoding = LISTPACK
         self.extend(elements)
@@ -73,7 +73,7 @@ class List:
     def __setitem__(self, index: int, element: bytes) -> None:
         """Replace the element at `index`. Raises IndexError.
 
-        Redis makes room for one element more before it looks at the index: that can end a listpack, even in vain.
+        Redis makes room for one more element before it checks the index: that can end a listpack even if it fails.
         """
         self.expect((element,))
         block, offset = self._locate(index)
@@ -90,7 +90,7 @@ class List:
         self._append(elements)
 
     def extendleft(self, elements: Sequence[bytes]) -> None:
-        """Prepend one after the other, so that the last one given ends up first."""
+        """Prepend the elements one by one, so that the last one given ends up first."""
         if self.encoding == LISTPACK:
             self.expect(elements)
         blocks = self._blocks
@@ -107,7 +107,7 @@ class List:
             self._measure(elements)
 
     def pop(self) -> bytes:
-        """Remove the last element. The caller calls `shrink` when it has done all it does to the list."""
+        """Remove the last element. The caller must call `shrink` after its last change of the list."""
         element = self._blocks[-1].pop()
         if not self._blocks[-1]:
             del self._blocks[-1], self._starts[-1]
@@ -117,7 +117,7 @@ class List:
         return element
 
     def popleft(self) -> bytes:
-        """Remove the first element; the caller calls `shrink`, as for `pop`."""
+        """Remove the first element. The caller must call `shrink`, as for `pop`."""
         element = self._blocks[0].pop(0)
         self._starts[0] += 1
         if not self._blocks[0]:
@@ -128,7 +128,7 @@ class List:
         return element
 
     def take(self, count: int, *, last: bool) -> list[bytes]:
-        """Remove and return up to `count` of the first elements, or, `last`, of the last ones from the end on."""
+        """Remove and return up to `count` elements from the head, or, if `last`, from the tail, the last one first."""
         count = min(count, self._length)
         if count == 1:
             taken = [self.pop() if last else self.popleft()]
@@ -171,7 +171,7 @@ class List:
         self.shrink()
 
     def _measure_slices(self, start: int, stop: int) -> None:
-        """Tell the size after a cut from the smaller part: what stays, or what goes."""
+        """Compute the size after a cut from the smaller part: the elements that stay, or those that go."""
         assert self._size is not None
         if stop - start <= self._length // 2:
             self._size = EMPTY + sum(map(entry_size, self.slice(start, stop)))
@@ -182,7 +182,7 @@ class List:
     # -- inside
 
     def insert(self, index: int, element: bytes) -> None:
-        """Insert before the element at `index`, or at the end. The caller has told `expect` of it."""
+        """Insert before the element at `index`, or at the end. The caller must call `expect` first."""
         if index == self._length:
             self._append((element,))
             return
@@ -254,7 +254,7 @@ class List:
         return block, position - self._starts[block]
 
     def _renumber(self, block: int) -> None:
-        """Give the blocks after `block` their positions again."""
+        """Update the positions of the blocks after `block`."""
         if self._blocks:
             lengths = map(len, self._blocks[block:-1])
             self._starts[block:] = accumulate(lengths, initial=self._starts[block])
@@ -279,7 +279,7 @@ class List:
             blocks.append(list(elements[at : at + BLOCK]))
 
     def _prepend_many(self, elements: Sequence[bytes]) -> None:
-        """As for LPUSH, into a list that has elements."""
+        """Prepend elements as LPUSH does, to a list that is not empty."""
         blocks, starts = self._blocks, self._starts
         room = max(BLOCK - len(blocks[0]), 0)
         blocks[0][:0] = elements[:room][::-1]
@@ -315,14 +315,14 @@ class List:
             return
         if self._size is None:
             self._size = EMPTY + sum(map(entry_size, self))
-        # Redis also leaves it as it is while the elements are in several nodes. Their history decides that; what is
-        # known here is whether they fit in one.
+        # Redis also keeps the quicklist while its elements are in several nodes. That depends on their history; here it
+        # is only known whether they fit in one.
         limit = self._limits.list_max_listpack_size
         if self._is_one_node() if limit >= 0 else self._size <= _most_bytes(limit) // 2:
             self.encoding = LISTPACK
 
     def _few_enough(self, share: int) -> bool:
-        """Whether there may be so many elements in a listpack of the allowed size divided by `share`."""
+        """Whether a listpack of the allowed size, divided by `share`, may have this many elements."""
         limit = self._limits.list_max_listpack_size
         if limit >= 0:
             return self._length <= max(limit, 1) // share
@@ -343,12 +343,12 @@ class List:
 
 
 def _most_bytes(limit: int) -> int:
-    """How large a listpack may be, for a value of ``list-max-listpack-size``."""
+    """The maximum bytes of a listpack for a value of ``list-max-listpack-size``."""
     return _CEILING if limit >= 0 else _SIZE_CLASSES[max(limit, -5)]
 
 
 def _without(block: list[bytes], element: bytes, count: int, *, last: bool) -> list[bytes]:
-    """A block without the first `count` occurrences of an element, or, `last`, without the last ones."""
+    """A block without the first `count` occurrences of an element, or, if `last`, the last ones."""
     kept: list[bytes] = []
     for candidate in reversed(block) if last else block:
         if count and candidate == element:

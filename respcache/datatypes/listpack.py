@@ -7,14 +7,14 @@ import re
 # Bytes of a listpack without entries: its header and its end mark.
 EMPTY = 7
 
-# The least that an entry takes.
+# The minimum bytes of an entry.
 SMALLEST_ENTRY = 2
 
 # Signed 64-bit integers in the one form that prints the same, up to the range of those with 19 digits.
 _INTEGER = re.compile(rb"0|-?[1-9][0-9]{0,18}")
 
-# Up to how many bits an integer has (its sign included), and the bytes of its entry. Small ones that are not negative
-# have a shorter form.
+# The maximum bits of an integer, its sign included, and the bytes of its entry. Small nonnegative ones have a shorter
+# form.
 _INTEGER_SIZES = ((13, 3), (16, 4), (24, 5), (32, 6), (64, 10))
 
 

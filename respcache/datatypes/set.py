@@ -2,9 +2,9 @@
 
 | encoding  | holds                   | order                  | becomes                                            |
 |-----------|-------------------------|------------------------|----------------------------------------------------|
-| intset    | integers only           | by value               | listpack, or hashtable where that would be too big |
-| listpack  | few and short members   | as they were added     | hashtable                                          |
-| hashtable | anything                | none to rely on        |                                                    |
+| intset    | integers only           | by value               | listpack, or hashtable if that would be too big    |
+| listpack  | few and short members   | order of insertion     | hashtable                                          |
+| hashtable | anything                | undefined              |                                                    |
 
 A set starts as an intset and changes member by member, as in `t_set.c` of Redis 7.2; it changes back only when SPOP
 takes nearly everything. Whatever the encoding, `lookup` is a dict with the members as its keys, so that questions about
@@ -40,10 +40,10 @@ class Set:
     __slots__ = ("_indexed", "_limits", "encoding", "lookup")
 
     lookup: dict[bytes, Any]
-    """The members are its keys. Others must only read it."""
+    """A dict with the members as its keys. Read-only for users of the class."""
 
     def __init__(self, limits: Limits, members: Iterable[bytes] = ()) -> None:
-        """A set as SUNIONSTORE and SDIFFSTORE make it: an intset as long as the members, in their order, allow."""
+        """A set as SUNIONSTORE and SDIFFSTORE make it: an intset as long as the members allow it, in their order."""
         self._limits = limits
         distinct = dict.fromkeys(members)
         # The rules for single members, applied to all at once. The integers up to the first other member make an
@@ -60,7 +60,7 @@ class Set:
 
     @classmethod
     def of_intersection(cls, limits: Limits, members: Iterable[bytes]) -> Set:
-        """A set as SINTERSTORE makes it: an intset if the result is one, else a listpack if it may be."""
+        """A set as SINTERSTORE makes it: an intset if possible, else a listpack if possible."""
         distinct = dict.fromkeys(members)
         made = cls(limits)
         if len(distinct) <= limits.set_max_intset_entries and all(map(is_integer, distinct)):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from respcache.datatypes.limits import Limits
 
-# What TYPE answers, and what SCAN ... TYPE compares with.
+# The answers of TYPE, which SCAN ... TYPE compares with.
 TYPE_NAMES: dict[type, bytes] = {
     bytes: b"string",
     bytearray: b"string",
@@ -60,7 +60,7 @@ def dump_value(value: object) -> tuple[str, object]:
 
 
 def load_value(limits: Limits, name: str, data: object) -> Any:
-    """The value that `dump_value` took apart."""
+    """The value that was passed to `dump_value`."""
     return _LOADS[name](limits, data)
 
 

@@ -207,7 +207,7 @@ class ZSet:
         return len(self) if score == inf else self._before(nextafter(score, inf))
 
     def _lex_position(self, score: float, bound: LexBound, *, after: bool) -> int:
-        """The rank at which a bound cuts members that all have one score: before or after the member it names."""
+        """The rank at which a bound cuts members with the same score: before or after the member it names."""
         if bound.member is None:
             return len(self) if bound.last else 0
         find = self._order.bisect_right if after else self._order.bisect_left
@@ -236,7 +236,7 @@ class ZSet:
         return sampled
 
     def scan(self, cursor: int, count: int) -> tuple[int, list[tuple[bytes, float]]]:
-        """The cursor to go on with, and some members with their scores; see `IndexedSet.scan`.
+        """The next cursor, and some members with their scores; see `IndexedSet.scan`.
 
         A listpack is returned whole, in order, whatever the cursor.
         """
@@ -282,14 +282,14 @@ class ZSet:
 
 
 def _walk_up(wanted: LexRange, members: list[bytes]) -> tuple[int, int]:
-    """From the first member that is in the range to the first one after it that is not."""
+    """The ranks from the first member in the range to the first one after it that is not."""
     start = next((rank for rank, member in enumerate(members) if wanted.starts_by(member)), len(members))
     stop = next((rank for rank in range(start, len(members)) if not wanted.goes_to(members[rank])), len(members))
     return start, stop
 
 
 def _walk_down(wanted: LexRange, members: list[bytes]) -> tuple[int, int]:
-    """From the last member that is in the range down to the first one before it that is not."""
+    """The ranks from the last member in the range down to the first one before it that is not."""
     stop = next((rank + 1 for rank in reversed(range(len(members))) if wanted.goes_to(members[rank])), 0)
     start = next((rank + 1 for rank in reversed(range(stop)) if not wanted.starts_by(members[rank])), 0)
     return start, stop

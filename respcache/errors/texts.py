@@ -234,6 +234,10 @@ DEBUG_NOT_ALLOWED = (
     'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it from a local '
     "connection, otherwise you need to set this option in the configuration file, and then restart the server."
 )
+TEST_COMMANDS_NOT_ALLOWED = (
+    'ERR RESPCACHE command not allowed. If the enable-test-commands option is set to "local", you can run it from a '
+    "local connection, otherwise you need to set this option in the configuration file, and then restart the server."
+)
 NO_SHUTDOWN = "ERR No shutdown in progress."
 
 

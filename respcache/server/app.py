@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import socket
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,9 @@ def run(config: Config) -> int:
     except (CannotListen, TooFewDescriptors) as error:
         log.warning(str(error))
         return 1
+    finally:
+        if config.respcache_temporary_dir:
+            shutil.rmtree(config.respcache_temporary_dir, ignore_errors=True)
 
 
 # Each of these functions calls the next one, which is how the lifetimes are nested. Each ends what it has begun,

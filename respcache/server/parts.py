@@ -6,8 +6,10 @@ is given what it needs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from respcache.shard import wire
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from respcache.server.order.router import Router
     from respcache.server.order.sequencer import Sequencer
     from respcache.server.services.congestion import Congestion
+    from respcache.server.services.missing import MissingCommands
     from respcache.server.services.pause import Pause
     from respcache.server.services.pubsub import PubSub
     from respcache.server.services.registry import Registry
@@ -53,6 +56,7 @@ class Parts:
     pause: Pause
     pubsub: PubSub
     congestion: Congestion
+    missing: MissingCommands
     # Run an async function in a task that ends with the server.
     spawn: Callable[..., None]
     # Ask for an orderly end of the server; and the event that is set then.
@@ -60,14 +64,21 @@ class Parts:
     stop_requested: trio.Event
     # Shift the clock by milliseconds; returns when everything that is due has happened.
     advance_clock: Callable[[int], Awaitable[None]]
+    # What RESPCACHE RESET does besides removing the keys, in order: each part that can leave its starting state adds
+    # how it gets back there. Called in one synchronous step, before anything else takes its place in the order.
+    on_reset: list[Callable[[], object]] = field(default_factory=list)
     port: int = 0  # the TCP port, once it is known
+
+    def reset_counters(self) -> None:
+        """CONFIG RESETSTAT."""
+        self.stats.reset()
+        for link in self.links:
+            link.call(wire.reset_stats())
 
     async def figures(self) -> list[dict[str, Any]]:
         """The `stats` of each shard. They pass the queues, so they are of no one moment in the order.
 
         Raises CommandError if a shard dies meanwhile. Cancellation is safe.
         """
-        from respcache.shard import wire
-
         calls = [link.call(wire.stats()) for link in self.links]
         return [await call.result() for call in calls]

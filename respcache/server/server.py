@@ -24,6 +24,7 @@ from respcache.server.order.sequencer import Sequencer
 from respcache.server.parts import Parts
 from respcache.server.services.congestion import Congestion
 from respcache.server.services.events import KeyspaceEvents
+from respcache.server.services.missing import MissingCommands
 from respcache.server.services.pause import Pause
 from respcache.server.services.pubsub import PubSub
 from respcache.server.services.registry import Registry
@@ -91,6 +92,7 @@ class Server:
             pause=self.pause,
             pubsub=self.pubsub,
             congestion=Congestion(config, self.links),
+            missing=MissingCommands(),
             spawn=self._spawn,
             stop=self.stop,
             stop_requested=self.stop_requested,
@@ -117,6 +119,13 @@ class Server:
         self.poller.after_round.append(self._send)
         self.pause.on_change += [self._configure_shards, self._update_clients]
         self.config.on_shard_change(self._configure_shards)
+        self.parts.on_reset += [
+            self.config.reset,
+            self.pause.end,
+            self._reset_clock,
+            *[expiry.reset for expiry in self.expiry],
+            self.parts.reset_counters,
+        ]
 
     def _send(self) -> None:
         """The end of a round: shards get their work first, then clients their replies."""
@@ -186,6 +195,13 @@ class Server:
                 await settled(link.tick())
         with self.poller.round():
             self.alarms.fire()
+
+    def _reset_clock(self) -> None:
+        """Take back what `advance_clock` has added. What waits for a time still waits as long as it would have."""
+        self.alarms.clock_went_back(self.clock.reset())
+        now = self.clock.now_ms()
+        for client in self.registry.all():
+            client.clock_went_back(now)
 
     # -- the end
 

@@ -170,13 +170,16 @@ def _size_of_all(elements: Collection[Any]) -> int:
 
 
 _LENGTH = Struct("<I")
+LONGEST_FRAME = (1 << 32) - 1
 # Version 2 writes no back references: they cost a hash look-up per object, and frames repeat little.
 _MARSHAL_VERSION = 2
 
 
 def pack(payload: Any) -> bytes:
-    """One frame."""
+    """One frame. Raises ValueError for a payload that is too large: a value of 2 GiB, or 4 GiB together."""
     data = marshal.dumps(payload, _MARSHAL_VERSION)
+    if len(data) > LONGEST_FRAME:
+        raise ValueError("too large for a frame")
     return _LENGTH.pack(len(data)) + data
 
 

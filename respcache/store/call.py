@@ -1,6 +1,6 @@
 """For whom a command runs, and when: the circumstances that handlers may ask about.
 
-A `Caller` travels by value, from the client through the pipe to the shard. `Call` is what the shard makes
+A `Caller` travels by value, from main through the pipe to the shard. `Call` is what the shard makes
 of it for the command that is running now. A shard never reads a clock: main stamps each frame, and `now` is that stamp.
 """
 

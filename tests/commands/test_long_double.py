@@ -1,4 +1,4 @@
-"""C's `long double`, held to the C library's own, where that has the 64 bits of mantissa of x86."""
+"""C's `long double`, compared with the C library's, where that has x86's 64 bits of mantissa."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ DECIMALS = st.builds(
 
 
 class LongDouble(ctypes.c_longdouble):
-    """ctypes makes a Python float, which has fewer bits, of the class itself, but not of one derived from it."""
+    """ctypes converts `c_longdouble` to a Python float, which has fewer bits, but not a class derived from it."""
 
 
 def by_the_c_library(text: bytes) -> bytes:
-    """What `strtold` reads, as `printf("%.17Lf")` prints it, without the zeros at the end."""
+    """What `strtold` reads, as `printf("%.17Lf")` prints it, without trailing zeros."""
     library = ctypes.CDLL(None)
     library.strtold.restype = LongDouble
     value = library.strtold(text, None)
@@ -38,7 +38,7 @@ def by_the_c_library(text: bytes) -> bytes:
 
 
 @pytest.mark.skipif(
-    platform.machine() != "x86_64" or platform.libc_ver()[0] != "glibc", reason="another long double, or C library"
+    platform.machine() != "x86_64" or platform.libc_ver()[0] != "glibc", reason="a different long double or C library"
 )
 @given(DECIMALS)
 @example("0.1")
@@ -49,7 +49,7 @@ def by_the_c_library(text: bytes) -> bytes:
 @example("-0.000000000000000004")
 def test_reading_and_printing(text: str) -> None:
     value = parse_long_double(text.encode())
-    if value is None:  # out of range, which strtold says by errno
+    if value is None:  # out of range: strtold sets errno
         assert by_the_c_library(text.encode()) in (b"inf", b"-inf", b"0")
     else:
         assert isinstance(value, Fraction)
@@ -62,7 +62,7 @@ def test_reading_and_printing(text: str) -> None:
         (b"0.1", b"0.2", b"0.3"),
         (b"3.0", b"1.000", b"4"),
         (b"5.0e3", b"200", b"5200"),
-        (b"18446744073709551616", b"1", b"18446744073709551616"),  # 2**64: the next number is two further
+        (b"18446744073709551616", b"1", b"18446744073709551616"),  # 2**64: the next number is larger by two
         (b"18446744073709551616", b"3", b"18446744073709551620"),
         (b"1", b"1e-30", b"1"),
         (b"-1.5", b"1.5", b"0"),
@@ -87,7 +87,7 @@ def test_a_sum_that_is_too_large() -> None:
 @pytest.mark.parametrize(
     "text", [b"", b".", b"-", b"1e", b"1e+", b"0x", b" 1", b"1 ", b"1x", b"nan", b"1e5000", b"1e-5000"]
 )
-def test_no_number(text: bytes) -> None:
+def test_not_a_number(text: bytes) -> None:
     assert parse_long_double(text) is None
 
 

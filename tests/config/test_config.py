@@ -1,6 +1,8 @@
-"""The configuration as an object: CONFIG GET and SET, and who is told of changes."""
+"""The configuration as an object: CONFIG GET and SET, and notification of changes."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
@@ -33,7 +35,7 @@ def test_hidden_directives_are_shown_by_their_full_name_only(config: Config) -> 
     assert {b"port", b"shards", b"slaveof", b"bio_cpulist"} <= set(listed)
 
 
-def test_an_alias_is_no_duplicate_and_the_last_one_counts(config: Config) -> None:
+def test_an_alias_is_not_a_duplicate_and_the_last_value_counts(config: Config) -> None:
     config.set([(b"hash-max-listpack-entries", b"10"), (b"hash-max-ziplist-entries", b"20")])
     assert config.hash_max_listpack_entries == 20
     config.set([(b"hash-max-ziplist-entries", b"30"), (b"hash-max-listpack-entries", b"40")])
@@ -44,16 +46,16 @@ def test_an_alias_is_no_duplicate_and_the_last_one_counts(config: Config) -> Non
     assert config.hash_max_listpack_entries == 40
 
 
-def test_what_is_fixed_at_the_start(config: Config) -> None:
+def test_directives_fixed_at_the_start(config: Config) -> None:
     immutable = "can't set immutable config"
     config.set([(b"port", b"6379"), (b"bind", b"127.0.0.1 -::1"), (b"shards", b"%d" % config.shards)])
     assert refusal(config, (b"PORT", b"7000")) == FAILED.format("port", immutable)
     assert config.port == 6379
-    # As in Redis, of these not even the same value is accepted.
+    # As in Redis, not even the current value is accepted.
     assert refusal(config, (b"Databases", b"16")) == FAILED.format("Databases", immutable)
 
 
-def test_a_value_that_fails_is_told_by_the_name_of_its_directive(config: Config) -> None:
+def test_an_invalid_value_is_reported_with_the_name_of_its_directive(config: Config) -> None:
     """`redis-cli config set TIMEOUT abc`"""
     assert refusal(config, (b"TIMEOUT", b"abc")) == FAILED.format(
         "timeout", "argument couldn't be parsed into an integer"
@@ -61,7 +63,7 @@ def test_a_value_that_fails_is_told_by_the_name_of_its_directive(config: Config)
 
 
 class TestListeners:
-    """Those who are told of changes."""
+    """Callbacks for changes."""
 
     def test_once_per_command(self, config: Config) -> None:
         told: list[tuple[int, int]] = []
@@ -70,7 +72,7 @@ class TestListeners:
         config.set([(b"hz", b"10")])
         assert told == [(1, 2)]
 
-    def test_nobody_is_told_of_what_fails(self, config: Config) -> None:
+    def test_not_called_if_the_command_fails(self, config: Config) -> None:
         told: list[int] = []
         config.on_change("timeout", lambda: told.append(config.timeout))
         refusal(config, (b"timeout", b"1"), (b"hz", b"x"))
@@ -97,7 +99,7 @@ class TestListeners:
 
 
 class TestShards:
-    """What shards are told."""
+    """The values that shards get."""
 
     def test_values_by_attribute(self, config: Config) -> None:
         config.set([(b"set-max-intset-entries", b"7"), (b"notify-keyspace-events", b"KEA")])
@@ -111,7 +113,7 @@ class TestShards:
             Shard(16).limits.__slots__
         )
 
-    def test_told_once_per_command_and_only_of_theirs(self, config: Config) -> None:
+    def test_called_once_per_command_and_only_for_values_of_shards(self, config: Config) -> None:
         told: list[int] = []
         config.on_shard_change(lambda: told.append(config.shard_values()["hash_max_listpack_entries"]))
         config.set([(b"timeout", b"1")])
@@ -119,7 +121,7 @@ class TestShards:
         assert told == [5]
 
 
-def test_without_effect_are_those_that_were_changed_in_vain(config: Config) -> None:
+def test_changed_directives_without_effect(config: Config) -> None:
     assert config.without_effect() == []
     config.put("appendonly", ["yes"])
     config.put("hz", ["10"])
@@ -127,7 +129,7 @@ def test_without_effect_are_those_that_were_changed_in_vain(config: Config) -> N
     assert config.without_effect() == ["appendonly"]
 
 
-def test_what_has_an_effect_says_what_it_does() -> None:
+def test_directives_with_an_effect_have_a_help_text() -> None:
     assert [name for name, row in DIRECTIVES.items() if not row.unused and not row.help.endswith(".")] == []
 
 
@@ -140,3 +142,35 @@ def test_bounds(config: Config, name: str, default: str) -> None:
     if name != "client-max-unanswered":
         config.set([(name.encode(), b"3mb")])
         assert config.value(name) == 3 << 20
+
+
+def test_reset_undoes_every_set(config: Config) -> None:
+    config.put("maxclients", ["77"])
+    config.put("client-output-buffer-limit", ["pubsub", "1mb", "2mb", "3"])
+    before = {name: config.value(name) for name in DIRECTIVES}
+    for value in (b"78", b"79"):
+        config.set([(b"maxclients", value), (b"hz", value), (b"save", b"60 1"), (b"notify-keyspace-events", b"KEA")])
+    config.set([(b"client-output-buffer-limit", b"pubsub 4 5 6 replica 1 1 1"), (b"requirepass", b"with space")])
+    config.reset()
+    assert {name: config.value(name) for name in DIRECTIVES} == before
+
+
+def test_reset_tells_those_who_listen_to_what_was_set(config: Config) -> None:
+    told: list[str] = []
+    config.on_change("maxclients", lambda: told.append(f"maxclients {config.maxclients}"))
+    config.on_change("timeout", lambda: told.append("timeout"))
+    config.set([(b"maxclients", b"5")])
+    config.reset()
+    config.reset()
+    assert told == ["maxclients 5", "maxclients 10000"]
+
+
+def test_reset_goes_back_to_the_directory_of_the_start(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    config.set([(b"dir", str(elsewhere).encode())], allow_protected=True)
+    config.reset()
+    assert Path.cwd() == tmp_path

@@ -1,4 +1,4 @@
-"""The default number of shards: from the cores that may be used."""
+"""The default number of shards, which depends on the usable cores."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_no_control_groups(system: tuple[Path, Path]) -> None:
         ({"a/b": "150000 100000"}, 1.5),
         ({"a": "200000 100000", "a/b": "max 100000"}, 2.0),
         ({"a": "50000 100000", "a/b": "400000 100000"}, 0.5),
-        ({"": "300000 100000"}, 3.0),  # in a container, where the path is one of the host
+        ({"": "300000 100000"}, 3.0),  # in a container, where the path is that of the host
         ({"a/b": "nonsense"}, None),
         ({"other": "50000 100000"}, None),
     ],

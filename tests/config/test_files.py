@@ -31,7 +31,7 @@ def test_words_of_the_command_line_need_no_quotes() -> None:
     assert load(["--requirepass", 'a "b" \\ c']).requirepass == 'a "b" \\ c'
 
 
-def test_a_file_and_then_the_command_line(tmp_path: Path) -> None:
+def test_a_file_is_read_before_the_command_line(tmp_path: Path) -> None:
     path = write(tmp_path / "redis.conf", '# comment\n\nport 7000\n  Requirepass "p q"  \nloglevel WARNING\n')
     config = load([path, "--port", "7002"])
     assert (config.port, config.requirepass, config.loglevel, config.path) == (7002, "p q", "warning", path)
@@ -45,14 +45,14 @@ def test_include(tmp_path: Path) -> None:
     assert (config.port, config.databases) == (7002, 3)
 
 
-def test_includes_that_never_end(tmp_path: Path) -> None:
+def test_endless_includes(tmp_path: Path) -> None:
     path = tmp_path / "redis.conf"
     write(path, f"include {path}\n")
     with pytest.raises(ConfigError, match="Too many nested includes"):
         load([str(path)])
 
 
-def test_output_limits_keep_the_classes_that_are_not_named(tmp_path: Path) -> None:
+def test_output_limits_of_other_classes_stay(tmp_path: Path) -> None:
     lines = "client-output-buffer-limit normal 100 50 5\nclient-output-buffer-limit pubsub 32mb 8mb 61\n"
     config = load([write(tmp_path / "redis.conf", lines)])
     shown = "normal 100 50 5 slave 268435456 67108864 60 pubsub 33554432 8388608 61"
@@ -61,7 +61,7 @@ def test_output_limits_keep_the_classes_that_are_not_named(tmp_path: Path) -> No
     assert config.show("client-output-buffer-limit") == shown.replace("100 50 5", "1 2 3")
 
 
-def test_several_words_may_come_as_one() -> None:
+def test_several_values_may_be_one_word() -> None:
     config = load(["--bind", "127.0.0.1 -::1", "--save", "900 1", "--save", "60 5"])
     assert config.bind == ["127.0.0.1", "-::1"]
     assert config.show("save") == "900 1 60 5"
@@ -89,9 +89,7 @@ def test_save_adds_up_over_its_lines(tmp_path: Path) -> None:
         ("dir /nonexistent", "No such file or directory"),
     ],
 )
-def test_a_line_that_cannot_be_used_is_shown_with_its_number_and_the_reason(
-    line: str, reason: str, tmp_path: Path
-) -> None:
+def test_an_invalid_line_is_shown_with_its_number_and_the_reason(line: str, reason: str, tmp_path: Path) -> None:
     path = write(tmp_path / "redis.conf", f"port 7000\n\n{line}\n")
     with pytest.raises(ConfigError) as failed:
         load([path])
@@ -100,7 +98,7 @@ def test_a_line_that_cannot_be_used_is_shown_with_its_number_and_the_reason(
     assert shown[1:] == [f"Reading the configuration file {path}, at line 3", f">>> '{line}'", reason]
 
 
-def test_a_file_that_is_not_there() -> None:
+def test_a_missing_file() -> None:
     with pytest.raises(ConfigError, match="can't open config file '/nonexistent': No such file or directory"):
         load(["/nonexistent"])
 
@@ -108,7 +106,7 @@ def test_a_file_that_is_not_there() -> None:
 # -- CONFIG REWRITE
 
 
-def test_rewrite_keeps_the_file_and_takes_in_what_changed(tmp_path: Path) -> None:
+def test_rewrite_keeps_the_file_and_writes_the_changes(tmp_path: Path) -> None:
     path = tmp_path / "redis.conf"
     write(path, "# mine\nport 7000\nmaxclients 5\nsave 60 1\n\n# the end\n")
     config = load([str(path)])
@@ -130,7 +128,7 @@ def test_rewrite_keeps_the_file_and_takes_in_what_changed(tmp_path: Path) -> Non
     assert path.read_text() == before
 
 
-def test_rewrite_leaves_out_what_belongs_to_one_process(tmp_path: Path) -> None:
+def test_rewrite_leaves_out_inherited_descriptors(tmp_path: Path) -> None:
     path = write(tmp_path / "redis.conf", "port 7000\n")
     config = load([path, "--respcache-ready-fd", "5", "--respcache-parent-fd", "6", "--timeout", "7"])
     rewrite(config)

@@ -79,13 +79,13 @@ def test_values_are_parsed_and_shown(kind: Kind, words: list[str], value: object
 
 
 @pytest.mark.parametrize(("kind", "words", "reason"), BAD)
-def test_what_a_kind_does_not_take_is_told(kind: Kind, words: list[str], reason: str) -> None:
+def test_invalid_values_are_refused_with_the_reason(kind: Kind, words: list[str], reason: str) -> None:
     with pytest.raises(BadValue) as refused:
         kind.parse(words)
     assert str(refused.value) == reason
 
 
-def test_output_limits_are_those_of_the_classes_that_are_named() -> None:
+def test_output_limits_of_the_named_classes() -> None:
     kind = OutputLimits()
     assert kind.parse(["replica", "1mb", "1kb", "5"]) == {"slave": (1 << 20, 1 << 10, 5)}
     assert kind.parse([""]) == {}

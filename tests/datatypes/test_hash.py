@@ -24,7 +24,7 @@ LIMITS = Limits()
 
 
 class HashMachine(RuleBasedStateMachine):
-    """Every rule does the same to a `Hash` and to a dict. The limits are so low that both encodings come about."""
+    """Every rule does the same to a `Hash` and to a dict. The limits are so low that both encodings occur."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class HashMachine(RuleBasedStateMachine):
         self.listpack = True
 
     def expect(self, pairs: list[tuple[bytes, bytes]]) -> None:
-        """What becomes of the model and its encoding."""
+        """Update the model and the expected encoding."""
         self.model.update(pairs)
         longest = max(len(text) for pair in pairs for text in pair)
         self.listpack = self.listpack and longest <= LENGTH and max(len(pairs), len(self.model)) <= ENTRIES
@@ -64,7 +64,7 @@ class HashMachine(RuleBasedStateMachine):
     def copy(self, pairs: list[tuple[bytes, bytes]]) -> None:
         original = self.hash
         self.hash = original.copy()
-        original.update(pairs)  # which is not to be seen in the copy
+        original.update(pairs)  # which must not change the copy
 
     @rule(seed=st.integers(0, 9), count=st.integers(0, 9))
     def pick(self, seed: int, count: int) -> None:
@@ -91,7 +91,7 @@ class HashMachine(RuleBasedStateMachine):
         assert dict(self.hash.items()) == self.model
         assert list(zip(self.hash, self.hash.values(), strict=True)) == list(self.hash.items())
         if self.listpack:
-            assert list(self.hash) == list(self.model)  # in the order in which they came
+            assert list(self.hash) == list(self.model)  # in insertion order
         assert len(self.hash) == len(self.model)
         for field, value in self.model.items():
             assert field in self.hash
@@ -123,6 +123,6 @@ def test_a_big_hash_is_not_copied_for_a_few_fields() -> None:
     tracemalloc.start()
     try:
         assert len(fields.sample(random, 10)) == len(fields.choices(random, 10)) == len(fields.scan(0, 10)[1]) == 10
-        assert tracemalloc.get_traced_memory()[1] < 50_000  # bytes: not one for each field
+        assert tracemalloc.get_traced_memory()[1] < 50_000  # less than one byte per field
     finally:
         tracemalloc.stop()

@@ -1,4 +1,4 @@
-"""Dicts with numbered keys, against plain dicts; and that walks over them miss nothing, whatever happens meanwhile."""
+"""Dicts with numbered keys, against plain dicts. Walks miss nothing, whatever happens during them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VALUES = st.integers(0, 9)
 
 
 class IndexedMachine(RuleBasedStateMachine):
-    """The same is done to both kinds and to a dict."""
+    """Every rule does the same to both classes and to a dict."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ TestIndexed = pytest.mark.timeout(60)(IndexedMachine.TestCase)
 TestIndexed.settings = settings(max_examples=40, stateful_step_count=20, deadline=None, derandomize=True)
 
 
-# What happens between two steps of a walk: (whether a number is added or removed, which).
+# What happens between two steps of a walk: (True to add, False to remove; the number).
 MEANWHILE = st.lists(st.lists(st.tuples(st.booleans(), st.integers(0, 40)), max_size=8), max_size=12)
 
 
@@ -130,13 +130,13 @@ def test_walks_that_take_turns_miss_nothing(meanwhile: list[tuple[str, int]]) ->
     assert dict(members.items()) == {member: int(member) for member in always}
 
 
-def test_a_walk_takes_as_many_steps_as_it_must() -> None:
+def test_a_walk_takes_no_more_steps_than_necessary() -> None:
     members = IndexedSet(b"%d" % number for number in range(95))
     cursor, found = members.scan(0, 10)
     steps = 1
     while cursor:
         cursor, more = members.scan(cursor, 10)
-        # What comes new would keep a walk going for ever if it were met.
+        # If a walk met new members, it might never end.
         for number in range(20):
             members.add(b"new %d %d" % (steps, number))
         found += more
@@ -158,6 +158,6 @@ def test_choice_is_uniform() -> None:
     assert all(850 < counts[member] < 1150 for member in members)  # five standard deviations
 
 
-def test_a_dict_takes_no_key_without_a_value() -> None:
+def test_a_dict_refuses_a_key_without_a_value() -> None:
     with pytest.raises(TypeError):
         IndexedDict().add(b"a")

@@ -1,4 +1,4 @@
-"""Lists against Python's. The blocks are so small here that few elements fill many."""
+"""Lists against Python's. Blocks are so small here that a few elements fill several."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class ListMachine(RuleBasedStateMachine):
         list_module.BLOCK = self.block
 
     def grows(self, count: int) -> None:
-        """So many elements are about to be added: beyond the limit, it is a quicklist."""
+        """`count` elements are about to be added: above the limit, it becomes a quicklist."""
         self.listpack = self.listpack and len(self.model) + count <= LIMIT
 
     def shrunk(self) -> None:
-        """Elements were removed or replaced: at half of the limit, it is a listpack again."""
+        """Elements were removed or replaced: at half of the limit, it becomes a listpack again."""
         self.listpack = self.listpack or len(self.model) <= LIMIT // 2
 
     @initialize(elements=MANY, stored=st.booleans())
@@ -151,7 +151,7 @@ def test_indexes_outside() -> None:
                 items[index] = b"x"
 
 
-def test_what_is_far_from_an_edit_costs_nothing() -> None:
+def test_elements_far_from_an_edit_cost_nothing() -> None:
     """Of 100,000 elements, whole blocks are dropped, kept, copied or searched at once."""
     elements = [b"element %d" % number for number in range(100_000)]
     whole = List(LIMITS, elements)

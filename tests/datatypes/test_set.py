@@ -28,7 +28,7 @@ def integer(member: bytes) -> bool:
 
 
 class Model:
-    """A set as Redis' `t_set.c` keeps it: its members, and the encoding that each step leaves."""
+    """A set as Redis' `t_set.c` keeps it: its members, and its encoding after each step."""
 
     def __init__(self) -> None:
         self.members: set[bytes] = set()
@@ -64,7 +64,7 @@ class Model:
 
 
 class SetMachine(RuleBasedStateMachine):
-    """Every rule does the same to a `Set` and to a model. The limits are so low that all encodings come about."""
+    """Every rule does the same to a `Set` and to a model. The limits are so low that all encodings occur."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class SetMachine(RuleBasedStateMachine):
 
     @initialize(members=LISTS)
     def build(self, members: list[bytes]) -> None:
-        """As a union or a difference: an intset, to which they are added one by one."""
+        """As for a union or a difference: members are added one by one to an intset."""
         self.set, self.model = Set(self.limits, members), Model()
         self.model.encoding = "intset"
         for member in members:
@@ -101,7 +101,7 @@ class SetMachine(RuleBasedStateMachine):
         assert set(popped) <= self.model.members
         left = self.model.members - set(popped)
         if self.model.encoding == "hashtable" and left and len(left) * 5 <= count:
-            # Here Redis makes a new set of what is left.
+            # Here Redis puts the remaining members into a new set.
             self.model.members, self.model.encoding = set(), "listpack"
             for member in left:
                 self.model.add(member)
@@ -115,7 +115,7 @@ class SetMachine(RuleBasedStateMachine):
     def copy(self, members: list[bytes]) -> None:
         original = self.set
         self.set = original.copy()
-        original.update(members)  # which is not to be seen in the copy
+        original.update(members)  # which must not change the copy
 
     @rule(seed=st.integers(0, 9), count=st.integers(0, 9))
     def pick(self, seed: int, count: int) -> None:
@@ -170,19 +170,19 @@ TestSet.settings = settings(max_examples=60, stateful_step_count=20, deadline=No
         (b"1.0", False),
         (b"", False),
         (b"-", False),
-        (b"\xd9\xa1", False),  # a digit, but not of ASCII
+        (b"\xd9\xa1", False),  # a digit, but not an ASCII one
     ],
 )
 def test_what_an_intset_can_hold(member: bytes, fits: bool) -> None:
     assert is_integer(member) is fits
 
 
-def test_a_small_set_keeps_its_order_until_it_is_an_intset() -> None:
+def test_a_small_set_keeps_its_order_unless_it_is_an_intset() -> None:
     mixed = Set(LIMITS, [b"b", b"3", b"a", b"1"])
     mixed.discard(b"3")
     mixed.update([b"0", b"3"])
     assert list(mixed) == [b"b", b"a", b"1", b"0", b"3"]
-    # Integers that came before the first other member were sorted by then.
+    # Integers added before the first other member were sorted by the intset.
     assert list(Set(LIMITS, [b"3", b"1", b"2", b"b", b"0"])) == [b"1", b"2", b"3", b"b", b"0"]
 
 
@@ -197,7 +197,7 @@ def test_the_encoding_of_an_intersection() -> None:
 
 @pytest.mark.parametrize("count", [50, 840, 890])
 def test_popping_does_not_lead_a_walk_astray(count: int) -> None:
-    """Of 1000 members 100 are still to be met when many of all go; those of the 100 that stay must come."""
+    """With 100 of 1000 members still to come, many are popped. The walk returns those of the 100 that stay."""
     for seed in range(5):
         members = Set(LIMITS, (b"m%d" % number for number in range(1000)))
         cursor, found = members.scan(0, 900)
@@ -252,6 +252,6 @@ def test_a_big_set_is_not_copied_for_a_few_members() -> None:
     try:
         assert len(members.sample(random, 10)) == len(members.choices(random, 10)) == len(members.scan(0, 10)[1]) == 10
         assert len(members.pop(random, 10)) == 10
-        assert tracemalloc.get_traced_memory()[1] < 50_000  # bytes: not one for each member
+        assert tracemalloc.get_traced_memory()[1] < 50_000  # less than one byte per member
     finally:
         tracemalloc.stop()

@@ -1,4 +1,4 @@
-"""Estimates of memory, compared with what Python says that it has handed out."""
+"""Estimates of memory, compared with what Python reports as allocated."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MAKERS: dict[str, Callable[[], Any]] = {
 @pytest.mark.parametrize("name", MAKERS)
 @pytest.mark.parametrize("samples", [0, 5])
 def test_within_a_third_of_the_truth(name: str, samples: int) -> None:
-    MAKERS[name]()  # what is made once for all (caches, interned strings) is made now
+    MAKERS[name]()  # creates what is shared later: caches, interned strings
     tracemalloc.start()
     try:
         value = MAKERS[name]()

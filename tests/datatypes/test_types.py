@@ -1,4 +1,4 @@
-"""Values on their way between shards."""
+"""Values that travel between shards."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_copies_are_equal(name: bytes, value: Any) -> None:
     assert copied is not value or type(value) is bytes
 
 
-def test_a_buffer_of_its_own() -> None:
+def test_a_copied_buffer_is_independent() -> None:
     original = bytearray(b"x")
     copied = copy_value(original)
     dumped = dump_value(original)
@@ -64,5 +64,5 @@ def test_a_buffer_of_its_own() -> None:
     assert load_value(LIMITS, *dumped) == b"x"
 
 
-def test_every_type_is_tried() -> None:
+def test_every_type_is_tested() -> None:
     assert {type(value) for _, value in VALUES} == set(TYPE_NAMES)

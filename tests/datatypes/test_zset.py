@@ -1,4 +1,4 @@
-"""Sorted sets against a naive model: a dict, sorted anew for every question."""
+"""Sorted sets against a naive model: a dict that is sorted for every query."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from respcache.datatypes.limits import Limits
 from respcache.datatypes.zset import LexBound, LexRange, ScoreRange, ZSet
 
-# Few of each, so that members come again and scores collide.
+# Few of each, so that members repeat and scores collide.
 MEMBERS = st.sampled_from([b"", b"a", b"B", b"aa", b"ab", b"b", b"\x00", b"\xff", b"10", b"9"])
 SCORES = st.sampled_from([-inf, -1.5, -1.0, 0.0, 1.0, 1.0000000000000002, 2.0, 1e300, inf])
 RANKS = st.integers(0, 12)
@@ -27,7 +27,7 @@ LEX_RANGES = st.builds(LexRange, LEX_BOUNDS, LEX_BOUNDS)
 
 
 class ZSetMachine(RuleBasedStateMachine):
-    """Every rule does the same to a `ZSet` and to a dict, and compares what came back."""
+    """Every rule does the same to a `ZSet` and to a dict, and compares the results."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class ZSetMachine(RuleBasedStateMachine):
 
     @rule(wanted=LEX_RANGES, reverse=st.booleans())
     def lex_range_of_any_scores(self, wanted: LexRange, reverse: bool) -> None:
-        # Which members that gives means nothing; that they stand within the set does.
+        # The result is undefined, except that its ranks lie within the set.
         start, stop = self.zset.lex_range(wanted, reverse=reverse)
         assert 0 <= start <= len(self.zset)
         assert 0 <= stop <= len(self.zset)
@@ -133,7 +133,7 @@ TestZSet.settings = settings(max_examples=40, stateful_step_count=20, deadline=N
 
 
 def test_lex_ranges_of_many_members_with_several_scores() -> None:
-    """What they give means little, but everything is everything, and nothing more is looked at than has to be."""
+    """Their results are undefined, but `- +` is the whole set, and few members are examined."""
     names = [b"%06d" % number for number in range(100_000)]
     zset = ZSet(LIMITS, ((name, float(number)) for number, name in enumerate(names)))
     looked_at = 0
@@ -180,7 +180,7 @@ def test_lex_ranges(low: str, high: str, found: str) -> None:
     assert b"".join(member for member, _ in zset.slice(start, stop)).decode() == found
 
 
-def test_scores_that_floats_just_tell_apart() -> None:
+def test_the_largest_scores_and_infinity_differ() -> None:
     largest = 1.7976931348623157e308
     zset = ZSet(LIMITS, [(b"low", -inf), (b"least", -largest), (b"most", largest), (b"high", inf)])
 
@@ -194,12 +194,12 @@ def test_scores_that_floats_just_tell_apart() -> None:
     assert found(inf, -inf) == []
 
 
-def test_minus_zero_is_kept_by_a_skiplist_only() -> None:
+def test_only_a_skiplist_keeps_minus_zero() -> None:
     small, big = ZSet(LIMITS, [(b"a", -0.0)]), ZSet(LIMITS, [(b"x" * 65, -0.0)])
     small[b"b"] = big[b"b"] = -0.0
     assert [copysign(1, score) for _, score in small.items()] == [1, 1]
     assert [copysign(1, score) for _, score in big.items()] == [-1, -1]
-    # As scores the two are one and the same: nothing to change here.
+    # 0 and -0 are equal as scores, so nothing changes.
     big[b"b"] = 0.0
     assert str(big.score(b"b")) == "-0.0"
     assert big.rank(b"b") == 0

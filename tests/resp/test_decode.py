@@ -93,7 +93,7 @@ BROKEN: dict[str, tuple[bytes, list[Argv], str]] = {
 
 
 def parsed(decoder: Decoder, *chunks: bytes) -> list[Argv]:
-    """All commands, without the empty ones that the session ignores."""
+    """All commands, without the empty ones that a conversation ignores."""
     return [argv for chunk in chunks for argv in decoder.feed(chunk) if argv]
 
 

@@ -1,6 +1,6 @@
-"""COMMAND and its subcommands, row by row against the genuine server's own.
+"""COMMAND and its subcommands, compared row by row with a genuine server.
 
-What a genuine server says of a command that both have must be what respcache says; see `compat.twin.tables`.
+Both must say the same about a command that both have; see `compat.twin.tables`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.support.resp import Connection, ReplyError
 
 Servers = dict[str, StartedServer]
 
-assert commands.__all__  # imported for what it does: with it, the table is full
+assert commands.__all__  # importing it fills the table
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_the_tables_are_those_of_redis(ours: Connection, reference: StartedServe
 
 
 def test_the_types_of_replies(ours: Connection, genuine: Connection) -> None:
-    """Arrays, sets, maps, bulk and simple strings are told apart by `Connection`."""
+    """`Connection` distinguishes arrays, sets, maps, bulk strings and simple strings."""
     for name in ("lmpop", "subscribe", "zadd", "object|freq"):
         assert types(ours.call("COMMAND", "INFO", name)) == types(genuine.call("COMMAND", "INFO", name))
     for line in ("LIST", "COUNT", "GETKEYS DEL a b", "GETKEYSANDFLAGS DEL a b", "LIST FILTERBY PATTERN h*"):
@@ -73,7 +73,7 @@ def types(reply: Any) -> Any:
 
 
 def names_of(rows: list[Any]) -> Iterator[str]:
-    """The names of commands and, beside them, of their subcommands."""
+    """The names of commands and of their subcommands."""
     for name, *_, subcommands in rows:
         yield name.decode()
         yield from names_of(subcommands)
@@ -143,7 +143,7 @@ def test_getkeys(line: str, ours: Connection, genuine: Connection, reference: St
 
 
 @pytest.mark.parametrize("name", ["client", "command", "config", "memory", "object", "pubsub"])
-def test_help_has_the_form_that_redis_gives_it(name: str, ours: Connection, genuine: Connection) -> None:
+def test_help_has_the_form_of_redis(name: str, ours: Connection, genuine: Connection) -> None:
     mine, theirs = ours.call(name, "HELP"), genuine.call(name, "HELP")
     assert mine[0] == theirs[0]
     assert mine[-2] == theirs[-2] == "HELP"
@@ -152,5 +152,5 @@ def test_help_has_the_form_that_redis_gives_it(name: str, ours: Connection, genu
 
 
 def listed(reply: list[str]) -> set[str]:
-    """The subcommands that a genuine server's help explains, and those it came to know later."""
+    """The subcommands in a genuine server's help, and those that were added later."""
     return {line.split()[0] for line in reply if not line.startswith(" ")} | {"SETINFO", "NO-TOUCH"}

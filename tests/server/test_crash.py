@@ -1,4 +1,4 @@
-"""Processes that are killed: a shard, the main process, and the orderly end under load."""
+"""Killed processes, a shard or the main process, and orderly shutdown under load."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.respcache_only("a genuine server has no shards")
 
 SHARDS = 3
 CLIENTS = 50
-KEYS = 6  # of each client
+KEYS = 6  # per client
 DIED = ReplyError(
     "ERR the shard of this command died while the command was under way; whether it took effect is unknown"
 )
@@ -32,7 +32,7 @@ Connect = Callable[[], Connection]
 
 @pytest.fixture
 def own_server() -> Iterator[RespcacheServer]:
-    """A server of this test's own: it is going to be hurt."""
+    """A server for this test only, because the test damages it."""
     server = RespcacheServer(shards=SHARDS)
     yield server
     server.stop()
@@ -75,12 +75,12 @@ def restarts(admin: Connection) -> list[int]:
 
 
 def queued(admin: Connection) -> list[int]:
-    """How much each shard has not answered yet."""
+    """The number of unanswered items of each shard."""
     return [row[3] for row in admin.call("DEBUG", "SHARDS")]
 
 
 def process_exists(pid: int) -> bool:
-    """Whether it runs: a zombie, which only its parent can put to rest, does not."""
+    """True if the process runs. A zombie, which only its parent can reap, does not count."""
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as status:
             return status.read().rpartition(")")[2].split()[0] != "Z"
@@ -92,8 +92,8 @@ def process_exists(pid: int) -> bool:
 
 
 class TestAShardIsKilled:
-    def test_what_is_under_way_there_fails_and_nothing_else(self, admin: Connection, connect: Connect) -> None:
-        """The shard is stopped first, so it is known what is under way."""
+    def test_only_commands_that_it_was_running_fail(self, admin: Connection, connect: Connect) -> None:
+        """The shard is stopped first, so that the commands it is running are known."""
         lost, kept = keys_of(VICTIM, 2), keys_of(0, 2)
         pid = shard_pids(admin)[VICTIM]
         assert admin.call("EXISTS", *kept, *lost) == 0  # the shards have started
@@ -107,9 +107,11 @@ class TestAShardIsKilled:
         transaction.send_raw(b"MULTI\r\nRPUSH %b x\r\nEXEC\r\nPING\r\n" % lost[0].encode())
         carried.send("RENAME", kept[1], lost[1])
         carried.send("PING")
-        # What has to wait for the command before has not been sent yet: the shard's successor gets it.
+        # A command that waits for an earlier one has not been sent yet: the shard's successor gets it.
         behind.send("RPUSH", lost[0], "y")
-        assert eventually(lambda: queued(admin)[VICTIM] == 6)  # all the above is under way there, or waits for it
+        assert eventually(
+            lambda: queued(admin)[VICTIM] == 6
+        )  # the shard is running all of the above, or they wait for it
         assert [transaction.read() for _ in range(2)] == ["OK", "QUEUED"]
         os.kill(pid, signal.SIGKILL)
         assert [alone.read() for _ in range(4)] == [DIED] * 4
@@ -119,7 +121,7 @@ class TestAShardIsKilled:
         assert [carried.read() for _ in range(2)] == [DIED, "PONG"]
         assert behind.read() == 1
 
-    def test_it_comes_back_empty_and_says_so(self, own_server: RespcacheServer, admin: Connection) -> None:
+    def test_it_restarts_empty_and_logs_that(self, own_server: RespcacheServer, admin: Connection) -> None:
         lost, kept = keys_of(VICTIM, 1)[0], keys_of(0, 1)[0]
         admin.pipeline(("RPUSH", lost, "x"), ("RPUSH", kept, "x"))
         os.kill(shard_pids(admin)[VICTIM], signal.SIGKILL)
@@ -135,7 +137,7 @@ class TestAShardIsKilled:
         replies = admin.pipeline(("RPUSH", lost, *range(3)), ("OBJECT", "ENCODING", lost))
         assert replies == [3, b"quicklist"]
 
-    def test_it_can_die_again_and_again(self, admin: Connection) -> None:
+    def test_it_can_die_repeatedly(self, admin: Connection) -> None:
         lost = keys_of(VICTIM, 1)[0]
         for times in range(1, 4):
             os.kill(shard_pids(admin)[VICTIM], signal.SIGKILL)
@@ -159,7 +161,7 @@ class TestAShardIsKilled:
         assert client.pipeline(("WATCH", lost), ("EXISTS", lost)) == ["OK", 0]
         pid = shard_pids(admin)[VICTIM]
         os.kill(pid, signal.SIGSTOP)
-        other.send("RENAME", kept, lost)  # holds back what follows
+        other.send("RENAME", kept, lost)  # holds back the following commands
         assert eventually(lambda: queued(admin)[VICTIM] == 1)
         client.send_raw(b"MULTI\r\nRPUSH %b x\r\nEXEC\r\n" % lost.encode())
         assert [client.read(), client.read()] == ["OK", "QUEUED"]
@@ -169,7 +171,7 @@ class TestAShardIsKilled:
         assert client.read() is None
 
     def test_the_others_do_not_notice(self, own_server: RespcacheServer, admin: Connection) -> None:
-        """Under load from many pipelining clients, no reply ever goes to a wrong command."""
+        """Under load from many pipelining clients, no command ever gets the reply of another."""
         load = Load(own_server.port)
         load.start()
         for times in range(1, 4):
@@ -198,8 +200,8 @@ class TestTheMainProcessIsKilled:
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", own_server.port))
 
-    def test_not_even_one_that_is_stuck(self, own_server: RespcacheServer, admin: Connection) -> None:
-        """A shard in the midst of a long command ends with the next look at its pipe."""
+    def test_not_even_a_busy_one(self, own_server: RespcacheServer, admin: Connection) -> None:
+        """A shard in the middle of a long command ends when it next reads its pipe."""
         pid = shard_pids(admin)[VICTIM]
         os.kill(pid, signal.SIGSTOP)
         own_server.process.kill()
@@ -209,7 +211,7 @@ class TestTheMainProcessIsKilled:
         assert eventually(lambda: not process_exists(pid), within=2.0)
 
 
-class TestTheOrderlyEnd:
+class TestOrderlyShutdown:
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
     def test_idle(self, own_server: RespcacheServer, admin: Connection, number: int) -> None:
         pids = shard_pids(admin)
@@ -218,8 +220,8 @@ class TestTheOrderlyEnd:
         assert not any(process_exists(pid) for pid in pids)
         assert admin.rest() == b""
 
-    def test_everything_asked_is_answered(self, own_server: RespcacheServer, connect: Connect) -> None:
-        """All that has reached the server before the signal, in the order of each client; then the stream ends."""
+    def test_all_commands_are_answered(self, own_server: RespcacheServer, connect: Connect) -> None:
+        """All commands that arrived before the signal are answered, in each client's order; then the stream ends."""
         clients = [connect() for _ in range(CLIENTS)]
         commands = b"".join(b"RPUSH key:%d x\r\n" % (number % 100) for number in range(400))
         for client in clients:
@@ -237,7 +239,7 @@ class TestTheOrderlyEnd:
         assert "Traceback" not in own_server.output()
 
     def test_commands_over_several_shards_are_answered_too(self, own_server: RespcacheServer, connect: Connect) -> None:
-        """Each takes several rounds between main and the shards, and between these no shard has anything to do."""
+        """Each takes several rounds between main and the shards; between the rounds no shard has any work."""
         client = connect()
         here, there = keys_of(0, 1)[0], keys_of(VICTIM, 1)[0]
         back_and_forth = f"RENAME {here} {there}\r\nRENAME {there} {here}\r\n"
@@ -248,8 +250,8 @@ class TestTheOrderlyEnd:
         assert client.rest() == b""
         assert own_server.process.wait(10) == 0
 
-    def test_under_load_that_does_not_end(self, own_server: RespcacheServer) -> None:
-        """Clients that keep asking do not keep it alive; each reply they get is whole, and right."""
+    def test_under_endless_load(self, own_server: RespcacheServer) -> None:
+        """Clients that keep sending do not keep the server alive; every reply they get is complete and correct."""
         load = Load(own_server.port)
         load.start()
         assert eventually(lambda: load.done > 5 * CLIENTS)
@@ -271,10 +273,10 @@ class TestTheOrderlyEnd:
 
 
 class Load:
-    """Many clients, each in a thread with its own keys, that pipeline and check every reply.
+    """Many clients, each in a thread with its own keys, that send pipelines and check every reply.
 
-    Values name their key and their turn, so a reply to a wrong command shows. `wrong` collects what must not be; the
-    server's end is the end of the load, and no fault.
+    Values contain their key and turn, so a reply to the wrong command is noticed. `wrong` collects the errors; the end
+    of the server ends the load and is not an error.
     """
 
     def __init__(self, port: int) -> None:
@@ -298,7 +300,7 @@ class Load:
             connection = Connection(port)
         except OSError:
             return
-        # Key -> the values it may have; those on the victim may be gone, or not have got there, after each error.
+        # Key -> its possible values. After an error, a key on the victim may be lost, or a write may not have happened.
         expected: dict[str, set[bytes | None]] = {f"client:{client}:{number}": {None} for number in range(KEYS)}
         turn = 0
         try:

@@ -1,4 +1,4 @@
-"""How a connection ends, seen from the client: nothing that it asked for is lost, and the end comes with the reply."""
+"""How a connection ends, seen from the client: no reply is lost, and the end comes with the last one."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import pytest
 from tests.support.resp import Connection
 from tests.support.transcript import Transcript
 
-# On different ones of three shards.
+# With three shards, on different ones.
 ONE, TWO = "key:one", "key:two"
 
 
 @pytest.mark.respcache_only(reason="a genuine server closes a moment later, which only a fast client can see")
-def test_the_end_comes_with_the_reply_to_quit(connect: type[Connection]) -> None:
-    """A pooled client that finds the connection open after QUIT uses it again, and its next command fails."""
+def test_the_connection_ends_with_the_reply_to_quit(connect: type[Connection]) -> None:
+    """A pool that finds the connection open after QUIT would reuse it, and its next command would fail."""
     for _ in range(50):
         client = connect()  # type: ignore[call-arg]  # the fixture has the port already
         client.send_raw(b"QUIT\r\n")
@@ -25,7 +25,7 @@ def test_the_end_comes_with_the_reply_to_quit(connect: type[Connection]) -> None
 
 
 def test_a_half_closed_client_gets_all_its_replies(connect: type[Connection]) -> None:
-    """`printf ... | nc`: commands over several shards and of main are carried out although the input has ended."""
+    """`printf ... | nc`: commands over several shards and local ones are run although the input has ended."""
     client = connect()  # type: ignore[call-arg]  # as above
     client.call("SET", ONE, "1")
     client.send_raw(f"RENAME {ONE} {TWO}\r\nPING\r\nSET {ONE} 1\r\nINCR {ONE}\r\nPING\r\n".encode())
@@ -41,7 +41,7 @@ def test_a_half_closed_transaction_is_carried_out(connect: type[Connection]) -> 
 
 
 def test_muted_replies_stay_muted_after_a_command_over_several_shards(do: Transcript) -> None:
-    """CLIENT REPLY: what was held back, by a carried command or a pause, is no more answered than anything else."""
+    """CLIENT REPLY also applies to commands that were held back by a carried command or a pause."""
     client = do.connection
     do("SET", ONE, "1")
     client.send_raw(f"CLIENT REPLY OFF\r\nRENAME {ONE} {TWO}\r\nPING\r\nGET {TWO}\r\nCLIENT REPLY ON\r\n".encode())
@@ -55,6 +55,6 @@ def test_skip_is_not_used_up_by_a_pause(do: Transcript, connect: type[Connection
     other = connect()  # type: ignore[call-arg]  # as above
     assert other.call("CLIENT", "PAUSE", 60_000, "WRITE") == "OK"
     do.connection.send_raw(b"CLIENT REPLY SKIP\r\nSET x 1\r\nGET x\r\n")
-    assert other.call("PING") == "PONG"  # the server has seen what was sent before
+    assert other.call("PING") == "PONG"  # the server has read everything sent before
     assert other.call("CLIENT", "UNPAUSE") == "OK"
     assert do.connection.read() == b"1"

@@ -1,6 +1,6 @@
-"""Every command of the table, called wrongly: the errors are those of Redis.
+"""Invalid calls of every command in the table: the errors are those of Redis.
 
-A genuine server is asked what it says to the same call, so what is compared grows with the table.
+The expected errors come from a genuine server, so the test grows with the table.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ ODD_NUMBERS = (
     "4294967296", "9223372036854775807", "9223372036854775808", "-9223372036854775808", "-9223372036854775809",
     "1" + "0" * 400,
 )  # fmt: skip
-# Commands whose error for a number is not the same in all versions, or whose reply is as large as the number says.
+# Commands whose error for a number differs between versions, or whose reply is as large as the number.
 NOT_WITH_ODD_NUMBERS = {"SETBIT", "SETRANGE", "BITFIELD", "RESTORE"} | MAY_BLOCK
 
 
 @pytest.fixture
 def ours(started: dict[str, StartedServer]) -> StartedServer:
-    """A server of three shards, emptied."""
+    """An empty server with three shards."""
     if "3-shards" not in started or not started["3-shards"].alive():
         started["3-shards"] = RespcacheServer(shards=3)
     started["3-shards"].reset()
@@ -67,30 +67,30 @@ def test_wrong_arity(ours: StartedServer) -> None:
     assert differences(wrong, replies, expected) == []
 
 
-def test_wrong_arity_as_redis_says_it(ours: StartedServer, genuine: StartedServer) -> None:
+def test_wrong_arity_as_in_redis(ours: StartedServer, genuine: StartedServer) -> None:
     wrong = [call for row in known(all_rows(), genuine) for call in calls_of_wrong_arity(row)]
     assert differences(wrong, answers(ours, wrong), answers(genuine, wrong)) == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_wrong_type(ours: StartedServer, genuine: StartedServer, kind: str) -> None:
-    """Keys of a type that the command is not about: all of them, or only one while the others are missing."""
+    """Keys of a type that the command does not accept: all keys, or one while the others are missing."""
     foreign = [row for row in known(invocations.rows(), genuine) if row.group not in TYPES[kind][1]]
     cases = [(set_up, call) for row in foreign for set_up, call in with_keys_of(kind, invocations.invocation(row))]
     assert mismatches(ours, genuine, cases) == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_numbers_that_are_none_or_too_much(ours: StartedServer, genuine: StartedServer, kind: str) -> None:
-    """Each word of a call that is no key is replaced by each odd number; all keys have the right type."""
+def test_invalid_and_huge_numbers(ours: StartedServer, genuine: StartedServer, kind: str) -> None:
+    """Each word of a call except keys is replaced by each odd number; all keys have the right type."""
     about_it = [row for row in known(invocations.rows(), genuine) if row.group in (*TYPES[kind][1], "generic")]
     calls = [call for row in about_it for call in with_odd_numbers(invocations.invocation(row))]
     set_up = [make(kind, key) for key in KEYS]
     assert mismatches(ours, genuine, [(set_up, call) for call in calls]) == []
 
 
-def test_any_words_at_all(ours: StartedServer) -> None:
-    """Calls that a generator with a fixed seed makes up: one reply each, and never an internal error."""
+def test_random_words(ours: StartedServer) -> None:
+    """Random calls, with a fixed seed, get one reply each, and never an internal error."""
     generator = random.Random(7)
     callable_rows = [row for row in invocations.rows() if row.name not in MAY_BLOCK]
     calls = [made_up(generator, generator.choice(callable_rows)) for _ in range(4000)]
@@ -105,7 +105,7 @@ def all_rows() -> Iterator[Command]:
 
 
 def calls_of_wrong_arity(row: Command) -> Iterator[Call]:
-    """One word too few, and one too many, where there is such a call."""
+    """Calls with one word too few and one too many, if possible."""
     name = row.name.split()
     if row.min_words > len(name):
         yield (*name, *[FILLER] * (row.min_words - len(name) - 1))
@@ -119,7 +119,7 @@ def name_of(call: Call) -> str:
 
 
 def known(rows: Iterator[Command], server: StartedServer) -> list[Command]:
-    """Those of our commands that a server has too."""
+    """The commands of respcache that the server also has."""
     client = Connection(server.port)
     listed = list(rows)
     infos = client.call("COMMAND", "INFO", *(row.wire_name for row in listed))
@@ -132,7 +132,7 @@ def make(kind: str, key: str) -> Call:
 
 
 def with_keys_of(kind: str, call: list[str]) -> Iterator[tuple[list[Call], Call]]:
-    """The call with all its keys there, and with each one alone."""
+    """The call with all its keys present, and with each key as the only one present."""
     used = [key for key in KEYS if key in call]
     yield [make(kind, key) for key in used], tuple(call)
     if len(used) > 1:
@@ -166,13 +166,13 @@ def answers(server: StartedServer, calls: list[Call]) -> list[Any]:
 
 
 def differences(calls: list[Call], got: list[Any], expected: list[Any]) -> list[str]:
-    """Lines about replies that differ."""
+    """One line per reply that differs."""
     triples = zip(calls, got, expected, strict=True)
     return [f"{' '.join(call)}: {ours!r}, not {theirs!r}" for call, ours, theirs in triples if ours != theirs]
 
 
 def mismatches(ours: StartedServer, genuine: StartedServer, cases: list[tuple[list[Call], Call]]) -> list[str]:
-    """Where one server replies with another error than the other, or with none. Keys are made anew for each call."""
+    """Calls for which only one server returns an error, or a different one. Keys are created again for each call."""
     calls: list[Call] = []
     places: list[int] = []
     for set_up, call in cases:
@@ -184,5 +184,5 @@ def mismatches(ours: StartedServer, genuine: StartedServer, cases: list[tuple[li
 
 
 def errors_among(replies: list[Any], places: list[int]) -> list[ReplyError | None]:
-    """The errors among the replies at these places. Other replies are what the commands' own tests are about."""
+    """The errors among the replies at these places. Other replies are covered by the commands' own tests."""
     return [reply if isinstance(reply := replies[at], ReplyError) else None for at in places]

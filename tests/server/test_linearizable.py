@@ -1,4 +1,4 @@
-"""Commands over several keys are atomic, over shards too: what many clients see at once has one order that explains it.
+"""Commands over several keys are atomic, also across shards: one order explains what concurrent clients see.
 
 Clients in threads call random commands on few keys, which live on different shards; the checker in
 `tests.support.linearizability` looks for the order.
@@ -24,14 +24,14 @@ STRINGS = ("s:a", "s:c", "s:d")
 SETS = ("set:a", "set:b", "set:c")
 
 Words = tuple[Any, ...]
-# What the model knows: the keys that exist, each with a string or with the members of a set.
+# The state of the model: the keys that exist, each with a string or the members of a set.
 State = frozenset[tuple[str, Any]]
 
 NO_SUCH_KEY = ReplyError("ERR no such key")
 
 
 def test_the_keys_are_spread() -> None:
-    """Otherwise the tests below would prove little."""
+    """The tests below depend on it."""
     router = Router(3)
     for keys in (STRINGS, SETS):
         assert {router.shard_of(key.encode()) for key in keys} == {0, 1, 2}
@@ -41,7 +41,7 @@ def test_the_keys_are_spread() -> None:
 
 
 def model(state: State, command: Any) -> tuple[State, Any]:
-    """Redis, as far as these tests use it. A transaction is a tuple of commands."""
+    """The part of Redis that these tests use. A transaction is a tuple of commands."""
     keys = dict(state)
     if isinstance(command[0], tuple):
         reply = [carry_out(keys, words) for words in command]
@@ -144,7 +144,7 @@ CARRY_OUT: dict[str, Callable[..., Any]] = {
 
 
 def some_command(chance: random.Random) -> Words:
-    """One command about strings or about sets, over several keys as a rule."""
+    """A command for strings or for sets, usually with several keys."""
     a, b, c = chance.sample(STRINGS, 3)
     s, t, u = chance.sample(SETS, 3)
     value = str(chance.randrange(100))
@@ -175,7 +175,7 @@ def on_the_wire(operation: Any) -> list[Words]:
 def run_client(
     connection: Connection, operations: list[Any], at_once: int, start: threading.Barrier
 ) -> list[Operation]:
-    """Call all operations, `at_once` in each pipeline, and note when and with what result."""
+    """Call all operations, `at_once` per pipeline, and record times and results."""
     noted = []
     start.wait()
     for at in range(0, len(operations), at_once):
@@ -190,7 +190,7 @@ def run_client(
 
 
 def run_all(server: StartedServer, operations: list[list[Any]], at_once: int) -> list[list[Operation]]:
-    """The history of clients that call these operations concurrently."""
+    """The history of clients calling these operations concurrently."""
     connections = [Connection(server.port) for _ in operations]
     start = threading.Barrier(len(operations))
     histories: list[list[Operation]] = [[] for _ in operations]
@@ -219,7 +219,7 @@ def test_any_commands(server: StartedServer, seed: int, at_once: int) -> None:
 
 
 def test_watch_loses_no_update(server: StartedServer) -> None:
-    """Clients move money between accounts on different shards; each checks what it has read by WATCH."""
+    """Clients move money between accounts on different shards, each with WATCH on what it has read."""
     connection = Connection(server.port)
     connection.call("MSET", *(word for key in STRINGS for word in (key, 100)))
     failures = [0] * CLIENTS
@@ -247,7 +247,7 @@ def test_watch_loses_no_update(server: StartedServer) -> None:
     connection.close()
 
 
-# -- the checker can fail
+# -- the checker detects errors
 
 
 def history(*clients: list[tuple[int, int, Words, Any]]) -> list[list[Operation]]:
@@ -270,7 +270,7 @@ class TestTheChecker:
             check(seen, model, frozenset())
 
     def test_half_of_a_command(self) -> None:
-        """The fault that commands over several shards would have."""
+        """The error that commands over several shards would show if they were not atomic."""
         seen = history([(0, 9, ("MSET", "a", "1", "b", "1"), "OK")], [(1, 8, ("MGET", "a", "b"), [b"1", None])])
         with pytest.raises(NotLinearizable):
             check(seen, model, frozenset())

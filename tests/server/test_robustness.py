@@ -1,4 +1,4 @@
-"""Floods and broken clients: the server stays within bounds, and serves the others."""
+"""Floods and broken clients: the server keeps its limits and serves the other clients."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from tests.support.waiting import eventually
 Connect = Callable[..., Connection]
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-STOPPED_READING = 0.3  # so many seconds without any room in the socket's buffers mean that
+STOPPED_READING = 0.3  # seconds without room in the socket's buffers
 
 
 @pytest.fixture
 def ours(started: dict[str, StartedServer]) -> StartedServer:
-    """A server of three shards, emptied."""
+    """An empty server with three shards."""
     if "3-shards" not in started or not started["3-shards"].alive():
         started["3-shards"] = RespcacheServer(shards=3)
     started["3-shards"].reset()
@@ -50,10 +50,10 @@ def connect_ours(ours: StartedServer) -> Iterator[Connect]:
 
 @LINUX
 class TestFloods:
-    """More than the server can take at once, from clients that do not care."""
+    """Clients that send more than the server can handle at once."""
 
     def test_a_client_that_never_reads(self, ours: StartedServer, connect_ours: Connect) -> None:
-        """Its whole pipeline is taken, as in Redis, but carried out only as far as replies can be sent. Then it gets
+        """Its whole pipeline is read, as in Redis, but run only as far as replies can be sent. When it reads, it gets
         all of them.
         """
         value = b"v" * 100
@@ -62,15 +62,15 @@ class TestFloods:
         request, reply, times = b"LINDEX l 0\r\n", b"$100\r\n" + value + b"\r\n", 400_000
         before = memory(ours)
         with configured(others, "client-output-pause", 1 << 20):
-            deaf.socket.sendall(request * times)  # all of it is taken
-            # Of 42 MB of replies: 1 MB that waits, and 10,000 that may be under way; and the requests themselves.
+            deaf.socket.sendall(request * times)  # the server reads all of it
+            # Of 42 MB of replies only 1 MB waits, plus up to 10,000 unanswered commands and the requests themselves.
             assert memory(ours) - before < (24 << 20)
             assert others.pipeline(*[("LINDEX", "l", 0)] * 100) == [value] * 100
             deaf.socket.shutdown(socket.SHUT_WR)
             assert deaf.rest() == reply * times
 
     def test_a_client_that_never_reads_and_sends_without_end(self, connect_ours: Connect) -> None:
-        """What is kept of it counts against `client-query-buffer-limit`."""
+        """The unprocessed input counts against `client-query-buffer-limit`."""
         others, deaf = connect_ours(), connect_ours()
         others.call("RPUSH", "l", b"v" * 1000)
         with (
@@ -83,7 +83,7 @@ class TestFloods:
             assert len(others.call("CLIENT", "LIST").splitlines()) == 1
 
     def test_a_client_that_sends_one_command_without_end(self, connect_ours: Connect) -> None:
-        """What is held back of it counts against `client-query-buffer-limit`, in words already complete too."""
+        """The incomplete command counts against `client-query-buffer-limit`, complete words included."""
         others, endless = connect_ours(), connect_ours()
         limit = 1 << 20
         with configured(others, "client-query-buffer-limit", limit):
@@ -93,14 +93,14 @@ class TestFloods:
             assert others.call("PING") == "PONG"
 
     def test_10_000_connections_opened_and_closed(self, ours: StartedServer, connect_ours: Connect) -> None:
-        """In order, by force, or in the midst of a command: nothing is left of them."""
+        """Closed in order, by force, or in the middle of a command: nothing is left of them."""
         admin = connect_ours()
         admin.call("PING")
         descriptors, before = open_descriptors(ours), memory(ours)
         for number in range(10_000):
             with socket.create_connection(("127.0.0.1", ours.port)) as client:
                 client.sendall((b"", b"PING\r\n", b"*2\r\n$4\r\nEC", b"*x\r\n")[number % 4])
-                # No TIME_WAIT: ten thousand of them would use the ports up. To the server it is a lost connection.
+                # Avoid TIME_WAIT: ten thousand would use up the ports. The server sees a lost connection.
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         assert eventually(lambda: len(admin.call("CLIENT", "LIST").splitlines()) == 1)
         assert open_descriptors(ours) == descriptors
@@ -123,7 +123,7 @@ class TestFloods:
 class TestBrokenClients:
     @pytest.fixture
     def stopped_shard(self, connect_ours: Connect) -> Iterator[int]:
-        """The process of the shard that has "l", stopped: its commands stay under way."""
+        """Stop the process of the shard that has "l", so that its commands stay unanswered."""
         shard = Router(3).shard_of(b"l")
         pid = next(row[1] for row in connect_ours().call("DEBUG", "SHARDS") if row[0] == shard)
         os.kill(pid, signal.SIGSTOP)
@@ -131,20 +131,20 @@ class TestBrokenClients:
         os.kill(pid, signal.SIGCONT)
 
     def test_a_protocol_error_is_answered_once(self, connect_ours: Connect, stopped_shard: int) -> None:
-        """However much follows it, while the commands before it are under way."""
+        """However much follows it, and while the commands before it are still running."""
         client, other = connect_ours(), connect_ours()
         for _ in range(3):
             client.send_raw(b"LLEN l\r\n*x\r\n")
-            assert other.call("PING") == "PONG"  # the server has seen what was sent before
+            assert other.call("PING") == "PONG"  # the server has read everything sent before
         os.kill(stopped_shard, signal.SIGCONT)
         assert client.rest() == b":0\r\n-ERR Protocol error: invalid multibulk length\r\n"
 
     def test_nothing_is_taken_after_quit(self, connect_ours: Connect, stopped_shard: int) -> None:
-        """Not even while the commands before it are under way."""
+        """Not even while the commands before it are still running."""
         client, other = connect_ours(), connect_ours()
         for chunk in (b"LLEN l\r\nQUIT\r\n", pack(("RPUSH", "l", "a")) + pack(("RPUSH", "l", "b")), b"RPUSH l c\r\n"):
             client.send_raw(chunk)
-            assert other.call("PING") == "PONG"  # the server has seen what was sent before
+            assert other.call("PING") == "PONG"  # the server has read everything sent before
         os.kill(stopped_shard, signal.SIGCONT)
         assert client.rest() == b":0\r\n+OK\r\n"
         assert other.call("EXISTS", "l") == 0
@@ -152,7 +152,7 @@ class TestBrokenClients:
     def test_a_client_that_hangs_up_while_its_commands_are_under_way(
         self, connect_ours: Connect, stopped_shard: int
     ) -> None:
-        """They take place, and their replies go nowhere; in particular not to the next client."""
+        """They are run, and their replies are dropped: the next client must not get them."""
         client, other = connect_ours(), connect_ours()
         client.send_raw(b"RPUSH l a\r\nRPUSH l b\r\nRENAME l m\r\n")
         assert other.call("PING") == "PONG"
@@ -160,11 +160,11 @@ class TestBrokenClients:
         following = connect_ours()
         following.send("LLEN", "m")
         os.kill(stopped_shard, signal.SIGCONT)
-        assert following.read() in (0, 2)  # RENAME was asked for first, but needs its time
+        assert following.read() in (0, 2)  # RENAME came first, but takes longer
         assert other.call("EXISTS", "l", "m") == 1
 
     def test_a_client_that_closes_without_reading(self, connect_ours: Connect) -> None:
-        """Writing to it fails in the midst of a round."""
+        """Writing to it fails in the middle of a round."""
         others = connect_ours()
         others.call("RPUSH", "l", b"x" * 100_000)
         for _ in range(10):
@@ -175,8 +175,8 @@ class TestBrokenClients:
         assert eventually(lambda: len(others.call("CLIENT", "LIST").splitlines()) == 1)
 
 
-def test_commands_held_back_take_place_when_the_pause_is_over(connect: Connect) -> None:
-    """By itself: no other client says anything then, and no shard."""
+def test_commands_held_back_run_when_the_pause_ends(connect: Connect) -> None:
+    """Without any other event: no client sends anything, and no shard answers."""
     client, admin = connect(), connect()
     assert client.pipeline(*[("LLEN", key) for key in "abcdef"]) == [0] * 6
     assert admin.call("CLIENT", "PAUSE", 20) == "OK"
@@ -185,7 +185,7 @@ def test_commands_held_back_take_place_when_the_pause_is_over(connect: Connect) 
 
 @contextmanager
 def configured(admin: Connection, name: str, value: int) -> Iterator[None]:
-    """A directive has another value for a while."""
+    """Change a directive for the duration of the block."""
     _, before = admin.call("CONFIG", "GET", name)
     assert admin.call("CONFIG", "SET", name, value) == "OK"
     try:
@@ -203,18 +203,18 @@ def processes_of(server: StartedServer) -> list[int]:
 
 
 def memory(server: StartedServer) -> int:
-    """Bytes in memory, of all its processes."""
+    """Bytes of memory of all its processes."""
     pages = [int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]) for pid in processes_of(server)]
     return sum(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 def open_descriptors(server: StartedServer) -> int:
-    """Of the main process."""
+    """The number of open descriptors of the main process."""
     return len(os.listdir(f"/proc/{server.process.pid}/fd"))
 
 
 def send_until_blocked(sock: socket.socket, data: bytes, times: int) -> int:
-    """Send some data again and again, until the peer takes no more or hangs up; how many bytes it took."""
+    """Send data repeatedly until the peer stops reading or hangs up. Returns how many bytes it took."""
     sent = 0
     sock.setblocking(False)
     try:

@@ -1,8 +1,8 @@
-"""The sequencer and the queues behind it, with shards that work only when the test says so.
+"""The sequencer and its queues, with shards that work only when the test tells them to.
 
-hypothesis makes up what is submitted, which shard does something when, and which one dies. Whatever it makes up: every
-shard carries commands out in the order in which they were submitted, nothing comes between the steps of a transaction,
-every command is answered once and with its own answer, and nothing waits for ever.
+hypothesis chooses what is submitted, which shard works when, and which one dies. In every case, each shard runs
+commands in the order in which they were submitted, nothing comes between the steps of a transaction, every command is
+answered once and with its own answer, and nothing waits forever.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ DIED = CommandError(SHARD_DIED).line()
 
 
 class FakeShard:
-    """A queue whose frames go to a list instead of a pipe. `work` carries out the next one; `log` says what was done.
+    """A queue whose frames go to a list instead of a pipe. `work` runs the next frame; `log` says what was run.
 
-    Commands are numbers here, and answer with themselves.
+    Commands are numbers here, and each is its own answer.
     """
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ class FakeShard:
             self.frames.append(frame[1])
 
     def work(self) -> None:
-        """Carry out one frame, and deliver the answers."""
+        """Run one frame and deliver the answers."""
         if self.frames:
             self.queue.answer([self._carry_out(item) for item in self.frames.popleft()], [])
 
@@ -78,13 +78,13 @@ class FakeShard:
         raise AssertionError(item)
 
     def die(self) -> None:
-        """What was sent and not answered is lost; a successor takes the rest."""
+        """Lose what was sent and not answered; a successor takes the rest."""
         self.frames.clear()
         self.queue.fail_taken()
 
 
 class FakeClient:
-    """A client that takes everything at once. Its outbox is a real one."""
+    """A client that accepts all output at once. Its outbox is a real one."""
 
     closed = False
 
@@ -101,11 +101,11 @@ class FakeClient:
         pass
 
     def close(self) -> None:
-        raise AssertionError("nobody hangs up here")
+        raise AssertionError("no client hangs up in this test")
 
 
 class House:
-    """Everything between clients and shards, and what the test knows about it."""
+    """Everything between clients and shards, and what the test expects."""
 
     def __init__(self, nursery: trio.Nursery) -> None:
         self.shards = [FakeShard() for _ in range(SHARDS)]
@@ -119,7 +119,7 @@ class House:
         self.deaths = 0
 
     def number(self, shards: list[int]) -> int:
-        """The number of the next command in the global order, which goes to these shards."""
+        """Number the next command in the global order, which goes to these shards."""
         self.numbers += 1
         for shard in set(shards):
             self.submitted[shard].append(self.numbers)
@@ -128,7 +128,7 @@ class House:
     # -- what hypothesis chooses from
 
     def run(self, who: int, shards: list[int]) -> None:
-        """A chunk of commands with one key each, on these shards."""
+        """Submit a chunk of commands with one key each, on these shards."""
         numbers = [self.number([shard]) for shard in shards]
         client = self.clients[who]
         client.expected += [b":%d\r\n" % number for number in numbers]
@@ -136,7 +136,7 @@ class House:
         self.sequencer.run(client.caller, client.outbox, commands, bytes(shards), len(commands))
 
     def gather(self, who: int, shards: list[int]) -> None:
-        """One command with a part for each of these shards; their replies add up."""
+        """Submit one command with a part for each of these shards; the replies are added up."""
         argv = [b"EXISTS", *[b"%d" % self.number(shards)] * len(shards)]
         client = self.clients[who]
         client.expected.append(b":%d\r\n" % len(shards))
@@ -144,7 +144,7 @@ class House:
         self.sequencer.gather(client.caller, client.outbox, TABLE[b"EXISTS"], argv, how)
 
     def carry(self, shards: list[int], steps: list[list[int]]) -> None:
-        """A transaction over these shards that talks to some of them in each step."""
+        """Start a transaction over these shards that talks to some of them in each step."""
         number = self.number(shards)
         barrier = self.sequencer.barrier(set(shards))
 
@@ -163,7 +163,7 @@ class House:
         self.nursery.start_soon(transaction)
 
     def flush(self) -> None:
-        """The end of a round of the poller: what was submitted goes out as frames."""
+        """End a round of the poller: everything submitted goes out as frames."""
         self.sequencer.flush()
         self.outboxes.flush()
 
@@ -175,7 +175,7 @@ class House:
         self.shards[shard].die()
 
     async def finish(self, transactions: int) -> None:
-        """Let everybody work until there is nothing left to do."""
+        """Let all shards work until there is nothing left to do."""
         for _ in range(1000):
             await wait_all_tasks_blocked()
             self.flush()
@@ -183,7 +183,7 @@ class House:
                 break
             for shard in self.shards:
                 shard.work()
-        assert len(self.transactions) == transactions, "a transaction waits for ever"
+        assert len(self.transactions) == transactions, "a transaction waits forever"
         assert [shard.queue.unanswered for shard in self.shards] == [0] * SHARDS
         assert [shard.queue.size for shard in self.shards] == [0] * SHARDS
         assert not any(shard.queue.corked for shard in self.shards)
@@ -210,7 +210,7 @@ STEPS_WITH_DEATHS = st.lists(st.one_of(*SUBMISSIONS, *PROGRESS, step(House.die, 
 
 
 def house_after(steps: list[Step]) -> House:
-    """Carry out the steps, then let all come to an end."""
+    """Run the steps, then finish everything."""
 
     async def scenario() -> House:
         async with trio.open_nursery() as nursery:
@@ -231,7 +231,7 @@ def house_after(steps: list[Step]) -> House:
 def test_every_shard_sees_the_global_order(steps: list[Step]) -> None:
     house = house_after(steps)
     for shard, submitted in zip(house.shards, house.submitted, strict=True):
-        # One entry for each command; the steps of a transaction stand together, if it has any on this shard.
+        # One entry per command; the steps of a transaction are adjacent, if it has any on this shard.
         seen = [number for number, _ in groupby(shard.log)]
         assert seen == [number for number in submitted if number in set(seen)]
     assert set(house.transactions) <= {"done"}
@@ -242,7 +242,7 @@ def test_every_shard_sees_the_global_order(steps: list[Step]) -> None:
 
 @settings(deadline=None)
 @given(STEPS_WITH_DEATHS)
-def test_shards_that_die_lose_their_own_commands_only(steps: list[Step]) -> None:
+def test_shards_that_die_lose_only_their_own_commands(steps: list[Step]) -> None:
     house = house_after(steps)
     for shard, submitted in zip(house.shards, house.submitted, strict=True):
         seen = [number for number, _ in groupby(shard.log)]
@@ -257,8 +257,8 @@ def test_shards_that_die_lose_their_own_commands_only(steps: list[Step]) -> None
         assert house.deaths or DIED not in replies
 
 
-def test_commands_behind_a_barrier_wait_for_it() -> None:
-    """The same in small, to read: 1 is under way, 2 is a transaction, 3 comes after it on one of its shards."""
+def test_commands_after_a_barrier_wait_for_it() -> None:
+    """A readable example: 1 is running, 2 is a transaction, 3 comes after it on one of its shards."""
 
     async def scenario() -> None:
         async with trio.open_nursery() as nursery:

@@ -25,7 +25,7 @@ class Frame(NamedTuple):
 
 
 class Child:
-    """A worker, and the two ends of its pipes: what it is sent and what it answers travels as on a real pipe."""
+    """A worker without pipes: items and answers are encoded as on a real pipe."""
 
     def __init__(self, index: int = 0, shards: int = 1) -> None:
         self.shard = Shard(16, seed=1, index=index, shards=shards)
@@ -34,20 +34,20 @@ class Child:
         self.caller = Caller(db=0, protocol=2, client=7, touch=True)
 
     def send(self, *items: wire.Item) -> list[Frame]:
-        """The answer frames to one frame of items."""
+        """Send one frame of items. Returns the frames of answers."""
         ((now, received),) = wire.FrameReader().feed(wire.pack((self.now, items)))
         answers = b"".join(wire.pack(answer) for answer in self.worker.answers(now, received))
         return [Frame(*payload) for payload in wire.FrameReader().feed(answers)]
 
     def ask(self, *items: wire.Item) -> list[Any]:
-        """The results of items that are answered in one frame, without failures."""
+        """Send items that are answered in one frame, without failures. Returns their results."""
         (frame,) = self.send(*items)
         assert not [report for report in frame.reports if report[0] != wire.EVENT]
         assert len(frame.results) == len(items)
         return frame.results
 
     def run(self, *commands: str, caller: Caller | None = None) -> list[bytes]:
-        """The encoded replies to commands, given as one types them."""
+        """Run commands, given as in redis-cli. Returns their encoded replies."""
         (replies,) = self.ask(wire.run(caller or self.caller, [words(command) for command in commands], False))
         assert isinstance(replies, list)
         return replies
@@ -64,5 +64,5 @@ def child() -> Child:
 
 @pytest.fixture
 def children() -> Callable[[int], list[Child]]:
-    """All shards of a server that has so many."""
+    """Makes all shards of a server with a given number of shards."""
     return lambda shards: [Child(index, shards) for index in range(shards)]

@@ -1,4 +1,4 @@
-"""Keys of other shards: lent, used as guests, handed back."""
+"""Keys of other shards: lent, used as guests, and returned."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def both(children: Callable[[int], list[Child]]) -> list[Child]:
 
 
 def carried(home: Child, owner: Child, command: str, key: bytes = THERE) -> tuple[bytes, list[Any]]:
-    """Run a command on `home` with a key of `owner`, as main does. Its reply, and the guests that it changed."""
+    """Run a command on `home` with a key of `owner`, as main does. Returns its reply and the guests it changed."""
     ((lent,),) = owner.ask(wire.borrow([(0, key)]))
     ((reply, changed, required),) = home.ask(
         wire.carry(home.caller, words(command), [(0, key, *(lent or (None, None, None)))])
@@ -87,7 +87,7 @@ def test_events_are_reported_where_the_command_runs(both: list[Child]) -> None:
     assert frame.reports == []
 
 
-def test_what_comes_back_makes_watchers_dirty(both: list[Child]) -> None:
+def test_a_returned_guest_makes_watchers_dirty(both: list[Child]) -> None:
     home, owner = both
     owner.run("SET a v")
     owner.ask(wire.watch(9, [(0, b"a")]))
@@ -95,7 +95,7 @@ def test_what_comes_back_makes_watchers_dirty(both: list[Child]) -> None:
     assert owner.ask(wire.is_dirty(9)) == [True]
 
 
-def test_an_expired_guest_is_handed_back_as_gone(both: list[Child]) -> None:
+def test_an_expired_guest_is_returned_as_missing(both: list[Child]) -> None:
     home, owner = both
     owner.run("SET a v PX 100")
     ((lent,),) = owner.ask(wire.borrow([(0, b"a")]))
@@ -122,7 +122,7 @@ def test_an_error_changes_nothing(both: list[Child]) -> None:
 
 
 def test_keys_that_a_command_did_not_name(both: list[Child]) -> None:
-    """SORT ... BY says which keys it lacks, having changed nothing, and runs again with them."""
+    """SORT ... BY reports the keys that it lacks before it changes anything, and is run again with them."""
     home, _ = both
     home.run("RPUSH b 1 2")
     sort = words("SORT b BY a*")
@@ -137,7 +137,7 @@ def test_keys_that_a_command_did_not_name(both: list[Child]) -> None:
     assert home.run("EXISTS a1 a2") == [b":%d\r\n" % (2 - len(foreign))]
 
 
-def test_guests_leave_whatever_happens(child: Child, capfd: pytest.CaptureFixture[str]) -> None:
+def test_guests_always_leave(child: Child, capfd: pytest.CaptureFixture[str]) -> None:
     guests = [(0, b"x", "string", b"v", None), (0, b"y", "no such type", b"v", None)]
     (frame,) = child.send(wire.carry(child.caller, words("GET x"), guests))
     assert frame.reports == [(wire.FAILED, 0, errors.INTERNAL)]

@@ -28,7 +28,7 @@ class TestWatches:
         assert child.ask(wire.is_dirty(1)) == [False]
 
     def test_a_client_whose_watches_are_not_known(self, child: Child) -> None:
-        """It watched keys of a shard that died, and took them along."""
+        """It watched keys in a shard that died, and its watches were lost."""
         assert child.ask(wire.is_dirty(1)) == [True]
 
     def test_a_key_that_expires_while_watched(self, child: Child) -> None:
@@ -47,7 +47,7 @@ class TestWatches:
 
 class TestSettings:
     def test_limits(self, child: Child) -> None:
-        """They count for values that exist already, too."""
+        """They also apply to existing values."""
         child.run("RPUSH l a")
         child.ask(wire.configure({"list_max_listpack_size": 2, "proto_max_bulk_len": 10}))
         child.run("RPUSH l b c")
@@ -88,7 +88,7 @@ def test_figures(child: Child) -> None:
 
 @pytest.mark.parametrize("keys", [10, 4500])
 def test_ticks_remove_a_bounded_number(child: Child, keys: int) -> None:
-    """What is left is due at once, which makes main send the next tick at once."""
+    """The rest is due immediately, so main sends the next tick immediately."""
     for number in range(keys):
         child.shard.put(b"%d" % number, b"v", "$", b"set")
         child.shard.set_deadline(b"%d" % number, child.now)

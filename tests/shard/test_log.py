@@ -1,4 +1,4 @@
-"""The log of a shard: it goes where main's does."""
+"""The log of a shard, which goes to the same place as main's."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from respcache.shard.control import Control
 from respcache.store.shard import Shard
 
 
-def test_a_shard_is_told_level_and_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_shard_gets_level_and_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log = Log()
     monkeypatch.setattr("respcache.shard.control.log", log)
     control = Control(Shard(16), ErrorCounts())

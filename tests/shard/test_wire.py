@@ -1,4 +1,4 @@
-"""Frames: any cutting of the stream gives the same payloads, and what is said to be plain data is."""
+"""Frames: any chunking of the stream gives the same payloads, and payloads are checked to be plain data."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_items_travel() -> None:
 
 
 @given(payloads=st.lists(PLAIN, max_size=5), cuts=st.lists(st.integers(0, 300), max_size=8))
-def test_any_cutting_gives_the_same(payloads: list[Any], cuts: list[int]) -> None:
+def test_any_chunking_gives_the_same_payloads(payloads: list[Any], cuts: list[int]) -> None:
     stream = b"".join(map(pack, payloads))
     edges = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
     reader = FrameReader()
@@ -68,13 +68,13 @@ def test_large_frames_are_read_in_large_pieces() -> None:
 
 @given(plain=PLAIN)
 def test_sizes(plain: Any) -> None:
-    """About what `marshal` makes of it, and never much less."""
+    """About as large as what `marshal` makes of the data, and never much less."""
     real = len(marshal.dumps(plain, 2))
     assert real <= size_of(plain) <= 16 * real
 
 
 @pytest.mark.parametrize("value", [object(), [object()], {b"k": object()}, [b"x", {1: [object()]}]])
-def test_what_is_no_plain_data(value: Any) -> None:
+def test_values_that_are_not_plain_data(value: Any) -> None:
     with pytest.raises(TypeError, match="object is no plain data"):
         size_of(value)
     with pytest.raises(ValueError, match="unmarshallable"):

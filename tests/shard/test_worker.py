@@ -1,4 +1,4 @@
-"""Runs, transactions and parts: what they answer, in which pieces, and what becomes of failures."""
+"""Runs, transactions and parts: their answers, how answers are cut, and what happens on failures."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class TestRun:
 
 @pytest.mark.usefixtures("small_answers")
 class TestPieces:
-    """Answers that grow large are cut."""
+    """Large answers are cut."""
 
     def test_a_run(self, child: Child) -> None:
         child.run("SET k " + "v" * 400)
@@ -84,8 +84,8 @@ class TestPieces:
         assert [frame.results for frame in frames] == [[reply * 3], [reply * 3], [reply * 2, True]]
         assert [frame.reports for frame in frames] == [[(wire.UNFINISHED, 0)], [(wire.UNFINISHED, 0)], []]
 
-    def test_behind_other_results(self, child: Child) -> None:
-        """The frame is bounded, not each result: what is there already counts."""
+    def test_after_other_results(self, child: Child) -> None:
+        """The limit is for the frame, not for each result: earlier results count."""
         child.run("SET k " + "v" * 400)
         get = wire.run(child.caller, [words("GET k")], whole=False)
         frames = child.send(get, get, wire.run(child.caller, [words("GET k")] * 2, whole=False), get)
@@ -100,7 +100,7 @@ class TestPieces:
         assert [frame.reports for frame in frames] == [[], []]
 
     def test_a_transaction(self, child: Child) -> None:
-        """It stays atomic: the shard does nothing else between its pieces."""
+        """It stays atomic: the shard does nothing else between the pieces."""
         child.run("SET k " + "v" * 600)
         item = wire.execute(child.caller, False, [words("APPEND k x"), words("GET k")] * 3)
         frames = child.send(item, wire.run(child.caller, [words("STRLEN k")], whole=True))
@@ -149,7 +149,7 @@ class TestPieces:
         assert frame.reports == [(wire.FAILED, 0, text), (wire.FAILED, 1, text)]
 
     def test_a_long_transaction_is_not_copied_for_each_piece(self, child: Child) -> None:
-        """The rest of the commands goes on from an iterator, so the work is linear in their number."""
+        """The remaining commands come from an iterator, so the work is linear in their number."""
         child.run("SET k " + "v" * 1100)
         frames = child.send(wire.execute(child.caller, False, [words("GET k")] * 5000))
         assert len(frames) == 5000
@@ -157,7 +157,7 @@ class TestPieces:
 
 
 def joined(frames: list[Any]) -> tuple[list[Any], list[tuple[Any, ...]]]:
-    """All results and events, put together as main does. Events carry the number of the item here."""
+    """All results and events, joined as main does. Each event here has the number of its item."""
     results: list[Any] = []
     events: list[tuple[Any, ...]] = []
     pieces: Any = None
@@ -179,7 +179,7 @@ ITEMS = st.lists(st.tuples(st.booleans(), st.lists(st.integers(0, 300), max_size
 @given(items=ITEMS, room=st.integers(0, 500))
 @settings(deadline=None, max_examples=100)
 def test_cutting_changes_nothing(items: list[tuple[bool, list[int]]], room: int) -> None:
-    """Results and events are the same, and in the same order, wherever answers are cut."""
+    """Results, events and their order do not depend on where answers are cut."""
 
     def answers(child: Child) -> tuple[list[Any], list[tuple[Any, ...]]]:
         child.ask(wire.configure({"notify_keyspace_events": "KE$"}))
@@ -214,7 +214,7 @@ class TestReports:
         ]
 
     @pytest.mark.parametrize("classes", ["", "g$lshzxetd", "E", "Km"])
-    def test_nothing_that_nobody_asked_for(self, child: Child, classes: str) -> None:
+    def test_only_the_configured_classes(self, child: Child, classes: str) -> None:
         child.ask(wire.configure({"notify_keyspace_events": classes}))
         (frame,) = child.send(wire.run(child.caller, [words("SET a 1"), words("DEL a")], whole=True))
         assert frame.reports == []
@@ -268,7 +268,7 @@ class TestTransactions:
 
 
 class TestBugs:
-    """Our own failures: one error for the client, the traceback in the log, and everything else goes on."""
+    """Internal failures: the client gets one error, the log has the traceback, and everything else goes on."""
 
     @pytest.fixture
     def broken(self, monkeypatch: pytest.MonkeyPatch) -> Child:
@@ -295,7 +295,7 @@ class TestBugs:
         assert capfd.readouterr().out.count("ZeroDivisionError: a bug") == 6
 
     def test_an_item_that_fails(self, child: Child, capfd: pytest.CaptureFixture[str]) -> None:
-        """Not even what only main can get wrong ends a shard with its data."""
+        """Not even an invalid item from main makes a shard lose its data."""
         bad = [wire.hand_back([(0, b"k", "no such type", b"", None)]), wire.configure({"no_such_setting": 1})]
         (frame,) = child.send(*bad, wire.run(child.caller, [words("INCR n")], whole=True))
         assert frame.results == [None, None, b":1\r\n"]
@@ -305,7 +305,7 @@ class TestBugs:
     def test_a_part_that_cannot_travel(
         self, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
     ) -> None:
-        """`marshal` would refuse it, and with it the whole frame."""
+        """`marshal` would refuse it, and the whole frame with it."""
         monkeypatch.setattr(TABLE[b"LLEN"], "handler", lambda *_: [object()])
         child = Child()
         (frame,) = child.send(wire.part(child.caller, words("LLEN l")))
@@ -314,8 +314,8 @@ class TestBugs:
         assert "object is no plain data" in capfd.readouterr().out
 
 
-def test_a_worker_for_each_shard() -> None:
-    """Nothing is shared: two shards in one process have settings of their own."""
+def test_one_worker_per_shard() -> None:
+    """Nothing is shared: two shards in one process have separate settings."""
     one, other = Child(), Child()
     one.ask(wire.configure({"list_max_listpack_size": 1}))
     for child in (one, other):

@@ -1,4 +1,4 @@
-"""A database of a shard: against a plain dict, and the promises about cursors and about the heap of deadlines."""
+"""A database of a shard, compared with a plain dict; the guarantees of cursors; the heap of deadlines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TIMES = st.integers(0, 50)
 
 
 class KeyspaceMachine(RuleBasedStateMachine):
-    """Does to a `Keyspace` what it does to plain dicts, with one walk of a cursor going on all the while."""
+    """Every rule does the same to a `Keyspace` and to plain dicts, while one walk with a cursor goes on."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class KeyspaceMachine(RuleBasedStateMachine):
         self.accessed: dict[bytes, int] = {}
         self.deadlines: dict[bytes, int] = {}
         self.cursor = 0
-        self.all_the_time: set[bytes] = set()  # there since the walk began
+        self.all_the_time: set[bytes] = set()  # present since the walk began
         self.seen: set[bytes] = set()
 
     @rule(key=KEYS, value=st.integers(), now=TIMES)
@@ -98,7 +98,7 @@ KeyspaceMachine.TestCase.settings = settings(max_examples=60, stateful_step_coun
 TestKeyspace = KeyspaceMachine.TestCase
 
 
-def test_deadlines_that_change_all_the_time_leave_no_pile() -> None:
+def test_the_heap_stays_small_when_deadlines_change() -> None:
     keyspace = Keyspace()
     for i in range(10):
         keyspace.insert(b"%d" % i, i, 0)
@@ -108,7 +108,7 @@ def test_deadlines_that_change_all_the_time_leave_no_pile() -> None:
     assert keyspace.next_deadline() == 19_990
 
 
-def test_keys_that_come_and_go_leave_no_pile() -> None:
+def test_the_heap_stays_small_when_keys_come_and_go() -> None:
     keyspace = Keyspace()
     for i in range(20_000):
         keyspace.insert(b"k", i, 0)
@@ -119,7 +119,7 @@ def test_keys_that_come_and_go_leave_no_pile() -> None:
     assert not keyspace._heap
 
 
-def test_a_deadline_is_over_only_after_it() -> None:
+def test_a_key_expires_after_its_deadline_not_at_it() -> None:
     keyspace = Keyspace()
     keyspace.insert(b"k", 1, 0)
     keyspace.set_deadline(b"k", 1000)

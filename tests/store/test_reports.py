@@ -1,4 +1,4 @@
-"""What main must hear: the filter of keyspace events, and the order of reports."""
+"""Reports to main: the filter for keyspace events, and the order of reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The doors of a shard against a naive model: what is there, what is reported, and who gets dirty."""
+"""The methods of a shard against a naive model: data, reports, and which watchers become dirty."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CLIENTS = st.integers(1, 2)
 
 
 class ShardMachine(RuleBasedStateMachine):
-    """Does to a `Shard` what it does to a dict of (database, key) -> [elements, deadline]."""
+    """Every rule does the same to a `Shard` and to a dict of (database, key) -> [elements, deadline]."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class ShardMachine(RuleBasedStateMachine):
         return place in self.model and self.model[place][1] is not None and self.model[place][1] < self.shard.now
 
     def look(self, key: bytes) -> list[Any] | None:
-        """The entry of a live key. An expired one is removed, as by anybody who looks."""
+        """The entry of a live key. An expired key is removed, as by any access."""
         place = (self.db, key)
         if self.expired(place):
             if self.shard.expiry.paused:
@@ -104,7 +104,7 @@ class ShardMachine(RuleBasedStateMachine):
     def put(self, key: bytes, keep_ttl: bool) -> None:
         if self.look(key) is None and (self.db, key) in self.model:
             return  # as in `push`
-        # SET looks first, and so do we: what has expired is gone.
+        # SET looks the key up first, so this does too: it removes an expired key.
         self.shard.look_to_write(key)
         self.shard.put(key, List(self.shard.limits, [b"z"]), Event.LIST, b"set", keep_ttl=keep_ttl)
         if (self.db, key) not in self.model:
@@ -230,7 +230,7 @@ def shard() -> Shard:
 
 
 class TestLooking:
-    def test_hits_and_misses_are_of_those_who_read(self, shard: Shard) -> None:
+    def test_only_reads_count_as_hits_and_misses(self, shard: Shard) -> None:
         shard.put(b"k", b"v", Event.STRING, b"set")
         for look in (shard.look, shard.look_untouched, shard.find_string):
             assert look(b"k") == b"v"
@@ -264,7 +264,7 @@ class TestLooking:
             with pytest.raises(WrongType):
                 string(b"l")
 
-    def test_collections_are_made_with_the_limits_of_the_shard(self) -> None:
+    def test_collections_get_the_limits_of_the_shard(self) -> None:
         limits = Limits()
         limits.set_max_intset_entries = 1
         made = Shard(limits=limits).obtain(b"k", Set)
@@ -281,7 +281,7 @@ class TestChanging:
             shard.changed(key, empty, Event.STRING, b"append")
             assert shard.look(key) == b""
 
-    def test_recasting_is_no_change(self, shard: Shard) -> None:
+    def test_recasting_is_not_a_change(self, shard: Shard) -> None:
         shard.put(b"k", b"v", Event.STRING, b"set")
         shard.watching.watch(1, (0, b"k"))
         changes = shard.figures.changes
@@ -290,7 +290,7 @@ class TestChanging:
         assert shard.figures.changes == changes
         assert not shard.watching.is_dirty(1, shard.databases, shard.now)
 
-    def test_replace_takes_the_deadline_too(self, shard: Shard) -> None:
+    def test_replace_also_replaces_the_deadline(self, shard: Shard) -> None:
         shard.reports.listen(EventFilter.parse("KEg$"))
         shard.watching.watch(1, (0, b"k"))
         shard.replace(b"k", b"v", 12_000)
@@ -326,7 +326,7 @@ class TestChanging:
 class TestForeignKeys:
     """Keys of other shards: b"a" lives on the second of two, b"b" on the first."""
 
-    def test_what_lives_elsewhere_is_asked_for(self) -> None:
+    def test_missing_foreign_keys_are_requested(self) -> None:
         shard = Shard(index=0, shards=2)
         shard.select(3)
         shard.require([b"b"])
@@ -349,7 +349,7 @@ class TestForeignKeys:
         with pytest.raises(ForeignKeys):
             shard.require([b"a"])
 
-    def test_a_flush_takes_guests_along(self) -> None:
+    def test_a_flush_removes_guests(self) -> None:
         shard = Shard(index=0, shards=2)
         shard.guests.arrive([(0, b"a", "string", b"v", None), (1, b"a", "string", b"v", None)], shard.limits, 0)
         shard.flush(0)

@@ -1,6 +1,6 @@
 """Keyspace events as a subscriber sees them.
 
-A test asks for all that came since it asked before:
+A test asks for the events since it last asked:
 
     events = Events(do, connect)
     do("RENAME", "a", "b")
@@ -20,7 +20,7 @@ _END = "__keyevent@0__:end-of-test"
 
 
 class Events:
-    """Events of all databases and kinds, from when this is made."""
+    """Events of all databases and kinds since this object was made."""
 
     def __init__(self, do: Transcript, connect: type[Connection], flags: str = "EAn") -> None:
         self._do = do
@@ -30,7 +30,7 @@ class Events:
 
     def __call__(self) -> list[tuple[int, str, str]]:
         """(database, event, key) of all events since the last call."""
-        # Redis tells subscribers in the order of the commands: what comes before this message, comes before it.
+        # Subscribers are told in the order of the commands, so this message comes after all events.
         self._do("PUBLISH", _END, "")
         found: list[tuple[int, str, str]] = []
         while True:

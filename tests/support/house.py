@@ -147,7 +147,7 @@ class InProcessShard:
         self.link = link
         self._shape = (link.index, shards)
         self._poller = poller
-        self._worker = self._new_worker()
+        self.worker = self._new_worker()
 
     def _new_worker(self) -> Worker:
         index, shards = self._shape
@@ -169,7 +169,7 @@ class InProcessShard:
         if frame is None:
             return False
         for now, items in wire.FrameReader().feed(wire.pack(frame)):
-            for payload in self._worker.answers(now, items):
+            for payload in self.worker.answers(now, items):
                 for answer in wire.FrameReader().feed(wire.pack(payload)):
                     with self._poller.round():
                         self.link.take_answers(*answer)
@@ -177,7 +177,7 @@ class InProcessShard:
 
     def die(self) -> None:
         """Everything that was taken is lost, and all data; a successor takes the rest."""
-        self._worker = self._new_worker()
+        self.worker = self._new_worker()
         with self._poller.round():
             self.link.queue.fail_taken()
 

@@ -1,7 +1,7 @@
 """Some valid call of every command that has keys, made from the command table.
 
-Most commands take the filler for every word that is no key; `TEMPLATES` has those that want something else. Commands
-that are added to the table are covered at once, if only by a call that is a syntax error.
+Most commands accept the filler for every word that is not a key; `TEMPLATES` has the others. Commands that are added to
+the table are covered at once, if only by a call that is a syntax error.
 """
 
 from __future__ import annotations

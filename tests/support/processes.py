@@ -1,4 +1,4 @@
-"""Servers that tests run against: ours, and a genuine one where there is one. A server ends with its test run."""
+"""Servers that tests run against: respcache and, if one is installed, a genuine one."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
+from respcache.testing import Server
 from tests.support.resp import Connection
 
 READY_WITHIN = 20.0
@@ -43,31 +43,23 @@ class StartedServer:
 
 
 class RespcacheServer(StartedServer):
-    """respcache from this source tree. It picks its port itself, and says on its log when it is ready."""
+    """respcache from this source tree."""
 
     def __init__(self, *arguments: str, shards: int = 1, file: str = "", port: int = 0) -> None:
-        command = [sys.executable, "-m", "respcache", *([file] if file else []), "--port", str(port)]
-        command += ["--shards", str(shards), "--enable-debug-command", "yes", *arguments]
-        self.log = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the server
-        self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL)
-        self.port = self._port_from_log()
+        self._handle = Server(shards=shards, args=arguments, file=file, port=port, start_timeout=READY_WITHIN)
+        self._handle.start()
+        self.process = self._handle.process
+        self.port = self._handle.port
 
     def output(self) -> str:
-        """All that it logged up to now."""
-        self.log.seek(0)
-        return self.log.read().decode()
+        """Everything that it has logged."""
+        return self._handle.log()
 
-    def _port_from_log(self) -> int:
-        deadline = time.monotonic() + READY_WITHIN
-        while time.monotonic() < deadline and self.alive():
-            if ready := re.search(r"Ready to accept connections.*?127\.0\.0\.1:(\d+)", self.output()):
-                return int(ready[1])
-            time.sleep(0.01)  # polls the start of a real process; nothing depends on how long it takes
-        raise AssertionError(f"respcache did not start:\n{self.output()}")
+    def reset(self) -> None:
+        self._handle.reset()
 
     def stop(self) -> None:
-        super().stop()
-        self.log.close()
+        self._handle.stop()
 
 
 class ReferenceServer(StartedServer):

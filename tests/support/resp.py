@@ -39,7 +39,7 @@ class Closed(Exception):
 class Connection:
     """One client. Replies are Python values; errors come back as `ReplyError` objects, not raised."""
 
-    # What RESP2's nulls are read as; the same as the null of RESP3, unless somebody wants to tell them apart.
+    # What RESP2's nulls are read as; the same as the null of RESP3, unless a test tells them apart.
     null_array: Any = None
     null_string: Any = None
 
@@ -70,11 +70,11 @@ class Connection:
         return [self.read() for _ in commands]
 
     def read_raw(self, size: int) -> bytes:
-        """So many bytes as they come; fewer only if the server closes the connection."""
+        """`size` bytes; fewer only if the server closes the connection."""
         return self._file.read(size)
 
     def rest(self) -> bytes:
-        """Whatever comes until the server closes the connection."""
+        """Everything until the server closes the connection."""
         return self._file.read()
 
     def read(self) -> Any:

@@ -1,4 +1,4 @@
-"""Waiting for what the kernel or another process does in its own time. Nothing inside one process is waited for so."""
+"""Waiting for what the kernel or another process does in its own time. Not for anything inside one process."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 def eventually(holds: Callable[[], bool], within: float = 10.0) -> bool:
-    """Whether something becomes true, within so many seconds."""
+    """True as soon as `holds()` is; False if it is not within so many seconds."""
     deadline = time.monotonic() + within
     while not holds():
         if time.monotonic() > deadline:

@@ -8,16 +8,25 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 import redis.asyncio
 import trio
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
+import respcache.commands.all
+import respcache.server.commands  # noqa: F401 - fills the table with main's own commands
+from respcache.commands.table import TABLE
+from respcache.redis_commands import REDIS_COMMANDS
 from respcache.testing import Server, StartError
+from tests.support.waiting import eventually
 
 GONE_WITHIN = 20.0
 
@@ -57,6 +66,7 @@ def wait_until_gone(port: int) -> None:
 
 def test_where_it_is(running: Server) -> None:
     assert running.host == "127.0.0.1"
+    assert running.password == ""
     assert running.url == f"redis://127.0.0.1:{running.port}/0"
     assert running.connection_kwargs == {"host": "127.0.0.1", "port": running.port}
     with redis.Redis.from_url(running.url) as client:
@@ -146,6 +156,7 @@ def test_stop_and_start_again(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="not running"):
         _ = server.port
     with server:
+        assert server.port == first
         assert server.unixsocket == str(path)
         server.flush()
         with server.client() as client:
@@ -241,23 +252,87 @@ def test_stopped_under_trio_in_a_cancelled_scope() -> None:
     assert not answers(ports[0])
 
 
-KILLED = """
-import sys
+# -- whose it is
+
+OWNER = """
+import os, sys
 from respcache.testing import Server
-with Server(shards=2) as server:
-    print(server.port, flush=True)
+with Server(shards=2, unixsocket=True) as server:
+    {fork}
+    print(server.port, child, flush=True)
     sys.stdin.read()
 """
+FORKS = {
+    "none": "child = 0",
+    "os.fork": "child = os.fork()\n    if not child: import time; time.sleep(100)",
+    "multiprocessing": (
+        "import multiprocessing, time; fork = multiprocessing.get_context('fork')\n"
+        "    process = fork.Process(target=time.sleep, args=(100,)); process.start(); child = process.pid"
+    ),
+}
 
 
-def test_a_killed_test_run_leaves_no_server() -> None:
-    command = [sys.executable, "-c", KILLED]
+@pytest.mark.parametrize("fork", FORKS)
+def test_a_killed_test_run_leaves_nothing(fork: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No server, even if the test run has forked and the fork lives on; and no temporary directory."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    command = [sys.executable, "-c", OWNER.format(fork=FORKS[fork])]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        port = int(process.stdout.readline())
+        port, child = map(int, process.stdout.readline().split())
         assert answers(port)
+        assert list(tmp_path.iterdir()) != []
         process.kill()
-    wait_until_gone(port)
+        process.wait()
+        try:
+            wait_until_gone(port)
+            assert eventually(lambda: list(tmp_path.iterdir()) == [])
+        finally:
+            if child:
+                os.kill(child, signal.SIGKILL)  # which proves that it was still there
+
+
+def in_a_fork(function: Callable[[], object]) -> bool:
+    """True if the function returns something true in a fork of this process."""
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            status = 0 if function() else 2
+        finally:
+            os._exit(status)
+    _, status = os.waitpid(child, 0)
+    return status == 0
+
+
+def test_a_fork_can_use_the_server_and_not_stop_it() -> None:
+    with Server() as server, server.client() as client:
+        client.set("k", "v")
+
+        def use_and_stop() -> bool:
+            with server.client() as mine:
+                mine.set("by", "the fork")
+            server.advance(1)
+            alive = server.alive()
+            server.stop()
+            return alive and not server.running
+
+        assert in_a_fork(use_and_stop)
+        server.advance(1)
+        assert client.get("by") == b"the fork"
+
+
+def test_no_directory_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with Server(unixsocket=True):
+        assert len(list(tmp_path.iterdir())) == 1
+    assert list(tmp_path.iterdir()) == []
+    with Server() as server:
+        os.kill(server.pid, signal.SIGKILL)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(StartError):
+        Server(args=["--no-such-directive", "1"]).start()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_control_c_is_left_to_the_test_run(running: Server) -> None:
@@ -266,7 +341,191 @@ def test_control_c_is_left_to_the_test_run(running: Server) -> None:
     assert os.getsid(running.pid) != os.getsid(0)
 
 
-def test_a_server_that_died_can_be_stopped() -> None:
-    with Server() as server:
+# -- when it dies
+
+
+def test_a_server_that_died_says_so_at_once() -> None:
+    server = Server()
+    assert server.death() is None
+    with server, server.client() as client, server.client() as fresh:
+        client.set("k", "v")
+        server.flush()
+        assert server.alive()
         os.kill(server.pid, signal.SIGKILL)
-        wait_until_gone(server.port)
+        assert eventually(lambda: not server.alive())
+        death = server.death()
+        assert death is not None
+        assert death.startswith("the server died: it was killed by SIGKILL; its log:\n")
+        assert "Ready to accept connections" in death
+        for either in (client, fresh):
+            with pytest.raises(redis.ConnectionError, match="the server died: it was killed by SIGKILL"):
+                either.get("k")
+        for call in (server.flush, server.reset, lambda: server.advance(1)):
+            with pytest.raises(ConnectionError, match="the server died: it was killed by SIGKILL"):
+                call()
+        asyncio.run(asking_a_dead_server(server))
+    assert server.death() is None
+    assert not server.alive()
+
+
+async def asking_a_dead_server(server: Server) -> None:
+    async with server.async_client() as client:
+        with pytest.raises(redis.ConnectionError, match="the server died: it was killed by SIGKILL"):
+            await client.get("k")
+
+
+def test_an_orderly_end_is_no_death() -> None:
+    with Server() as server, server.client() as client:
+        client.shutdown()
+        assert eventually(lambda: not server.alive())
+        assert server.death() is None
+
+
+def test_redis_is_down_and_back() -> None:
+    with Server() as server:
+        url = server.url
+        with redis.Redis.from_url(url, retry=Retry(NoBackoff(), 1)) as client:
+            client.set("k", "v")
+            server.stop()
+            with pytest.raises(redis.ConnectionError):
+                client.get("k")
+            server.start()
+            assert server.url == url
+            assert client.get("k") is None
+
+
+# -- how it was started
+
+
+def test_args_are_words() -> None:
+    with pytest.raises(TypeError, match=r"try args=\['--maxmemory', '10mb'\]"):
+        Server(args="--maxmemory 10mb")
+    with Server(args=["--databases", 4]) as server, server.client() as client:
+        assert client.config_get("databases") == {"databases": "4"}
+
+
+PASSWORD = "pass: word/@é"
+
+
+@pytest.mark.parametrize("way", ["words", "one word", "file"])
+def test_a_password(way: str, tmp_path: Path) -> None:
+    file = tmp_path / "redis.conf"
+    file.write_text(f'requirepass "{PASSWORD}"\nport 1\ndatabases 3\nlogfile {tmp_path}/log\n')
+    options: dict[str, Any] = {
+        "words": {"args": ["--requirepass", PASSWORD, "--databases", "3"]},
+        "one word": {"args": [f'--requirepass "{PASSWORD}"', "--databases", "3"]},
+        "file": {"file": file},
+    }[way]
+    with Server(**options) as server:
+        assert server.password == PASSWORD
+        with redis.Redis(port=server.port) as stranger, pytest.raises(redis.AuthenticationError):
+            stranger.ping()
+        for client in (server.client(), redis.Redis.from_url(server.url), redis.Redis(**server.connection_kwargs)):
+            with client:
+                client.set("k", "v", ex=60)
+                assert client.config_get("databases") == {"databases": "3"}
+        server.advance(61)
+        with server.client() as client:
+            assert client.dbsize() == 0
+            client.set("k", "v")
+            server.flush()
+            assert client.dbsize() == 0
+            client.config_set("requirepass", "")
+            server.reset()
+            assert client.config_get("requirepass") == {"requirepass": PASSWORD}
+        assert "Ready to accept connections" in server.log()
+
+
+def test_a_port_of_choice() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with Server(port=port) as server:
+        assert server.port == port
+        second = Server(port=port)
+        with pytest.raises(StartError, match="Address already in use"):
+            second.start()
+        assert not second.running
+
+
+def test_other_addresses() -> None:
+    assert Server(args=["--bind", "0.0.0.0"]).host == "127.0.0.1"
+    assert Server(args=["--bind", "127.0.0.1", "-::1"]).host == "127.0.0.1"
+    with Server(args=["--bind", "::1"]) as server, server.client() as client:
+        assert server.url == f"redis://[::1]:{server.port}/0"
+        assert client.ping() is True
+        server.flush()
+
+
+def test_starting_in_the_background() -> None:
+    server = Server()
+    server.start_soon()
+    with pytest.raises(RuntimeError, match="running already"):
+        server.start_soon()
+    assert answers(server.port)
+    server.stop()
+    broken = Server(args=["--no-such-directive", "1"])
+    broken.start_soon()
+    with pytest.raises(StartError, match="no-such-directive"):
+        _ = broken.url
+    assert not broken.running
+
+
+# -- what it does
+
+
+def test_reset(running: Server) -> None:
+    with running.client() as client, running.client(db=9) as ninth:
+        client.set("a", 1)
+        ninth.set("b", 1)
+        before, _ = client.time()
+        running.advance(3600)
+        client.config_set("maxclients", 77)
+        client.client_pause(3_600_000)
+        running.reset()
+        assert client.dbsize() == ninth.dbsize() == 0
+        assert client.config_get("maxclients") == {"maxclients": "10000"}
+        assert client.time()[0] - before < 1800
+
+
+def test_it_has_no_connection_of_its_own(running: Server) -> None:
+    """Tests may count clients."""
+    with running.client() as client:
+        running.reset()
+        assert len(client.client_list()) == 1
+        running.flush()
+        assert len(client.client_list()) == 1
+
+
+def test_refusals_are_told() -> None:
+    refused = pytest.raises(RuntimeError, match="DEBUG ADVANCE-CLOCK 1000: ERR DEBUG command not allowed")
+    with Server(args=["--enable-debug-command", "no"]) as server, refused:
+        server.advance(1)
+
+
+def test_missing_commands() -> None:
+    missing = [name for name in REDIS_COMMANDS if " " not in name and name.encode() not in TABLE][-2:]
+    if not missing:
+        pytest.skip(reason="respcache has all commands of Redis")
+    server = Server()
+    assert server.missing_commands() == []
+    for command in reversed(missing):
+        with server, server.client() as client:
+            for _ in range(2):
+                with pytest.raises(redis.ResponseError, match="unknown command"):
+                    client.execute_command(command, "1")
+                with pytest.raises(redis.ResponseError, match="unknown command"):
+                    client.execute_command("NONSENSE")
+            assert command in server.missing_commands()
+    assert server.missing_commands() == missing
+
+
+def test_the_async_client_says_what_it_cannot_do(running: Server) -> None:
+    async def main() -> None:
+        client = running.async_client()
+        with pytest.raises(RuntimeError, match="redis-py's client for asyncio, and it runs under trio"):
+            await client.get("k")
+        with pytest.raises(RuntimeError, match="runs under trio"):
+            await client.pipeline().get("k").execute()
+
+    trio.run(main)

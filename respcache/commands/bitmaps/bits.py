@@ -1,4 +1,4 @@
-"""Strings as rows of bits: SETBIT to BITOP. Integers of any width inside them are in `bitfields`.
+"""Strings as rows of bits: SETBIT to BITOP. Integers of any width inside them are in `fields`.
 
 Bit 0 is the highest bit of the first byte. Whole values are counted and combined as Python integers: in C.
 """

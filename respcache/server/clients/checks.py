@@ -28,10 +28,15 @@ WHILE_SUBSCRIBED = frozenset(
         "PING",
         "QUIT",
         "RESET",
+        "RESPCACHE RESET",
     )
 )
 # Carried out at once in a MULTI; all others are queued.
-WHILE_QUEUING = frozenset(("EXEC", "DISCARD", "MULTI", "WATCH", "QUIT", "RESET"))
+WHILE_QUEUING = frozenset(("EXEC", "DISCARD", "MULTI", "WATCH", "QUIT", "RESET", "RESPCACHE RESET"))
+
+
+# Not held back by CLIENT PAUSE: they can end it (DEBUG by shifting time).
+WHILE_PAUSED = frozenset(("DEBUG", "RESPCACHE RESET"))
 
 
 def debug_is_enabled(client: Client, row: Command) -> None:
@@ -40,8 +45,14 @@ def debug_is_enabled(client: Client, row: Command) -> None:
         raise CommandError(errors.DEBUG_NOT_ALLOWED)
 
 
+def test_commands_are_enabled(client: Client, row: Command) -> None:
+    """Like DEBUG, RESPCACHE is refused even before logging in is asked for."""
+    if row.name.startswith("RESPCACHE") and not client.is_among(client.parts.config.enable_test_commands):
+        raise CommandError(errors.TEST_COMMANDS_NOT_ALLOWED)
+
+
 def logged_in(client: Client, row: Command) -> None:
-    if not client.authenticated and not row.flags & Flag.NO_AUTH:
+    if not (client.authenticated or row.flags & Flag.NO_AUTH) and client.parts.config.requirepass:
         raise CommandError(errors.NO_AUTH)
 
 
@@ -55,13 +66,13 @@ def allowed_in_multi(client: Client, row: Command) -> None:
         raise CommandError(errors.NOT_IN_MULTI)
 
 
-CHECKS = (debug_is_enabled, logged_in, allowed_while_subscribed, allowed_in_multi)
+CHECKS = (debug_is_enabled, test_commands_are_enabled, logged_in, allowed_while_subscribed, allowed_in_multi)
 
 
 def held_by_pause(client: Client, row: Command) -> bool:
     """True if this command has to wait for the end of CLIENT PAUSE; as in Redis, CLIENT UNPAUSE and queueing too."""
     pause = client.parts.pause
-    if not pause.active or row.name == "DEBUG":  # DEBUG can shift time, and so end the pause
+    if not pause.active or row.name in WHILE_PAUSED:
         return False
     if not pause.only_writes:
         return True

@@ -46,12 +46,17 @@ class Input(Protocol):
     def buffered(self) -> int:
         """Bytes that were received and not carried out."""
 
+    @property
+    def waiting(self) -> bool:
+        """True if there may be whole commands among them."""
+
     def proceed(self) -> None:
         """Go on with what was kept while the client was suspended."""
 
 
 class _NoInput:
     buffered = 0
+    waiting = False
 
     def proceed(self) -> None:
         pass
@@ -114,7 +119,7 @@ class Client:
     @property
     def busy(self) -> bool:
         """True if the client has asked for something that it does not have yet."""
-        return bool(self.outbox.slots or self.input.buffered or self.transport.unsent)
+        return bool(self.outbox.slots or self.input.waiting or self.transport.unsent)
 
     def update_plain(self) -> None:
         """To be called when something has changed that `plain` depends on."""
@@ -198,13 +203,18 @@ class Client:
 
     def reset(self) -> None:
         """RESET: be as a new connection."""
-        self._let_go()
-        self.caller = Caller(0, 2, self.id, True)
-        self.name = b""
-        self.no_evict = False
+        self.start_over()
         if self.reply_mode == b"OFF":
             self.unmute()
+        self.speak(2)
         self.log_in(not self.parts.config.requirepass)
+
+    def start_over(self) -> None:
+        """RESPCACHE RESET: be as a new connection that has agreed on a protocol and logged in."""
+        self._let_go()
+        self.caller = Caller(0, self.protocol, self.id, True)
+        self.name = b""
+        self.no_evict = False
 
     def _let_go(self) -> None:
         """What RESET and leaving have in common: everything that others keep for this client."""
@@ -225,6 +235,11 @@ class Client:
     def end_of_pause(self) -> None:
         """CLIENT PAUSE is over."""
         self.resume(IN_PAUSE)
+
+    def clock_went_back(self, now: int) -> None:
+        """The clock was set back: nothing that the client has done lies in the future."""
+        self.created = min(self.created, now)
+        self.last_active = min(self.last_active, now)
 
     # -- its commands
 

@@ -272,6 +272,11 @@ class Conversation:
         """Bytes that were received and not carried out."""
         return self._decoder.buffered + len(self._unread) + self._waiting_size
 
+    @property
+    def waiting(self) -> bool:
+        """True if there may be whole commands among them."""
+        return bool(self._waiting or self._unread or self._undecoded)
+
     def _check_size(self) -> None:
         if self.buffered > min(self._parts.config.client_query_buffer_limit, _LONGEST_COMMAND):
             message = f"Client id={self.client.id} addr={self._transport.peer} closed: it has sent too much at once"

@@ -69,12 +69,15 @@ def dispatch(client: Client, argv: Argv) -> bool:
 
 def _admit(client: Client, argv: Argv) -> Command:
     """The row of the command, if it may run or be queued. Raises CommandError; within MULTI that aborts EXEC."""
+    row = None
     try:
         row = lookup(argv)
         client.last_command = row.wire_name
         for check in CHECKS:
             check(client, row)
     except CommandError as error:
+        if row is None:
+            client.parts.missing.called(argv)
         if argv[0].upper() == b"EXEC":  # such as EXEC with arguments: even so, it ends the transaction
             client.discard()
             raise errors.exec_aborted_by(error) from None

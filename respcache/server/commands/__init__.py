@@ -13,6 +13,7 @@ from respcache.server.commands import (
     introspection,
     pubsub,
     server,
+    testing,
     transactions,
 )
 
@@ -26,5 +27,6 @@ __all__ = [
     "introspection",
     "pubsub",
     "server",
+    "testing",
     "transactions",
 ]

@@ -15,7 +15,6 @@ from respcache.commands.table.tips import ALL_NODES
 from respcache.config.files import rewrite
 from respcache.errors import WrongSyntax
 from respcache.resp.types import OK, Reply
-from respcache.shard import wire
 
 if TYPE_CHECKING:
     from respcache.commands.args import Args
@@ -46,9 +45,7 @@ def config_set(client: Client, args: Args) -> Reply:
 @command("CONFIG RESETSTAT", arity=2, flags=CONFIG, since="2.0.0", tips=ALL_NODES)
 def config_resetstat(client: Client, args: Args) -> Reply:
     """Set the counters of INFO back to zero."""
-    client.parts.stats.reset()
-    for link in client.parts.links:
-        link.call(wire.reset_stats())
+    client.parts.reset_counters()
     return OK
 
 

@@ -36,8 +36,8 @@ class RespDoor:
             _keep_alive(sock, parts.config.tcp_keepalive)
         transport = SocketTransport(sock, parts.poller, peer, local)
         conversation = Conversation(parts, transport, parts.registry.next_id(), self._single_key)
+        transport.receive_with(conversation)  # may fail: then it is no client
         parts.registry.add(conversation.client)
-        transport.receive_with(conversation)
 
     def _turn_away(self, sock: socket.socket, error: CommandError) -> None:
         self._parts.stats.rejected += 1

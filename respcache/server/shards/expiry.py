@@ -44,6 +44,12 @@ class ActiveExpiry:
         if wanted:
             self._alarm = self._alarms.at(wanted, self._due)
 
+    def reset(self) -> None:
+        """Be as at the start. The clock may have gone back, so what was the earliest time for a tick means nothing."""
+        self.active = True
+        self._earliest = 0
+        self.look()
+
     def _due(self) -> None:
         self._alarm = None
         self._earliest = self._clock.now_ms() + _INTERVAL

@@ -101,11 +101,15 @@ class ShardLink:
                 return self.queue.size > 0
             try:
                 packed = wire.pack(frame)
-            except ValueError as error:  # larger than a frame can be: values of several GB on their way between shards
-                log.warning(f"{len(frame[1])} items for shard {self.index} were too large to send: {error}")
+            except (ValueError, MemoryError) as error:
+                # Larger than a frame can be: values on their way between shards, or the commands of one EXEC.
+                log.warning(f"{len(frame[1])} items for shard {self.index} were too large to send: {error!r}")
                 self.queue.refuse(len(frame[1]), CommandError(errors.REQUEST_TOO_LARGE))
                 continue
-            self._write(memoryview(packed))
+            try:
+                self._write(memoryview(packed))
+            except Exception:
+                self._give_up("could not be written to")
         return True
 
     def _write(self, data: memoryview) -> None:
@@ -125,15 +129,22 @@ class ShardLink:
         if self._process is None or self._process.stdin < 0:
             return
         self._poller.forget(self._process.stdin)
-        self._write(self._unsent)
+        try:
+            self._write(self._unsent)
+        except Exception:
+            self._give_up("could not be written to")
         self.flush()
 
     def _on_readable(self, _events: int) -> None:
         try:
             self._receive()
         except Exception:
-            log_exception(f"an answer of shard {self.index} could not be handled: it is killed")
-            self._lost()
+            self._give_up("has sent an answer that could not be handled")
+
+    def _give_up(self, reason: str) -> None:
+        """The exception being handled leaves main and the child out of step, so the child has to go."""
+        log_exception(f"shard {self.index} {reason}: it is killed")
+        self._lost()
 
     def _receive(self) -> None:
         if self._process is None or self._process.stdout < 0:
@@ -156,10 +167,10 @@ class ShardLink:
             self.on_deadline()
 
     def _lost(self) -> None:
-        """The child has ended, or must: stop watching its pipes. `supervise` does the rest."""
+        """The child has ended, or must: nothing more is read from it or sent to it. `supervise` does the rest."""
         assert self._process is not None
-        self._poller.forget(self._process.stdout)
-        self._poller.forget(self._process.stdin)
+        self._forget_pipes()
+        self._process.close_pipes()
         self._process.kill()
         self._ended.set()
         self._poller.yield_soon()

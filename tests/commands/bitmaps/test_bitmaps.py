@@ -96,13 +96,13 @@ def test_bitpos(do: Transcript, value: bytes, rest: tuple[object, ...], expected
     assert do("BITPOS", "k", *rest) == expected
 
 
-def test_bitpos_of_nothing(do: Transcript) -> None:
+def test_bitpos_of_a_missing_key(do: Transcript) -> None:
     assert do("BITPOS", "none", 0) == 0
     assert do("BITPOS", "none", 1) == -1
 
 
 def test_bitpos_in_long_strings(do: Transcript) -> None:
-    """Blocks that are compared at once, what stands at their edges, and ranges that begin and end within a byte."""
+    """Blocks that are compared at once, the bytes at their edges, and ranges that begin and end within a byte."""
     size = 3 * 4096 + 7
     for common, bit in ((0x00, 1), (0xFF, 0)):
         for place in (0, 1, 4095, 4096, 4097, 8192, size - 2, size - 1):
@@ -137,7 +137,7 @@ def test_finding_a_bit_costs_less_than_counting(do: Transcript) -> None:
     assert least_time("BITPOS", "k", 1) < least_time("BITCOUNT", "k")
 
 
-def test_setbit_makes_a_string_raw_even_where_it_changes_nothing(do: Transcript) -> None:
+def test_setbit_makes_a_string_raw_even_if_it_changes_nothing(do: Transcript) -> None:
     do("SET", "k", "a")
     assert do("SETBIT", "k", 1, 1) == 1
     assert do("OBJECT", "ENCODING", "k") == b"raw"
@@ -199,7 +199,7 @@ def test_bitfield_overflow_signed(do: Transcript, overflow: str, start: int, ste
 
 
 def test_bitfield_at_any_place_and_width(do: Transcript) -> None:
-    """What was written is read back, and nothing beside it has changed."""
+    """A written field is read back, and no other bit has changed."""
     chance = random.Random(7)
     model = 0  # the first 256 bits as one number
     size = 256

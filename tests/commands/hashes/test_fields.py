@@ -202,7 +202,7 @@ def test_random_fields_errors(do: Transcript) -> None:
 def test_scan_a_small_hash(do: Transcript) -> None:
     do("HSET", "h", "a", "1", "b", "2", "ab", "3")
     assert do("HSCAN", "h", 0) == [b"0", [b"a", b"1", b"b", b"2", b"ab", b"3"]]
-    # Listpacks come whole, whatever is asked for, and wherever.
+    # A listpack is returned whole, whatever the count and the cursor.
     assert do("HSCAN", "h", 7, "COUNT", 1) == [b"0", [b"a", b"1", b"b", b"2", b"ab", b"3"]]
     assert do("HSCAN", "h", 0, "MATCH", "a*", "count", 5) == [b"0", [b"a", b"1", b"ab", b"3"]]
     assert do("HSCAN", "h", 0, "MATCH", "x", "MATCH", "b") == [b"0", [b"b", b"2"]]
@@ -241,7 +241,7 @@ def test_a_walk_meets_every_field_that_stays(do: Transcript) -> None:
         seen.update(zip(found[::2], found[1::2], strict=True))
         step += 1
         assert step < 100
-        # Fields come and go meanwhile: first those that came last, on which a place in the walk might depend.
+        # Fields come and go during the walk: first the newest ones, on which a cursor might depend.
         for _ in range(20):
             leaving += 1
             do("HDEL", "h", f"f{1000 - leaving}")
@@ -251,13 +251,13 @@ def test_a_walk_meets_every_field_that_stays(do: Transcript) -> None:
 
 
 def test_patterns(do: Transcript) -> None:
-    """The table of `tests.test_glob`, which is thereby proven on a genuine server."""
+    """The table of `tests.test_glob`, which this checks on a genuine server."""
     subjects = {subject for _, matching, other in CASES for subject in matching + other}
     do("HSET", "h", *[word for subject in subjects for word in (subject, "x")])
     for pattern, matching, other in CASES:
         cursor, found = do("HSCAN", "h", 0, "MATCH", pattern, "COUNT", 1000)
         assert cursor == b"0"
-        # A lone star is no pattern at all.
+        # A lone star does not count as a pattern.
         assert not set(found[::2]) & set(other) or pattern == b"*"
         assert set(found[::2]) >= set(matching)
 
@@ -330,7 +330,7 @@ def test_events(do: Transcript, connect: type[Connection]) -> None:
     assert events() == [(0, "hdel", "h"), (0, "hdel", "h"), (0, "del", "h")]
 
 
-def test_a_deadline_stays(do: Transcript) -> None:
+def test_changes_keep_the_deadline(do: Transcript) -> None:
     do("HSET", "h", "a", "1")
     do("EXPIRE", "h", 100)
     do("HSET", "h", "b", "2")

@@ -1,4 +1,4 @@
-"""Keys that live for a time, as a redis-cli session shows them."""
+"""Keys that expire, as a redis-cli session shows them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_persist(do: Transcript) -> None:
     "command",
     [("EXPIRE", 0), ("EXPIRE", -1), ("PEXPIRE", 0), ("PEXPIRE", -INT64_MAX - 1), ("EXPIREAT", 1), ("PEXPIREAT", -5)],
 )
-def test_a_time_that_is_over_removes_the_key(do: Transcript, command: tuple[str, int]) -> None:
+def test_a_time_in_the_past_removes_the_key(do: Transcript, command: tuple[str, int]) -> None:
     do("RPUSH", "k", "a")
     name, when = command
     assert do(name, "k", when) == 1
@@ -182,7 +182,7 @@ def test_time_passes(do: Transcript, connect: type[Connection]) -> None:
 
 
 @pytest.mark.respcache_only("shifts the server's clock")
-def test_an_expired_key_is_not_there_for_those_that_change_keys(do: Transcript) -> None:
+def test_an_expired_key_is_missing_for_commands_that_change_keys(do: Transcript) -> None:
     for name in "abcdef":
         do("SET", name, 1, "PX", 10_000)
     do("SET", "x", 1)
@@ -208,7 +208,7 @@ def test_watching_a_key_that_expires(do: Transcript) -> None:
 
     do("SET", "k", 1, "PX", 10_000)
     do.advance(10_001)
-    do("WATCH", "k")  # gone already: that it is removed now is no change
+    do("WATCH", "k")  # expired already: its removal is not a change
     do("GET", "k")
     do("MULTI")
     do("PING")

@@ -72,7 +72,7 @@ def test_renamenx(do: Transcript) -> None:
     assert do.error("RENAMENX", "a", "b") == "ERR no such key"
 
 
-def test_a_deadline_goes_with_its_key(do: Transcript) -> None:
+def test_a_deadline_moves_with_its_key(do: Transcript) -> None:
     do("SET", "a", 1, "EX", 100)
     do("SET", "b", 2, "EX", 5000)
     do("RENAME", "a", "b")

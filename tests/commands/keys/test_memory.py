@@ -85,7 +85,7 @@ def test_doctor(do: Transcript) -> None:
     assert len(report) > 20
 
 
-@pytest.mark.respcache_only("what it says depends on the allocator")
+@pytest.mark.respcache_only("the reply depends on the allocator")
 def test_malloc_stats(do: Transcript) -> None:
     assert do("MEMORY", "MALLOC-STATS") == b"Stats not supported for the current allocator"
 

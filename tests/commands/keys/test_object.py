@@ -53,7 +53,7 @@ def test_freq_needs_a_policy(do: Transcript) -> None:
     assert do.error("OBJECT", "FREQ", "k").startswith("ERR An LFU maxmemory policy is not selected, access freq")
 
 
-def test_object_of_no_key(do: Transcript) -> None:
+def test_object_of_a_missing_key(do: Transcript) -> None:
     for subcommand in ("ENCODING", "REFCOUNT", "IDLETIME", "FREQ"):
         assert do("OBJECT", subcommand, "none") is None
         wrong = f"ERR wrong number of arguments for 'object|{subcommand.lower()}' command"
@@ -81,11 +81,11 @@ def test_idletime(do: Transcript) -> None:
     assert idle() <= 1
     do.advance(100_000)
     assert 100 <= idle() <= 101
-    # Looking at a key from outside is no access ...
+    # Commands about the key itself do not count as access ...
     for command in ("TYPE", "TTL", "EXISTS", "PTTL"):
         do(command, "k")
     assert idle() >= 100
-    # ... but reading its value is, and TOUCH, and all that changes it.
+    # ... but reading or changing the value does, and TOUCH.
     for access in (("LLEN", "k"), ("TOUCH", "k"), ("RPUSH", "k", "b"), ("EXPIRE", "k", 5000), ("RENAME", "k", "k")):
         do.advance(100_000)
         assert idle() >= 100

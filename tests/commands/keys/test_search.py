@@ -18,7 +18,7 @@ INVALID_CURSOR = "ERR invalid cursor"
 
 
 def scan_all(do: Transcript, *options: Any) -> list[bytes]:
-    """The keys of a whole walk, as they come."""
+    """The keys of a whole walk, in the order returned."""
     cursor, found = b"0", []
     while True:
         cursor, keys = do("SCAN", cursor, *options)
@@ -51,13 +51,13 @@ def test_randomkey(do: Transcript) -> None:
     do("DEL", "a")
     for name in names:
         do("SET", name, 1)
-    # That one of ten keys fails to come in 400 draws has a chance of 10 * 0.9**400, less than 1e-17.
+    # The chance that one of ten keys is missing from 400 draws is 10 * 0.9**400, less than 1e-17.
     assert {do("RANDOMKEY") for _ in range(400)} == set(names)
     assert do.error("RANDOMKEY", "x") == "ERR wrong number of arguments for 'randomkey' command"
 
 
 def test_randomkey_follows_the_seed() -> None:
-    """Three shards with one seed: the same choices each time, and each key as likely as any other."""
+    """With a given seed, three shards make the same choices each time, and each key is equally likely."""
     row = TABLE[b"RANDOMKEY"]
     assert row.gather is not None
 
@@ -114,7 +114,7 @@ def test_scan_type(do: Transcript) -> None:
 
 
 def test_scan_while_keys_come_and_go(do: Transcript) -> None:
-    """What is there all the time is returned, whatever else happens."""
+    """A key that is present throughout is returned, whatever else happens."""
     stay = {b"stay:%d" % i for i in range(60)}
     for i, name in enumerate(stay):
         do("SET", name, 1)
@@ -133,8 +133,8 @@ def test_scan_while_keys_come_and_go(do: Transcript) -> None:
 
 
 @pytest.mark.parametrize("command", ["SCAN", "SSCAN", "HSCAN", "ZSCAN"])
-def test_what_is_deleted_during_a_walk_repeats_nothing(do: Transcript, command: str) -> None:
-    """Neither what the walk has just returned, nor what it has not come to."""
+def test_deletions_during_a_walk_repeat_nothing(do: Transcript, command: str) -> None:
+    """Deletions of elements that the walk has just returned, or that it has not reached."""
     members = [f"member:{number}" for number in range(600)]
     fill: dict[str, tuple[object, ...]] = {
         "SCAN": ("MSET", *(word for member in members for word in (member, 1))),
@@ -161,7 +161,7 @@ def test_what_is_deleted_during_a_walk_repeats_nothing(do: Transcript, command: 
 
 
 @pytest.mark.respcache_only("shifts the server's clock")
-def test_scan_passes_over_keys_whose_time_is_over(do: Transcript) -> None:
+def test_scan_skips_expired_keys(do: Transcript) -> None:
     for i in range(50):
         do("SET", f"stay:{i}", 1)
         do("SET", f"go:{i}", 1, "PX", 10_000)

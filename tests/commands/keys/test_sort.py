@@ -19,7 +19,7 @@ WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
 SYNTAX = "ERR syntax error"
 NO_DOUBLE = "ERR One or more scores can't be converted into double"
 
-# Keys of other shards: BY and GET name them by pattern only. In one slot they are at hand everywhere.
+# BY and GET name keys by pattern only, so the keys may be on other shards. With a common tag they are all on one shard.
 TAG = "{t}"
 
 
@@ -57,7 +57,7 @@ def test_limit(do: Transcript) -> None:
     assert do("SORT", "l", "LIMIT", 0, 0) == []
 
 
-def test_as_they_are(do: Transcript) -> None:
+def test_without_sorting(do: Transcript) -> None:
     do("RPUSH", "l", "c", "a", "b")
     assert do("SORT", "l", "BY", "nosort") == [b"c", b"a", b"b"]
     assert do("SORT", "l", "BY", "nosort", "DESC") == [b"b", b"a", b"c"]
@@ -75,7 +75,7 @@ def test_by_and_get(do: Transcript) -> None:
     l = f"{TAG}l"  # noqa: E741  # as in a redis-cli session
     do("RPUSH", l, 1, 2, 3, 4)
     do("MSET", f"{TAG}w_1", 30, f"{TAG}w_2", 20, f"{TAG}w_3", 10, f"{TAG}n_1", "one", f"{TAG}n_3", "three")
-    assert do("SORT", l, "BY", f"{TAG}w_*") == [b"4", b"3", b"2", b"1"]  # what has no weight, weighs 0
+    assert do("SORT", l, "BY", f"{TAG}w_*") == [b"4", b"3", b"2", b"1"]  # an element without a weight counts as 0
     assert do("SORT", l, "BY", f"{TAG}w_*", "DESC", "GET", f"{TAG}n_*") == [b"one", None, b"three", None]
     both = do("SORT", l, "GET", "#", "GET", f"{TAG}n_*", "LIMIT", 2, 2)
     assert both == [b"3", b"three", b"4", None]
@@ -150,7 +150,7 @@ def test_errors(do: Transcript, command: str) -> None:
         assert do(command, "l", "ALPHA") == [text.encode()]
 
 
-def test_a_piece_of_what_is_not_sorted(do: Transcript) -> None:
+def test_a_piece_without_sorting(do: Transcript) -> None:
     members = [f"member:{number:04}" for number in range(2_000)]
     do("RPUSH", "l", *members)
     do("ZADD", "z", *(word for member in members for word in (0, member)))
@@ -162,7 +162,7 @@ def test_a_piece_of_what_is_not_sorted(do: Transcript) -> None:
                 assert [element.decode() for element in piece] == ordered[start:stop]
 
 
-def test_what_surrounds_such_a_piece_costs_nothing() -> None:
+def test_elements_outside_of_such_a_piece_cost_nothing() -> None:
     shard = Shard()
     members = [b"%d" % number for number in range(20_000)]
     shard.db.insert(b"l", List(shard.limits, members), 0)
@@ -174,8 +174,8 @@ def test_what_surrounds_such_a_piece_costs_nothing() -> None:
 
 
 @pytest.mark.since("7.2")
-def test_how_a_stored_result_is_kept(do: Transcript) -> None:
-    """A listpack if Redis' quicklist would have all of it in one node."""
+def test_the_encoding_of_a_stored_result(do: Transcript) -> None:
+    """It is a listpack if Redis' quicklist would have all elements in one node."""
     for elements, encoding in (
         (["x" * 1000] * 8, "listpack"),
         (["x" * 1000] * 9, "quicklist"),

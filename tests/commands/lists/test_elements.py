@@ -162,7 +162,7 @@ def test_encoding_follows_the_size(do: Transcript) -> None:
 
 @pytest.fixture
 def limit(do: Transcript) -> Iterator[Callable[[int], None]]:
-    """Set `list-max-listpack-size`; it is back at its default after the test."""
+    """Set `list-max-listpack-size`; the default is restored after the test."""
 
     def set_limit(size: int) -> None:
         assert do("CONFIG", "SET", "list-max-listpack-size", size) == "OK"
@@ -183,7 +183,7 @@ def test_a_number_of_elements_limits_a_listpack(do: Transcript, limit: Callable[
     limit(3)
     do("RPUSH", "l", *"abc")
     assert _encoding(do) == "listpack"
-    # Room for one more element is made before the index is looked at, even in vain.
+    # Redis makes room for one more element before it checks the index, even if it is out of range.
     assert do.error("LSET", "l", 7, "x") == "ERR index out of range"
     assert _encoding(do) == "quicklist"
     do("RPOP", "l", 2)
@@ -208,7 +208,7 @@ def test_moving_within_one_list_keeps_its_encoding(do: Transcript, limit: Callab
     do("RPUSH", "m", *"abcdefghi")
     do("LTRIM", "m", 0, 4)
     assert _encoding(do, "m") == "quicklist"
-    # Between its two halves, the list is as short as it must be for a listpack.
+    # Between the two steps of LMOVE, the list is short enough for a listpack.
     do("LMOVE", "m", "m", "LEFT", "LEFT")
     assert _encoding(do, "m") == "quicklist"
     do("LPOP", "m")
@@ -247,7 +247,7 @@ def test_a_list_is_compact_again_after_a_smaller_replacement(do: Transcript) -> 
     [("7", 2), ("-1", 3), ("a", 3), ("128", 3), ("5000", 4), ("-9000000", 6), ("9" * 18, 10), ("9" * 19, 21)],
 )
 def test_entries_are_as_large_as_in_redis(do: Transcript, element: str, size: int) -> None:
-    """So many of them as fit in half of the default limit, 8 KB, make a list compact again."""
+    """A list becomes compact again when its elements fit in half of the default limit, 8 KB."""
     fitting = (4096 - 7) // size
     do("RPUSH", "l", *[element] * (fitting + 1))
     do("RPUSH", "l", "x" * 4096)

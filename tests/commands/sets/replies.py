@@ -1,4 +1,4 @@
-"""What tests of sets look at."""
+"""Helpers for tests of sets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.support.transcript import Transcript
 
 
 def found(do: Transcript, *words: Any) -> list[bytes]:
-    """The members in a reply that is a set in RESP3, in order of their bytes."""
+    """The members in a reply that is a set in RESP3, sorted by their bytes."""
     reply = do(*words)
     assert type(reply) is (SetItems if do.protocol == 3 else list)
     return sorted(reply)

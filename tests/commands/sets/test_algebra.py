@@ -1,4 +1,4 @@
-"""Sets with each other, as a redis-cli session shows them."""
+"""Operations on several sets, as a redis-cli session shows them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def wrong_arity(command: str) -> str:
 
 @pytest.fixture
 def sets(do: Transcript) -> Transcript:
-    """Three small sets, one of them an intset, and a key that is none."""
+    """Three small sets, one of them an intset, and a key of another type."""
     do("SADD", "a", "1", "2", "3", "x", "y")
     do("SADD", "b", "2", "3", "4")
     do("SADD", "c", "3", "x", "z")
@@ -65,7 +65,7 @@ def test_difference(sets: Transcript) -> None:
     assert found(do, "SDIFF", "a", "none", "c", "b") == [b"1", b"y"]
     assert found(do, "SDIFF", "a", "b", "a") == []
     assert found(do, "SDIFF", "none", "a") == []
-    # Many small sets to take away from a big one: another way to the same.
+    # To subtract many small sets from a large one, another algorithm is used.
     do("SADD", "big", *range(100))
     assert len(found(do, "SDIFF", "big", *"bcbcb")) == 97
     assert do("SDIFFSTORE", "d", "a", "c") == 3
@@ -91,7 +91,7 @@ def test_a_destination_is_replaced_whatever_it_was(sets: Transcript) -> None:
 def test_algebra_errors(sets: Transcript) -> None:
     do = sets
     for command in ("SINTER", "SUNION", "SDIFF"):
-        # A set that is missing does not keep the others from being looked at.
+        # The other keys are checked even if a set is missing.
         for keys in (("w",), ("a", "w"), ("none", "w"), ("w", "none")):
             assert do.error(command, *keys) == WRONG_TYPE
             assert do.error(f"{command}STORE", "d", *keys) == WRONG_TYPE
@@ -126,7 +126,7 @@ def test_encoding_of_results(do: Transcript) -> None:
         ("SDIFFSTORE d i mixed", "intset"),
         ("SDIFFSTORE d mixed i", "listpack"),
         ("SDIFFSTORE d big i", "intset"),
-        ("SDIFFSTORE d big i one one one", "hashtable"),  # Redis takes members away from all of "big" here
+        ("SDIFFSTORE d big i one one one", "hashtable"),  # here Redis removes members from a copy of "big"
     ):
         do(*words.split())
         assert encoding(do, "d") == expected, words

@@ -38,7 +38,7 @@ def test_add_and_remove(do: Transcript) -> None:
     assert do("TYPE", "s") == "set"
 
 
-def test_ask_for_members(do: Transcript) -> None:
+def test_membership(do: Transcript) -> None:
     do("SADD", "s", "a", "1", b"\x00\xff")
     assert [do("SISMEMBER", "s", member) for member in (b"a", b"1", b"01", b"\x00\xff", b"A")] == [1, 1, 0, 1, 0]
     assert do("SMISMEMBER", "s", "a", "none", "1", "a") == [1, 0, 1, 1]
@@ -46,7 +46,7 @@ def test_ask_for_members(do: Transcript) -> None:
     assert do("SMISMEMBER", "none", "a", "b") == [0, 0]
 
 
-def test_integers_are_members_as_they_are_written(do: Transcript) -> None:
+def test_integers_keep_their_spelling(do: Transcript) -> None:
     members = [b"1", b"01", b"+1", b"1.0", b"-0", b"0", b" 1", b"9223372036854775807", b"9223372036854775808"]
     assert do("SADD", "s", *members) == len(members)
     assert found(do, "SMEMBERS", "s") == sorted(members)
@@ -162,7 +162,7 @@ def test_random_members(do: Transcript) -> None:
     do("SADD", "s", *"abc")
     assert do("SRANDMEMBER", "s") in (b"a", b"b", b"c")
     two = do("SRANDMEMBER", "s", 2)
-    # An array, unlike all others here: with a negative count, members come several times.
+    # An array, unlike the other replies here: with a negative count, members may repeat.
     assert type(two) is list
     assert len(set(two)) == 2
     assert sorted(do("SRANDMEMBER", "s", 9)) == [b"a", b"b", b"c"]
@@ -219,7 +219,7 @@ def test_encoding(do: Transcript) -> None:
     do("SADD", "short", "x" * 64)
     do("SADD", "long", "x" * 65)
     assert [encoding(do, "short"), encoding(do, "long")] == ["listpack", "hashtable"]
-    # There is no way back, but through a set that becomes empty.
+    # The encoding changes back only if the set becomes empty.
     do("SREM", "long", "x" * 65)
     do("SADD", "long", "1")
     assert encoding(do, "long") == "intset"
@@ -232,7 +232,7 @@ def test_encoding_by_the_number_of_arguments(do: Transcript) -> None:
         ("b", ["1"] * 513, "hashtable"),
         ("c", ["x"] * 128, "listpack"),
         ("d", ["x"] * 129, "hashtable"),
-        ("e", ["1", *"x" * 128], "listpack"),  # an intset at first, as the first one is an integer
+        ("e", ["1", *"x" * 128], "listpack"),  # starts as an intset, because the first member is an integer
     ):
         do("SADD", key, *arguments)
         assert encoding(do, key) == expected, key
@@ -342,7 +342,7 @@ def test_events_of_two_keys(do: Transcript, connect: type[Connection]) -> None:
     do("SMOVE", "a", "b", "1")
     do("SMOVE", "b", "b", "1")
     assert events() == [(0, "srem", "a"), (0, "sadd", "b")]
-    do("SMOVE", "a", "b", "2")  # where it is already
+    do("SMOVE", "a", "b", "2")  # a member that "b" already has
     assert events() == [(0, "srem", "a"), (0, "del", "a")]
     do("SINTERSTORE", "d", "b")
     do("SUNIONSTORE", "d", "b", "none")

@@ -25,7 +25,7 @@ def test_the_subsequence_and_its_length(do: Transcript) -> None:
     assert do("LCS", "a", "a") == b"ohmytext"
 
 
-def test_where_it_is(do: Transcript) -> None:
+def test_positions(do: Transcript) -> None:
     reply = do.as_map(do("LCS", "a", "b", "IDX"))
     assert reply == {b"matches": [[[4, 7], [5, 8]], [[2, 3], [0, 1]]], b"len": 6}
     reply = do.as_map(do("LCS", "a", "b", "IDX", "MINMATCHLEN", 4, "WITHMATCHLEN"))
@@ -35,7 +35,7 @@ def test_where_it_is(do: Transcript) -> None:
 
 
 def _walk(first: bytes, second: bytes) -> bytes:
-    """The subsequence that Redis picks, by the textbook: the full table, walked through from its end."""
+    """The subsequence that Redis picks, by the textbook algorithm: the full table, walked from its end."""
     table = [[0] * (len(second) + 1) for _ in range(len(first) + 1)]
     for i, byte in enumerate(first):
         for j, other in enumerate(second):
@@ -53,7 +53,7 @@ def _walk(first: bytes, second: bytes) -> bytes:
     return bytes(found[::-1])
 
 
-def test_it_is_the_one_of_several_that_redis_picks(do: Transcript) -> None:
+def test_the_same_subsequence_as_redis(do: Transcript) -> None:
     chance = random.Random(13)
     for size, other_size in [(0, 3), (1, 9), (9, 1), (12, 12), (5, 30), (30, 5)] * 15:
         alphabet = chance.choice([b"ab", b"abc", b"abcdefgh"])
@@ -68,8 +68,8 @@ def test_it_is_the_one_of_several_that_redis_picks(do: Transcript) -> None:
 
 
 @pytest.mark.parametrize(("size", "other_size"), [(5000, 5000), (1_000_000, 12), (12, 1_000_000)])
-def test_long_strings_take_no_seconds(do: Transcript, size: int, other_size: int) -> None:
-    """A table of as many Python numbers takes from three seconds up; Redis takes less than a tenth of one."""
+def test_long_strings_are_fast(do: Transcript, size: int, other_size: int) -> None:
+    """A table of Python numbers would take three seconds or more; Redis takes less than a tenth of a second."""
     chance = random.Random(13)
     first, second = bytes(chance.choices(b"abcdefgh", k=size)), bytes(chance.choices(b"abcdefgh", k=other_size))
     do("MSET", "a", first, "b", second)

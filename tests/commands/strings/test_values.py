@@ -14,7 +14,7 @@ NOT_A_FLOAT = "ERR value is not a valid float"
 SYNTAX = "ERR syntax error"
 OVERFLOW = "ERR increment or decrement would overflow"
 TOO_LONG = "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
-# With three shards, each of the first three lives on another one.
+# With three shards, the first three keys live on different ones.
 SPREAD = ("a", "b", "c", "d", "e", "f")
 
 
@@ -118,7 +118,7 @@ def test_set_in_the_past(do: Transcript) -> None:
         (("GET", "k", "k2"), "ERR wrong number of arguments for 'get' command"),
     ],
 )
-def test_errors_leave_all_as_it_was(do: Transcript, words: tuple[str, ...], error: str) -> None:
+def test_errors_change_nothing(do: Transcript, words: tuple[str, ...], error: str) -> None:
     do("SET", "k", "before")
     assert do.error(*words) == error
     assert do("GET", "k") == b"before"
@@ -164,14 +164,14 @@ def test_getex(do: Transcript) -> None:
     assert do.error("GETEX", "s", "EX", 10) == WRONG_TYPE
 
 
-def test_of_repeated_expiries_the_last_counts(do: Transcript) -> None:
+def test_the_last_of_repeated_expiries_counts(do: Transcript) -> None:
     for option, unit in (("EX", 1000), ("PX", 1), ("EXAT", 1000), ("PXAT", 1)):
         soon, late, ask = (4 * 10**12, 5 * 10**12, "PEXPIRETIME") if "AT" in option else (10**5, 10**6, "PTTL")
         assert do("SET", "k", "v", option, soon // unit, option.lower(), late // unit) == "OK"
         assert late - 20_000 < do(ask, "k") <= late
         assert do("GETEX", "k", option, late // unit, option, soon // unit) == b"v"
         assert soon - 20_000 < do(ask, "k") <= soon
-    # The words are taken first, whatever they are; then the last number is read; then the key is looked at.
+    # The words are parsed first, then the last number, and then the key is checked.
     do("RPUSH", "l", "x")
     assert do("SET", "k", "v", "EX", "none", "EX", 10) == "OK"
     assert do("SET", "k", "v", "PX", "PXAT", "PX", 10_000) == "OK"
@@ -225,7 +225,7 @@ def test_append_and_length(do: Transcript) -> None:
     assert do.error("STRLEN", "s") == WRONG_TYPE
 
 
-def test_what_was_read_does_not_change_afterwards(do: Transcript) -> None:
+def test_a_value_that_was_read_does_not_change_afterwards(do: Transcript) -> None:
     do("SET", "k", "abc")
     do("APPEND", "k", "d")
     first, _, second = do.connection.pipeline(("GET", "k"), ("SETRANGE", "k", 0, "X"), ("GET", "k"))
@@ -246,7 +246,7 @@ def test_getrange(do: Transcript, start: int, end: int, expected: bytes) -> None
     assert do("SUBSTR", "k", start, end) == expected
 
 
-def test_getrange_of_other_things(do: Transcript) -> None:
+def test_getrange_of_other_types(do: Transcript) -> None:
     assert do("GETRANGE", "none", 0, -1) == b""
     do("SADD", "s", "x")
     assert do.error("GETRANGE", "s", 0, -1) == WRONG_TYPE
@@ -283,14 +283,14 @@ def test_counting(do: Transcript) -> None:
 
 
 @pytest.mark.parametrize("value", ["x", "", " 1", "1 ", "+1", "01", "1.0", "9223372036854775808", "1_0"])
-def test_counting_from_what_is_no_integer(do: Transcript, value: str) -> None:
+def test_counting_from_a_value_that_is_not_an_integer(do: Transcript, value: str) -> None:
     do("SET", "n", value)
     assert do.error("INCR", "n") == NOT_AN_INTEGER
     assert do.error("INCRBY", "other", value) == NOT_AN_INTEGER
     assert do("GET", "n") == value.encode()
 
 
-def test_counting_to_the_end(do: Transcript) -> None:
+def test_counting_to_the_limits(do: Transcript) -> None:
     do("SET", "n", (1 << 63) - 2)
     assert do("INCR", "n") == (1 << 63) - 1
     assert do.error("INCR", "n") == OVERFLOW
@@ -353,7 +353,7 @@ def test_events(do: Transcript, connect: type[Connection]) -> None:
     do("GETDEL", "k")
     do("INCR", "n")
     do("INCRBYFLOAT", "n", "1.5")
-    # With keys of one shard: the parts of a command that is cut up tell their events in any order.
+    # Both keys are on one shard: the parts of a split command may report their events in any order.
     do("MSET", "{n}a", "1", "{n}b", "2")
     assert events() == [
         (0, "new", "k"), (0, "set", "k"), (0, "set", "k"), (0, "expire", "k"), (0, "append", "k"), (0, "setrange", "k"),

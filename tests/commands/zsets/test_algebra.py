@@ -27,7 +27,7 @@ def sources(do: Transcript) -> None:
 
 @pytest.fixture
 def found(do: Transcript) -> Any:
-    """Run an operation in all its forms, compare these with each other, and return members and scores."""
+    """Run an operation in all its forms, check that they agree, and return members and scores."""
 
     def run(operation: str, *words: object) -> list[tuple[str, float]]:
         pairs = do.pairs(do(operation, *words, "WITHSCORES"))
@@ -97,7 +97,7 @@ def test_weights_and_aggregates(found: Any) -> None:
 def test_infinite_scores(do: Transcript, found: Any) -> None:
     do("ZADD", "up", "inf", "a", "inf", "b")
     do("ZADD", "down", "-inf", "a", 1, "b")
-    # Infinity less infinity is 0, and so is 0 times infinity.
+    # Infinity minus infinity counts as 0, and so does 0 times infinity.
     assert found("ZUNION", 2, "up", "down") == [("a", 0), ("b", inf)]
     assert found("ZINTER", 2, "up", "down") == [("a", 0), ("b", inf)]
     assert found("ZUNION", 2, "up", "down", "AGGREGATE", "MIN") == [("a", -inf), ("b", 1)]
@@ -108,7 +108,7 @@ def test_infinite_scores(do: Transcript, found: Any) -> None:
 
 
 def test_sums_go_from_the_smallest_source_to_the_largest(do: Transcript, found: Any) -> None:
-    # In the order in which they are given the sum would be 0: 1 is lost beside 1e16.
+    # In the given order the sum would be 0: 1 is lost when added to 1e16.
     do("ZADD", "one", 1, "a", 0, "x", 0, "y")
     do("ZADD", "much", 1e16, "a")
     do("ZADD", "less", -1e16, "a", 0, "x")
@@ -116,13 +116,13 @@ def test_sums_go_from_the_smallest_source_to_the_largest(do: Transcript, found: 
         assert dict(found(operation, 3, "one", "much", "less"))["a"] == 1
 
 
-def test_store_replaces_what_is_there(do: Transcript) -> None:
+def test_store_replaces_the_destination(do: Transcript) -> None:
     do("ZADD", "z", 1, "a", 2, "b")
     do("RPUSH", "to", "x")
     do("EXPIRE", "to", 1000)
     assert do("ZUNIONSTORE", "to", 1, "z") == 2
     assert do("TTL", "to") == -1
-    # A source may be the destination, too.
+    # The destination may also be a source.
     assert do("ZUNIONSTORE", "z", 2, "z", "z") == 2
     assert do.pairs(do("ZRANGE", "z", 0, -1, "WITHSCORES")) == [(b"a", do.double(2)), (b"b", do.double(4))]
     for command in ("ZUNIONSTORE", "ZINTERSTORE", "ZDIFFSTORE"):
@@ -131,7 +131,7 @@ def test_store_replaces_what_is_there(do: Transcript) -> None:
         assert do("EXISTS", "l") == 0
 
 
-def test_encoding_of_what_is_stored(do: Transcript) -> None:
+def test_encoding_of_stored_results(do: Transcript) -> None:
     do("ZADD", "z", *(word for number in range(200) for word in (number, number)))
     do("ZADD", "few", *(word for number in range(128) for word in (number, number)))
     do("ZADD", "long", 1, "x" * 65)

@@ -20,7 +20,7 @@ SYNTAX = "ERR syntax error"
 
 
 def members(do: Transcript, key: str) -> list[tuple[bytes, float]]:
-    """All members with their scores, which do not stand in the way of a comparison as strings or floats."""
+    """All members with their scores as floats, whatever the protocol returns."""
     return [(member, float(score)) for member, score in do.pairs(do("ZRANGE", key, 0, -1, "WITHSCORES"))]
 
 
@@ -30,7 +30,7 @@ def test_add(do: Transcript) -> None:
     assert members(do, "z") == [(b"c", 0), (b"b", 2), (b"a", 3)]
     assert do("ZADD", "z", "CH", 4, "a", 2, "b", 5, "d") == 2
     assert do("TYPE", "z") == "zset"
-    # One member several times in one command: the last score stays, every change counts.
+    # If a member is given several times, the last score stays and every change counts.
     assert do("ZADD", "y", 1, "a", 2, "a", 2, "a") == 1
     assert do("ZADD", "y", "CH", 1, "b", 2, "b", 2, "b") == 2
     assert members(do, "y") == [(b"a", 2), (b"b", 2)]
@@ -48,7 +48,7 @@ def test_add_with_conditions(do: Transcript) -> None:
     assert members(do, "z") == [(b"new", 1), (b"newest", 2), (b"a", 5)]
     assert do("ZADD", "none", "XX", 1, "a") == 0
     assert do("EXISTS", "none") == 0
-    # The conditions of each pair see what the pair before has done.
+    # The conditions of a pair apply after the changes of the pairs before it.
     assert do("ZADD", "y", "GT", "CH", 5, "a", 3, "a", 6, "a") == 2
     assert do("ZADD", "x", "NX", "CH", 5, "a", 3, "a") == 1
     assert members(do, "y") == [(b"a", 6)]
@@ -80,7 +80,7 @@ def test_add_errors(do: Transcript) -> None:
     for one, other in (("GT", "LT"), ("NX", "GT"), ("LT", "NX")):
         assert do.error("ZADD", "z", one, other, "x", "a") == together
     assert do.error("ZADD", "z", "INCR", 1, "a", 2, "b") == "ERR INCR option supports a single increment-element pair"
-    # An option behind the scores is none.
+    # After the first score, a word is not an option.
     assert do.error("ZADD", "z", 1, "a", "NX", "b") == NOT_A_FLOAT
     for score in ("x", "", "nan", "1 ", " 1", "1e400", "(1"):
         assert do.error("ZADD", "z", 1, "b", score, "c") == NOT_A_FLOAT
@@ -119,12 +119,12 @@ def test_the_digits_of_scores(do: Transcript) -> None:
 
 
 def test_minus_zero(do: Transcript) -> None:
-    # Kept where the set is a skiplist, lost in a listpack.
+    # A skiplist keeps it, a listpack does not.
     do("ZADD", "small", "-0", "a")
     do("ZADD", "big", "-0", "x" * 65)
     assert str(do("ZSCORE", "small", "a")) == ("0.0" if do.protocol == 3 else "b'0'")
     assert str(do("ZSCORE", "big", "x" * 65)) == ("-0.0" if do.protocol == 3 else "b'-0'")
-    # To add what is there already changes nothing.
+    # Adding 0 to a member with -0 changes nothing.
     assert do("ZADD", "big", "CH", 0, "x" * 65) == 0
     assert do("ZCOUNT", "big", 0, 0) == 1
 
@@ -246,7 +246,7 @@ def test_zmpop_errors(do: Transcript) -> None:
     assert do.error("ZMPOP", 1, "z", "MIN", "NONSENSE", 1) == SYNTAX
     assert do.error("ZMPOP", 1, "z", "MIN", "COUNT", 1, "COUNT", 1) == SYNTAX
     assert do.error("ZMPOP", 2, "none", "l", "MIN") == WRONG_TYPE
-    # What comes behind the first sorted set is not looked at.
+    # Keys after the first nonempty sorted set are not checked.
     assert do("ZMPOP", 2, "z", "l", "MIN") == [b"z", [[b"a", do.double(1)]]]
 
 
@@ -303,7 +303,7 @@ def scan_all(do: Transcript, key: str, *options: object) -> list[bytes]:
 
 def test_scan(do: Transcript) -> None:
     do("ZADD", "z", 2, "b", 1.5, "a", "-inf", "c")
-    # A small one comes whole and in order, and scores are bulk strings in both protocols.
+    # A listpack is returned whole and in order, and scores are bulk strings in both protocols.
     assert do("ZSCAN", "z", 0, "COUNT", 1) == [b"0", [b"c", b"-inf", b"a", b"1.5", b"b", b"2"]]
     assert do("ZSCAN", "z", 12345) == do("ZSCAN", "z", 0)
     assert do("ZSCAN", "z", 0, "MATCH", "[ab]", "COUNT", 10) == [b"0", [b"a", b"1.5", b"b", b"2"]]
@@ -317,7 +317,7 @@ def test_scan_of_a_skiplist(do: Transcript) -> None:
     assert {member: float(score) for member, score in scores.items()} == {b"m%d" % i: i / 4 for i in range(300)}
     matched = scan_all(do, "z", "MATCH", "m1?", "COUNT", 30)
     assert set(matched[::2]) == {b"m%d" % number for number in range(10, 20)}
-    # Here scores have digits up to the last bit.
+    # A skiplist keeps all digits of a score.
     do("ZADD", "z", "XX", 0.1, "m0")
     assert dict(zip(*[iter(scan_all(do, "z", "MATCH", "m0"))] * 2, strict=True)) == {b"m0": b"0.10000000000000001"}
 

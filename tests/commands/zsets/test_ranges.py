@@ -32,7 +32,7 @@ def numbers(request: pytest.FixtureRequest, do: Transcript) -> str:
 
 @pytest.fixture(params=["listpack", "skiplist"])
 def names(request: pytest.FixtureRequest, do: Transcript) -> str:
-    """A sorted set of a to e that all have one score, in either encoding."""
+    """A sorted set of a to e with the same score, in either encoding."""
     do("ZADD", "z", *(word for name in "caebd" for word in (7, name)))
     if request.param == "skiplist":
         do("ZADD", "z", 7, "x" * 100)
@@ -41,7 +41,7 @@ def names(request: pytest.FixtureRequest, do: Transcript) -> str:
 
 
 def text(reply: list[bytes]) -> str:
-    """Members of one letter, as one word."""
+    """Members of one letter, joined into one word."""
     return b"".join(reply).decode()
 
 
@@ -59,7 +59,7 @@ def test_by_rank(do: Transcript, numbers: str) -> None:
     expected = [(b"e", do.double(5)), (b"d", do.double(4))]
     assert do.pairs(do("ZRANGE", numbers, 0, 1, "withscores", "rev")) == expected
     assert do.pairs(do("ZREVRANGE", numbers, 0, 1, "WITHSCORES")) == expected
-    # A limit of -1 is none, so it may stand there.
+    # A count of -1 means no limit, so LIMIT is allowed here.
     assert text(do("ZRANGE", numbers, 0, 2, "LIMIT", 1, -1)) == "abc"
 
 
@@ -91,7 +91,7 @@ def test_a_part_of_a_range_by_score(do: Transcript, numbers: str) -> None:
         assert text(do("ZRANGE", numbers, 4, 1, "BYSCORE", "LIMIT", offset, count, "REV")) == found
     found_with_score = do.pairs(do("ZRANGEBYSCORE", numbers, 2, 9, "LIMIT", 1, 1, "WITHSCORES"))
     assert found_with_score == [(b"c", do.double(3))]
-    # The last limit counts.
+    # The last LIMIT counts.
     assert text(do("ZRANGEBYSCORE", numbers, 2, 9, "LIMIT", 1, 1, "LIMIT", 0, 1)) == "b"
 
 
@@ -176,13 +176,13 @@ def test_store(do: Transcript, numbers: str) -> None:
 
     assert stored(0, -1) == "abcde"
     assert stored(1, 2) == "bc"
-    # However it was found, what is stored has an order of its own.
+    # REV affects the choice of members, not the order of the stored set.
     assert stored(0, 1, "REV") == "de"
     assert stored("(2", "+inf", "BYSCORE") == "cde"
     assert stored("+inf", "(2", "BYSCORE", "REV", "LIMIT", 0, 2) == "de"
     assert stored("[b", "(d", "BYLEX") == "bc"
     assert do.pairs(do("ZRANGE", "to", 0, -1, "WITHSCORES")) == [(b"b", do.double(2)), (b"c", do.double(3))]
-    # Nothing found, nothing left; and whatever was there goes, with its deadline.
+    # An empty result removes the destination; any other result replaces it, and its deadline.
     assert stored(9, 10) == ""
     assert do("EXISTS", "to") == 0
     do("RPUSH", "to", "x")

@@ -12,7 +12,7 @@ from tests.support.transcript import Transcript
 
 
 def info(do: Transcript, *sections: str) -> dict[str, str]:
-    """The fields of INFO; how the reply comes is checked on the way."""
+    """The fields of INFO. Also checks the type of the reply."""
     reply = do("INFO", *sections)
     assert isinstance(reply, VerbatimText if do.protocol == 3 else bytes)
     text = str(reply).removeprefix("txt:") if do.protocol == 3 else reply.decode()
@@ -69,7 +69,7 @@ def test_info_keyspace(do: Transcript) -> None:
     found = info(do, "keyspace")
     assert set(found) == {"db0", "db3"}
     assert found["db0"].startswith("keys=10,expires=1,avg_ttl=")
-    # A genuine server estimates it now and then, and says 0 until then.
+    # A genuine server updates this estimate from time to time, and reports 0 at first.
     assert 0 <= int(found["db0"].split(",")[2].partition("=")[2]) <= 1_000_000
     assert found["db3"].startswith("keys=1,expires=0,avg_ttl=0")
 
@@ -126,7 +126,7 @@ def test_debug_set_active_expire(do: Transcript) -> None:
     assert do("DBSIZE") == 0
 
 
-def test_debug_is_off_unless_it_is_allowed() -> None:
+def test_debug_is_off_by_default() -> None:
     server = RespcacheServer("--enable-debug-command", "no")
     connection = Connection(server.port)
     refused = connection.call("DEBUG", "SLEEP", "0")

@@ -111,7 +111,7 @@ class TestInfoAndList:
         assert row["addr"] == f"{host}:{port}"
         assert row["laddr"] == f"{host}:{do.server.port}"
 
-    @pytest.mark.respcache_only("each version of Redis has some fields more")
+    @pytest.mark.respcache_only("each version of Redis adds some fields")
     def test_fields(self, do: Transcript) -> None:
         (row,) = rows(do("CLIENT", "INFO"))
         assert list(row) == FIELDS.split()
@@ -121,7 +121,7 @@ class TestInfoAndList:
             reply = do("CLIENT", *words)
             assert isinstance(reply, VerbatimText if do.protocol == 3 else bytes)
 
-    def test_the_list_has_all(self, do: Transcript, connect: Connect) -> None:
+    def test_the_list_is_complete(self, do: Transcript, connect: Connect) -> None:
         others = [connect() for _ in range(3)]
         numbers = {do("CLIENT", "ID"), *(other.call("CLIENT", "ID") for other in others)}
         assert ids(do) >= numbers
@@ -135,7 +135,7 @@ class TestInfoAndList:
         (row,) = rows(replies[0])
         assert (row["multi"], row["flags"], row["cmd"]) == ("2", "x", "exec")
 
-    def test_what_others_do(self, do: Transcript, connect: Connect) -> None:
+    def test_states_of_other_clients(self, do: Transcript, connect: Connect) -> None:
         other = connect()
         number = other.call("CLIENT", "ID")
         other.pipeline(("GET", "k"), ("MULTI",), ("GET", "k"), ("SET", "k", "v"))
@@ -184,7 +184,7 @@ class TestInfoAndList:
 
 
 def is_closed(connection: Connection) -> bool:
-    """Whether the server has hung up on it; it may not owe replies."""
+    """True if the server has closed the connection. There must be no unread replies."""
     try:
         return connection.socket.recv(1) == b""
     except ConnectionResetError:
@@ -194,7 +194,7 @@ def is_closed(connection: Connection) -> bool:
 class TestKill:
     def test_by_address_alone(self, do: Transcript, connect: Connect) -> None:
         other = connect()
-        other.call("PING")  # accepted by now
+        other.call("PING")  # makes sure that the connection is accepted
         host, port = other.socket.getsockname()
         assert do("CLIENT", "KILL", f"{host}:{port}") == "OK"
         assert is_closed(other)
@@ -210,7 +210,7 @@ class TestKill:
 
     def test_by_address(self, do: Transcript, connect: Connect) -> None:
         other = connect()
-        other.call("PING")  # accepted by now
+        other.call("PING")  # makes sure that the connection is accepted
         host, port = other.socket.getsockname()
         assert do("CLIENT", "KILL", "ADDR", f"{host}:{port + 1}", "ID", 1) == 0
         assert do("CLIENT", "KILL", "ADDR", f"{host}:{port}") == 1
@@ -246,18 +246,18 @@ class TestKill:
         assert do("CLIENT", "KILL", "TYPE", "normal", "ID", number) == 1
         assert is_closed(other)
 
-    def test_oneself_is_spared(self, do: Transcript) -> None:
+    def test_the_caller_is_spared(self, do: Transcript) -> None:
         me = do("CLIENT", "ID")
         assert do("CLIENT", "KILL", "ID", me) == 0
         assert do("CLIENT", "KILL", "ID", me, "SKIPME", "yes") == 0
         assert do("CLIENT", "ID") == me
 
-    def test_oneself_after_the_reply(self, do: Transcript) -> None:
+    def test_the_caller_is_closed_after_the_reply(self, do: Transcript) -> None:
         me = do("CLIENT", "ID")
         do.connection.send_raw(b"CLIENT KILL SKIPME no ID %d\r\nPING\r\n" % me)
         assert do.connection.rest() == b":1\r\n"
 
-    def test_oneself_by_address(self, do: Transcript) -> None:
+    def test_the_caller_by_address(self, do: Transcript) -> None:
         host, port = do.connection.socket.getsockname()
         assert do("CLIENT", "KILL", f"{host}:{port}") == "OK"
         with pytest.raises(Closed):
@@ -295,7 +295,7 @@ class TestReply:
     @pytest.mark.parametrize(
         "skipped", [("PING",), ("NOSUCH",), ("RENAME", "a", "b"), ("DEL", "a", "b", "c"), ("DBSIZE",)]
     )
-    def test_skip_of_any_sort(self, do: Transcript, skipped: tuple[str, ...]) -> None:
+    def test_skip_of_any_command(self, do: Transcript, skipped: tuple[str, ...]) -> None:
         do("SET", "a", 1)
         do.connection.send("CLIENT", "REPLY", "SKIP")
         do.connection.send(*skipped)
@@ -334,7 +334,7 @@ class TestReply:
         assert do("RESET") == "RESET"
         assert do("PING") == "PONG"
 
-    def test_what_was_asked_before_is_answered(self, do: Transcript) -> None:
+    def test_earlier_commands_are_answered(self, do: Transcript) -> None:
         do.connection.send_raw(b"SET k v\r\nGET k\r\nCLIENT REPLY OFF\r\nGET k\r\nCLIENT REPLY ON\r\nGET k\r\n")
         assert [do.connection.read() for _ in range(4)] == ["OK", b"v", "OK", b"v"]
 
@@ -366,7 +366,7 @@ class TestNoEvictAndNoTouch:
         do.advance(10_000)
         do("GET", "k")
         assert do("OBJECT", "IDLETIME", "k") >= 9
-        do("TOUCH", "k")  # that is what this command is for
+        do("TOUCH", "k")  # TOUCH always counts as an access
         assert do("OBJECT", "IDLETIME", "k") <= 1
         do.advance(10_000)
         do("CLIENT", "NO-TOUCH", "OFF")

@@ -14,7 +14,9 @@ Connect = Callable[..., Connection]
 
 
 class TestPause:
-    """Commands that wait are known by their silence. A pause of ALL must be short: nobody can end it, as in Redis."""
+    """A command that waits is recognised by the missing reply. A pause of ALL must be short: as in Redis, no client can
+    end it.
+    """
 
     @pytest.fixture(autouse=True)
     def unpaused(self, do: Transcript) -> Iterator[None]:
@@ -46,7 +48,7 @@ class TestPause:
         assert publisher.read() == 0
 
     def test_write_and_transactions(self, do: Transcript, connect: Connect) -> None:
-        """EXEC waits if it would write; so does what is being queued."""
+        """EXEC waits if it would write, and so does a write that would be queued."""
         reader, writer, slow = connect(), connect(), connect()
         assert writer.pipeline(("MULTI",), ("SET", "k", "v")) == ["OK", "QUEUED"]
         do("CLIENT", "PAUSE", 60_000, "WRITE")
@@ -91,7 +93,7 @@ class TestPause:
         do("CLIENT", "PAUSE", 50, "ALL")
         assert connect().call("PING") == "PONG"
 
-    def test_who_waits_may_hang_up(self, do: Transcript, connect: Connect) -> None:
+    def test_a_waiting_client_may_hang_up(self, do: Transcript, connect: Connect) -> None:
         leaving = connect()
         do("CLIENT", "PAUSE", 60_000, "WRITE")
         leaving.send("SET", "k", "v")
@@ -100,7 +102,7 @@ class TestPause:
         do("CLIENT", "UNPAUSE")
         assert do("PING") == "PONG"
 
-    def test_who_waits_is_blocked(self, do: Transcript, connect: Connect) -> None:
+    def test_a_waiting_client_is_blocked(self, do: Transcript, connect: Connect) -> None:
         waiting = connect()
         client_id = waiting.call("CLIENT", "ID")
         do("CLIENT", "PAUSE", 60_000, "WRITE")
@@ -125,11 +127,11 @@ class TestPause:
 
     @pytest.mark.respcache_only("shifts the server's clock")
     def test_nothing_expires_meanwhile(self, do: Transcript) -> None:
-        """Keys whose time is over are not seen, but they go, and subscribers hear of it, only after the pause."""
-        do("SET", "a", 1, "PX", 10)
-        do("SET", "b", 2, "PX", 10)
+        """Expired keys are hidden, but they are removed, and the event is published, only after the pause."""
+        do("SET", "a", 1, "EX", 10)
+        do("SET", "b", 2, "EX", 10)
         do("CLIENT", "PAUSE", 60_000, "WRITE")
-        do.advance(11)
+        do.advance(10_001)
         assert do("MGET", "a", "b") == [None, None]
         assert do("KEYS", "*") == []
         assert do("SCAN", 0)[1] == []
@@ -142,7 +144,7 @@ class TestPause:
 
     @pytest.mark.respcache_only("shifts the server's clock")
     def test_active_expiry_goes_on_afterwards(self, do: Transcript) -> None:
-        do("SET", "a", 1, "PX", 10)
+        do("SET", "a", 1, "EX", 10)
         do("CLIENT", "PAUSE", 60_000, "WRITE")
         do.advance(60_001)
         assert eventually(lambda: do("DBSIZE") == 0)
@@ -158,12 +160,12 @@ class TestPause:
         )
 
     @pytest.mark.since("7.2")
-    def test_a_pause_beyond_all_time(self, do: Transcript) -> None:
+    def test_a_pause_that_is_too_long(self, do: Transcript) -> None:
         assert do.error("CLIENT", "PAUSE", 9223372036854775807) == "ERR timeout is out of range"
 
 
 def is_silent(connection: Connection) -> bool:
-    """Whether a reply that would be there at once does not come."""
+    """True if no reply arrives within a moment."""
     connection.socket.settimeout(0.05)
     try:
         return not connection.socket.recv(1)

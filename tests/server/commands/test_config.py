@@ -16,7 +16,7 @@ FAILED = "ERR CONFIG SET failed (possibly related to argument '{}') - {}"
 
 @pytest.fixture(autouse=True)
 def _defaults(do: Transcript) -> Iterator[None]:
-    """Other tests share the server."""
+    """Restore the directives: other tests share the server."""
     before = do.as_map(do("CONFIG", "GET", "maxclients", "timeout", "save", "hz", "hash-max-listpack-entries"))
     yield
     for name, value in before.items():
@@ -49,14 +49,14 @@ def test_set_and_get(do: Transcript) -> None:
     do("CONFIG", "SET", "maxmemory", 0)
 
 
-def test_a_setting_is_one_step_for_all_its_directives(do: Transcript) -> None:
+def test_all_directives_are_set_or_none(do: Transcript) -> None:
     assert do.error("CONFIG", "SET", "timeout", 100, "hz", "abc") == FAILED.format(
         "hz", "argument couldn't be parsed into an integer"
     )
     assert do.as_map(do("CONFIG", "GET", "timeout")) == {b"timeout": b"0"}
 
 
-def test_a_setting_reaches_the_data(do: Transcript) -> None:
+def test_a_setting_reaches_the_shards(do: Transcript) -> None:
     do("CONFIG", "SET", "hash-max-ziplist-entries", 1)
     do("HSET", "h", "a", 1, "b", 2)
     assert do("OBJECT", "ENCODING", "h") == b"hashtable"
@@ -114,6 +114,5 @@ def test_rewrite(tmp_path: Path) -> None:
     server.stop()
 
 
-@pytest.mark.respcache_only("the genuine server of the tests has no file either, and says the same")
 def test_rewrite_without_a_file(do: Transcript) -> None:
     assert do.error("CONFIG", "REWRITE") == "ERR The server is running without a config file"

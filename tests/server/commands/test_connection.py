@@ -33,7 +33,7 @@ class TestPingAndEcho:
 
 
 class TestSelect:
-    def test_databases_are_apart(self, do: Transcript, connect: Connect) -> None:
+    def test_databases_are_separate(self, do: Transcript, connect: Connect) -> None:
         do("SET", "k", "zero")
         assert do("SELECT", 9) == "OK"
         assert do("GET", "k") is None
@@ -73,12 +73,12 @@ class TestQuitAndReset:
             do.connection.read()
 
     def test_quit_waits_for_replies(self, do: Transcript) -> None:
-        """What was asked before is answered, what comes behind is not done."""
+        """Commands before QUIT are answered; commands after it are not run."""
         do.connection.send_raw(b"SET k v\r\nRENAME k k2\r\nGET k2\r\nQUIT\r\nDEL k2\r\n")
         assert do.connection.rest() == b"+OK\r\n+OK\r\n$1\r\nv\r\n+OK\r\n"
 
     def test_reset(self, do: Transcript, connect: Connect) -> None:
-        """The state of a new connection: database, name, protocol, transaction, and what was watched."""
+        """Restores the state of a new connection: database, name, protocol, transaction and watched keys."""
         number = do("CLIENT", "ID")
         do("SELECT", 5)
         do("CLIENT", "SETNAME", "me")
@@ -132,7 +132,7 @@ class TestHello:
         assert do("CLIENT", "GETNAME") == b"me"
 
     def test_auth_without_a_password(self, do: Transcript) -> None:
-        """The user `default` has none, so whatever is given is right."""
+        """The user `default` has no password, so any password is accepted."""
         do("HELLO", do.protocol, "AUTH", "default", "anything", "SETNAME", "me")
         assert do("CLIENT", "GETNAME") == b"me"
 
@@ -171,7 +171,7 @@ class TestWithAPassword:
     def password(self, connect: Connect) -> Iterator[None]:
         before = connect()
         assert before.call("CONFIG", "SET", "requirepass", "secret") == "OK"
-        assert before.call("PING") == "PONG"  # who was there stays logged in
+        assert before.call("PING") == "PONG"  # a connected client stays logged in
         yield
         assert before.call("CONFIG", "SET", "requirepass", "") == "OK"
 
@@ -180,6 +180,14 @@ class TestWithAPassword:
         for words in (("PING",), ("GET", "k"), ("SELECT", 1), ("SUBSCRIBE", "c"), ("CLIENT", "ID"), ("COMMAND",)):
             assert client.call(*words) == NO_AUTH
         assert client.pipeline(("SET", "a", 1), ("GET", "a"), ("FLUSHALL",)) == [NO_AUTH] * 3
+
+    def test_no_logging_in_once_there_is_no_password(self, connect: Connect) -> None:
+        """Connections from before, too."""
+        client, administrator = connect(), connect()
+        assert client.call("PING") == NO_AUTH
+        assert administrator.call("AUTH", "secret") == "OK"
+        assert administrator.call("CONFIG", "SET", "requirepass", "") == "OK"
+        assert client.pipeline(("PING",), ("SET", "a", 1), ("GET", "a")) == ["PONG", "OK", b"1"]
 
     def test_auth(self, connect: Connect) -> None:
         client = connect()
@@ -232,7 +240,7 @@ class TestWithAPassword:
         assert client.call("QUIT") == "OK"
 
     def test_a_changed_password(self, connect: Connect) -> None:
-        """It is asked of those who come; who has logged in with the old one stays."""
+        """New clients need the new password; a client that logged in with the old one stays logged in."""
         client = connect()
         client.call("AUTH", "secret")
         client.call("CONFIG", "SET", "requirepass", "other")

@@ -13,7 +13,7 @@ from tests.support.transcript import Transcript
 
 Connect = Callable[..., Connection]
 
-ONE, TWO, THREE = KEYS  # on different ones of three shards
+ONE, TWO, THREE = KEYS  # on three different shards
 
 
 class TestChannels:
@@ -73,7 +73,7 @@ class TestChannels:
         ]
 
 
-# Flag -> commands, each with the event that it makes of the kind that the flag stands for.
+# Flag -> a command, the event of that class that it causes, and the key.
 KINDS = {
     "g": ("DEL a", "del", "a"),
     "$": ("APPEND s x", "append", "s"),
@@ -96,7 +96,7 @@ class TestKinds:
         assert events() == [(0, event, key) for kind, (_, event, key) in KINDS.items() if kind in shown]
 
     def test_new_comes_first(self, do: Transcript, connect: Connect) -> None:
-        """It has no place in A."""
+        """The flag `n` is not part of `A`."""
         events = Events(do, connect, flags="EAn")
         do("RPUSH", "l", "x")
         do("RPUSH", "l", "x")
@@ -106,7 +106,7 @@ class TestKinds:
         assert events() == [(0, "rpush", "l2")]
 
     def test_keymiss(self, do: Transcript, connect: Connect) -> None:
-        """Of commands that read; it has no place in A."""
+        """Only commands that read cause it. The flag `m` is not part of `A`."""
         events = Events(do, connect, flags="Em")
         do("SET", "k", "v")
         do("MGET", "k", "none")
@@ -172,8 +172,8 @@ class TestOrder:
             (0, "del", "l"),
         ]
 
-    def test_of_commands_that_are_cut_up(self, do: Transcript, connect: Connect) -> None:
-        """One event a key; which key comes first is not said when they are on several shards."""
+    def test_of_split_commands(self, do: Transcript, connect: Connect) -> None:
+        """One event per key, in any order if the keys are on several shards."""
         events = Events(do, connect, flags="EA")
         do("MSET", ONE, 1, TWO, 2, THREE, 3)
         assert sorted(events()) == sorted((0, "set", key) for key in KEYS)
@@ -201,7 +201,7 @@ class TestOrder:
         assert events() == [(0, "set", "k")]
 
     def test_the_event_is_there_before_the_reply(self, do: Transcript, connect: Connect) -> None:
-        """Who is told, and looks at once, sees the change; who has the reply knows that others are told."""
+        """A subscriber that gets the event sees the change; the reply means that the event was sent."""
         listener, reader = connect(), connect()
         do("CONFIG", "SET", "notify-keyspace-events", "EA")
         listener.call("SUBSCRIBE", "__keyevent@0__:set")
@@ -212,7 +212,7 @@ class TestOrder:
             assert do.connection.read() == "OK"
 
     @pytest.mark.since("7.2")
-    def test_events_of_ones_own_follow_the_reply(self, do: Transcript, connect: Connect) -> None:
+    def test_own_events_follow_the_reply(self, do: Transcript, connect: Connect) -> None:
         client = connect(protocol=3)
         do("CONFIG", "SET", "notify-keyspace-events", "EA")
         client.call("SUBSCRIBE", "__keyevent@0__:set")
@@ -240,7 +240,7 @@ class TestExpiry:
         assert events() == [(0, name, "k") for name in names]
 
     def test_in_time(self, do: Transcript, connect: Connect) -> None:
-        """A real deadline, which nobody asks about."""
+        """A key expires in real time without being accessed."""
         do("CONFIG", "SET", "notify-keyspace-events", "Ex")
         listener = connect()
         listener.call("SUBSCRIBE", "__keyevent@0__:expired")
@@ -249,7 +249,7 @@ class TestExpiry:
         assert {listener.read()[2] for _ in KEYS} == {key.encode() for key in KEYS}
 
     @pytest.mark.respcache_only("shifts the server's clock")
-    def test_when_the_time_is_over(self, do: Transcript, connect: Connect) -> None:
+    def test_active_expiry(self, do: Transcript, connect: Connect) -> None:
         do("SELECT", 7)
         for key in KEYS:
             do("SET", key, "v", "EX", 10)
@@ -260,8 +260,8 @@ class TestExpiry:
         assert sorted(events()) == sorted((7, "expired", key) for key in KEYS)
 
     @pytest.mark.respcache_only("shifts the server's clock")
-    def test_when_somebody_looks(self, do: Transcript, connect: Connect) -> None:
-        """Without active expiry a key goes when it is asked for; once."""
+    def test_lazy_expiry(self, do: Transcript, connect: Connect) -> None:
+        """Without active expiry a key is removed when it is accessed, with one event."""
         do("DEBUG", "SET-ACTIVE-EXPIRE", 0)
         try:
             do("SET", "k", "v", "EX", 10)

@@ -25,13 +25,13 @@ def read(do: Transcript, count: int = 1) -> list[list[object]]:
 
 
 def subscribe(do: Transcript, *words: str) -> list[list[object]]:
-    """Send a command that is answered by one confirmation for each name."""
+    """Send a command that is answered by one confirmation per name."""
     do.connection.send(*words)
     return read(do, max(1, len(words) - 1))
 
 
 def quiet(do: Transcript) -> bool:
-    """Whether there is nothing to read: the reply to PING is the next thing that comes."""
+    """True if there is nothing to read: the next thing to arrive is the reply to PING."""
     pong = do("PING", "still there")
     return pong == (b"still there" if do.protocol == 3 or not isinstance(pong, list) else [b"pong", b"still there"])
 
@@ -57,7 +57,7 @@ class TestSubscribe:
         subscribe(do, "PSUBSCRIBE", "p*")
         assert subscribe(do, "UNSUBSCRIBE") == [[b"unsubscribe", None, 1]]
 
-    def test_shard_channels_count_for_themselves(self, do: Transcript) -> None:
+    def test_shard_channels_are_counted_separately(self, do: Transcript) -> None:
         subscribe(do, "SUBSCRIBE", "a")
         assert subscribe(do, "SSUBSCRIBE", "s", "t") == [[b"ssubscribe", b"s", 1], [b"ssubscribe", b"t", 2]]
         assert subscribe(do, "SUNSUBSCRIBE", "s") == [[b"sunsubscribe", b"s", 1]]
@@ -91,7 +91,7 @@ class TestPublish:
         assert read(do, 2) == [[b"message", b"c", b"hello"], [b"message", b"c", b""]]
 
     def test_to_patterns(self, do: Transcript, connect: Connect) -> None:
-        """Who subscribes several times is told several times, and is counted so."""
+        """A client with several matching subscriptions gets the message, and is counted, several times."""
         subscribe(do, "PSUBSCRIBE", "n*", "n[a-e]ws")
         subscribe(do, "SUBSCRIBE", "news")
         assert connect().call("PUBLISH", "news", "x") == 3
@@ -103,7 +103,7 @@ class TestPublish:
         ]
 
     def test_to_shard_channels(self, do: Transcript, connect: Connect) -> None:
-        """They are a world of their own: no patterns, and no PUBLISH."""
+        """They are separate: neither patterns nor PUBLISH reach them."""
         subscribe(do, "SSUBSCRIBE", "c")
         subscribe(do, "PSUBSCRIBE", "*")
         publisher = connect()
@@ -119,7 +119,7 @@ class TestPublish:
         assert do("PUBLISH", "c", "x") == 10
         assert all(other.read() == [b"message", b"c", b"x"] for other in others)
 
-    def test_a_channel_knows_no_database(self, do: Transcript, connect: Connect) -> None:
+    def test_channels_are_independent_of_databases(self, do: Transcript, connect: Connect) -> None:
         do("SELECT", 5)
         subscribe(do, "SUBSCRIBE", "c")
         assert connect().call("PUBLISH", "c", "x") == 1
@@ -130,8 +130,8 @@ class TestPublish:
         assert publisher.pipeline(*[("PUBLISH", "c", number) for number in range(2000)]) == [1] * 2000
         assert [int(payload) for _, _, payload in read(do, 2000)] == list(range(2000))
 
-    def test_a_message_comes_after_what_the_publisher_did_before(self, do: Transcript, connect: Connect) -> None:
-        """A listener that reads the key upon the message finds it."""
+    def test_a_message_comes_after_earlier_commands_of_the_publisher(self, do: Transcript, connect: Connect) -> None:
+        """A listener that gets the message and reads the key finds it."""
         subscribe(do, "SUBSCRIBE", "c")
         publisher, reader = connect(), connect()
         for number in range(100):
@@ -153,7 +153,7 @@ class TestPublish:
         assert connect().call("PUBLISH", "c", "x") == 0
         assert quiet(do)
 
-    def test_not_to_who_has_hung_up(self, do: Transcript, connect: Connect) -> None:
+    def test_not_to_a_closed_client(self, do: Transcript, connect: Connect) -> None:
         leaving = connect()
         leaving.call("SUBSCRIBE", "c")
         leaving.close()
@@ -170,7 +170,7 @@ class TestPublish:
 class TestWhileSubscribed:
     @pytest.mark.parametrize("kind", ["SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE"])
     @pytest.mark.parametrize("words", [("GET", "k"), ("PUBLISH", "c", "x"), ("MULTI",), ("CLIENT", "ID")])
-    def test_resp2_takes_nothing_else(self, connect: Connect, kind: str, words: tuple[str, ...]) -> None:
+    def test_resp2_refuses_other_commands(self, connect: Connect, kind: str, words: tuple[str, ...]) -> None:
         client = connect(protocol=2)
         client.call(kind, "c")
         name = "|".join(words[:2]).lower() if words[0] == "CLIENT" else words[0].lower()
@@ -184,7 +184,7 @@ class TestWhileSubscribed:
         assert str(client.call("NOSUCH")).startswith("ERR unknown command 'NOSUCH'")
         assert client.call("GET") == ReplyError("ERR wrong number of arguments for 'get' command")
 
-    def test_resp3_takes_everything(self, connect: Connect) -> None:
+    def test_resp3_accepts_all_commands(self, connect: Connect) -> None:
         client = connect(protocol=3)
         client.call("SUBSCRIBE", "c")
         assert client.call("SET", "k", "v") == "OK"
@@ -209,7 +209,7 @@ class TestWhileSubscribed:
             do("PING")
 
     def test_reset(self, do: Transcript, connect: Connect) -> None:
-        """It ends all subscriptions without a word, and RESP3 too."""
+        """It ends all subscriptions without confirmations, and returns to RESP2."""
         subscribe(do, "SUBSCRIBE", "c")
         subscribe(do, "PSUBSCRIBE", "c*")
         subscribe(do, "SSUBSCRIBE", "c")
@@ -229,7 +229,7 @@ class TestWhileSubscribed:
         assert f"id={number} ".encode() not in bytes_of(do("CLIENT", "LIST", "TYPE", "pubsub"))
 
     def test_messages_stand_between_replies(self, connect: Connect) -> None:
-        """Never inside of one, however pipelines and messages cross."""
+        """Never inside a reply, however pipelines and messages overlap."""
         listener, publisher = connect(protocol=3), connect()
         listener.call("SUBSCRIBE", "c")
         listener.call("RPUSH", "l", *range(100))
@@ -241,7 +241,7 @@ class TestWhileSubscribed:
         assert found.count([b"%d" % number for number in range(100)]) == 20 * 20
 
     @pytest.mark.since("7.2")
-    def test_a_message_to_oneself_follows_the_reply(self, connect: Connect) -> None:
+    def test_an_own_message_follows_the_reply(self, connect: Connect) -> None:
         client = connect(protocol=3)
         client.call("SUBSCRIBE", "c")
         assert client.call("PUBLISH", "c", "x") == 1
@@ -250,15 +250,15 @@ class TestWhileSubscribed:
         assert client.read() == PushData([b"message", b"c", b"y"])
 
     @pytest.mark.since("7.2")
-    def test_a_message_to_oneself_in_a_transaction(self, connect: Connect) -> None:
+    def test_an_own_message_in_a_transaction(self, connect: Connect) -> None:
         client = connect(protocol=3)
         client.call("SUBSCRIBE", "c")
         replies = client.pipeline(("MULTI",), ("PUBLISH", "c", "x"), ("PING",), ("EXEC",))
         assert replies == ["OK", "QUEUED", "QUEUED", [1, "PONG"]]
         assert client.read() == PushData([b"message", b"c", b"x"])
 
-    def test_client_reply_off_leaves_messages(self, connect: Connect) -> None:
-        """What was not asked for is no reply; nor is a confirmation."""
+    def test_client_reply_off_does_not_suppress_messages(self, connect: Connect) -> None:
+        """Messages and confirmations are not replies."""
         client = connect(protocol=3)
         client.send("CLIENT", "REPLY", "OFF")
         client.send("SUBSCRIBE", "c")

@@ -14,7 +14,7 @@ Connect = Callable[..., Connection]
 
 WRONG_TYPE = ReplyError("WRONGTYPE Operation against a key holding the wrong kind of value")
 ABORTED = "EXECABORT Transaction discarded because of previous errors."
-ONE, TWO, THREE = KEYS  # on different ones of three shards
+ONE, TWO, THREE = KEYS  # on three different shards
 
 
 class TestExec:
@@ -69,13 +69,13 @@ class TestExec:
         assert do.as_map(replies[0]) == {b"f": b"v"}
         assert replies[1:] == [do.double(1.5), [b"a"], None]
 
-    def test_select_counts_from_there_on(self, do: Transcript, connect: Connect) -> None:
+    def test_select_applies_to_later_commands(self, do: Transcript, connect: Connect) -> None:
         assert do.transaction(("SET", "k", 0), ("SELECT", 9), ("SET", "k", 9), ("GET", "k")) == ["OK", "OK", "OK", b"9"]
         assert do("GET", "k") == b"9"
         assert connect().call("GET", "k") == b"0"
 
     def test_a_pipeline(self, do: Transcript) -> None:
-        """Everything in one packet, and commands after it see what it did."""
+        """Everything is in one packet; the commands after EXEC see its effects."""
         replies = do.connection.pipeline(
             ("SET", ONE, 1),
             ("MULTI",), ("INCR", ONE), ("INCR", TWO), ("EXEC",),
@@ -90,8 +90,8 @@ class TestExec:
         replies = do.connection.pipeline(("MULTI",), *commands, ("EXEC",))
         assert replies[-1] == [number // 10 + 1 for number in range(1000)]
 
-    def test_is_one_moment_for_others(self, connect: Connect) -> None:
-        """Readers of keys on several shards never see one transaction's half."""
+    def test_is_atomic_for_others(self, connect: Connect) -> None:
+        """Readers of keys on several shards never see half of a transaction."""
         writer, reader = connect(), connect()
         for _ in range(20):
             for _ in range(10):
@@ -121,7 +121,7 @@ class TestExec:
 
 class TestErrorsInside:
     def test_of_commands_that_run(self, do: Transcript) -> None:
-        """The others run all the same."""
+        """The other commands run all the same."""
         do("RPUSH", "l", "a")
         replies = do.transaction(("SET", "k", 1), ("INCR", "l"), ("INCR", "k"))
         assert replies == ["OK", WRONG_TYPE, 2]
@@ -149,7 +149,7 @@ class TestErrorsInside:
         assert do("EXISTS", "k", "k2") == 0
         assert do.error("EXEC") == "ERR EXEC without MULTI"
 
-    def test_syntax_is_looked_at_only_when_they_run(self, do: Transcript) -> None:
+    def test_syntax_is_checked_only_when_they_run(self, do: Transcript) -> None:
         assert do.transaction(("SET", "k", "v", "NOSUCH"), ("GET", "k")) == [ReplyError("ERR syntax error"), None]
 
     def test_a_transaction_after_an_aborted_one(self, do: Transcript) -> None:
@@ -161,7 +161,7 @@ class TestErrorsInside:
 
 class TestMulti:
     def test_nested(self, do: Transcript) -> None:
-        """It is an error, and nothing more: the transaction goes on."""
+        """It is only an error: the transaction goes on."""
         do("MULTI")
         do("SET", "k", "v")
         assert do.error("MULTI") == "ERR MULTI calls can not be nested"
@@ -174,7 +174,7 @@ class TestMulti:
         assert do("EXEC") == ["OK"]
 
     def test_unwatch_inside(self, do: Transcript, connect: Connect) -> None:
-        """It is queued like any other, so it comes too late."""
+        """It is queued like any other command, so it has no effect on EXEC."""
         do("WATCH", "k")
         connect().call("SET", "k", "changed")
         assert do.transaction(("UNWATCH",), ("PING",)) is None
@@ -199,7 +199,7 @@ class TestMulti:
         assert do.error("EXEC") == "ERR EXEC without MULTI"
         assert do("EXISTS", "k") == 0
 
-    def test_who_hangs_up_has_done_nothing(self, do: Transcript, connect: Connect) -> None:
+    def test_hanging_up_discards_it(self, do: Transcript, connect: Connect) -> None:
         leaving = connect()
         leaving.call("MULTI")
         leaving.call("SET", "k", "v")
@@ -208,14 +208,14 @@ class TestMulti:
 
 
 class TestDiscard:
-    def test_forgets_what_was_queued(self, do: Transcript) -> None:
+    def test_forgets_queued_commands(self, do: Transcript) -> None:
         do("MULTI")
         do("SET", "k", "v")
         assert do("DISCARD") == "OK"
         assert do("EXISTS", "k") == 0
         assert do.error("EXEC") == "ERR EXEC without MULTI"
 
-    def test_forgets_what_was_watched(self, do: Transcript, connect: Connect) -> None:
+    def test_forgets_watched_keys(self, do: Transcript, connect: Connect) -> None:
         do("WATCH", "k")
         connect().call("SET", "k", "changed")
         do("MULTI")
@@ -232,7 +232,6 @@ class TestDiscard:
         assert do.error("DISCARD") == "ERR DISCARD without MULTI"
 
 
-# What others may do to the key between WATCH and EXEC: (before WATCH, afterwards).
 class TestSubscriptionsInside:
     def test_subscribe(self, do: Transcript, connect: Connect) -> None:
         assert do.transaction(("SET", "k", "v"), ("SUBSCRIBE", "c")) == ["OK", [b"subscribe", b"c", 1]]
@@ -240,7 +239,7 @@ class TestSubscriptionsInside:
         assert do.connection.read() == [b"message", b"c", b"hello"]
 
     def test_several_channels(self, do: Transcript) -> None:
-        """Redis counts the command, not its confirmations: the second one follows the reply of EXEC."""
+        """Redis counts commands, not confirmations: the second confirmation follows the reply to EXEC."""
         assert do.transaction(("SUBSCRIBE", "c", "d")) == [[b"subscribe", b"c", 1]]
         assert do.connection.read() == [b"subscribe", b"d", 2]
 
@@ -248,7 +247,7 @@ class TestSubscriptionsInside:
         refused = ReplyError("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client")
         assert do.transaction(("SSUBSCRIBE", "c"), ("SUNSUBSCRIBE",)) == [refused, [b"sunsubscribe", None, 0]]
         assert do("PUBSUB", "SHARDCHANNELS") == []
-        do.connection.send("SSUBSCRIBE", "c")  # outside it may
+        do.connection.send("SSUBSCRIBE", "c")  # allowed outside of a transaction
         assert do.connection.read() == [b"ssubscribe", b"c", 1]
 
     def test_publish(self, do: Transcript, connect: Connect) -> None:
@@ -267,7 +266,7 @@ class TestSubscriptionsInside:
 class TestWithAPassword:
     @pytest.fixture
     def stranger(self, connect: Connect) -> Iterator[Connection]:
-        """A connection that has still to log in."""
+        """A connection that has not logged in."""
         before = connect()
         before.call("CONFIG", "SET", "requirepass", "secret")
         yield connect()

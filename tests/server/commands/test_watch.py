@@ -12,7 +12,7 @@ from tests.support.transcript import Transcript
 
 Connect = Callable[..., Connection]
 
-ONE, TWO, THREE = KEYS  # on different ones of three shards
+ONE, TWO, THREE = KEYS  # on three different shards
 
 CHANGES = {
     "SET": ((), ("SET", "k", "new")),
@@ -22,7 +22,7 @@ CHANGES = {
     "PERSIST": (("SET", "k", "v", "EX", "100"), ("PERSIST", "k")),
     "APPEND": (("SET", "k", "v"), ("APPEND", "k", "w")),
     "RPUSH": (("RPUSH", "k", "v"), ("RPUSH", "k", "w")),
-    "LPOP, and it is gone": (("RPUSH", "k", "v"), ("LPOP", "k")),
+    "LPOP of the last element": (("RPUSH", "k", "v"), ("LPOP", "k")),
     "LSET": (("RPUSH", "k", "v"), ("LSET", "k", "0", "w")),
     "HSET": (("HSET", "k", "f", "v"), ("HSET", "k", "f", "w")),
     "HDEL": (("HSET", "k", "f", "v", "g", "v"), ("HDEL", "k", "f")),
@@ -39,7 +39,7 @@ CHANGES = {
     "FLUSHALL": (("SET", "k", "v"), ("FLUSHALL",)),
     "SWAPDB": (("SET", "k", "v"), ("SWAPDB", "0", "1")),
 }
-# What leaves it as it was.
+# Commands that do not change the key.
 NO_CHANGES = {
     "GET": (("SET", "k", "v"), ("GET", "k")),
     "TOUCH": (("SET", "k", "v"), ("TOUCH", "k")),
@@ -85,7 +85,7 @@ class TestWatch:
     @pytest.mark.parametrize(
         "commands", [(), (("INCR", ONE),), (("INCR", TWO),), (("MSET", ONE, 1, TWO, 2), ("PING",))]
     )
-    def test_whatever_the_transaction_is_about(
+    def test_independent_of_the_commands_queued(
         self, do: Transcript, connect: Connect, commands: tuple[tuple[object, ...], ...]
     ) -> None:
         do("WATCH", ONE, THREE)
@@ -96,7 +96,7 @@ class TestWatch:
         assert replies is not None
         assert len(replies) == len(commands)
 
-    def test_own_changes_count(self, do: Transcript) -> None:
+    def test_the_clients_own_changes_count(self, do: Transcript) -> None:
         do("WATCH", "k")
         do("SET", "k", "v")
         assert do.transaction(("PING",)) is None
@@ -113,7 +113,7 @@ class TestWatch:
         other.call("DEL", "k")
         assert do.transaction(("PING",)) is None
 
-    def test_adds_to_what_is_watched(self, do: Transcript, connect: Connect) -> None:
+    def test_adds_to_the_watched_keys(self, do: Transcript, connect: Connect) -> None:
         do("WATCH", ONE)
         do("WATCH", TWO)
         connect().call("SET", ONE, "v")
@@ -160,7 +160,7 @@ class TestWatch:
         other.call("SET", "k", "v")
         assert do.transaction(("PING",)) == ["PONG"]
 
-    def test_counts_in_the_database_where_it_was_watched(self, do: Transcript, connect: Connect) -> None:
+    def test_applies_to_the_database_selected_at_the_time(self, do: Transcript, connect: Connect) -> None:
         do("WATCH", "k")
         do("SELECT", 9)
         connect().call("SET", "k", "v")
@@ -183,8 +183,8 @@ class TestWatch:
         other.pipeline(("MULTI",), ("SET", ONE, 1), ("SET", TWO, 2), ("EXEC",))
         assert do.transaction(("GET", TWO)) is None
 
-    def test_the_retry_loop_counts_right(self, do: Transcript, connect: Connect) -> None:
-        """Clients that interleave read-modify-write by WATCH lose no step, though many tries fail."""
+    def test_the_retry_loop_loses_no_update(self, do: Transcript, connect: Connect) -> None:
+        """Clients that interleave read-modify-write with WATCH lose no step, although many attempts fail."""
         clients = [connect() for _ in range(4)]
         do("MSET", ONE, 0, TWO, 0)
         steps = failures = 0
@@ -211,7 +211,7 @@ class TestWatchAndTime:
         do.advance(2000)
         assert do.transaction(("PING",)) is None
 
-    def test_a_key_that_is_due_but_still_there(self, do: Transcript) -> None:
+    def test_a_key_that_has_expired_but_is_not_removed(self, do: Transcript) -> None:
         do("DEBUG", "SET-ACTIVE-EXPIRE", 0)
         try:
             do("SET", "k", "v", "PX", 1000)
@@ -237,15 +237,15 @@ class TestWatchAndTime:
         do.advance(2000)
         assert do.transaction(("PTTL", "k")) != [-2]
 
-    def test_one_moment_for_all_of_it(self, do: Transcript) -> None:
-        """All shards have one time, and no key expires between two commands."""
+    def test_time_stands_still_during_a_transaction(self, do: Transcript) -> None:
+        """All shards use the same time, and no key expires between two commands."""
         commands = [("SET", KEYS[number % 3], 1, "PX", 1000) for number in range(300)]
         replies = do.transaction(*commands, *[("PEXPIRETIME", key) for key in KEYS])
         assert replies is not None
         assert len(set(map(str, replies[-3:]))) == 1
 
-    def test_time_is_shifted_after_it(self, do: Transcript) -> None:
-        """Also when the transaction itself asks for that."""
+    def test_time_is_shifted_after_the_transaction(self, do: Transcript) -> None:
+        """Even if a command of the transaction shifts it."""
         do("SET", ONE, 1, "PX", 1000)
         assert do.transaction(("INCR", TWO), ("DEBUG", "ADVANCE-CLOCK", 2000), ("EXISTS", ONE)) == [1, "OK", 1]
         assert do("EXISTS", ONE) == 0

@@ -1,145 +1,186 @@
-"""Transactions over several shards: how many round trips they take, and in which order their reports are told."""
+"""EXEC: what it needs, what it sends, and in which order things are told."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-import trio
-from trio.testing import wait_all_tasks_blocked
 
-import respcache.commands.all
-import respcache.server.commands  # noqa: F401 - fills the table with main's own commands
-from respcache.clock import Clock
-from respcache.commands.table import TABLE, Command
-from respcache.errors import CommandError
-from respcache.resp.types import Encoded
-from respcache.server.order.carry import Carrier
-from respcache.server.order.exec import Executor, Queued, Transaction
-from respcache.server.order.outbox import Outbox, Outboxes
-from respcache.server.order.plan import plan
-from respcache.server.order.router import Router
-from respcache.server.order.sequencer import Sequencer
-from respcache.server.shards.queue import Call, ShardQueue
+from respcache.commands.table import TABLE
+from respcache.errors import INTERNAL, SHARD_DIED, CommandError
 from respcache.shard import wire
-from respcache.shard.worker import Worker
-from respcache.store.call import Caller
-from respcache.store.reports import EventFilter, Report
-from respcache.store.shard import Shard
+from tests.support.house import House, Peer, house
+from tests.support.resp import PushData, ReplyError, pack
 
-SHARDS = 3
-# One key per shard.
-KEYS = [b"key:three", b"key:two", b"key:one"]
+pytestmark = pytest.mark.trio
+
+DIED = ReplyError(CommandError(SHARD_DIED).text)
 
 
-class NearShard:
-    """A link whose shard is in this process. `frames` counts what was sent to it."""
-
-    def __init__(self, index: int, reports: list[Report]) -> None:
-        self.index = index
-        self.queue = ShardQueue(Clock(), on_report=reports.append, wake=lambda: None)
-        self.submit = self.queue.submit
-        self.worker = Worker(Shard(index=index, shards=SHARDS))
-        self.frames = 0
-
-    def call(self, item: wire.Item) -> Call:
-        call = self.queue.call(item)
-        self.flush()
-        return call
-
-    def flush(self) -> bool:
-        while (frame := self.queue.take()) is not None:
-            self.frames += 1
-            for _, results, reports in self.worker.answers(*frame):
-                self.queue.answer(results, reports)
-        return False
+def transaction(*lines: str) -> bytes:
+    return b"".join(pack(tuple(line.split())) for line in ["MULTI", *lines, "EXEC"])
 
 
-class Sender:
-    """A client that main's own commands need nothing of."""
-
-    closed = False
-    executing: Transaction | None = None
-
-    def __init__(self) -> None:
-        self.caller = Caller(0, 2, 1, True)
-        self.outbox = Outbox(self, Outboxes(), 100)
-
-    def run_local(self, row: Command, argv: list[bytes]) -> Any:
-        raise CommandError(f"ERR {row.name} {argv}")
-
-    def send(self, data: bytes) -> None:
-        raise AssertionError(data)
-
-    def flushed(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
+async def begun(main: House, client: Peer, *lines: str) -> None:
+    """EXEC is under way, and no shard has worked."""
+    client.send_raw(transaction(*lines))
+    main.turn()
+    await main.tasks()
 
 
-class House:
-    """Shards and an executor."""
-
-    def __init__(self, *, events: bool = False) -> None:
-        self.reports: list[Report] = []
-        self.links = [NearShard(index, self.reports) for index in range(SHARDS)]
-        router = Router(SHARDS)
-        assert [router.shard_of(key) for key in KEYS] == list(range(SHARDS))
-        sequencer = Sequencer(self.links, router, wake=lambda: None)  # type: ignore[arg-type]  # links of another kind
-        carrier = Carrier(self.links, router, 16)  # type: ignore[arg-type]  # as above
-        self._router = router
-        errors: list[CommandError] = []
-        self._executor = Executor(
-            sequencer,
-            carrier,
-            count_error=errors.append,
-            on_report=self.reports.append,
-            reports_wanted=lambda: events,
-        )
-        if events:
-            for link in self.links:
-                link.worker.shard.reports.listen(EventFilter.parse("KE$"))
-
-    def execute(self, *commands: list[bytes]) -> bytes:
-        transaction = Transaction()
-        for argv in commands:
-            row = TABLE[argv[0]]
-            transaction.commands.append(Queued(row, argv, plan(row, argv, self._router)))
-
-        async def scenario() -> Encoded:
-            reply: Encoded = await self._executor.execute(Sender(), transaction, set())
-            await wait_all_tasks_blocked()
-            return reply
-
-        return trio.run(scenario).data
+async def test_on_one_shard_it_is_one_item_and_does_not_hold_up_its_client() -> None:
+    async with house(2) as main:
+        client = main.connect()
+        client.send_raw(transaction("SET b 1", "INCR b") + pack(("GET", "b")))
+        main.turn()
+        assert [item[0] for item in main.shards[0].take()] == [wire.EXECUTE, wire.RUN]
+        main.shards[0].answer([b"+OK\r\n", b":2\r\n"], b"$1\r\n2\r\n")
+        main.turn()
+        assert client.replies() == ["OK", "QUEUED", "QUEUED", ["OK", 2], b"2"]
 
 
-@pytest.fixture
-def house() -> House:
-    return House()
+async def test_what_can_go_together_goes_together() -> None:
+    """F13: a hundred commands that alternate between two shards are one item for each."""
+    async with house(2) as main:
+        client = main.connect()
+        await begun(main, client, *["INCR a", "INCR b"] * 50)
+        for shard in main.shards:
+            (item,) = shard.take()
+            assert item[0] == wire.EXECUTE
+            assert len(item[-1]) == 50
+            shard.answer([b":1\r\n"] * 50)
+        await main.settle()
+        assert client.replies()[-1] == [1] * 100
 
 
-def test_commands_that_alternate_between_shards_take_one_frame_each(house: House) -> None:
-    """A transaction that made a round trip per command held up everybody else for 20 seconds."""
-    reply = house.execute(*([b"INCR", KEYS[number % SHARDS]] for number in range(3000)))
-    assert reply == b"*3000\r\n" + b"".join(b":%d\r\n" % (number // SHARDS + 1) for number in range(3000))
-    assert [link.frames for link in house.links] == [1, 1, 1]
+async def test_a_command_that_fails_is_an_error_among_the_replies() -> None:
+    async with house(2) as main:
+        client = main.connect()
+        client.send_raw(transaction("SET a x", "INCR a", "SELECT 99", "SINTER a b", "GET b"))
+        await main.settle()
+        ok, not_a_number, no_database, wrong_type, nothing = client.replies()[-1]
+        assert (ok, nothing) == ("OK", None)
+        assert str(not_a_number).startswith("ERR value is not an integer")
+        assert str(no_database).startswith("ERR DB index")
+        assert str(wrong_type).startswith("WRONGTYPE")
 
 
-def test_a_command_over_several_shards_parts_them(house: House) -> None:
-    first, second, third = KEYS
-    reply = house.execute([b"SET", first, b"1"], [b"SET", second, b"2"], [b"RENAME", first, third], [b"GET", third])
-    assert reply == b"*4\r\n+OK\r\n+OK\r\n+OK\r\n$1\r\n1\r\n"
+async def test_events_come_in_the_order_of_the_commands_whichever_shard_answers_first() -> None:
+    async with house(2, notify_keyspace_events="E$") as main:
+        listener, client = main.connect(), main.connect()
+        listener.send("HELLO", 3)
+        listener.send("PSUBSCRIBE", "*")
+        await main.settle()
+        listener.received()
+        await begun(main, client, "SET a 1", "SET b 1", "APPEND b 2", "APPEND a 2")
+        while main.shards[0].work() or main.shards[1].work():
+            await main.tasks()
+        await main.settle()
+        heard = [(message[2].split(b":")[1], message[3]) for message in listener.replies()]
+        assert heard == [(b"set", b"a"), (b"set", b"b"), (b"append", b"b"), (b"append", b"a")]
+        assert client.replies()[-1] == ["OK", "OK", 2, 2]
 
 
-def test_events_come_in_the_order_of_the_commands() -> None:
-    house = House(events=True)
-    house.execute(*([b"SET", KEYS[number % SHARDS], b"x"] for number in range(7)))
-    assert [report[4] for report in house.reports] == [KEYS[number % SHARDS] for number in range(7)]
+async def test_the_others_wait_until_it_is_done() -> None:
+    async with house(2) as main:
+        client, other = main.connect(), main.connect()
+        await begun(main, client, "SET a 1", "PING", "RENAME a b", "DBSIZE", "SCAN 0")
+        other.send("GET", "b")
+        await main.settle()
+        assert client.replies()[-1] == ["OK", "PONG", "OK", 1, [b"0", [b"b"]]]
+        assert other.replies() == [b"1"]
 
 
-def test_a_command_that_fails_is_an_error_among_replies(house: House) -> None:
-    first, second, _ = KEYS
-    reply = house.execute([b"SET", first, b"x"], [b"INCR", first], [b"PING"], [b"GET", second])
-    assert reply == (b"*4\r\n+OK\r\n-ERR value is not an integer or out of range\r\n-ERR PING [b'PING']\r\n$-1\r\n")
+async def test_a_watched_key_on_a_third_shard_makes_it_fail() -> None:
+    async with house(2) as main:
+        client, other = main.connect(), main.connect()
+        client.send("WATCH", "a")
+        await main.settle()
+        other.send("SET", "a", 1)
+        await main.settle()
+        await begun(main, client, "SET b 1")
+        await main.settle()
+        assert client.replies()[-1] is None
+        client.send_raw(transaction("SET b 1"))  # the watch has ended
+        await main.settle()
+        assert client.replies()[-1] == ["OK"]
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+async def test_a_shard_that_dies_under_it_fails_its_commands(victim: int) -> None:
+    async with house(2) as main:
+        client, other = main.connect(), main.connect()
+        await begun(main, client, "SET a 1", "SET b 1")
+        main.shards[victim].take()
+        main.shards[victim].die()
+        other.send("SET", "a", 2)
+        other.send("SET", "b", 2)
+        await main.settle()
+        lost = "ba"[victim]
+        assert client.replies()[-1] == [DIED if key == lost else "OK" for key in "ab"]
+        assert other.replies() == ["OK", "OK"]
+        assert not any(shard.link.queue.corked for shard in main.shards)
+
+
+async def test_a_shard_that_dies_before_its_watches_are_asked_for_fails_it_whole() -> None:
+    async with house(2) as main:
+        client = main.connect()
+        client.send("WATCH", "a", "b")
+        await main.settle()
+        await begun(main, client, "SET a 1", "SET b 1")
+        main.shards[0].take()
+        main.shards[0].die()
+        await main.settle()
+        assert client.replies()[-1] == DIED
+        client.send("EXISTS", "a", "b")
+        await main.settle()
+        assert client.replies() == [0]
+
+
+@pytest.mark.parametrize("when", ["before", "during"])
+async def test_a_client_that_is_cut_off_leaves_no_subscription(when: str) -> None:
+    """F15: what is queued behind its barrier runs all the same, SUBSCRIBE included."""
+    async with house(2) as main:
+        client, other = main.connect(), main.connect()
+        await begun(main, client, "GET a", "SUBSCRIBE c", "PSUBSCRIBE p*", "GET b", "SSUBSCRIBE s", "SET b 1")
+        if when == "during":
+            main.shards[1].work()
+            await main.tasks()
+        client.client.close()
+        await main.settle()
+        for words in [("PUBLISH", "c", "m"), ("PUBSUB", "CHANNELS"), ("PUBSUB", "NUMPAT"), ("EXISTS", "b")]:
+            other.send(*words)
+        await main.settle()
+        assert other.replies() == [0, [], 0, 1]
+
+
+async def test_a_bug_in_merging_fails_the_command_not_the_shard(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Alone and within EXEC."""
+
+    def fail(_parts: object) -> None:
+        raise RuntimeError("a bug")
+
+    async with house(2) as main:
+        monkeypatch.setattr(TABLE[b"EXISTS"], "gather", fail)
+        client = main.connect()
+        client.send("EXISTS", "a", "b")
+        client.send_raw(transaction("PING", "EXISTS a b", "PING"))
+        client.send("PING")
+        await main.settle()
+        internal = ReplyError(CommandError(INTERNAL).text)
+        assert client.replies() == [internal, "OK", *["QUEUED"] * 3, ["PONG", internal, "PONG"], "PONG"]
+        assert "a bug" in capfd.readouterr().out
+
+
+async def test_messages_to_its_own_client_come_after_its_replies() -> None:
+    """As redis 8.0 does; 7.0 puts them between the elements of the reply."""
+    async with house() as main:
+        client = main.connect()
+        client.send("HELLO", 3)
+        client.send("SUBSCRIBE", "c")
+        await main.settle()
+        client.received()
+        client.send_raw(transaction("PUBLISH c x", "PING", "PUBLISH c y") + pack(("PING",)))
+        await main.settle()
+        messages = [PushData([b"message", b"c", text]) for text in (b"x", b"y")]
+        assert client.replies() == ["OK", *["QUEUED"] * 3, [1, "PONG", 1], *messages, "PONG"]

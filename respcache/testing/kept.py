@@ -1,0 +1,83 @@
+"""A client whose connection is kept from test to test: for redis-py, connecting is more work than a small test.
+
+Each test gets a client object of its own, on the pool of the test before. What a test may have left on the connection
+(a database, MULTI, subscriptions, another protocol) is undone in the same round trip that resets the server. A pool
+with a connection that is still in use somewhere is given up.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import redis
+
+    from respcache.testing.server import Server
+
+
+class KeptClient:
+    """Makes clients of one server, all with the same options, on one pool of connections."""
+
+    def __init__(self, server: Server, **options: Any) -> None:
+        self.server = server
+        self._options = options
+        self._pool: redis.ConnectionPool | None = None
+
+    def client(self) -> redis.Redis:
+        """A client for the next test. Whoever closes it does not close the connection."""
+        import redis
+
+        if self._pool is None:
+            self._pool = self.server.client(**self._options).connection_pool
+        return redis.Redis(connection_pool=self._pool)
+
+    def reset(self) -> bool:
+        """Put server and connection back as at their start. False if no connection is of use for that."""
+        import redis
+
+        if self._pool is None:
+            return False
+        try:
+            connection = _idle_connection(self._pool)
+            if connection is not None:
+                _reset_by(connection)
+        except (redis.RedisError, OSError, AttributeError):
+            self.close()
+            return False
+        return connection is not None
+
+    def close(self) -> None:
+        """Close all connections, those in use included. The next client has new ones."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.disconnect()
+
+
+def _idle_connection(pool: redis.ConnectionPool) -> redis.Connection | None:
+    """The one connection that is kept. The pool must not connect now: CLIENT PAUSE may hold that up.
+
+    Raises ConnectionError if a connection is in use. redis-py has no public names for this; where it has others
+    (AttributeError), no connection is kept.
+    """
+    import redis
+
+    if pool._in_use_connections:
+        raise redis.ConnectionError("a connection is in use")
+    connected: list[redis.Connection] = [idle for idle in pool._available_connections if idle._sock is not None]
+    for connection in connected[1:]:
+        connection.disconnect()  # type: ignore[no-untyped-call]  # redis-py gives it no types
+    return connected[0] if connected else None
+
+
+def _reset_by(connection: redis.Connection) -> None:
+    """Raises RedisError, or OSError."""
+    import redis
+
+    if connection.can_read(timeout=0):
+        raise redis.ConnectionError("there are answers that nobody has read")
+    commands = [("RESPCACHE", "RESET"), ("HELLO", int(connection.protocol or 2))]
+    packed = connection.pack_commands(commands)  # type: ignore[no-untyped-call]
+    connection.send_packed_command(packed, check_health=False)  # type: ignore[no-untyped-call]
+    answers = [connection.read_response() for _ in commands]
+    if answers[0] not in (b"OK", "OK"):
+        raise redis.ConnectionError(f"RESPCACHE RESET was answered by {answers[0]!r}")
