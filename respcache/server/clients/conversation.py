@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 # How much of what was kept is decoded at once: as much as is received at once.
 _PORTION = 1 << 16
+# How many bytes of replies main makes for one client in a round: large ones, such as CLIENT LIST's, take time to make.
+_PRODUCED = 1 << 18
 # How much is kept of a client that need not be read from.
 _KEPT = 1 << 20
 # The wire format ends at 4 GiB per frame and 2 GiB per word; no limit may be set beyond.
@@ -191,8 +193,9 @@ class Conversation:
 
     def _process(self, commands: list[Argv], size: int) -> None:
         """Commands, one after the other; when one of them suspends the client, the rest waits."""
-        client = self.client
+        client, outbox = self.client, self._outbox
         at, count = 0, len(commands)
+        produced = 0  # bytes that main has answered with
         while at < count and not client.closing:
             if client.suspended:
                 self._waiting = commands[at:]
@@ -208,6 +211,11 @@ class Conversation:
                 if argv and not dispatch(client, argv):
                     continue  # held back by a pause
                 at += 1
+                if outbox.slots:
+                    produced += len(outbox.slots[-1].data)
+                if produced > _PRODUCED or outbox.unanswered >= outbox.window:
+                    client.suspend(OUTPUT_WAITS)
+                    self._proceed_in_next_round()  # not within this one, where it may be resumed as soon as it is sent
         self._decoder.authenticated = client.authenticated  # RESET may have been among them
 
     def _run_of_single_keys(self, commands: list[Argv], start: int, size: int) -> int:
@@ -344,7 +352,8 @@ class Conversation:
         client = self.client
         if client.closed or self._outbox.slots:
             return
-        if client.closing or (self._input_ended and not client.suspended and not self._waiting and not self._unread):
+        all_processed = not client.suspended and not self.waiting and self._decoder.error is None
+        if client.closing or (self._input_ended and all_processed):
             client.finish()
             self._transport.close(after_writing=True)
 
