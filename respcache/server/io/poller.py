@@ -126,6 +126,7 @@ class Poller:
         self._descriptors = descriptors or (_Epoll() if hasattr(select, "epoll") else _Portable())
         self._spinner = Spinner()
         self.in_round = False
+        self.rounds = 0  # that have ended; CONFIG RESETSTAT sets it back
         # A task was woken, so trio must run after this round.
         self._yielding = False
         # What the next round begins with; it comes at once if there is anything.
@@ -225,6 +226,7 @@ class Poller:
         return True
 
     def _end_round(self) -> None:
+        self.rounds += 1
         for finish in self.after_round:
             try:
                 finish()
