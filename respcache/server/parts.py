@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from respcache.server.services.missing import MissingCommands
     from respcache.server.services.pause import Pause
     from respcache.server.services.pubsub import PubSub
+    from respcache.server.services.rates import Rates
     from respcache.server.services.registry import Registry
     from respcache.server.services.stats import Stats
     from respcache.server.shards.expiry import ActiveExpiry
@@ -44,6 +45,7 @@ class Parts:
     alarms: Alarms
     poller: Poller
     stats: Stats
+    rates: Rates
     run_id: str  # 40 hexadecimal digits, new with each start
     links: Sequence[ShardLink]  # by shard
     expiry: Sequence[ActiveExpiry]  # by shard
@@ -72,13 +74,15 @@ class Parts:
     def reset_counters(self) -> None:
         """CONFIG RESETSTAT."""
         self.stats.reset()
+        self.poller.rounds = 0
+        self.rates.reset()
         for link in self.links:
             link.call(wire.reset_stats())
 
-    async def figures(self) -> list[dict[str, Any]]:
-        """The `stats` of each shard. They pass the queues, so they are of no one moment in the order.
+    async def figures(self, memory: bool = False) -> list[dict[str, Any]]:
+        """The `stats` of each shard, with what `memory` takes if asked for. They pass the queues, so they are of no one moment in the order.
 
         Raises CommandError if a shard dies meanwhile. Cancellation is safe.
         """
-        calls = [link.call(wire.stats()) for link in self.links]
+        calls = [link.call(wire.stats(memory)) for link in self.links]
         return [await call.result() for call in calls]

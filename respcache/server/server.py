@@ -27,6 +27,7 @@ from respcache.server.services.events import KeyspaceEvents
 from respcache.server.services.missing import MissingCommands
 from respcache.server.services.pause import Pause
 from respcache.server.services.pubsub import PubSub
+from respcache.server.services.rates import Rates
 from respcache.server.services.registry import Registry
 from respcache.server.services.stats import Stats
 from respcache.server.shards.expiry import ActiveExpiry
@@ -74,6 +75,7 @@ class Server:
             alarms=alarms,
             poller=poller,
             stats=stats,
+            rates=Rates(stats, poller, alarms, clock),
             run_id=secrets.token_hex(20),
             links=self.links,
             expiry=self.expiry,
@@ -87,7 +89,7 @@ class Server:
                 on_report=self._on_report,
                 reports_wanted=lambda: bool(config.notify_keyspace_events),
             ),
-            outboxes=Outboxes(),
+            outboxes=Outboxes(stats),
             registry=self.registry,
             pause=self.pause,
             pubsub=self.pubsub,

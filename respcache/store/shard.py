@@ -69,10 +69,14 @@ class Shard(Call):
         places = [
             (self.db_index, key)
             for key in keys
-            if self._shard_of_slot[slot_of(key)] != self.index and (self.db_index, key) not in self.guests.places
+            if not self.owns(key) and (self.db_index, key) not in self.guests.places
         ]
         if places:
             raise ForeignKeys(places)
+
+    def owns(self, key: bytes) -> bool:
+        """True if the key belongs to this shard."""
+        return self._shard_of_slot[slot_of(key)] == self.index
 
     # -- looking
 

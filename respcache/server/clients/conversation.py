@@ -91,7 +91,9 @@ class Conversation:
         client = self.client
         if client.closing:
             return
-        client.bytes_in += len(data)
+        stats = self._parts.stats
+        stats.bytes_in += len(data)
+        stats.reads += 1
         client.last_active = self._parts.clock.last_ms
         if client.suspended or self._proceeding or self._unread or self._waiting:
             self._unread += data

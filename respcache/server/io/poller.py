@@ -128,6 +128,7 @@ class Poller:
         self._spinner = Spinner()
         # True from the first callback of a round to the end of `after_round`.
         self.in_round = False
+        self.rounds = 0  # that have ended; CONFIG RESETSTAT sets it back
         # A task was woken, so trio must run after this round.
         self._yielding = False
         # What the next round begins with; it comes at once if there is anything.
@@ -228,6 +229,7 @@ class Poller:
         return True
 
     def _end_round(self) -> None:
+        self.rounds += 1
         for finish in self.after_round:
             try:
                 finish()
