@@ -80,9 +80,10 @@ class Parts:
             link.call(wire.reset_stats())
 
     async def figures(self, memory: bool = False) -> list[dict[str, Any]]:
-        """The `stats` of each shard, with what `memory` takes if asked for. They pass the queues, so they are of no one moment in the order.
+        """The `stats` of each shard, with what `memory` takes if that is asked for.
 
-        Raises CommandError if a shard dies meanwhile. Cancellation is safe.
+        They pass the queues, so they are of no one moment in the order. Raises CommandError if a shard dies meanwhile.
+        Cancellation is safe.
         """
         calls = [link.call(wire.stats(memory)) for link in self.links]
         return [await call.result() for call in calls]
