@@ -29,8 +29,8 @@ class Alarm:
 
     def __init__(self, alarms: Alarms, deadline: int, callback: Callable[[], object]) -> None:
         self._alarms = alarms
-        self.deadline = deadline
-        self.callback: Callable[[], object] | None = callback
+        self.deadline = deadline  # milliseconds since the epoch
+        self.callback: Callable[[], object] | None = callback  # None once it has fired or was cancelled
 
     def cancel(self) -> None:
         """Forget the callback. Does nothing to an alarm that has fired."""
@@ -44,11 +44,13 @@ class Alarms:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        # All alarms that have not fired, earliest first, and cancelled ones (see `_LITTER`).
         # (deadline, number, alarm): the number keeps alarms of one millisecond in the order in which they were set.
         self._heap: list[tuple[int, int, Alarm]] = []
+        # The number of the newest alarm, and how many of the heap are cancelled.
         self._count = 0
         self._cancelled = 0
-        # Told when the next deadline has become an earlier one: whoever sleeps until then must wake up.
+        # Called when the next deadline has become an earlier one: the task that sleeps until then must wake up.
         self.on_earlier: Callable[[], object] = lambda: None
 
     def at(self, deadline: int, callback: Callable[[], object]) -> Alarm:

@@ -1,4 +1,5 @@
-"""What servers say about themselves, compared as tables: COMMAND INFO, DOCS, GETKEYS, and what CONFIG SET accepts.
+"""What servers say about themselves, compared as tables: COMMAND INFO, DOCS, GETKEYS, the fields of INFO, and what
+CONFIG SET accepts.
 
 Only rows that both servers have are compared. Missing commands are listed in differences.toml, and respcache does not
 follow additions to Redis after 7.2.
@@ -6,6 +7,7 @@ follow additions to Redis after 7.2.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -89,6 +91,8 @@ CHANGED: Mapping[tuple[int, int], Mapping[str, str]] = {
         **{f"CONFIG SET, maxmemory-samples {value!r}": "at most 64 since 8.0" for value in VALUES},
     },
 }
+# Tables in which respcache has every row that a Redis up to `HERE` has. In the others, commands may be missing.
+_COMPLETE = ("CONFIG SET", "INFO")
 # What respcache describes differently, and why.
 OUR_OWN: Mapping[str, str] = {"COMMAND DOCS, debug, arguments": "Redis does not describe its arguments"}
 
@@ -131,9 +135,9 @@ def _compare(
         for name in common
         if not same(ours[name], theirs[name]) and f"{table}, {name}" not in expected
     ]
-    if table == "CONFIG SET" and version <= HERE:  # commands may be missing, directives may not
+    if table in _COMPLETE and version <= HERE:
         missing = {name for name in theirs.keys() - ours.keys() if f"{table}, {name}" not in expected}
-        found += [f"{table}, {name}: ours has no such directive" for name in sorted(missing)]
+        found += [f"{table}, {name}: ours has no such row" for name in sorted(missing)]
     return len(common), found
 
 
@@ -207,6 +211,31 @@ def _settings(connection: StrictConnection) -> Table:
     return table
 
 
+# The sections of INFO whose fields do not depend on what the server has done, and the forms that values have.
+_STEADY = ("server", "clients", "memory", "persistence", "stats", "replication", "cpu", "cluster")
+_FORMS = {
+    "integer": r"-?\d+",
+    "decimals": r"\d+\.\d+",
+    "percentage": r"\d+\.\d+%",
+    "size": r"\d+B|\d+\.\d\d[KMGTP]",
+    "text": r".*",
+}
+# Hexadecimal digits, which may happen to be decimal ones.
+_HEXADECIMAL = ("redis_build_id", "run_id", "master_replid")
+
+
+def _fields(connection: StrictConnection) -> Table:
+    """Field of INFO -> its section, and the form of its value."""
+    table: Table = {}
+    for section in _STEADY:
+        for line in str(connection.call("INFO", section)).removeprefix("txt:").split("\r\n"):
+            name, colon, value = line.partition(":")
+            if colon:
+                form = next(form for form, pattern in _FORMS.items() if re.fullmatch(pattern, value))
+                table[name] = section, "text" if name in _HEXADECIMAL else form
+    return table
+
+
 def _text(reply: Any) -> Any:
     match reply:
         case dict():
@@ -223,5 +252,6 @@ TABLES: Mapping[str, Callable[[StrictConnection], Table]] = {
     "COMMAND INFO": _info,
     "COMMAND DOCS": documents,
     "COMMAND GETKEYS": _keys,
+    "INFO": _fields,
     "CONFIG SET": _settings,
 }

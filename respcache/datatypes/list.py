@@ -241,6 +241,20 @@ class List:
         value._append(elements)
         return value
 
+    def nodes(self) -> list[int]:
+        """The bytes of each node of a quicklist that is filled from left to right. In Redis it depends on the past."""
+        limit = self._limits.list_max_listpack_size
+        most_bytes = _most_bytes(limit)
+        sizes = [EMPTY]
+        count = 0  # elements in the last node
+        for element in self:
+            if count and (0 <= limit <= count or sizes[-1] + len(element) + _SPARE > most_bytes):
+                sizes.append(EMPTY)
+                count = 0
+            sizes[-1] += entry_size(element)
+            count += 1
+        return sizes
+
     # -- blocks
 
     def _locate(self, index: int) -> tuple[int, int]:

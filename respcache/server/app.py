@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
     from respcache.config import Config
 
+# Seconds in which clients get what they have asked for before they are disconnected.
 _GRACE = 2.0
+# What the directive `bind` calls all addresses.
 _WILDCARDS = {"*": "0.0.0.0", "::*": "::"}
 
 
@@ -50,11 +52,15 @@ def run(config: Config) -> int:
             shutil.rmtree(config.respcache_temporary_dir, ignore_errors=True)
 
 
+# Each of these functions calls the next one, which is how the lifetimes are nested. Each ends what it has begun,
+# whether it returns, fails or is cancelled.
+
+
 async def _serve(config: Config) -> int:
     server = Server(config)
-    # Bound before the shards start: a port that is taken is said at once.
+    # Bound before the shards start, so a port that is in use is reported at once.
     sockets = _bind(server)
-    # Written now that the addresses are ours: a second server with the same files must not remove those of the first.
+    # Written only now: a second server on the same addresses must not overwrite the file of the first.
     with pid_file(config.pidfile):
         await _run_shards(server, sockets)
     log.warning("Bye bye...")
@@ -62,6 +68,7 @@ async def _serve(config: Config) -> int:
 
 
 async def _run_shards(server: Server, sockets: list[socket.socket]) -> None:
+    """Run the poller and the shards, and serve. Raises a group with OSError if a shard cannot be started."""
     async with trio.open_nursery() as background:
         background.start_soon(server.poller.run)
         try:
@@ -81,6 +88,7 @@ async def _run_shards(server: Server, sockets: list[socket.socket]) -> None:
 
 
 async def _accept_until_stopped(server: Server, sockets: list[socket.socket]) -> None:
+    """Serve clients until `stop_requested`; then let them finish, and cancel the commands that are still under way."""
     async with trio.open_nursery() as tasks:
         server.tasks = tasks
         tasks.start_soon(server.run_alarms)
@@ -99,7 +107,7 @@ async def _accept_until_stopped(server: Server, sockets: list[socket.socket]) ->
 
 
 async def _let_clients_finish(server: Server) -> None:
-    """Answer what was asked, within the grace period, then close every connection."""
+    """Answer what was asked, within the grace period, then close all connections."""
     done = trio.Event()
 
     def look() -> None:
@@ -120,6 +128,7 @@ async def _let_clients_finish(server: Server) -> None:
 
 
 async def _stop_on_signals(server: Server, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    """Turn signals into `stop`, until cancelled. Started: when signals are received."""
     with trio.open_signal_receiver(*signals.STOPPING) as receiver:
         task_status.started()
         if signals.told_to_stop():  # while the server was starting
@@ -153,8 +162,8 @@ def _bind(server: Server) -> list[socket.socket]:
     """Sockets for all configured addresses. Raises CannotListen."""
     config = server.config
     sockets: list[socket.socket] = []
-    # As in Redis, port 0 means no TCP. Where nothing else is asked for either, or whoever starts us waits to be
-    # told the port, it means any free port.
+    # As in Redis, port 0 means no TCP. If there is no unix socket either, or the starter waits to be told the port, it
+    # means any free port.
     if config.port or not config.unixsocket or config.respcache_ready_fd >= 0:
         sockets += _bind_tcp(server)
     if config.unixsocket:
@@ -224,12 +233,12 @@ def _remove(path: str) -> None:
 
 
 def _say_ready(server: Server, sockets: list[socket.socket]) -> None:
-    """One line on the log says where; whoever gave us a descriptor for it gets the port."""
-    places = []
+    """Log the addresses, and tell the port to the process that has asked for it."""
+    addresses = []
     for sock in sockets:
         name = sock.getsockname()
-        places.append(f"unix:{name}" if isinstance(name, str) else printed_address(name))
-    log.notice(f"Ready to accept connections on {' '.join(places)}")
+        addresses.append(f"unix:{name}" if isinstance(name, str) else printed_address(name))
+    log.notice(f"Ready to accept connections on {' '.join(addresses)}")
     if server.config.respcache_ready_fd >= 0:
         _tell_port(server.config.respcache_ready_fd, server.parts.port)
 

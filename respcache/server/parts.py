@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from respcache.server.services.missing import MissingCommands
     from respcache.server.services.pause import Pause
     from respcache.server.services.pubsub import PubSub
+    from respcache.server.services.rates import Rates
     from respcache.server.services.registry import Registry
     from respcache.server.services.stats import Stats
     from respcache.server.shards.expiry import ActiveExpiry
@@ -44,6 +45,7 @@ class Parts:
     alarms: Alarms
     poller: Poller
     stats: Stats
+    rates: Rates
     run_id: str  # 40 hexadecimal digits, new with each start
     links: Sequence[ShardLink]  # by shard
     expiry: Sequence[ActiveExpiry]  # by shard
@@ -59,7 +61,7 @@ class Parts:
     missing: MissingCommands
     # Run an async function in a task that ends with the server.
     spawn: Callable[..., None]
-    # Ask for an orderly end of the server; and the event that says so.
+    # Ask for an orderly end of the server; and the event that is set then.
     stop: Callable[[], None]
     stop_requested: trio.Event
     # Shift the clock by milliseconds; returns when everything that is due has happened.
@@ -72,10 +74,16 @@ class Parts:
     def reset_counters(self) -> None:
         """CONFIG RESETSTAT."""
         self.stats.reset()
+        self.poller.rounds = 0
+        self.rates.reset()
         for link in self.links:
             link.call(wire.reset_stats())
 
-    async def figures(self) -> list[dict[str, Any]]:
-        """The `stats` of each shard. Not a moment of the global order: figures need none."""
-        calls = [link.call(wire.stats()) for link in self.links]
+    async def figures(self, memory: bool = False) -> list[dict[str, Any]]:
+        """The `stats` of each shard, with what `memory` takes if that is asked for.
+
+        They pass the queues, so they are of no one moment in the order. Raises CommandError if a shard dies meanwhile.
+        Cancellation is safe.
+        """
+        calls = [link.call(wire.stats(memory)) for link in self.links]
         return [await call.result() for call in calls]

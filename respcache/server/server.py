@@ -27,6 +27,7 @@ from respcache.server.services.events import KeyspaceEvents
 from respcache.server.services.missing import MissingCommands
 from respcache.server.services.pause import Pause
 from respcache.server.services.pubsub import PubSub
+from respcache.server.services.rates import Rates
 from respcache.server.services.registry import Registry
 from respcache.server.services.stats import Stats
 from respcache.server.shards.expiry import ActiveExpiry
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 class Server:
     """The main process while it serves. `tasks` runs what commands await; it is set before anything is accepted.
 
-    Whatever comes from the system comes through `poller` and `clock`, and from the processes of the links.
+    It meets the system only in `poller`, `clock`, and the processes of its links; tests bring their own.
     """
 
     tasks: trio.Nursery
@@ -74,6 +75,7 @@ class Server:
             alarms=alarms,
             poller=poller,
             stats=stats,
+            rates=Rates(stats, poller, alarms, clock),
             run_id=secrets.token_hex(20),
             links=self.links,
             expiry=self.expiry,
@@ -87,7 +89,7 @@ class Server:
                 on_report=self._on_report,
                 reports_wanted=lambda: bool(config.notify_keyspace_events),
             ),
-            outboxes=Outboxes(),
+            outboxes=Outboxes(stats),
             registry=self.registry,
             pause=self.pause,
             pubsub=self.pubsub,
@@ -98,7 +100,7 @@ class Server:
             stop_requested=self.stop_requested,
             advance_clock=self.advance_clock,
         )
-        IdleClients(self.parts)
+        IdleClients(self.parts)  # kept alive by the configuration, which it listens to
         self.accept = RespDoor(self.parts).accept
         self._tie_together()
 
@@ -115,7 +117,7 @@ class Server:
         )
 
     def _tie_together(self) -> None:
-        self.poller.before_round.append(self.clock.now_us)
+        self.poller.before_round.append(self.clock.now_us)  # so that `last_ms` is about now in all callbacks
         self.poller.after_round.append(self._send)
         self.pause.on_change += [self._configure_shards, self._update_clients]
         self.config.on_shard_change(self._configure_shards)
@@ -166,7 +168,7 @@ class Server:
         self.poller.yield_soon()
 
     async def run_alarms(self) -> None:
-        """Fire alarms when their time has come, until cancelled."""
+        """Fire alarms when they are due, until cancelled. Exceptions of their callbacks are logged."""
         earlier = trio.Event()
 
         def wake_up() -> None:
@@ -184,10 +186,13 @@ class Server:
                 self.alarms.fire()
 
     async def advance_clock(self, milliseconds: int) -> None:
-        """Shift time by `milliseconds`, and let what is due happen before anybody's next command."""
+        """Shift time by `milliseconds`, and let what is due happen before the caller's next command.
+
+        Cancellation leaves the time shifted, and keys that have just expired to the next tick.
+        """
         self.clock.advance(milliseconds)
         for link, expiry in zip(self.links, self.expiry, strict=True):
-            # Behind a barrier, which may be that of the transaction this is in, the tick comes when it is lifted.
+            # A corked queue would hold the tick back, and the barrier may be that of the transaction that called this.
             if link.next_deadline and expiry.active and not link.queue.corked:
                 await settled(link.tick())
         with self.poller.round():
@@ -203,7 +208,7 @@ class Server:
     # -- the end
 
     def stop(self) -> None:
-        """Ask for an orderly end."""
+        """Ask for an orderly end. May be called again."""
         if not self.stop_requested.is_set():
             log.warning("User requested shutdown...")
             self.stop_requested.set()
@@ -211,5 +216,5 @@ class Server:
 
     @property
     def busy(self) -> bool:
-        """True while somebody waits for an answer. A command over several shards may have nothing queued just now."""
+        """True while a client waits for an answer. Shards are not enough: a carried command may have nothing queued."""
         return any(link.queue.unanswered for link in self.links) or any(c.busy for c in self.registry.all())

@@ -43,9 +43,9 @@ def borrow(shard: Shard, places: Sequence[Place]) -> tuple[list[Loan | None], in
 def carry(
     shard: Shard, guests: Sequence[Guest], run: Callable[[], bytes]
 ) -> tuple[tuple[bytes, list[Guest], list[Place]], int]:
-    """Run a command with `guests` in the databases: its reply, the guests that it changed, what it lacked.
+    """Run a command with `guests` in the databases: its reply, the guests that it changed, the keys that it lacked.
 
-    With that comes about how many bytes it takes. Raises CommandError when the changed guests are too large to travel.
+    Also returns about how many bytes these take. Raises CommandError when the changed guests are too large to travel.
     """
     reply, required = b"", []
     try:

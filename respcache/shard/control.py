@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from itertools import islice
+from time import process_time_ns
 from typing import TYPE_CHECKING, Any
 
 from respcache.logs import log
+from respcache.store.footprint import footprint
 from respcache.store.reports import EventFilter
 
 if TYPE_CHECKING:
@@ -44,7 +47,9 @@ class Control:
     # -- time and settings
 
     def tick(self) -> None:
+        started = process_time_ns()
         self._shard.expiry.expire_due(self._shard.now)
+        self._shard.figures.expiring += process_time_ns() - started
 
     def configure(self, values: dict[str, Any]) -> None:
         """Directives that shards need, by their names with underscores, and `expiry_paused` (CLIENT PAUSE)."""
@@ -64,15 +69,21 @@ class Control:
 
     # -- figures
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self, memory: bool) -> dict[str, Any]:
         figures = self._shard.figures
+        databases = self._shard.databases
         return {
             "keyspace_hits": figures.hits,
             "keyspace_misses": figures.misses,
             "expired_keys": figures.expired,
+            "expiring": figures.expiring,
             "changes": figures.changes,
             "errors": self._errors.by_code,
-            "databases": [(len(db), len(db.deadlines), _mean_deadline(db)) for db in self._shard.databases],
+            "databases": [(len(db), len(db.deadlines), _mean_deadline(db)) for db in databases],
+            "processor": os.times()[:2],
+            "busy": figures.busy,
+            "startup_memory": figures.startup_memory,
+            "footprints": [footprint(db) for db in databases] if memory else [],
         }
 
     def reset_stats(self) -> None:

@@ -19,8 +19,10 @@ To the shard: ``(now_ms, [item, ...])``. Items are made by the functions below, 
 | `hand_back(guests)`                 | None                                                                     |
 | `tick()`                            | None; expired keys were removed                                          |
 | `configure(values)`                 | None                                                                     |
-| `stats()`                           | a dict of figures                                                        |
+| `stats(memory)`                     | a dict of figures                                                        |
 | `reset_stats()`                     | None                                                                     |
+| `populate(caller, ...)`             | None                                                                     |
+| `inspect(caller, key)`              | the line of DEBUG OBJECT, None for no such key                           |
 
 A place is ``(database, key)``; a guest is ``(database, key, type name, data, deadline)``, with None for the type name
 of a nonexistent key. `required` lists places without which the command cannot run: it has changed nothing, and is
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
     from respcache.store.keyspace import Place
 
 RUN, PART, EXECUTE, IS_DIRTY, WATCH, UNWATCH, BORROW, CARRY, HAND_BACK, TICK, CONFIGURE, STATS, RESET_STATS = range(13)
+POPULATE, INSPECT = range(13, 15)
 
 Item = tuple[Any, ...]
 
@@ -129,14 +132,24 @@ def configure(values: dict[str, Any]) -> Item:
     return (CONFIGURE, values)
 
 
-def stats() -> Item:
-    """Ask for the figures that INFO shows."""
-    return (STATS,)
+def stats(memory: bool = False) -> Item:
+    """Ask for the figures that INFO shows; with `memory` also how much the databases take, which is estimated anew."""
+    return (STATS, memory)
 
 
 def reset_stats() -> Item:
     """CONFIG RESETSTAT: start counting from zero."""
     return (RESET_STATS,)
+
+
+def populate(caller: Caller, count: int, prefix: bytes, size: int) -> Item:
+    """DEBUG POPULATE: make those of the keys ``prefix:0`` to ``prefix:count-1`` that belong to this shard."""
+    return (POPULATE, *caller, count, prefix, size)
+
+
+def inspect(caller: Caller, key: bytes) -> Item:
+    """DEBUG OBJECT: ask how a value is stored."""
+    return (INSPECT, *caller, key)
 
 
 def size_of(value: Any) -> int:

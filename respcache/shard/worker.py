@@ -17,7 +17,7 @@ from respcache.errors import CommandError
 from respcache.logs import log_exception
 from respcache.resp.encode import NULL, OK_LINE, encode
 from respcache.resp.types import OK
-from respcache.shard import carrying, wire
+from respcache.shard import carrying, debugging, wire
 from respcache.shard.control import Control
 from respcache.shard.wire import ANSWER_BYTES, MAX_RESULT, size_of
 from respcache.store.guests import ForeignKeys
@@ -94,6 +94,8 @@ class Worker:
             wire.CONFIGURE: control.configure,
             wire.STATS: control.stats,
             wire.RESET_STATS: control.reset_stats,
+            wire.POPULATE: partial(debugging.populate, shard),
+            wire.INSPECT: partial(debugging.inspect, shard),
         }
 
     def answers(self, now: int, items: list[Item]) -> Iterator[Answer]:
@@ -259,6 +261,6 @@ class Worker:
         return error.line()
 
     def _bug(self, argv: Argv) -> bytes:
-        """A handler raised something that is no reply: ours to mend, one error reply for the client."""
+        """A handler raised something other than CommandError, which is a bug: log it. The bytes of an error reply."""
         log_exception(f"{errors.printable(argv[0])} failed")
         return CommandError(errors.INTERNAL).line()

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from time import process_time_ns
+
+from respcache.system import resident
+
 
 class Figures:
     """Counters since the start, or since CONFIG RESETSTAT."""
 
-    __slots__ = ("changes", "expired", "hits", "misses")
+    __slots__ = ("_counted_from", "changes", "expired", "expiring", "hits", "misses", "startup_memory")
 
     def __init__(self) -> None:
         # Look-ups by commands that read: the key existed, or did not.
@@ -16,7 +21,19 @@ class Figures:
         self.expired = 0
         # Modifications of keys; not reset, as it stands for what is not saved yet.
         self.changes = 0
+        # Nanoseconds of processor time that active expiry took.
+        self.expiring = 0
+        # Resident memory of the process before it had any data, in bytes.
+        self.startup_memory = resident(os.getpid())
+        # The processor time of the process when counting began.
+        self._counted_from = process_time_ns()
+
+    @property
+    def busy(self) -> int:
+        """Nanoseconds of processor time that the shard took."""
+        return process_time_ns() - self._counted_from
 
     def reset(self) -> None:
         """CONFIG RESETSTAT."""
-        self.hits = self.misses = self.expired = 0
+        self.hits = self.misses = self.expired = self.expiring = 0
+        self._counted_from = process_time_ns()

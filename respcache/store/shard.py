@@ -1,7 +1,7 @@
 """What a command handler sees: the databases of its shard, and a few doors to them.
 
 A handler looks at values through `look` and `find`, gets one to fill through `obtain`, and gives every modified value
-back through `changed` (or `put`, `delete`). Behind these doors, and nowhere else, are expiry, the removal of empty
+back through `changed` (or `put`, `delete`). These doors, and nothing else, see to expiry, the removal of empty
 collections, watchers and keyspace events. `touch` is about the access time, `modified` about modification.
 """
 
@@ -69,10 +69,14 @@ class Shard(Call):
         places = [
             (self.db_index, key)
             for key in keys
-            if self._shard_of_slot[slot_of(key)] != self.index and (self.db_index, key) not in self.guests.places
+            if not self.owns(key) and (self.db_index, key) not in self.guests.places
         ]
         if places:
             raise ForeignKeys(places)
+
+    def owns(self, key: bytes) -> bool:
+        """True if the key belongs to this shard."""
+        return self._shard_of_slot[slot_of(key)] == self.index
 
     # -- looking
 

@@ -13,8 +13,6 @@ import redis.retry
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from respcache.testing.server import Server
-
 # A server on this machine is back soon or not at all: 3 tries within an eighth of a second.
 _RETRIES = 3
 _BACKOFF = 0.016
@@ -58,13 +56,13 @@ class _AsyncRetry(redis.asyncio.retry.Retry):
         return await super().call_with_retry(*args, **options)
 
 
-def make_client(server: Server, options: dict[str, Any]) -> redis.Redis:
-    """A client; the caller closes it."""
-    retry = redis.retry.Retry(_WhileAlive(server.death), _RETRIES)
-    return redis.Redis(**{**server.connection_kwargs, "retry": retry, **options})
+def make_client(options: dict[str, Any], death: Callable[[], str | None]) -> redis.Redis:
+    """A client; the caller closes it. `death`: see `_WhileAlive`."""
+    retry = redis.retry.Retry(_WhileAlive(death), _RETRIES)
+    return redis.Redis(**{"retry": retry, **options})
 
 
-def make_async_client(server: Server, options: dict[str, Any]) -> redis.asyncio.Redis:
-    """A client for asyncio; the caller closes it."""
-    retry = _AsyncRetry(_WhileAlive(server.death), _RETRIES)
-    return redis.asyncio.Redis(**{**server.connection_kwargs, "retry": retry, **options})
+def make_async_client(options: dict[str, Any], death: Callable[[], str | None]) -> redis.asyncio.Redis:
+    """A client for asyncio; the caller closes it. `death`: see `_WhileAlive`."""
+    retry = _AsyncRetry(_WhileAlive(death), _RETRIES)
+    return redis.asyncio.Redis(**{"retry": retry, **options})

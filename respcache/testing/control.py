@@ -1,92 +1,55 @@
-"""The handle's own connection to its server.
+"""How the handle talks to its server: one connection per command, which is gone afterwards.
 
-A client library would do, but it takes a while to import and to connect, and the fixtures use this before each test.
-What a test does to its connections, and to redis-py, does not get in the way here.
+A client library would do, but it takes a while to import and to connect. A connection that stayed would show up where
+tests count clients, and what they do to connections (CLIENT KILL, a fork) would get in the way.
 """
 
 from __future__ import annotations
 
-import os
 import socket
-import threading
 
 # Seconds. Commands under way in a shard come first, so a server that is merely busy must be given its time.
 _TIMEOUT = 30.0
 
 
-class Refused(RuntimeError):
-    """The server answered with an error."""
-
-
 class Control:
-    """Sends commands that are answered by one line. Connects when needed; in each fork of a process anew.
-
-    Threads take turns, each with a command and its answer.
-    """
+    """Sends commands that are answered by one line."""
 
     def __init__(self, host: str, port: int, password: str) -> None:
         self._address = (host, port)
         self._password = password
-        self._socket: socket.socket | None = None
-        self._owner = os.getpid()  # the process that the connection and the lock belong to
-        self._lock = threading.Lock()
 
-    def call(self, *words: str | int) -> None:
-        """Send a command and wait for its answer.
+    def call(self, *words: str | int, leave: bool = False) -> None:
+        """Send a command and wait for its answer; with `leave`, until the server has forgotten the connection too.
 
-        Errors: Refused, with the server's words; OSError if there is no answer.
+        Errors: RuntimeError with the server's words if it refuses; OSError if there is no answer.
         """
-        if self._owner != os.getpid():  # a fork: the thread that held the lock is not here to let it go
-            self._owner = os.getpid()
-            self._lock = threading.Lock()
-            self.close()
-        with self._lock:
-            try:
-                self._call_once(words)
-            except OSError:
-                self.close()  # an answer that comes late must not be taken for the next one
-                raise
-
-    def _call_once(self, words: tuple[str | int, ...]) -> None:
-        if self._socket is not None:
-            try:
-                self._call(words)
-                return
-            except ConnectionError:
-                self.close()  # a test has closed all connections (CLIENT KILL): a new one may do
-        self._connect()
-        self._call(words)
-
-    def close(self) -> None:
-        """Hang up. The next call connects again."""
-        connection, self._socket = self._socket, None
-        if connection is not None:
-            connection.close()
-
-    def _connect(self) -> None:
-        self._socket = socket.create_connection(self._address, timeout=_TIMEOUT)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    def _call(self, words: tuple[str | int, ...]) -> None:
-        """Log in only when that is asked for: CLIENT PAUSE holds AUTH up, and not what ends the pause."""
-        answer = self._ask(words)
+        answer = self._ask(words, leave, "")
+        # Only when it is asked for: CLIENT PAUSE holds AUTH up, and not what ends the pause.
         if answer.startswith("-NOAUTH") and self._password:
-            self._ask(("AUTH", self._password))
-            answer = self._ask(words)
+            answer = self._ask(words, leave, self._password)
         if answer.startswith("-"):
-            raise Refused(f"{' '.join(map(str, words))}: {answer[1:]}")
+            raise RuntimeError(f"{' '.join(map(str, words))}: {answer[1:]}")
 
-    def _ask(self, words: tuple[str | int, ...]) -> str:
-        """The line that answers a command."""
-        assert self._socket is not None
-        self._socket.sendall(_packed(words))
-        answer = b""
-        while not answer.endswith(b"\r\n"):
-            received = self._socket.recv(4096)
-            if not received:
-                raise ConnectionError("the server closed the connection")
-            answer += received
-        return answer[:-2].decode("utf-8", "replace")
+    def _ask(self, words: tuple[str | int, ...], leave: bool, password: str) -> str:
+        """The line that answers the command."""
+        commands = [words]
+        if password:
+            commands.insert(0, ("AUTH", password))
+        if leave:
+            commands.append(("QUIT",))
+        with socket.create_connection(self._address, timeout=_TIMEOUT) as connection:
+            connection.sendall(b"".join(map(_packed, commands)))
+            received = b""
+            while leave or received.count(b"\r\n") < len(commands):
+                data = connection.recv(4096)
+                if not data:
+                    break
+                received += data
+        lines = received.decode("utf-8", "replace").split("\r\n")
+        if len(lines) <= len(commands) and not lines[0].startswith("-"):
+            raise ConnectionError("the server closed the connection")
+        return lines[1] if password and len(lines) > len(commands) else lines[0]
 
 
 def _packed(words: tuple[str | int, ...]) -> bytes:

@@ -132,8 +132,7 @@ def _respcache_fresh(
         item.stash[_LOG_START] = server.log_size()
     else:
         kept.close()
-        server.stop()
-        server.start()
+        _replace(server)
         item.stash[_LOG_START] = 0
     item.stash[_SERVER] = server
     yield
@@ -141,13 +140,14 @@ def _respcache_fresh(
 
 
 def _reset(server: Server, kept: KeptClient) -> bool:
-    """False if that cannot be done: the server does not answer, or lets nobody in (`maxclients`)."""
-    from respcache.testing.control import Refused
-
+    """False if the server does not answer (any more), or refuses to: there may be no room for one more client."""
     try:
         if not kept.reset():
             server.reset()
-    except (OSError, Refused):
+    except RuntimeError:
+        return False
+    except OSError:
+        server.wait_for_end(1.0)  # the connection may end a moment before the process does
         return False
     return True
 
@@ -241,7 +241,7 @@ def _uses_our_server(item: pytest.Item) -> bool:
 
 
 def _server_fixture(item: pytest.Item) -> pytest.FixtureDef[Any] | None:
-    """The fixture `respcache_server` of a test, which a conftest may have overridden; None if the test uses none."""
+    """The fixture `respcache_server` of a test, which a conftest may override; None if the test does not use it."""
     # pytest has no public way to ask for this.
     known: dict[str, Any] = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
     definitions = known.get("respcache_server")
@@ -274,11 +274,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if server is not None and "respcache_server" in getattr(item, "fixturenames", ()):
         item.stash[_SERVER] = server
         if not server.alive():
-            death = server.death()
-            server.stop()
-            server.start()
-            if death is not None:
-                pytest.fail(f"before this test, {death}", pytrace=False)
+            _replace(server)
+
+
+def _replace(server: Server) -> None:
+    """Start a new server after one that was stopped, does not answer or has died. A death fails the test."""
+    death = server.death()
+    server.stop()
+    server.start()
+    if death is not None:
+        pytest.fail(f"before this test, {death}", pytrace=False)
 
 
 def _tell_death(item: pytest.Item, server: Server) -> None:

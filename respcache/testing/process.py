@@ -8,8 +8,8 @@ Two pipes tie the child to this process:
   end, and the kernel closes that however this process ends, `kill -9` included. So no server outlives its test run.
 
 Children that this process forks must not hold the writing end, or the server would live as long as they do. Programs
-that it starts do not inherit it, and a process that is merely forked closes it at once. There the server belongs to the
-parent: it can be used, and `end` does nothing.
+that it starts do not inherit it, and in a process that is merely forked it is closed at once. There, the server belongs
+to the parent: it can be used, and `end` does nothing.
 
 The child works in a temporary directory, which it removes when it ends, and this process does if it cannot. The log is
 a file without a name.
@@ -124,6 +124,14 @@ class ServerProcess:
     def status(self) -> int | None:
         """The exit status; negative for a signal. None while the process runs, and in a fork of this process."""
         return self.process.poll() if self._owned else None
+
+    def wait(self, timeout: float) -> bool:
+        """Wait for the end of the process; False if it has not ended within `timeout` seconds."""
+        try:
+            self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     def log_size(self) -> int:
         """Bytes that the server has logged."""

@@ -62,7 +62,6 @@ class Server:
         self._wanted_socket = unixsocket if isinstance(unixsocket, bool) else os.path.abspath(unixsocket)
         self._start_timeout = start_timeout
         self._running: ServerProcess | None = None
-        self._control: Control | None = None
         # Commands of Redis that were called and that respcache does not have: of the runs that are over.
         self._missing: set[str] = set()
 
@@ -78,7 +77,7 @@ class Server:
 
     @property
     def port(self) -> int:
-        """The TCP port. It is known from the first start on, while the server is stopped, too."""
+        """The TCP port. A stopped server is known by the port that it will have again."""
         if self._running is None and self._wanted_port:
             return self._wanted_port
         running = self._require_running()
@@ -159,9 +158,6 @@ class Server:
 
     def stop(self) -> None:
         """End the server and wait for its end. Does nothing when it is not running."""
-        control, self._control = self._control, None
-        if control is not None:
-            control.close()
         if self._running is not None:
             self._missing.update(self.missing_commands())
             running, self._running = self._running, None
@@ -182,6 +178,10 @@ class Server:
         if not status:
             return None
         return f"the server died: it {how_ended(status)}; its log:\n{self.log().rstrip() or '(empty)'}"
+
+    def wait_for_end(self, timeout: float) -> bool:
+        """Wait until the server has ended, at most this many seconds. True if it has ended, or was not running."""
+        return self._running is None or self._running.wait(timeout)
 
     def __enter__(self) -> Self:
         self.start()
@@ -213,20 +213,20 @@ class Server:
         """A new client, of a stopped server too; `options` as for `redis.Redis`. The caller closes it."""
         from respcache.testing.clients import make_client
 
-        return make_client(self, options)
+        return make_client({**self.connection_kwargs, **options}, self.death)
 
     def async_client(self, **options: Any) -> redis.asyncio.Redis:
         """A new client for asyncio; `options` as for `redis.asyncio.Redis`. The caller closes it."""
         from respcache.testing.clients import make_async_client
 
-        return make_async_client(self, options)
+        return make_async_client({**self.connection_kwargs, **options}, self.death)
 
     def flush(self) -> None:
         """Remove all keys of all databases. Settings and the clock stay as they are.
 
         Errors: ConnectionError if the server died.
         """
-        self._command("FLUSHALL")
+        self._command("FLUSHALL", leave=True)
 
     def reset(self) -> None:
         """Put the server back as it was at its start: keys, settings, clock, pauses, counters. One round trip.
@@ -234,7 +234,7 @@ class Server:
         Connections stay, with their subscriptions and transactions.
         Errors: ConnectionError if the server died.
         """
-        self._command("RESPCACHE", "RESET")
+        self._command("RESPCACHE", "RESET", leave=True)
 
     def advance(self, seconds: float) -> None:
         """Let time pass for the server: deadlines, TIME, idle times and blocking timeouts together.
@@ -247,12 +247,10 @@ class Server:
             raise ValueError("time does not run backwards")
         self._command("DEBUG", "ADVANCE-CLOCK", round(seconds * 1000))
 
-    def _command(self, *words: str | int) -> None:
+    def _command(self, *words: str | int, leave: bool = False) -> None:
         self._require_running()
-        if self._control is None:
-            self._control = Control(self.host, self.port, self.password)
         try:
-            self._control.call(*words)
+            Control(self.host, self.port, self.password).call(*words, leave=leave)
         except OSError:
             if (death := self.death()) is not None:
                 raise ConnectionError(death) from None

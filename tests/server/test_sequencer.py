@@ -25,6 +25,7 @@ from respcache.server.order.outbox import Outbox, Outboxes
 from respcache.server.order.plan import Kind, Plan
 from respcache.server.order.router import Router
 from respcache.server.order.sequencer import Sequencer
+from respcache.server.services.stats import Stats
 from respcache.server.shards.queue import Call, ShardQueue
 from respcache.shard import wire
 from respcache.store.call import Caller
@@ -109,7 +110,7 @@ class House:
 
     def __init__(self, nursery: trio.Nursery) -> None:
         self.shards = [FakeShard() for _ in range(SHARDS)]
-        self.outboxes = Outboxes()
+        self.outboxes = Outboxes(Stats(0))
         self.sequencer = Sequencer(self.shards, Router(SHARDS), wake=lambda: None)  # type: ignore[arg-type]
         self.clients = [FakeClient(number, self.outboxes) for number in range(3)]
         self.nursery = nursery

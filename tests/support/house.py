@@ -298,6 +298,15 @@ class House:
             self.parts.alarms.fire()
         await self.settle()
 
+    def next_alarm(self) -> int | None:
+        """When the next alarm is due; None if there is none. INFO's sampler, which traffic keeps awake, is left out."""
+        waiting = [
+            alarm.deadline
+            for _, _, alarm in self.parts.alarms._heap
+            if alarm.callback is not None and getattr(alarm.callback, "__self__", None) is not self.parts.rates
+        ]
+        return min(waiting, default=None)
+
 
 @asynccontextmanager
 async def house(shards: int = 1, **settings: str) -> AsyncIterator[House]:

@@ -335,6 +335,11 @@ def test_a_connection_that_is_no_good_is_not_kept(run_pytest: Run) -> None:
             assert connection.can_read(timeout=10)
             client.connection_pool.release(connection)
 
+        def muted(client, server):
+            connection = client.connection_pool.get_connection()
+            connection.send_command("CLIENT", "REPLY", "SKIP")
+            client.connection_pool.release(connection)
+
         def restarted(client, server):
             server.stop()
             server.start()
@@ -342,11 +347,19 @@ def test_a_connection_that_is_no_good_is_not_kept(run_pytest: Run) -> None:
         def stopped(client, server):
             server.stop()
 
+        def full(client, server):
+            client.config_set("maxclients", 1)
+            client.connection_pool.disconnect()
+            client.ping()
+            kept.append(client.connection_pool.get_connection())
+
         def password(client, server):
             client.config_set("requirepass", "secret")
             client.connection_pool.disconnect()
 
-        @pytest.mark.parametrize("spoil", [in_use, broken, several, unread, restarted, stopped, password, in_use])
+        WAYS = [in_use, broken, several, unread, muted, restarted, stopped, full, password, in_use]
+
+        @pytest.mark.parametrize("spoil", WAYS)
         def test_it(respcache, respcache_server, spoil):
             respcache.ping()
             assert respcache.dbsize() == 0
@@ -358,36 +371,10 @@ def test_a_connection_that_is_no_good_is_not_kept(run_pytest: Run) -> None:
             assert respcache.pubsub_numsub("c") == [(b"c", 0)]
         """
     )
-    assert "9 passed" in output
+    assert "11 passed" in output
 
 
 # -- settings
-
-
-def test_a_server_that_lets_nobody_in_is_replaced(run_pytest: Run) -> None:
-    """The connections of a test are all that `maxclients` leaves room for."""
-    output = run_pytest(
-        """
-        import redis
-
-        left = []
-
-        def test_that_takes_all_connections(respcache_url):
-            left.extend(redis.Redis.from_url(respcache_url) for _ in range(2))
-            for client in left:
-                client.ping()
-            left[0].config_set("maxclients", 1)
-            left[0].client_kill_filter(skipme=True, _type="normal")
-
-        def test_next(respcache):
-            assert respcache.config_get("maxclients") == {"maxclients": "10000"}
-
-        def test_the_end():
-            for client in left:
-                client.close()
-        """
-    )
-    assert "3 passed" in output
 
 
 def test_text_in_place_of_bytes(run_pytest: Run) -> None:

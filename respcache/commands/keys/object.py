@@ -32,10 +32,11 @@ SHARED_REFERENCES = 2147483647
 def object_encoding(shard: Shard, args: Args) -> Reply:
     """Return how the value of a key is stored (as Redis would)."""
     value = shard.peek(args.next())
-    return None if value is None else _encoding(value)
+    return None if value is None else encoding_of(value)
 
 
-def _encoding(value: Any) -> bytes:
+def encoding_of(value: Any) -> bytes:
+    """How Redis would store a value."""
     if type(value) is bytearray:
         return b"raw"
     if type(value) is bytes:
@@ -50,8 +51,11 @@ def _encoding(value: Any) -> bytes:
 def object_idletime(shard: Shard, args: Args) -> Reply:
     """Return for how many seconds a key was not accessed."""
     key = args.next()
-    if shard.peek(key) is None:
-        return None
+    return None if shard.peek(key) is None else idle_seconds(shard, key)
+
+
+def idle_seconds(shard: Shard, key: bytes) -> int:
+    """For how long an existing key was not accessed."""
     return max(shard.now // 1000 - shard.db.accessed[shard.db.slots[key]], 0)
 
 
@@ -67,7 +71,10 @@ def object_freq(shard: Shard, args: Args) -> Reply:
 def object_refcount(shard: Shard, args: Args) -> Reply:
     """Return how many references to a value there are (as in Redis)."""
     value = shard.peek(args.next())
-    if value is None:
-        return None
+    return None if value is None else references_to(value)
+
+
+def references_to(value: Any) -> int:
+    """How many references to a value Redis would count."""
     number = parse_int(value) if type(value) is bytes else None
     return SHARED_REFERENCES if number is not None and 0 <= number < SHARED_INTEGERS else 1

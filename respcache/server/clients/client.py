@@ -76,7 +76,6 @@ class Client:
         self.library_name = b""  # CLIENT SETINFO
         self.library_version = b""
         self.created = self.last_active = parts.clock.now_ms()
-        self.bytes_in = 0
         # The latest command: as the client spelt it, or the wire name. Not its arguments: they may be large.
         self.last_command: bytes | str = "NULL"
         self.no_evict = False  # CLIENT NO-EVICT
@@ -204,6 +203,8 @@ class Client:
     def reset(self) -> None:
         """RESET: be as a new connection."""
         self.start_over()
+        if self.reply_mode == b"OFF":
+            self.unmute()
         self.speak(2)
         self.log_in(not self.parts.config.requirepass)
 
@@ -213,8 +214,6 @@ class Client:
         self.caller = Caller(0, self.protocol, self.id, True)
         self.name = b""
         self.no_evict = False
-        if self.reply_mode == b"OFF":
-            self.unmute()
 
     def _let_go(self) -> None:
         """What RESET and leaving have in common: everything that others keep for this client."""
@@ -289,8 +288,6 @@ class Client:
         self.closed = self.closing = True
         self.input = _NoInput()
         parts = self.parts
-        parts.stats.bytes_in += self.bytes_in
-        parts.stats.bytes_out += self.outbox.bytes_out
         parts.registry.remove(self)
         parts.pause.forget(self)
         self._let_go()

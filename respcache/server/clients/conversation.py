@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 # How much of what was kept is decoded at once: as much as is received at once.
 _PORTION = 1 << 16
+# How many bytes of replies main makes for one client in a round: large ones, such as CLIENT LIST's, take time to make.
+_PRODUCED = 1 << 18
 # How much is kept of a client that need not be read from.
 _KEPT = 1 << 20
 # The wire format ends at 4 GiB per frame and 2 GiB per word; no limit may be set beyond.
@@ -61,7 +63,7 @@ class Conversation:
     ) -> None:
         self._parts = parts
         self._transport = transport
-        self._single_key = single_key
+        self._single_key = single_key  # the commands of the fast path
         self._router = parts.router
         self._sequencer = parts.sequencer
         self._outbox = Outbox(self, parts.outboxes, parts.config.client_max_unanswered)
@@ -77,9 +79,9 @@ class Conversation:
         self._unread = bytearray()
         # The decoder holds bytes back that may be whole commands.
         self._undecoded = False
-        self._input_ended = False
+        self._input_ended = False  # the client will send nothing more
         self._proceeding = False  # `proceed` is called by the next round
-        self._stalled = False  # some shard is far behind
+        self._stalled = False  # some shard has too much queued
         self._reading = True  # the transport reads
 
     # -- input
@@ -89,7 +91,9 @@ class Conversation:
         client = self.client
         if client.closing:
             return
-        client.bytes_in += len(data)
+        stats = self._parts.stats
+        stats.bytes_in += len(data)
+        stats.reads += 1
         client.last_active = self._parts.clock.last_ms
         if client.suspended or self._proceeding or self._unread or self._waiting:
             self._unread += data
@@ -101,7 +105,7 @@ class Conversation:
             self._parts.congestion.stall(self)
 
     def stall(self, stalled: bool) -> None:
-        """Some shard is far behind: take nothing more for now. Or go on."""
+        """Some shard has too much queued: take nothing more for now. Or go on."""
         self._stalled = stalled
         self._choose_to_read()
         if not stalled:
@@ -136,7 +140,7 @@ class Conversation:
     def proceed(self) -> None:
         """Go on with what was kept: a portion of it now, and the rest in the rounds that follow.
 
-        An exception is a bug. Whoever calls this lets other clients go on as well, so it ends here, with this client.
+        An exception is a bug. It ends here, with this client: the caller may have other clients to resume.
         """
         if self._proceeding:
             return  # this round has had its portion
@@ -191,8 +195,9 @@ class Conversation:
 
     def _process(self, commands: list[Argv], size: int) -> None:
         """Commands, one after the other; when one of them suspends the client, the rest waits."""
-        client = self.client
+        client, outbox = self.client, self._outbox
         at, count = 0, len(commands)
+        produced = 0  # bytes that main has answered with
         while at < count and not client.closing:
             if client.suspended:
                 self._waiting = commands[at:]
@@ -208,6 +213,11 @@ class Conversation:
                 if argv and not dispatch(client, argv):
                     continue  # held back by a pause
                 at += 1
+                if outbox.slots:
+                    produced += len(outbox.slots[-1].data)
+                if produced > _PRODUCED or outbox.unanswered >= outbox.window:
+                    client.suspend(OUTPUT_WAITS)
+                    self._proceed_in_next_round()  # not within this one, where it may be resumed as soon as it is sent
         self._decoder.authenticated = client.authenticated  # RESET may have been among them
 
     def _run_of_single_keys(self, commands: list[Argv], start: int, size: int) -> int:
@@ -228,7 +238,7 @@ class Conversation:
             return start
         room = self._outbox.window - self._outbox.unanswered
         if count > room:
-            # At least one, so that every client gets on.
+            # At least one, so that every client makes progress.
             count = max(room, 1)
             del keys[count:]
             self.client.suspend(OUTPUT_WAITS)
@@ -344,7 +354,8 @@ class Conversation:
         client = self.client
         if client.closed or self._outbox.slots:
             return
-        if client.closing or (self._input_ended and not client.suspended and not self._waiting and not self._unread):
+        all_processed = not client.suspended and not self.waiting and self._decoder.error is None
+        if client.closing or (self._input_ended and all_processed):
             client.finish()
             self._transport.close(after_writing=True)
 

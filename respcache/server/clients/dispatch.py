@@ -172,7 +172,8 @@ def _mute(client: Client, row: Command | None, before: int) -> None:
 
     Its replies, present or to come, are in the slots from `before` on.
     """
-    if client.heard or (row is not None and row.name in _CONFIRMED):
+    confirmed = row is not None and row.name in _CONFIRMED and client.transaction is None  # within MULTI: QUEUED
+    if client.heard or confirmed:
         return
     slots = client.outbox.slots
     for index in range(before, len(slots)):

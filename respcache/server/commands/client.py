@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from respcache.commands.table import (
-    ADMIN,
-    LOADING,
-    NOSCRIPT,
-    STALE,
-    family,
-)
+from respcache.commands.table import ADMIN, LOADING, NOSCRIPT, STALE, family
 from respcache.commands.table.tips import ALL_NODES, RANDOM_OUTPUT
 from respcache.errors import WrongSyntax, printable, unrecognized_option
 from respcache.resp.types import OK, Reply, Verbatim

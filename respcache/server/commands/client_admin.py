@@ -6,13 +6,7 @@ from typing import TYPE_CHECKING
 
 from respcache import errors
 from respcache.commands.args import INT64_MAX, parse_int
-from respcache.commands.table import (
-    ADMIN,
-    LOADING,
-    NOSCRIPT,
-    STALE,
-    family,
-)
+from respcache.commands.table import ADMIN, LOADING, NOSCRIPT, STALE, family
 from respcache.commands.table.tips import RANDOM_OUTPUT
 from respcache.errors import CommandError, WrongSyntax
 from respcache.resp.types import OK, Reply, Verbatim
@@ -28,8 +22,6 @@ if TYPE_CHECKING:
 command = family("connection")
 
 CLIENT = NOSCRIPT | LOADING | STALE
-
-
 TYPES = (b"NORMAL", b"MASTER", b"REPLICA", b"SLAVE", b"PUBSUB")
 
 

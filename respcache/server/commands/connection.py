@@ -6,15 +6,7 @@ import hmac
 from typing import TYPE_CHECKING
 
 from respcache import REDIS_VERSION, errors
-from respcache.commands.table import (
-    ALLOW_BUSY,
-    FAST,
-    LOADING,
-    NO_AUTH,
-    NOSCRIPT,
-    STALE,
-    family,
-)
+from respcache.commands.table import ALLOW_BUSY, FAST, LOADING, NO_AUTH, NOSCRIPT, STALE, family
 from respcache.commands.table.tips import ALL_SHARDS
 from respcache.errors import CommandError, WrongSyntax
 from respcache.resp.types import OK, PONG, Reply, Status

@@ -17,11 +17,13 @@ from respcache.commands.table import (
 )
 from respcache.commands.table.help import help_reply
 from respcache.errors import CommandError, NotAFloat, printable
-from respcache.resp.types import OK, Reply
+from respcache.resp.types import OK, Reply, Status
+from respcache.shard import wire
 
 if TYPE_CHECKING:
     from respcache.commands.args import Args
     from respcache.server.clients.client import Client
+    from respcache.server.shards.queue import Call
 
 command = family("server")
 
@@ -31,6 +33,8 @@ DEBUG = ADMIN | NOSCRIPT | LOADING | STALE
 _DEBUG_HELP = (
     ("ADVANCE-CLOCK <milliseconds>", "Shift the server's clock forward; for tests of what depends on time."),
     ("ERROR <string>", "Answer with this text as an error."),
+    ("OBJECT <key>", "Tell how a value is stored."),
+    ("POPULATE <count> [<prefix>] [<size>]", "Make string keys key:0, key:1 and so on, except for those that exist."),
     ("SHARDS", "Of each shard: its number, process id, restarts, and commands under way."),
     ("SLEEP <seconds>", "Do nothing else for so long. Takes decimals."),
     ("CHANGE-REPL-ID | QUICKLIST-PACKED-THRESHOLD <bytes>", "Accepted for the sake of test suites, without effect."),
@@ -55,6 +59,10 @@ def debug(client: Client, args: Args) -> Any:
             return OK
         case b"ERROR":
             raise CommandError(printable(args.next()))
+        case b"OBJECT" if len(args) == 1:
+            return _object(client, args.next())
+        case b"POPULATE" if 1 <= len(args) <= 3:
+            return _populate(client, args)
         case b"SHARDS":
             return [[link.index, link.pid, link.restarts, link.queue.unanswered] for link in client.parts.links]
         case _:
@@ -80,3 +88,42 @@ def _set_active_expiry(client: Client, active: bool) -> Reply:
     for expiry in client.parts.expiry:
         expiry.switch(active)
     return OK
+
+
+def _object(client: Client, key: bytes) -> Any:
+    """How a value is stored. Its shard knows."""
+    shard = client.parts.router.shard_of(key)
+    (call,) = _ask(client, {shard: wire.inspect(client.caller, key)})
+    return _line(call)
+
+
+async def _line(call: Call) -> Reply:
+    line: bytes | None = await call.result()
+    if line is None:
+        raise CommandError(errors.NO_SUCH_KEY)
+    return Status(line)
+
+
+def _populate(client: Client, args: Args) -> Any:
+    """Each shard creates the keys that belong to it."""
+    count = args.int(errors.NOT_POSITIVE, low=0)
+    prefix = args.next() if len(args) else b"key"
+    size = args.int(errors.NOT_POSITIVE, low=0) if len(args) else 0
+    if size > client.parts.config.proto_max_bulk_len:
+        raise CommandError(errors.STRING_TOO_LONG)
+    item = wire.populate(client.caller, count, prefix, size)
+    return _done(_ask(client, dict.fromkeys(range(len(client.parts.links)), item)))
+
+
+async def _done(calls: list[Call]) -> Reply:
+    for call in calls:
+        await call.result()
+    return OK
+
+
+def _ask(client: Client, items: dict[int, wire.Item]) -> list[Call]:
+    """Queue items for shards, in one step. EXEC may hold these very queues up, so within EXEC the items pass them."""
+    links = client.parts.links
+    if client.executing is not None:
+        return [links[shard].call(item) for shard, item in items.items()]
+    return [links[shard].queue.submit_call(item) for shard, item in items.items()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from respcache.commands.table import (
@@ -29,7 +30,8 @@ from respcache.errors import (
     WrongSyntax,
 )
 from respcache.glob import compile_glob
-from respcache.resp.types import Reply, SetReply, Status
+from respcache.resp.encode import encode
+from respcache.resp.types import Encoded, Reply, SetReply, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,7 +56,13 @@ _ARGUMENT_FLAGS = ("optional", "multiple", "multiple_token")
 )
 def command_(client: Client, args: Args) -> Reply:
     """Describe all commands."""
-    return [_describe(row) for row in TABLE.values()]
+    return _all_described(client.protocol)
+
+
+@cache
+def _all_described(protocol: int) -> Encoded:
+    """Made once: it takes main 10 ms, and some libraries ask for it with each connection."""
+    return Encoded(encode([_describe(row) for row in TABLE.values()], protocol))
 
 
 @command("COMMAND COUNT", arity=2, flags=COMMAND, since="2.8.13", categories=CONNECTION)
@@ -76,7 +84,7 @@ def command_info(client: Client, args: Args) -> Reply:
     """Describe some commands, or all."""
     names = args.rest()
     if not names:
-        return [_describe(row) for row in TABLE.values()]
+        return _all_described(client.protocol)
     rows = [_named(name) for name in names]
     return [None if row is None else _describe(row) for row in rows]
 
@@ -188,8 +196,15 @@ def command_list(client: Client, args: Args) -> Reply:
 def command_docs(client: Client, args: Args) -> Reply:
     """Document some commands, or all."""
     names = args.rest()
-    rows = [row for row in map(_named, names) if row is not None] if names else list(TABLE.values())
-    return {row.wire_name.encode(): document(row) for row in rows}
+    if not names:
+        return _all_documented(client.protocol)
+    return {row.wire_name.encode(): document(row) for row in map(_named, names) if row is not None}
+
+
+@cache
+def _all_documented(protocol: int) -> Encoded:
+    """Made once: redis-cli asks for it whenever it starts."""
+    return Encoded(encode({row.wire_name.encode(): document(row) for row in TABLE.values()}, protocol))
 
 
 def document(row: Command) -> Reply:

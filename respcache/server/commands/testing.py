@@ -27,12 +27,11 @@ def respcache_reset(client: Client, args: Args) -> Any:
     """Put the server back as it was at its start: keys, settings, clock, pauses, counters.
 
     The connection that sends it starts over, too: no database is selected, nothing is subscribed, queued or watched. It
-    keeps its protocol and stays logged in, so a client library need not know. It is answered even after CLIENT REPLY
-    OFF or SKIP, since its owner waits for that. Other connections are left alone: their subscriptions and transactions
-    are their owners' business. Keys that they watch count as changed if they existed.
+    keeps its protocol and stays logged in, so a client library need not know. Other connections are left alone: their
+    subscriptions and transactions are their owners' business. Keys that they watch count as changed if they existed.
     """
-    client.unmute()
     client.start_over()
+    client.unmute()  # the answer is sent, whatever CLIENT REPLY said: a caller waits for it
     parts = client.parts
     for undo in parts.on_reset:
         undo()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # A flood of connections must not hold up the clients that are there.
 _PER_ROUND = 64
-# accept fails with these for want of something that only time or other processes can give back.
+# `accept` fails with these when the system is out of something; trying again at once would not help.
 _SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _SHORTAGE_PAUSE = 100  # milliseconds
 
@@ -33,7 +33,7 @@ class Listener:
         self._poller = poller
         self._alarms = alarms
         self._accept = accept
-        # Given up for a moment when there is no descriptor left, to turn a client away with.
+        # Closed for a moment when no descriptor is left, so that a client can be turned away.
         self._spare: IO[bytes] | None = _spare_descriptor()
         self._closed = False
         sock.setblocking(False)
@@ -62,8 +62,8 @@ class Listener:
     def _turn_one_away(self, error: OSError) -> None:
         """Out of descriptors: the spare one is enough to accept a client and hang up on it.
 
-        Left in the queue, the client would keep the listener ready and the poller busy. If even that fails, nobody is
-        accepted for a moment.
+        Left in the queue, the client would keep the listener ready and the poller busy. If even that fails, the
+        listener accepts no client for a moment.
         """
         log.warning(f"Accepting client connection: {error.strerror}", kind="descriptors")
         turned_away = False

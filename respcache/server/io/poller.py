@@ -64,7 +64,7 @@ class Descriptors(Protocol):
         """Forget `fd`, watched or not."""
 
     def ready(self, timeout: float) -> Ready:
-        """What is ready, or becomes ready within so many seconds."""
+        """What is ready, or becomes ready within `timeout` seconds."""
 
     def close(self) -> None:
         """Give back what the system holds for this."""
@@ -124,8 +124,11 @@ class Poller:
 
     def __init__(self, descriptors: Descriptors | None = None) -> None:
         self._descriptors = descriptors or (_Epoll() if hasattr(select, "epoll") else _Portable())
+        # Looks for the next round a few times before the poller waits for it.
         self._spinner = Spinner()
+        # True from the first callback of a round to the end of `after_round`.
         self.in_round = False
+        self.rounds = 0  # that have ended; CONFIG RESETSTAT sets it back
         # A task was woken, so trio must run after this round.
         self._yielding = False
         # What the next round begins with; it comes at once if there is anything.
@@ -135,6 +138,7 @@ class Poller:
         for fd in (self._wake_reader, self._wake_writer):
             os.set_blocking(fd, False)
         self.watch(self._wake_reader, READ, self._on_woken)
+        # True while `run` sleeps in trio.
         self._asleep = False
         # Called when a round begins: look at the clock.
         self.before_round: list[Callable[[], object]] = []
@@ -144,8 +148,8 @@ class Poller:
     def watch(self, fd: int, events: int, callback: Callback) -> None:
         """From now on call `callback(events)` whenever `fd` is ready for one of `events`. Level triggered.
 
-        Replaces what was said about `fd` before; with `events` 0 it is left alone. An exception in a callback is
-        logged, and its descriptor forgotten: a callback that owns more than its descriptor handles its own errors.
+        Replaces an earlier watch of `fd`; `events` 0 ends it. An exception in a callback is logged, and its descriptor
+        forgotten: a callback that owns more than its descriptor handles its own errors.
         """
         if events:
             self._descriptors.set(fd, events, callback)
@@ -180,7 +184,7 @@ class Poller:
             self._end_round()
 
     async def run(self) -> None:
-        """Serve until cancelled, and close."""
+        """Serve until cancelled, then close. Exceptions of callbacks are logged, so none ends this."""
         fd = self._descriptors.fileno()
         try:
             while True:
@@ -225,6 +229,7 @@ class Poller:
         return True
 
     def _end_round(self) -> None:
+        self.rounds += 1
         for finish in self.after_round:
             try:
                 finish()

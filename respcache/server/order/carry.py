@@ -1,7 +1,7 @@
 """Carried commands: their keys are on several shards, and their data is needed together.
 
-A barrier holds the shards. When it has come to the front of all their queues, the foreign keys are borrowed, the
-command runs on its home shard (that of its first key) with them as guests, and what it changed is handed back.
+A barrier holds the shards. Once it is at the front of all their queues, the foreign keys are borrowed, the command runs
+on its home shard (that of its first key) with them as guests, and the guests that it changed are handed back.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Carrier:
         The caller holds a barrier over all shards in `positions`, and it has been reached. A command that turns out to
         need further keys has changed nothing: it says which, and runs again with them.
 
-        Cancellation may leave changed guests that were not handed back; it happens only when the server ends.
+        Cancellation, at the end of the server, may leave changed guests that were not handed back.
         """
         home = self._links[self._router.shard_of(argv[row.key_positions(argv)[0]])]
         databases = row.key_databases(argv, caller.db)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 class Queued(NamedTuple):
-    """A command of a transaction, and how it will run."""
+    """A command of a transaction, with the plan that was made when it was queued."""
 
     row: Command
     argv: Argv
@@ -87,7 +87,7 @@ class Executor:
         reports_wanted: Callable[[], bool],
     ) -> None:
         self._sequencer = sequencer
-        self._links = sequencer.links
+        self._links = sequencer.links  # by shard
         self._router = sequencer.router
         self._carrier = carrier
         self._count_error = count_error
@@ -113,7 +113,11 @@ class Executor:
     async def _under_barrier(
         self, sender: Sender, transaction: Transaction, watching: set[int], barrier: Barrier
     ) -> Reply:
-        """If cancelled, which happens only when the server ends, the barrier is lifted all the same."""
+        """EXEC of a transaction that needs several shards, or main. Errors of its commands are in the reply.
+
+        Raises CommandError if a shard dies while its watches are checked. The barrier is lifted whatever happens;
+        cancellation, at the end of the server, may leave the transaction half done.
+        """
         sender.executing = transaction
         try:
             await barrier.reached()

@@ -92,11 +92,19 @@ class _Nowhere:
 _NOWHERE = _Nowhere()
 
 
-class Outboxes:
-    """Those that have something to send at the end of the round."""
+class Sent(Protocol):
+    """Counts what all clients are sent."""
 
-    def __init__(self) -> None:
-        self.ready: list[Outbox] = []
+    bytes_out: int
+    writes: int
+
+
+class Outboxes:
+    """Those that have something to send at the end of the round. What they send is added to `sent`."""
+
+    def __init__(self, sent: Sent) -> None:
+        self.sent = sent
+        self.ready: list[Outbox] = []  # each once, in the order in which they became ready
 
     def flush(self) -> None:
         """Send what is complete. What flushing makes ready (a client goes on) is sent as well.
@@ -116,18 +124,17 @@ class Outboxes:
 class Outbox:
     """The replies of one client."""
 
-    __slots__ = ("_flush_due", "_limit", "_outboxes", "_sink", "bytes_out", "slots", "unanswered", "window")
+    __slots__ = ("_flush_due", "_limit", "_outboxes", "_sink", "slots", "unanswered", "window")
 
     def __init__(self, sink: Sink, outboxes: Outboxes, limit: int) -> None:
         """`limit` is the largest window."""
         self.slots: deque[Batch] = deque()
         self.unanswered = 0  # commands in `slots`
-        self.bytes_out = 0  # given to the sink
         self.window = min(_FIRST_WINDOW, limit)  # commands that may be under way
-        self._limit = limit
+        self._limit = limit  # of the window
         self._sink: Sink = sink
         self._outboxes = outboxes
-        self._flush_due = False
+        self._flush_due = False  # it is in `outboxes.ready`
 
     def expect(self, batch: Batch) -> None:
         """Take the next slot for replies that come now or later."""
@@ -180,7 +187,9 @@ class Outbox:
 
     def _send(self, data: bytes) -> None:
         if data:
-            self.bytes_out += len(data)
+            sent = self._outboxes.sent
+            sent.bytes_out += len(data)
+            sent.writes += 1
             self._sink.send(data)
 
     def close(self) -> None:

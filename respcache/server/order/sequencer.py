@@ -34,7 +34,7 @@ class Sequencer:
     """Puts commands into the queues of shards. `wake`: called when a task that waits for a barrier can go on."""
 
     def __init__(self, links: Sequence[ShardLink], router: Router, wake: Callable[[], None]) -> None:
-        self.links = links
+        self.links = links  # by shard
         self.router = router
         self._wake = wake
 

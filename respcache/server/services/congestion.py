@@ -1,4 +1,4 @@
-"""Backpressure from the shards: while one of them is far behind, no client is read from."""
+"""Backpressure from the shards: while one of them has too much queued, no client is read from."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Queue(Protocol):
-    """What a shard has not been given yet."""
+    """What waits to be sent to one shard."""
 
     @property
     def size(self) -> int:
@@ -31,7 +31,7 @@ class Congestion:
     def __init__(self, config: Config, queues: Sequence[Queue]) -> None:
         self.active = False
         self._config = config
-        self._queues = queues
+        self._queues = queues  # of all shards
         self._stalled: dict[Reader, None] = {}  # not read from until it is over
 
     def stall(self, reader: Reader) -> None:

@@ -18,7 +18,7 @@ class KeyspaceEvents:
     def __init__(self, config: Config, pubsub: PubSub) -> None:
         self._config = config
         self._pubsub = pubsub
-        self._filter = EventFilter.parse("")
+        self._filter = EventFilter.parse("")  # the value of the directive
         config.on_change("notify-keyspace-events", self._configure)
         self._configure()
 

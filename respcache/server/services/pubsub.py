@@ -53,6 +53,7 @@ class PubSub:
     """Who subscribes to what. Channels without subscribers are not kept."""
 
     def __init__(self) -> None:
+        # Names -> who subscribes to them. Each client has the same from its side, in its `Subscriptions`.
         self.channels: Subscribers = {}
         self.patterns: Subscribers = {}
         self.shard_channels: Subscribers = {}

@@ -1,4 +1,4 @@
-"""All clients, by id. Ids are given once, and grow."""
+"""All clients, by id. An id is given once, and each is greater than the one before."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Registry(Generic[M]):
     """Clients from the moment they connect until their socket is closed."""
 
     def __init__(self) -> None:
-        self._members: dict[int, M] = {}
-        self._last_id = 0
+        self._members: dict[int, M] = {}  # by id, the oldest first
+        self._last_id = 0  # that was given
 
     def __len__(self) -> int:
         return len(self._members)

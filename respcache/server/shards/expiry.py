@@ -1,4 +1,4 @@
-"""Active expiry: a shard is told to look at its deadlines when one of them is over, and left alone otherwise."""
+"""Active expiry: a shard gets a tick, which removes expired keys, when a deadline of its keys has passed; only then."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ActiveExpiry:
         self._link = link
         self._alarms = alarms
         self._clock = clock
-        self._alarm: Alarm | None = None
+        self._alarm: Alarm | None = None  # the next tick
         # No tick before this time: what is left over from one that had too much to do comes after a pause.
         self._earliest = 0
         link.on_deadline = self.look

@@ -57,22 +57,22 @@ class ShardLink:
         on_report: Callable[[Report], None],
         on_death: Callable[[int], None],
     ) -> None:
-        self.index = index
+        self.index = index  # which shard it is
         self.queue = ShardQueue(clock, on_report, poller.yield_soon)
         self.submit = self.queue.submit  # one call less on the hot path
-        self.restarts = 0
+        self.restarts = 0  # deaths that were followed by a new start
         # When the shard's next key expires, in milliseconds since the epoch; 0 for never. It comes with each answer.
         self.next_deadline = 0
         self.on_deadline: Callable[[], None] = lambda: None  # called when it has changed
-        self._shards = shards
+        self._shards = shards  # how many there are
         self._databases = databases
         self._poller = poller
         self._settings = settings
         self._on_death = on_death
         self._unsent = memoryview(b"")  # the rest of a frame that the pipe has not taken
-        self._process: ShardProcess | None = None
-        self._reader = wire.FrameReader()
-        self._stopping = False
+        self._process: ShardProcess | None = None  # None before the first start
+        self._reader = wire.FrameReader()  # of the child's output
+        self._stopping = False  # the end of the child is wanted
         self._ended = trio.Event()  # the child's output has ended
 
     @property
@@ -94,7 +94,7 @@ class ShardLink:
     # -- the pipes
 
     def flush(self) -> bool:
-        """Send what was submitted, as far as the pipe takes it. True if something is left, behind a barrier perhaps."""
+        """Send what was submitted, as far as the pipe takes it. True if something is left, perhaps after a barrier."""
         while not self._unsent and self._process is not None and self._process.stdin >= 0:
             frame = self.queue.take()
             if frame is None:
@@ -120,7 +120,7 @@ class ShardLink:
         except BlockingIOError:
             pass
         except BrokenPipeError:
-            data = memoryview(b"")  # the shard is dying; its supervisor fails the tickets
+            data = memoryview(b"")  # the shard is dying; `supervise` fails the tickets
         self._unsent = data
         if data:
             self._poller.watch(self._process.stdin, WRITE, self._on_writable)
@@ -167,7 +167,7 @@ class ShardLink:
             self.on_deadline()
 
     def _lost(self) -> None:
-        """Nothing more is read from this child or sent to it; its supervisor does the rest."""
+        """The child has ended, or must: nothing more is read from it or sent to it. `supervise` does the rest."""
         assert self._process is not None
         self._forget_pipes()
         self._process.close_pipes()
@@ -193,13 +193,13 @@ class ShardLink:
             if trio.current_time() - started > _LONG_LIFE:
                 delay = 0.0
             await self._bury()
-            # A shard that cannot live must not be started in a tight loop; the first restart is immediate.
+            # The first restart is immediate. A shard that dies again and again must not be started in a tight loop.
             await trio.sleep(delay)
             delay = min(_LONGEST_DELAY, delay + _DELAY)
             await self._start_again()
 
     async def _bury(self) -> None:
-        """Collect a child that has ended, and fail what it took with it."""
+        """Collect a child that has ended, and fail the items that it did not answer."""
         assert self._process is not None
         self._forget_pipes()
         code = await self._process.reap()
@@ -210,7 +210,7 @@ class ShardLink:
         log.warning(f"shard {self.index} died ({code}); {lost} commands failed; it starts again, empty")
 
     async def _start_again(self) -> None:
-        """Out of descriptors or processes, for instance, it cannot be started now: try again until it can."""
+        """Start a new child. While that fails, for want of descriptors or processes perhaps, try again."""
         while True:
             try:
                 await self._start()
@@ -237,7 +237,7 @@ class ShardLink:
             self._poller.forget(self._process.stdout)
 
     async def stop(self) -> None:
-        """Close the child's input, upon which it exits, and wait for its end. Not cancelled half-way."""
+        """Close the child's input, which ends it, and wait for that. Shielded from cancellation."""
         self._stopping = True
         if self._process is None:
             return
@@ -254,8 +254,8 @@ class ShardLink:
 
 
 async def settled(call: Call) -> None:
-    """Wait for an answer that is of no interest, or for the end of the shard that owes it."""
+    """Wait for an answer that is of no interest, or for the death of its shard."""
     try:
         await call.result()
     except CommandError:
-        pass  # it died, and its supervisor has said so
+        pass  # its death is on the log

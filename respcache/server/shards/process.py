@@ -36,7 +36,10 @@ class ShardProcess:
 
     @classmethod
     async def start(cls, index: int, shards: int, databases: int) -> ShardProcess:
-        """Start the child of shard `index`. Raises OSError if the system has no room for it."""
+        """Start the child of shard `index`. Raises OSError if the system has no room for it.
+
+        If this is cancelled, there is no child.
+        """
         seed = os.environ.get("RESPCACHE_SEED", "")
         command = [sys.executable, "-I", "-S", "-c", _BOOT, "\n".join(os.path.abspath(path) for path in sys.path)]
         command += [str(index), str(shards), str(databases), seed]
@@ -47,7 +50,7 @@ class ShardProcess:
         self._process.kill()
 
     def close_pipes(self) -> None:
-        """Close the child's input, upon which it exits. The poller must have forgotten the descriptors."""
+        """Close the child's input, which ends it. The poller must have forgotten the descriptors."""
         if self.stdin < 0:
             return
         self.stdin = self.stdout = -1
@@ -55,7 +58,10 @@ class ShardProcess:
             pipe.close()  # type: ignore[union-attr]  # trio's pipes on POSIX are FdStreams, with a synchronous close
 
     async def reap(self) -> int:
-        """Wait for the end of the child, and kill it if it lingers; its exit status. The pipes are closed before."""
+        """Close the pipes and wait for the end of the child; kill it after a deadline. Its exit status.
+
+        If this is cancelled, the child may still run, but its input has ended. It may be called again.
+        """
         self.close_pipes()
         with trio.move_on_after(_STOP_DEADLINE) as scope:
             await self._process.wait()

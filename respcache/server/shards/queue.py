@@ -3,8 +3,8 @@
 `submit` takes the next place in the order, synchronously. Items leave in frames (`take`), and answers come back in the
 order of the items, so a deque of tickets is enough to know which answer is whose.
 
-Barriers: `cork` puts one into the queue. When it has come to the front, the items after it are held back, while the
-owner of the barrier talks to the shard by `call`, which passes the queue. `uncork` lets the queue flow again, up to the
+Barriers: `cork` puts one into the queue. When it reaches the front, the items after it are held back, while the owner
+of the barrier talks to the shard by `call`, which passes the queue. `uncork` lets the queue flow again, up to the
 next barrier. The shard knows nothing of it.
 """
 
@@ -73,8 +73,8 @@ class Call:
     def __init__(self, wake: Callable[[], None], keep_reports: bool = False) -> None:
         self.reports: list[Report] | None = [] if keep_reports else None
         self._wake = wake
-        self._done = trio.Event()
-        self._pieces: list[Any] = []
+        self._done = trio.Event()  # there is a result or an error
+        self._pieces: list[Any] = []  # of the result, until the last one comes
         self._result: Any = None
         self._error: CommandError | None = None
 
@@ -108,7 +108,7 @@ class Call:
 
 
 class Barrier:
-    """A place in the queues of several shards at once; its owner waits until it has come to the front of all.
+    """A place in the queues of several shards at once. Its owner waits until it is at the front of all of them.
 
     `moment` is when that happened (0 before), in milliseconds since the epoch: everything that its owner does has this
     one time in the shards, so no key expires in the middle of it.
@@ -118,9 +118,9 @@ class Barrier:
 
     def __init__(self, queues: Sequence[ShardQueue], wake: Callable[[], None]) -> None:
         self.moment = 0
-        self._queues = queues
+        self._queues = queues  # that it was put into
         self._wake = wake
-        self._missing = len(queues)  # queues in which it has not come to the front
+        self._missing = len(queues)  # queues in which it is not at the front yet
         self._reached = trio.Event()
         if not queues:
             self._reached.set()
@@ -128,7 +128,7 @@ class Barrier:
             queue.cork(self)
 
     def arrive(self, now: int) -> None:
-        """One queue has come up to the barrier."""
+        """The barrier is at the front of one more queue."""
         self._missing -= 1
         if not self._missing:
             self.moment = now
@@ -162,11 +162,12 @@ class ShardQueue:
         self._full: deque[tuple[list[Item], int]] = deque()
         # About how many bytes wait to be taken, the backlog included.
         self.size = 0
-        # Of everything that was taken, then of everything that was not.
+        # Of the items that were taken and not answered, then of those that were not taken; without the backlog.
         self._tickets: deque[Ticket] = deque()
-        # Behind a barrier: items with their tickets and sizes, and further barriers.
-        self._backlog: deque[tuple[Item, Ticket, int] | Barrier] = deque()
+        # The barrier at the front; the queue is corked while there is one.
         self._corked_by: Barrier | None = None
+        # What was submitted after that barrier: items with their tickets and sizes, and further barriers.
+        self._backlog: deque[tuple[Item, Ticket, int] | Barrier] = deque()
 
     # -- the order
 
@@ -210,7 +211,7 @@ class ShardQueue:
                 self._backlog.remove(barrier)
             return
         self._corked_by = None
-        # What the owner of the barrier has called and not waited for has its time; what follows has its own.
+        # Calls of the owner that were not taken yet keep the barrier's time; what follows has its own.
         self._close_frame()
         while self._backlog and self._corked_by is None:
             entry = self._backlog.popleft()
@@ -246,7 +247,7 @@ class ShardQueue:
     # -- the shard's side
 
     def take(self) -> tuple[int, list[Item]] | None:
-        """The next frame: the time that it has for the shard, and its items. None if there is nothing to send."""
+        """The next frame: its time in milliseconds, and its items. None if there is nothing to send."""
         if self._full:
             items, size = self._full.popleft()
             self.size -= size
@@ -315,7 +316,7 @@ class ShardQueue:
             ticket = self._tickets.popleft()
             try:
                 ticket.fail(CommandError(errors.SHARD_DIED))
-            except Exception:  # it may be the one because of which the shard was killed
+            except Exception:  # perhaps the same ticket that made `answer` fail
                 log_exception("a command under way could not be failed")
         return lost
 

@@ -73,6 +73,38 @@ def test_stats(do: Transcript) -> None:
     assert second[b"overhead.hashtable.main"] > 0
 
 
+_NAMES = """
+    peak.allocated total.allocated startup.allocated replication.backlog clients.slaves clients.normal
+    cluster.links aof.buffer lua.caches functions.caches db.0 overhead.total keys.count keys.bytes-per-key
+    dataset.bytes dataset.percentage peak.percentage allocator.allocated allocator.active allocator.resident
+    allocator-fragmentation.ratio allocator-fragmentation.bytes allocator-rss.ratio allocator-rss.bytes
+    rss-overhead.ratio rss-overhead.bytes fragmentation fragmentation.bytes
+"""
+FIELDS = _NAMES.split()
+OF_DATABASES = ["overhead.hashtable.main", "overhead.hashtable.expires", "overhead.hashtable.slot-to-keys"]
+DOUBLES = {name for name in FIELDS if name.endswith(("percentage", "ratio")) or name == "fragmentation"}
+
+
+def test_fields_of_stats(do: Transcript) -> None:
+    do("SET", "k", "v")
+    stats = {name.decode(): value for name, value in do.as_map(do("MEMORY", "STATS")).items()}
+    newer = do.server.version[:2] > (7, 2)  # they have more fields, and no longer all of these
+    assert [name for name in stats if name in FIELDS or not newer] == FIELDS
+    database = [name.decode() for name in do.as_map(stats["db.0"])]
+    assert newer or database == OF_DATABASES
+    for name in FIELDS:
+        kind = (float if do.protocol == 3 else bytes) if name in DOUBLES else type(stats["db.0"])
+        assert type(stats[name]) is (kind if name in {*DOUBLES, "db.0"} else int), name
+        assert name not in DOUBLES or float(stats[name]) >= 0
+    assert stats["total.allocated"] <= stats["peak.allocated"]
+
+
+def test_stats_in_a_transaction(do: Transcript) -> None:
+    done = do.transaction(("SET", "k", "v"), ("MEMORY", "STATS"))
+    assert done is not None
+    assert do.as_map(done[1])[b"keys.count"] == 1
+
+
 def test_purge(do: Transcript) -> None:
     do("RPUSH", "l", "x")
     assert do("MEMORY", "PURGE") == "OK"

@@ -137,6 +137,38 @@ async def test_the_window_bounds_what_is_under_way_and_grows_with_small_replies(
         assert client.received() == b"$-1\r\n" * 5000
 
 
+async def test_the_window_bounds_commands_that_are_dispatched_one_by_one_too() -> None:
+    async with house(2) as main:
+        client = main.connect()
+        client.send_raw(b"EXISTS a b\r\n" * 2000)
+        most = 0
+        for _ in range(3):
+            main.turn()
+            most = max(most, client.client.outbox.unanswered)
+        assert most == 128
+        await main.settle()
+        assert client.received() == b":0\r\n" * 2000
+
+
+async def test_large_replies_of_main_are_made_a_few_per_round() -> None:
+    """One chunk of COMMANDs held main for more than a minute (Redis: 5 s) and took 800 MB."""
+    async with house() as main:
+        client, other = main.connect(), main.connect()
+        client.send("COMMAND")
+        await main.settle()
+        reply = client.received()
+        client.send_raw(b"COMMAND\r\n" * 100)
+        received = []
+        while main.turn() or sum(received) < 100 * len(reply):
+            received.append(len(client.received()))
+            other.send("PING")
+            main.turn()
+            received.append(len(client.received()))
+            assert other.replies() == ["PONG"]
+        assert sum(received) == 100 * len(reply)
+        assert max(received) <= (1 << 18) + len(reply)
+
+
 async def test_congestion_stalls_clients_and_lets_them_go_on() -> None:
     """F3: while too much is queued for one shard nobody is read from; later all go on with what they have sent."""
     async with house(2, shard_queue_limit="100000") as main:

@@ -143,7 +143,7 @@ async def test_everything_before_the_end_is_answered_and_nothing_after_it(
 
 
 @pytest.mark.parametrize("shards", [1, 2])
-@pytest.mark.parametrize("steps", range(12))
+@pytest.mark.parametrize("steps", range(8))
 @pytest.mark.parametrize("state", STATES.values(), ids=STATES)
 async def test_a_connection_that_breaks_leaves_nothing_behind(state: State, shards: int, steps: int) -> None:
     """After any number of steps: its commands are decoded, queued, carried out, answered, or half-way."""
@@ -272,4 +272,18 @@ async def test_a_subscriber_that_has_quit_gets_nothing_more() -> None:
         client.read()
         await main.settle()
         assert client.replies() == [[b"subscribe", b"c", 1], "OK"]
+        assert client.closed
+
+
+async def test_a_half_closed_client_that_has_not_logged_in_is_answered_in_full() -> None:
+    """Its commands are decoded one by one, and those that are not decoded yet count as well."""
+    async with house(1, requirepass="secret") as main:
+        client = main.connect()
+        client.send_raw(b"GET a\r\n" * 500 + b"AUTH secret\r\n" + b"PING\r\n" * 500 + b"*x\r\n")
+        client.end()
+        await main.settle()
+        lines = client.received().splitlines()
+        assert lines[:500] == [b"-NOAUTH Authentication required."] * 500
+        assert lines[500:1001] == [b"+OK"] + [b"+PONG"] * 500
+        assert lines[1001:] == [b"-ERR Protocol error: invalid multibulk length"]
         assert client.closed

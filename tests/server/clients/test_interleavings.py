@@ -145,7 +145,7 @@ def assert_quiet(main: House, left: list[Peer]) -> None:
     parts = main.parts
     assert parts.registry.all() == [peer.client for peer in left]
     assert not parts.pause.held
-    assert parts.alarms.next_deadline() is None
+    assert main.next_alarm() is None
     for shard in main.shards:
         assert (shard.link.queue.unanswered, shard.link.queue.size, shard.link.queue.corked) == (0, 0, False)
     for peer in left:

@@ -39,7 +39,7 @@ async def test_over_the_soft_limit_it_is_cut_off_by_time_alone() -> None:
         assert not client.closed
         await main.advance(200)
         assert client.closed
-        assert main.parts.alarms.next_deadline() is None
+        assert main.next_alarm() is None
 
 
 async def test_the_time_counts_from_when_it_was_last_below() -> None:
@@ -48,7 +48,7 @@ async def test_the_time_counts_from_when_it_was_last_below() -> None:
         await main.advance(8_000)
         client.read(1500)
         await main.settle()
-        assert main.parts.alarms.next_deadline() is None
+        assert main.next_alarm() is None
         client.send("ECHO", "y" * 2000)
         await main.settle()
         await main.advance(8_000)
@@ -91,7 +91,7 @@ async def test_a_client_that_leaves_takes_its_alarm_along() -> None:
         client.break_()
         await main.settle()
         assert client.closed
-        assert main.parts.alarms.next_deadline() is None
+        assert main.next_alarm() is None
 
 
 async def test_clients_that_say_nothing_are_disconnected_after_timeout() -> None:

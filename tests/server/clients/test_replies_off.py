@@ -85,6 +85,22 @@ async def test_subscriptions_are_confirmed_and_messages_come_all_the_same() -> N
         assert client.replies() == [[b"subscribe", b"c", 1], [b"message", b"c", b"m"]]
 
 
+async def test_a_queued_subscribe_is_not_confirmed_and_so_not_answered() -> None:
+    """Redis 7.0 sends nothing; a stray QUEUED would be taken for the reply to a later command."""
+    async with house() as main:
+        client = main.connect()
+        for words in [
+            ("CLIENT", "REPLY", "OFF"),
+            ("MULTI",),
+            ("SUBSCRIBE", "c"),
+            ("DISCARD",),
+            ("CLIENT", "REPLY", "ON"),
+        ]:
+            client.send(*words)
+        await main.settle()
+        assert client.replies() == ["OK"]
+
+
 async def test_an_error_in_the_protocol_is_a_reply_too() -> None:
     async with house() as main:
         client = main.connect()

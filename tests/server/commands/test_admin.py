@@ -1,7 +1,8 @@
-"""INFO, TIME, LOLWUT, DEBUG and SHUTDOWN."""
+"""TIME, LOLWUT, DEBUG and SHUTDOWN."""
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
@@ -9,76 +10,6 @@ import pytest
 from tests.support.processes import RespcacheServer
 from tests.support.resp import Closed, Connection, ReplyError, VerbatimText
 from tests.support.transcript import Transcript
-
-
-def info(do: Transcript, *sections: str) -> dict[str, str]:
-    """The fields of INFO. Also checks the type of the reply."""
-    reply = do("INFO", *sections)
-    assert isinstance(reply, VerbatimText if do.protocol == 3 else bytes)
-    text = str(reply).removeprefix("txt:") if do.protocol == 3 else reply.decode()
-    return dict(line.split(":", 1) for line in text.split("\r\n") if line and not line.startswith("#"))
-
-
-# -- INFO
-
-
-def test_info_sections(do: Transcript) -> None:
-    assert info(do, "replication")["role"] == "master"
-    assert "redis_version" not in info(do, "replication")
-    assert {"role", "redis_version"} <= set(info(do, "replication", "SERVER"))
-    assert info(do, "nosuch") == {}
-    for everything in ((), ("default",), ("all",), ("everything",)):
-        assert {"redis_version", "connected_clients", "used_memory", "role", "cluster_enabled"} <= set(
-            info(do, *everything)
-        )
-
-
-def test_info_counts_what_happens(do: Transcript) -> None:
-    do("CONFIG", "RESETSTAT")
-    do("SET", "k", "v")
-    do("GET", "k")
-    do("GET", "none")
-    do.error("LPUSH", "k", "v")
-    do.error("NOSUCH")
-    stats = info(do, "stats", "errorstats")
-    assert (stats["keyspace_hits"], stats["keyspace_misses"]) == ("1", "1")
-    assert stats["total_error_replies"] == "2"
-    assert (stats["errorstat_WRONGTYPE"], stats["errorstat_ERR"]) == ("count=1", "count=1")
-    assert int(stats["total_commands_processed"]) >= 5
-    assert int(stats["total_net_input_bytes"]) > 100
-
-
-def test_info_counts_errors_inside_transactions(do: Transcript) -> None:
-    do("CONFIG", "RESETSTAT")
-    do("RPUSH", "l", "a")
-    do("MULTI")
-    for words in (("INCR", "l"), ("SELECT", 99), ("SET", "k", "v", "NOSUCH"), ("CONFIG", "SET", "hz", "x")):
-        do(*words)
-    do("EXEC")
-    stats = info(do, "errorstats")
-    assert (stats["errorstat_WRONGTYPE"], stats["errorstat_ERR"]) == ("count=1", "count=3")
-
-
-def test_info_keyspace(do: Transcript) -> None:
-    assert info(do, "keyspace") == {}
-    for n in range(10):
-        do("SET", f"k{n}", n)
-    do("EXPIRE", "k1", 1000)
-    do("SELECT", 3)
-    do("SET", "k", "v")
-    found = info(do, "keyspace")
-    assert set(found) == {"db0", "db3"}
-    assert found["db0"].startswith("keys=10,expires=1,avg_ttl=")
-    # A genuine server updates this estimate from time to time, and reports 0 at first.
-    assert 0 <= int(found["db0"].split(",")[2].partition("=")[2]) <= 1_000_000
-    assert found["db3"].startswith("keys=1,expires=0,avg_ttl=0")
-
-
-def test_info_counts_clients(do: Transcript, connect: type[Connection]) -> None:
-    before = int(info(do, "clients")["connected_clients"])
-    connect().call("PING")  # type: ignore[call-arg]  # the fixture has the port already
-    assert int(info(do, "clients")["connected_clients"]) == before + 1
-
 
 # -- TIME and LOLWUT
 
@@ -113,6 +44,100 @@ def test_debug_error_and_sleep(do: Transcript) -> None:
     assert do.error("DEBUG", "ERROR", "MY own words") == "MY own words"
     assert do("DEBUG", "SLEEP", "0") == "OK"
     assert do("DEBUG", "SLEEP", "0.001") == "OK"
+
+
+def test_debug_populate(do: Transcript) -> None:
+    assert do("DEBUG", "POPULATE", 3) == "OK"
+    assert do("DEBUG", "POPULATE", 50, "other") == "OK"
+    assert do("DBSIZE") == 53
+    assert do("MGET", "key:0", "key:2", "other:49") == [b"value:0", b"value:2", b"value:49"]
+    # Longer values are filled up, shorter ones are cut; what exists stays.
+    do("DEBUG", "POPULATE", 2, "long", 10)
+    do("DEBUG", "POPULATE", 2, "short", 3)
+    do("DEBUG", "POPULATE", 4, "key", 1)
+    assert do("MGET", "long:1", "short:1", "key:2", "key:3") == [b"value:1\0\0\0", b"val", b"value:2", b"v"]
+    do("SELECT", 3)
+    assert do.transaction(("DEBUG", "POPULATE", 20), ("DBSIZE",)) == ["OK", 20]
+    assert do("DEBUG", "POPULATE", 0) == "OK"
+
+
+def test_debug_populate_errors(do: Transcript) -> None:
+    positive = "ERR value is out of range, must be positive"
+    assert do.error("DEBUG", "POPULATE", "x") == positive
+    assert do.error("DEBUG", "POPULATE", -1) == positive
+    assert do.error("DEBUG", "POPULATE", 1, "key", "x") == positive
+    assert do.error("DEBUG", "POPULATE", 1, "key", -1) == positive
+    for words in ((), (1, "key", 1, 1)):
+        assert do.error("DEBUG", "POPULATE", *words).startswith("ERR unknown subcommand or wrong number of arguments")
+    assert do("DBSIZE") == 0
+
+
+def test_debug_object(do: Transcript) -> None:
+    def described(key: str) -> tuple[str, str, int]:
+        """How many references, which encoding, and the length in an RDB file."""
+        line = str(do("DEBUG", "OBJECT", key))
+        found = re.match(
+            r"Value at:0x[0-9a-f]+ refcount:(\d+) encoding:(\w+) serializedlength:(\d+) "
+            r"lru:\d+ lru_seconds_idle:\d+(?: ql_|$)",
+            line,
+        )
+        assert found, line
+        return found[1], found[2], int(found[3])
+
+    do("MSET", "small", 12, "large", 123456, "text", "hello", "huge", 123456789012, "negative", -70000)
+    assert described("small") == ("2147483647", "int", 2)
+    assert described("large") == ("1", "int", 5)
+    assert described("text") == ("1", "embstr", 6)
+    assert described("huge") == ("1", "int", 13)
+    assert described("negative") == ("1", "int", 5)
+    do("HSET", "hash", "a", 1)
+    assert described("hash") == ("1", "listpack", 13)
+    do("SADD", "numbers", 1, 70000)
+    assert described("numbers") == ("1", "intset", 17)
+    do("ZADD", "scores", 1, "a", 2.5, "b", "-1e30", "cc")
+    assert described("scores") == ("1", "listpack", 33)
+    do("HSET", "table", "x" * 65, 1)
+    assert described("table")[1] == "hashtable"
+    do("RPUSH", "list", *range(10_000, 14_001))
+    do("CONFIG", "SET", "rdbcompression", "no")
+    assert described("list") == ("1", "quicklist", 16025)
+    do("CONFIG", "SET", "rdbcompression", "yes")
+    assert str(do("DEBUG", "OBJECT", "list")).endswith(
+        " ql_nodes:2 ql_avg_node:2000.50 ql_listpack_max:-2 ql_compressed:0 ql_uncompressed_size:16018"
+    )
+    do("CONFIG", "SET", "list-max-listpack-size", 4)
+    do("RPUSH", "short", *range(8), "x" * 5000, "y" * 5000)
+    do("CONFIG", "SET", "list-max-listpack-size", -2)
+    assert described("short")[1] == "quicklist"
+    # In its place: after what was sent before it, within a transaction too.
+    replies = do.connection.pipeline(("SET", "k", 1), ("DEBUG", "OBJECT", "k"), ("SET", "k", "x"))
+    assert " encoding:int " in str(replies[1])
+    done = do.transaction(("SET", "k", "x"), ("DEBUG", "OBJECT", "k"), ("DEL", "k"))
+    assert done is not None
+    assert " encoding:embstr " in str(done[1])
+    assert do.error("DEBUG", "OBJECT", "k") == "ERR no such key"
+    for words in ((), ("k", "x", "x")):
+        assert do.error("DEBUG", "OBJECT", *words).startswith("ERR unknown subcommand or wrong number of arguments")
+
+
+@pytest.mark.since("7.2")
+def test_debug_object_of_collections(do: Transcript) -> None:
+    """Encodings that there are since 7.2."""
+    do("SADD", "set", -5000, 4000, -1, 127, 128, 99999999999, "a", 8388608, -8388609)
+    assert " encoding:listpack serializedlength:48 " in str(do("DEBUG", "OBJECT", "set"))
+    do("RPUSH", "list", *range(1, 301))
+    assert " encoding:listpack serializedlength:784 " in str(do("DEBUG", "OBJECT", "list"))
+
+
+@pytest.mark.respcache_only("time is shifted")
+def test_debug_object_tells_the_idle_time(do: Transcript) -> None:
+    do("SET", "k", "v")
+    do.advance(100_000)
+    first, second = (re.search(r"lru:(\d+) lru_seconds_idle:(\d+)$", str(do("DEBUG", "OBJECT", "k"))) for _ in "12")
+    assert first
+    assert second
+    assert first[1] == second[1]
+    assert int(first[2]) in (100, 101)
 
 
 @pytest.mark.respcache_only("time is shifted")

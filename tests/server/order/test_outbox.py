@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from respcache.errors import SHARD_DIED, CommandError
 from respcache.server.order.outbox import Batch, Outbox, Outboxes
 from respcache.server.order.tickets import ExecTicket, PartialRun, SplitBatch, WholeRun
+from respcache.server.services.stats import Stats
 
 DIED = CommandError(SHARD_DIED)
 
@@ -17,7 +18,7 @@ class Receiver:
     """The other side of an outbox."""
 
     def __init__(self) -> None:
-        self.outboxes = Outboxes()
+        self.outboxes = Outboxes(Stats(0))
         self.outbox = Outbox(self, self.outboxes, limit=10_000)
         self.closed = False
         self.sent: list[bytes] = []
@@ -76,7 +77,7 @@ def test_a_muted_batch_is_answered_but_not_sent(receiver: Receiver) -> None:
     tickets[0].deliver(b"never")
     tickets[1].deliver(b"2")
     assert receiver.flush() == b"2"
-    assert receiver.outbox.bytes_out == 1
+    assert receiver.outboxes.sent.bytes_out == 1
 
 
 class TestPieces:
@@ -164,7 +165,7 @@ class TestAfterTheEnd:
         receiver.flush()
         under_way.deliver(b"2")
         receiver.flush()
-        assert receiver.outbox.bytes_out == 1
+        assert receiver.outboxes.sent.bytes_out == 1
 
 
 class TestWindow:
@@ -223,5 +224,5 @@ def test_any_order_of_answers_and_pieces_gives_the_same_bytes(
             sent += receiver.flush()
     sent += receiver.flush()
     assert sent == expected
-    assert receiver.outbox.bytes_out == len(expected)
+    assert receiver.outboxes.sent.bytes_out == len(expected)
     assert receiver.outbox.unanswered == 0

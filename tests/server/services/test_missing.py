@@ -9,7 +9,7 @@ import pytest
 
 import respcache.commands.all
 import respcache.server.commands  # noqa: F401 - fills the table with main's own commands
-from respcache.commands.table import TABLE
+from respcache.commands.table import TABLE, Command
 from respcache.redis_commands import REDIS_COMMANDS
 from respcache.server.services import missing
 from respcache.server.services.missing import MissingCommands
@@ -23,11 +23,15 @@ class FakeLog:
         self.lines.append(message)
 
 
+def without(rows: dict[bytes, Command], *names: bytes) -> dict[bytes, Command]:
+    return {name: row for name, row in rows.items() if name not in names}
+
+
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> FakeLog:
-    monkeypatch.delitem(TABLE, b"OBJECT")
-    monkeypatch.delitem(TABLE, b"LPUSH")
-    monkeypatch.delitem(TABLE[b"CLIENT"].subcommands, b"ID")
+    # Copies, since an entry that is removed and put back comes last, and the reference lists commands in their order.
+    monkeypatch.setattr(missing, "TABLE", without(TABLE, b"OBJECT", b"LPUSH"))
+    monkeypatch.setattr(TABLE[b"CLIENT"], "subcommands", without(TABLE[b"CLIENT"].subcommands, b"ID"))
     fake = FakeLog()
     monkeypatch.setattr(missing, "log", fake)
     return fake

@@ -33,7 +33,7 @@ async def test_keys_go_when_their_time_is_over() -> None:
         assert keys(main) == [0, 1]
         await main.advance(1001)
         assert keys(main) == [0, 0]
-        assert main.parts.alarms.next_deadline() is None
+        assert main.next_alarm() is None
 
 
 async def test_while_nothing_can_expire_nothing_is_sent() -> None:
@@ -43,7 +43,7 @@ async def test_while_nothing_can_expire_nothing_is_sent() -> None:
         client.send("SET", "b", "v")
         await main.settle()
         await main.advance(100_000)
-        assert main.parts.alarms.next_deadline() is None
+        assert main.next_alarm() is None
         assert not any(shard.work() for shard in main.shards)
         assert keys(main) == [1, 1]
 

@@ -1,0 +1,51 @@
+"""The shard's part of DEBUG POPULATE and DEBUG OBJECT."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from respcache.commands.keys.object import encoding_of, idle_seconds, references_to
+from respcache.datatypes.list import QUICKLIST, List
+from respcache.datatypes.serialized import serialized_length
+from respcache.resp.encode import format_double
+from respcache.store.reports import Event
+
+if TYPE_CHECKING:
+    from respcache.store.shard import Shard
+
+# Access times are printed with 24 bits, as Redis keeps them.
+_LRU_MASK = (1 << 24) - 1
+
+
+def populate(
+    shard: Shard, db: int, protocol: int, client: int, touch: bool, count: int, prefix: bytes, size: int
+) -> None:
+    """Create strings of `size` bytes (0: no padding, no cutting) for keys that do not exist."""
+    shard.enter(db, protocol, client, touch)
+    for number in range(count):
+        key = b"%b:%d" % (prefix, number)
+        if shard.owns(key) and shard.look_to_write(key) is None:
+            value = b"value:%d" % number
+            shard.replace(key, value[:size].ljust(size, b"\0") if size else value, None)
+            shard.notify(Event.NEW, b"new", key)
+
+
+def inspect(shard: Shard, db: int, protocol: int, client: int, touch: bool, key: bytes) -> bytes | None:
+    """How a value is stored, as a line of names and figures; None if there is no such key."""
+    shard.enter(db, protocol, client, touch)
+    value = shard.peek(key)
+    if value is None:
+        return None
+    encoding = encoding_of(value)
+    line = (
+        f"Value at:0x{id(value):x} refcount:{references_to(value)} encoding:{encoding.decode()} "
+        f"serializedlength:{serialized_length(value, format_double)} "
+        f"lru:{shard.db.accessed[shard.db.slots[key]] & _LRU_MASK} lru_seconds_idle:{idle_seconds(shard, key)}"
+    )
+    if isinstance(value, List) and encoding == QUICKLIST:
+        nodes = value.nodes()
+        line += (
+            f" ql_nodes:{len(nodes)} ql_avg_node:{len(value) / len(nodes):.2f} "
+            f"ql_listpack_max:{shard.limits.list_max_listpack_size} ql_compressed:0 ql_uncompressed_size:{sum(nodes)}"
+        )
+    return line.encode()
