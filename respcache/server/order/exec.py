@@ -2,13 +2,15 @@
 
 The commands of a transaction were checked, planned and queued in main. If all of them run whole on one shard, EXEC is
 one item of one frame, and the client's next commands need not wait for it. Otherwise EXEC holds a barrier over its
-shards. Consecutive commands that run on one shard each are then sent together: their keys are on different shards, so
-their order among shards makes no difference to their replies. It does to keyspace events. Where those are asked for,
-what the shards report is brought back into the order of the commands.
+shards. Consecutive commands are then sent together, except those that main has to do something for before the next one
+can run (LOCAL, CURSOR, CARRY). Those between two that are cut up are one item per shard: their keys are on different
+shards, so their order among shards makes no difference to their replies. It does to keyspace events. Where those are
+asked for, what the shards report is brought back into the order of the commands.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from inspect import isawaitable
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -32,9 +34,15 @@ if TYPE_CHECKING:
     from respcache.server.order.carry import Carrier
     from respcache.server.order.outbox import Outbox
     from respcache.server.order.sequencer import Sequencer
-    from respcache.server.shards.queue import Barrier
+    from respcache.server.shards.queue import Barrier, Call
     from respcache.store.call import Caller
     from respcache.store.reports import Report
+
+
+_CUT_UP = (Kind.SPLIT, Kind.ALL)
+# How many bytes of commands that are cut up are sent at once. Each counts for some more, as it costs main some time.
+_AT_ONCE = 1 << 20
+_OVERHEAD = 1 << 10
 
 
 class Queued(NamedTuple):
@@ -43,6 +51,13 @@ class Queued(NamedTuple):
     row: Command
     argv: Argv
     plan: Plan
+
+
+class _Sent(NamedTuple):
+    """Commands that shards have been sent: those of one shard in one call, or one that is cut up into several."""
+
+    indexes: list[int]  # of the commands
+    calls: list[tuple[Call, list[int]]]  # each with the positions of a part's keys
 
 
 class Transaction:
@@ -135,38 +150,85 @@ class Executor:
         """All commands, one reply each."""
         replies: list[bytes] = []
         together: list[Queued] = []
+        room = _AT_ONCE
+        one = Kind.ONE
         for queued in commands:
-            if queued.plan.kind is Kind.ONE:
+            kind = queued.plan.kind
+            if kind is one:
                 together.append(queued)
                 continue
+            if kind in _CUT_UP:
+                together.append(queued)
+                room -= _OVERHEAD + size_of_words(queued.argv)
+                if room >= 0:
+                    continue
             replies += await self._run_together(sender.caller, together)
-            together = []
-            replies.append(await self._run_one(sender, queued))
+            together, room = [], _AT_ONCE
+            if kind not in _CUT_UP:
+                replies.append(await self._run_one(sender, queued))
         return replies + await self._run_together(sender.caller, together)
 
     async def _run_together(self, caller: Caller, commands: list[Queued]) -> list[bytes]:
-        """Consecutive commands that run on one shard each."""
+        """Consecutive commands of which the shards can be sent everything at once."""
         ordered = self._reports_wanted()
-        groups = _by_neighbours(commands) if ordered else _by_shard(commands)
-        calls = []
-        for shard, indexes in groups:
-            item = wire.execute(caller, False, [commands[index].argv for index in indexes])
-            calls.append((indexes, self._links[shard].queue.call(item, keep_reports=ordered)))
+        sent: deque[_Sent] = deque()
+        one = Kind.ONE
+        for whole, group in groupby(enumerate(commands), key=lambda entry: entry[1].plan.kind is one):
+            if whole:
+                entries = list(group)
+                for shard, indexes in _by_neighbours(entries) if ordered else _by_shard(entries):
+                    item = wire.execute(caller, False, [commands[index].argv for index in indexes])
+                    sent.append(_Sent(indexes, [(self._links[shard].queue.call(item, keep_reports=ordered), [])]))
+            else:
+                sent += [_Sent([index], self._call_parts(caller, queued, ordered)) for index, queued in group]
         self._sequencer.flush()
         replies = [b""] * len(commands)
-        for indexes, call in calls:
-            try:
-                answers = await call.result()
-            except CommandError as error:
-                answers = [error.line()] * len(indexes)
-            for report in call.reports or ():
-                self._on_report(report)
+        while sent:  # what has been answered is not kept
+            indexes, calls = sent.popleft()
+            queued = commands[indexes[0]]
+            if queued.plan.kind is Kind.ONE:
+                answers = await self._answers(calls[0][0], len(indexes))
+            else:
+                answers = [await self._merged(caller, queued, calls)]
             for index, answer in zip(indexes, answers, strict=True):
                 replies[index] = answer
         return replies
 
+    def _call_parts(self, caller: Caller, queued: Queued, keep_reports: bool) -> list[tuple[Call, list[int]]]:
+        """The parts of a SPLIT or ALL, with the positions of their keys."""
+        row, argv, plan = queued
+        return [
+            (self._links[shard].queue.call(wire.part(caller, words), keep_reports), positions)
+            for shard, words, positions in cut_up(row, argv, plan, self._router)
+        ]
+
+    async def _answers(self, call: Call, count: int) -> list[bytes]:
+        """The replies to some commands that one shard runs."""
+        try:
+            answers: list[bytes] = await call.result()
+        except CommandError as error:
+            answers = [error.line()] * count
+        self._hand_on_reports(call)
+        return answers
+
+    async def _merged(self, caller: Caller, queued: Queued, calls: list[tuple[Call, list[int]]]) -> bytes:
+        """The reply to a SPLIT or ALL."""
+        error = None
+        merged = []
+        for call, positions in calls:
+            try:
+                merged.append(Part(await call.result(), positions))
+            except CommandError as failure:
+                error = error or failure
+            self._hand_on_reports(call)
+        return merge(queued.row, merged, caller.protocol, error)
+
+    def _hand_on_reports(self, call: Call) -> None:
+        for report in call.reports or ():
+            self._on_report(report)
+
     async def _run_one(self, sender: Sender, queued: Queued) -> bytes:
-        """One command that main or several shards are needed for; its reply, or its error, encoded."""
+        """One command that cannot be sent ahead; its reply, or its error, encoded."""
         row, argv, plan = queued
         caller = sender.caller
         try:
@@ -179,27 +241,11 @@ class Executor:
                     return b"" if reply is IN_A_SLOT else encode(reply, sender.caller.protocol)
                 case Kind.CURSOR:
                     return await self._scan(caller, argv)
-                case Kind.CARRY:
-                    return await self._carrier.carry(caller, row, argv, plan.positions)
                 case _:
-                    return await self._gather(caller, row, argv, plan)
+                    return await self._carrier.carry(caller, row, argv, plan.positions)
         except CommandError as error:
             self._count_error(error)
             return error.line()
-
-    async def _gather(self, caller: Caller, row: Command, argv: Argv, plan: Plan) -> bytes:
-        calls = [
-            (self._links[shard].call(wire.part(caller, words)), positions)
-            for shard, words, positions in cut_up(row, argv, plan, self._router)
-        ]
-        error = None
-        merged = []
-        for call, positions in calls:
-            try:
-                merged.append(Part(await call.result(), positions))
-            except CommandError as failure:
-                error = error or failure
-        return merge(row, merged, caller.protocol, error)
 
     async def _scan(self, caller: Caller, argv: Argv) -> bytes:
         scan = Scan(caller, argv, self._router.shards)
@@ -208,17 +254,17 @@ class Executor:
         return scan.reply
 
 
-def _by_shard(commands: list[Queued]) -> list[tuple[int, list[int]]]:
+def _by_shard(entries: list[tuple[int, Queued]]) -> list[tuple[int, list[int]]]:
     """(shard, indexes of its commands): one entry per shard."""
     indexes: dict[int, list[int]] = {}
-    for index, queued in enumerate(commands):
+    for index, queued in entries:
         indexes.setdefault(queued.plan.shard, []).append(index)
     return list(indexes.items())
 
 
-def _by_neighbours(commands: list[Queued]) -> list[tuple[int, list[int]]]:
+def _by_neighbours(entries: list[tuple[int, Queued]]) -> list[tuple[int, list[int]]]:
     """(shard, indexes of commands that follow each other): in the order of the commands."""
     return [
         (shard, [index for index, _ in neighbours])
-        for shard, neighbours in groupby(enumerate(commands), key=lambda entry: entry[1].plan.shard)
+        for shard, neighbours in groupby(entries, key=lambda entry: entry[1].plan.shard)
     ]
