@@ -46,7 +46,7 @@ def parse_float(data: bytes | bytearray) -> float | None:
     """A double as Redis' getDoubleFromObject reads it ("inf" allowed, NaN and surrounding blanks not), or None."""
     value = parse_any_float(data)
     # strtod's ERANGE: a number that is too large for a double, or too small, is refused.
-    if value is not None and ((isinf(value) and data[-1] not in b"fFyY") or (value == 0.0 and _NON_ZERO.match(data))):
+    if value is not None and ((isinf(value) and not _INFINITE.match(data)) or (value == 0.0 and _NON_ZERO.match(data))):
         return None
     return value
 
@@ -63,6 +63,8 @@ def parse_any_float(data: bytes | bytearray) -> float | None:
         return -inf if data.startswith(b"-") else inf
 
 
+# Infinity by its name.
+_INFINITE = re.compile(rb"[+-]?[iI]")
 # A mantissa that is not zero.
 _NON_ZERO = re.compile(rb"[+-]?(?:0[xX][0.]*[1-9a-fA-F]|[0.]*[1-9])")
 

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 DEFAULT_COUNT = 10
 
-# The words that C's strtoul takes whole: a sign is allowed, and so is the empty word.
-_CURSOR = re.compile(rb"[+-]?\d+|")
+# The words that C's strtoul takes whole: a sign is allowed, and so are leading zeros and the empty word. Python's int()
+# refuses more than 4300 digits, so the zeros stay out of its sight.
+_CURSOR = re.compile(rb"([+-]?)0*(\d{0,20})")
 
 
 class ScanOptions:
@@ -39,12 +40,13 @@ class ScanOptions:
 
 def parse_cursor(word: bytes) -> int:
     """The cursor, 0 to 2**64 - 1. Raises CommandError."""
-    if not _CURSOR.fullmatch(word):
+    found = _CURSOR.fullmatch(word)
+    if not found or word in (b"+", b"-"):
         raise CommandError(INVALID_CURSOR)
-    cursor = int(word or 0)
-    if abs(cursor) >= 1 << 64:
+    cursor = int(found[2] or 0)
+    if cursor >= 1 << 64:
         raise CommandError(INVALID_CURSOR)
-    return cursor % (1 << 64)  # a negative one wraps around, like an unsigned long in C
+    return -cursor % (1 << 64) if found[1] == b"-" else cursor  # it wraps around, like an unsigned long in C
 
 
 def parse_options(args: Args, *, allow_type: bool = False, allow_no_values: bool = False) -> ScanOptions:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from respcache import errors
@@ -72,9 +73,9 @@ def debug(client: Client, args: Args) -> Any:
 def _sleep(args: Args) -> Reply:
     """Hold up the whole server, as Redis does: that is what the command is for."""
     seconds = parse_float(args.next())
-    if seconds is None:
+    if seconds is None or not isfinite(seconds):
         raise NotAFloat
-    time.sleep(seconds)
+    time.sleep(max(0, seconds))
     return OK
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from respcache.commands.args import parse_int
 from respcache.commands.scanning import DEFAULT_COUNT, parse_cursor
 from respcache.errors import CommandError
 from respcache.resp.encode import encode
@@ -57,8 +58,8 @@ class Scan:
 def _count(argv: Argv) -> int:
     """The COUNT of a SCAN. The shard refuses one that is not a number."""
     for at in range(2, len(argv) - 1, 2):
-        if argv[at].upper() == b"COUNT" and argv[at + 1].isdigit():
-            return int(argv[at + 1])
+        if argv[at].upper() == b"COUNT":
+            return parse_int(argv[at + 1]) or DEFAULT_COUNT
     return DEFAULT_COUNT
 
 

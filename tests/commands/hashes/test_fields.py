@@ -222,6 +222,8 @@ def test_scan_errors(do: Transcript) -> None:
     assert do.error("HSCAN", "s", "x", "NONSENSE") == "ERR invalid cursor"
     assert do.error("HSCAN", "none", "x") == "ERR invalid cursor"
     assert do.error("HSCAN", "h", 1 << 64) == "ERR invalid cursor"
+    assert do.error("HSCAN", "h", "9" * 5000) == "ERR invalid cursor"
+    assert do("HSCAN", "h", "0" * 5000) == [b"0", [b"a", b"1"]]
     assert do.error("HSCAN", "s", 0, "NONSENSE") == WRONG_TYPE
     assert do.error("HSCAN", "h", 0, "NONSENSE") == SYNTAX
     assert do.error("HSCAN", "h", 0, "COUNT") == SYNTAX

@@ -172,14 +172,15 @@ def test_scan_skips_expired_keys(do: Transcript) -> None:
 
 def test_scan_errors(do: Transcript) -> None:
     assert do.error("SCAN") == "ERR wrong number of arguments for 'scan' command"
-    for cursor in ("x", "1x", "1.5", 1 << 64):
+    for cursor in ("x", "1x", "1.5", 1 << 64, "9" * 5000):
         assert do.error("SCAN", cursor) == INVALID_CURSOR
         assert do.error("SCAN", cursor, "NONSENSE") == INVALID_CURSOR
     assert do.error("SCAN", 0, "NONSENSE") == SYNTAX
     assert do.error("SCAN", 0, "MATCH") == SYNTAX
     assert do.error("SCAN", 0, "TYPE") == SYNTAX
     assert do.error("SCAN", 0, "COUNT", 0) == SYNTAX
-    assert do.error("SCAN", 0, "COUNT", "x") == "ERR value is not an integer or out of range"
+    for count in ("x", "9" * 5000, "0" * 5000):
+        assert do.error("SCAN", 0, "COUNT", count) == "ERR value is not an integer or out of range"
     assert do.error("SCAN", 0, "COUNT", "x", "NONSENSE") == "ERR value is not an integer or out of range"
 
 

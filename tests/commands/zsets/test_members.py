@@ -391,3 +391,8 @@ def test_changes_keep_the_deadline(do: Transcript) -> None:
     do("ZPOPMIN", "z")
     do("ZREM", "z", "b")
     assert do("TTL", "z") > 0
+
+
+def test_a_hexadecimal_score_that_is_too_large_is_not_taken_for_infinity(do: Transcript) -> None:
+    assert do.error("ZADD", "z", "0x" + "f" * 300, "m") == "ERR value is not a valid float"
+    assert do("ZADD", "z", "-InF", "m", "infinity", "n") == 2

@@ -46,6 +46,12 @@ def test_debug_error_and_sleep(do: Transcript) -> None:
     assert do("DEBUG", "SLEEP", "0.001") == "OK"
 
 
+@pytest.mark.respcache_only("Redis sleeps for ever")
+def test_debug_sleep_for_no_time_that_there_is(do: Transcript) -> None:
+    assert do("DEBUG", "SLEEP", "-1") == "OK"
+    assert do.error("DEBUG", "SLEEP", "inf") == "ERR value is not a valid float"
+
+
 def test_debug_populate(do: Transcript) -> None:
     assert do("DEBUG", "POPULATE", 3) == "OK"
     assert do("DEBUG", "POPULATE", 50, "other") == "OK"
