@@ -98,18 +98,18 @@ class SocketTransport:
     def _send(self, data: bytes, flags: int) -> None:
         if self.closed or self._draining or not data:
             return
-        rest = memoryview(data)
+        sent = 0
         if not self._pending:
             try:
                 sent = self._socket.send(data, flags)
             except (BlockingIOError, InterruptedError):
-                sent = 0
+                pass
             except OSError:
                 self.close()
                 return
             if sent == len(data):
                 return
-            rest = rest[sent:]
+        rest = memoryview(data)[sent:]
         self._pending.append(rest)
         self.unsent += len(rest)
         self._update_events()
