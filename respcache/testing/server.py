@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
 import shlex
@@ -155,10 +156,13 @@ class Server:
         directives += ["--enable-debug-command", "yes", "--enable-test-commands", "yes", "--save", ""]
         directives += ["--logfile", "", *self.args]
         self._running = ServerProcess(self._file, directives, self._wanted_socket)
+        # Otherwise Python would warn, when it exits, of a process that nobody has waited for.
+        atexit.register(self.stop)
 
     def stop(self) -> None:
         """End the server and wait for its end. Does nothing when it is not running."""
         if self._running is not None:
+            atexit.unregister(self.stop)
             self._missing.update(self.missing_commands())
             running, self._running = self._running, None
             running.end()

@@ -323,6 +323,16 @@ def test_a_fork_can_use_the_server_and_not_stop_it() -> None:
         assert client.get("by") == b"the fork"
 
 
+def test_a_program_that_ends_without_a_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in docs/guides/unittest.md: the server has ended when the program has, and Python has nothing to warn of."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    program = "from respcache.testing import Server; server = Server(); server.start(); print(server.port)"
+    ended = subprocess.run([sys.executable, "-X", "dev", "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stderr == ""
+    assert not answers(int(ended.stdout))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_no_directory_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with Server(unixsocket=True):
