@@ -43,14 +43,26 @@ class Place(NamedTuple):
     port: int = 0
     path: str = ""
 
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.path or f"{host}:{self.port}"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the check. Returns the exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if words in (["-h"], ["--help"]):
+        print((__doc__ or "").strip())
+        return 0
     try:
-        reply = ping(place_of(words) if words else place_of_the_running())
+        place = place_of(words) if words else place_of_the_running()
     except (ConfigError, Unknown, OSError) as error:
         print(error, file=sys.stderr)
+        return 1
+    try:
+        reply = ping(place)
+    except OSError as error:
+        print(f"{place}: {error.strerror or error}", file=sys.stderr)
         return 1
     # A server that asks for a password is alive too.
     if reply.startswith((b"+PONG", b"-NOAUTH")):

@@ -71,8 +71,14 @@ def test_unhealthy_if_unknown_or_unreachable(where: list[str], reason: str, caps
 def test_unhealthy_where_nobody_listens(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        assert main([str(unused.getsockname()[1])]) == 1
-    assert "refused" in capsys.readouterr().err
+        port = unused.getsockname()[1]
+        assert main([str(port)]) == 1
+    assert capsys.readouterr().err == f"127.0.0.1:{port}: Connection refused\n"
+
+
+def test_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    assert "HOST PORT, HOST:PORT, PORT" in capsys.readouterr().out
 
 
 def test_unhealthy_where_something_else_answers() -> None:
