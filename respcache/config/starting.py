@@ -23,7 +23,7 @@ def prepare(config: Config) -> None:
     _check_descriptors(config)
     _direct_log(config)
     config.on_change("loglevel", lambda: log.configure(level=config.loglevel))
-    log.notice(f"respcache {__version__}, pid={os.getpid()}, {config.shards} shards")
+    log.notice(f"respcache {__version__}, pid={os.getpid()}, {config.shards} shard{'s' if config.shards > 1 else ''}")
     if names := config.without_effect():
         log.warning(f"WARNING: these directives have no effect in respcache: {', '.join(names)}")
 
