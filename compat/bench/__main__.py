@@ -1,4 +1,4 @@
-"""Measure respcache next to redis-server and fakeredis: `python -m compat.bench --help`."""
+"""Measure respcache next to redis-server and fakeredis."""
 
 from __future__ import annotations
 

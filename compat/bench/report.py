@@ -54,7 +54,7 @@ class Results:
 
 def line(results: Results, measurement: Measurement) -> str:
     """One measurement for the terminal."""
-    cells = [f"{measurement.title:44}{measurement.unit:>11}"]
+    cells = [f"{measurement.title:46}{measurement.unit:>11}"]
     for server in results.servers:
         value = number(results.median(measurement, server.name))
         cells.append(f"{value:>12} {_ratio(results, measurement, server.name):<8}")
@@ -63,7 +63,7 @@ def line(results: Results, measurement: Measurement) -> str:
 
 def heading(servers: list[ServerUnderTest]) -> str:
     """The head of the columns of `line`."""
-    return "  ".join([" " * 55, *(f"{server.name:>12} {'':<8}" for server in servers)])
+    return "  ".join([" " * 57, *(f"{server.name:>12} {'':<8}" for server in servers)])
 
 
 def number(value: float | None) -> str:
