@@ -76,6 +76,7 @@ def _reset_by(connection: redis.Connection) -> None:
     if connection.can_read(timeout=0):
         raise redis.ConnectionError("there are answers that nobody has read")
     commands = [("RESPCACHE", "RESET"), ("HELLO", int(connection.protocol or 2))]
+    # redis-py gives neither of these methods types.
     packed = connection.pack_commands(commands)  # type: ignore[no-untyped-call]
     connection.send_packed_command(packed, check_health=False)  # type: ignore[no-untyped-call]
     answers = [connection.read_response() for _ in commands]

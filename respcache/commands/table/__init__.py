@@ -23,6 +23,6 @@ Importers take the names of the first four from here.
 from __future__ import annotations
 
 from respcache.commands.table.gather import *  # noqa: F403 - all of them are the vocabulary of registration
-from respcache.commands.table.keys import *  # noqa: F403
-from respcache.commands.table.registry import *  # noqa: F403
-from respcache.commands.table.spec import *  # noqa: F403
+from respcache.commands.table.keys import *  # noqa: F403 - as above
+from respcache.commands.table.registry import *  # noqa: F403 - as above
+from respcache.commands.table.spec import *  # noqa: F403 - as above
