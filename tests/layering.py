@@ -24,7 +24,7 @@ FLOORS = (
     ("", "errors", "clock", "alarms", "glob", "logs", "quoting", "redis_commands", "slots", "spin", "system"),
     ("config",),
     ("resp",),
-    ("datatypes",),
+    ("datatypes", "scripting"),
     ("store",),
     ("commands",),
     ("shard",),
