@@ -63,7 +63,7 @@ class Server:
             wire.EVENT: KeyspaceEvents(config, self.pubsub).publish,
             wire.ASK: self._on_ask,
         }
-        # What a shard asks in the middle of an item: kind -> who answers, by `ShardQueue.reply`, soon and whatever happens.
+        # What a shard asks in the middle of an item: kind -> who answers, by `ShardQueue.reply`, whatever happens.
         self._answer: dict[int, Callable[..., None]] = {}
         self.links = [self._link(index) for index in range(config.shards)]
         self.expiry = [ActiveExpiry(link, alarms, clock) for link in self.links]

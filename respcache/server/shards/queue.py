@@ -165,7 +165,7 @@ class ShardQueue:
         self.size = 0
         # Of the items that were taken and not answered, then of those that were not taken; without the backlog.
         self._tickets: deque[Ticket] = deque()
-        # The item in whose middle the shard asks for something (`reply`): answers to what it is sent meanwhile come first.
+        # The item in whose middle the shard asks for something: what it is sent before `reply` is answered first.
         self._asking: Ticket | None = None
         # The answer to that, to be taken before anything else.
         self._reply: tuple[Any] | None = None
