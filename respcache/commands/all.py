@@ -23,6 +23,7 @@ FAMILIES = (
     "zsets.members",
     "zsets.ranges",
     "zsets.algebra",
+    "scripting.scripts",
 )
 
 for _family in FAMILIES:

@@ -20,6 +20,7 @@ from respcache.server.order.carry import Carrier
 from respcache.server.order.exec import Executor
 from respcache.server.order.outbox import Outboxes
 from respcache.server.order.router import Router
+from respcache.server.order.scripts import Scripts
 from respcache.server.order.sequencer import Sequencer
 from respcache.server.parts import Parts
 from respcache.server.services.congestion import Congestion
@@ -62,6 +63,7 @@ class Server:
         self._take_report: dict[int, Callable[[Report], None]] = {
             wire.EVENT: KeyspaceEvents(config, self.pubsub).publish,
             wire.ASK: self._on_ask,
+            wire.INVALID_SCRIPT: self._on_invalid_script,
         }
         # What a shard asks in the middle of an item: kind -> who answers, by `ShardQueue.reply`, whatever happens.
         self._answer: dict[int, Callable[..., None]] = {}
@@ -70,6 +72,7 @@ class Server:
         router = Router(config.shards)
         self.sequencer = Sequencer(self.links, router, poller.yield_soon)
         carrier = Carrier(self.links, router, config.databases)
+        self.scripts = Scripts(router)
         stats = Stats(clock.now_ms())
         self.stop_requested = trio.Event()
         self.parts = Parts(
@@ -85,12 +88,15 @@ class Server:
             router=router,
             sequencer=self.sequencer,
             carrier=carrier,
+            scripts=self.scripts,
             executor=Executor(
                 self.sequencer,
                 carrier,
+                self.scripts,
                 count_error=stats.count_error,
                 on_report=self._on_report,
                 reports_wanted=lambda: bool(config.notify_keyspace_events),
+                spawn=self._spawn,
             ),
             outboxes=Outboxes(stats),
             registry=self.registry,
@@ -105,6 +111,7 @@ class Server:
         )
         IdleClients(self.parts)  # kept alive by the configuration, which it listens to
         self.accept = RespDoor(self.parts).accept
+        self._answer[wire.FOREIGN] = self.parts.executor.run_foreign
         self._tie_together()
 
     def _link(self, index: int) -> ShardLink:
@@ -127,6 +134,7 @@ class Server:
         self.parts.on_reset += [
             self.config.reset,
             self.pause.end,
+            self.scripts.flush,
             self._reset_clock,
             *[expiry.reset for expiry in self.expiry],
             self.parts.reset_counters,
@@ -163,6 +171,10 @@ class Server:
     def _on_ask(self, report: Report) -> None:
         _, _, shard, kind, *details = report
         self._answer[kind](shard, *details)
+
+    def _on_invalid_script(self, report: Report) -> None:
+        _, _, sha = report
+        self.scripts.drop(sha)
 
     def _on_shard_death(self, shard: int) -> None:
         for client in self.registry.all():

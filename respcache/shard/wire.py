@@ -24,6 +24,7 @@ where the items are part of a larger unit that is not over yet: what the owner o
 | `reset_stats()`                     | None                                                                     |
 | `populate(caller, ...)`             | None                                                                     |
 | `inspect(caller, key)`              | the line of DEBUG OBJECT, None for no such key                           |
+| `compile_script(text)`              | None; fails if it cannot be compiled                                     |
 
 A place is ``(database, key)``; a guest is ``(database, key, type name, data, deadline)``, with None for the type name
 of a nonexistent key. `required` lists places without which the command cannot run: it has changed nothing, and is
@@ -42,6 +43,7 @@ the last result has an index behind it.
 | ``(UNFINISHED, index)``            | the result at `index`, always the last of its frame, is a piece; the next |
 |                                    | one of the same item is the first result of the next frame                |
 | ``(FAILED, index, text)``          | the item failed: `text` is that of a `CommandError`, and the result None  |
+| ``(INVALID_SCRIPT, index, sha)``   | the script cannot be compiled: its text is not worth keeping              |
 | ``(ASK, index, shard, kind, ...)`` | always the last of its frame: the shard asks main, in the middle of an    |
 |                                    | item, and waits for ``(None, answer)``, which passes all other frames     |
 
@@ -59,6 +61,7 @@ from typing import TYPE_CHECKING, Any
 from respcache.store.reports import ASK as ASK
 from respcache.store.reports import EVENT as EVENT
 from respcache.store.reports import FAILED as FAILED
+from respcache.store.reports import INVALID_SCRIPT as INVALID_SCRIPT
 from respcache.store.reports import UNFINISHED as UNFINISHED
 
 if TYPE_CHECKING:
@@ -71,6 +74,7 @@ if TYPE_CHECKING:
 
 RUN, PART, EXECUTE, IS_DIRTY, WATCH, UNWATCH, BORROW, CARRY, HAND_BACK, TICK, CONFIGURE, STATS, RESET_STATS = range(13)
 POPULATE, INSPECT = range(13, 15)
+COMPILE = 30
 # Kinds of ASK.
 CLAIM, FOREIGN = range(2)
 
@@ -158,6 +162,11 @@ def populate(caller: Caller, count: int, prefix: bytes, size: int) -> Item:
 def inspect(caller: Caller, key: bytes) -> Item:
     """DEBUG OBJECT: ask how a value is stored."""
     return (INSPECT, *caller, key)
+
+
+def compile_script(text: bytes) -> Item:
+    """SCRIPT LOAD: see whether a script can be compiled."""
+    return (COMPILE, text)
 
 
 def size_of(value: Any) -> int:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from respcache import errors
 from respcache.commands.args import Args
+from respcache.commands.scripting.running import Scripting
 from respcache.commands.table import TABLE, lookup
 from respcache.errors import CommandError
 from respcache.logs import log_exception
@@ -85,6 +86,8 @@ class Worker:
         self._handlers = _Handlers(self._look_up)
         # Carries out what is no command.
         self._control = control = Control(shard, self._errors)
+        # Runs scripts.
+        shard.scripting = Scripting(shard, self._ask_main, self._errors.count)
         # Kinds of items -> what carries them out.
         self._perform: dict[int, Callable[..., Any]] = {
             wire.RUN: self._run,
@@ -102,6 +105,7 @@ class Worker:
             wire.RESET_STATS: control.reset_stats,
             wire.POPULATE: partial(debugging.populate, shard),
             wire.INSPECT: partial(debugging.inspect, shard),
+            wire.COMPILE: self._compile_script,
         }
 
     def answers(self, now: int, items: list[Item]) -> Iterator[Answer]:
@@ -271,6 +275,20 @@ class Worker:
         loans, size = carrying.borrow(self.shard, places)
         self._room -= size
         return loans
+
+    # -- scripts
+
+    def _compile_script(self, text: bytes) -> None:
+        self.shard.scripting.compile(text)
+
+    def _ask_main(self, argv: Argv, read_only: bool) -> bytes | None:
+        """The reply to a command that a script has called, and that main has to carry out. None: it cannot."""
+        if not self.within_unit:
+            return None
+        shard = self.shard
+        caller = shard.db_index, shard.protocol, shard.client, shard.touch
+        answer: bytes = self.ask(wire.FOREIGN, caller, argv, read_only, nested=True)
+        return answer
 
     def _look_up(self, _shard: Shard, args: Args) -> Reply:
         """The handler of every command that `_Handlers` does not hold."""

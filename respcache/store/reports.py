@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 EVENT, UNFINISHED, FAILED, ASK = range(4)
+INVALID_SCRIPT = 10
 
 Report = tuple[Any, ...]
 
@@ -71,6 +72,10 @@ class Reports:
     def waiting(self) -> bool:
         """True if something was reported since the last frame."""
         return bool(self._reports)
+
+    def invalid_script(self, sha: bytes) -> None:
+        """A script cannot be compiled, so main should not keep its text."""
+        self._reports.append((INVALID_SCRIPT, len(self.results), sha))
 
     def ask(self, shard: int, kind: int, *details: Any) -> None:
         """The shard asks main something, and does nothing else until it has the answer."""

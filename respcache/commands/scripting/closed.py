@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # Longer texts are not looked into, and no deeper nesting.
-_LONGEST = 1 << 16
+LONGEST = 1 << 16
 _DEEPEST = 100
 
 # Global names that may be used in any way: nothing that they lead to gives access to commands or to KEYS.
@@ -53,6 +53,7 @@ _BINARY = {
 _UNARY = ("not", "-", "#")
 _UNARY_PRIORITY = 8
 _BLOCK_ENDS = frozenset((END, "end", "else", "elseif", "until"))
+_RETURN_ENDS = _BLOCK_ENDS | {";"}
 
 
 class Proof(NamedTuple):
@@ -71,7 +72,7 @@ UNPROVEN = Proof(in_shard=False, closed=False)
 
 def prove(text: bytes) -> Proof:
     """What the text of a script proves."""
-    if len(text) > _LONGEST:
+    if len(text) > LONGEST:
         return UNPROVEN
     if text.startswith(b"#!"):
         _, _, text = text.partition(b"\n")
@@ -310,7 +311,7 @@ class _Parser:
                 self._local()
             case "return":
                 self._next()
-                if self._kind not in _BLOCK_ENDS and self._kind != ";":
+                if self._kind not in _RETURN_ENDS:
                     for value in self._expressions():
                         self._use(value)
             case "break":

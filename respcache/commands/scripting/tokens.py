@@ -59,8 +59,8 @@ def tokens_of(text: bytes) -> list[Token]:
             case "number":
                 tokens.append(Token(NUMBER, match[0]))
             case "quoted":
-                body = match[0][1:-1]
-                tokens.append(Token(STRING, None if b"\\" in body else body))
+                quoted = match[0][1:-1]
+                tokens.append(Token(STRING, None if b"\\" in quoted else quoted))
             case "operator":
                 tokens.append(Token(match[0].decode()))
             case _:

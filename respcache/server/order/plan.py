@@ -8,6 +8,9 @@
 | ALL    | DBSIZE, FLUSHALL, KEYS ...                           | one part per shard, in one step                     |
 | CURSOR | SCAN                                                 | one shard after the other; the cursor names it      |
 | CARRY  | keys on several shards whose data is needed together | under a barrier, with foreign keys as guests        |
+| SCRIPT | scripts that may need more than one shard has        | under a barrier, on the shard of their first key    |
+
+Scripts that need no more are ONE; `respcache.server.order.scripts` plans both.
 """
 
 from __future__ import annotations
@@ -35,6 +38,7 @@ class Kind(Enum):
     ALL = "all"
     CURSOR = "cursor"
     CARRY = "carry"
+    SCRIPT = "script"
 
 
 class Plan(NamedTuple):
@@ -49,7 +53,7 @@ class Plan(NamedTuple):
 
     @property
     def shard(self) -> int:
-        """The shard of a ONE."""
+        """The shard of a ONE, or of a script: that of its first key."""
         return next(iter(self.positions))
 
     def shards(self, router: Router) -> Sequence[int]:
