@@ -13,10 +13,7 @@ class Script:
         self.sha = sha
 
 
-class Killed(BaseException):
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.text = text
+from respcache.scripting.host import Killed
 
 
 class Interpreter:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from respcache.clock import Clock
     from respcache.config import Config
     from respcache.server.io.poller import Poller
+    from respcache.server.order.busy import Busy
     from respcache.server.order.carry import Carrier
     from respcache.server.order.exec import Executor
     from respcache.server.order.outbox import Outboxes
@@ -55,6 +56,7 @@ class Parts:
     carrier: Carrier
     executor: Executor
     scripts: Scripts
+    busy: Busy
     outboxes: Outboxes
     registry: Registry[Any]  # of `respcache.server.clients.client.Client`, which is built on this
     pause: Pause

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,13 @@ import respcache.commands.all
 import respcache.server.commands  # noqa: F401 - fills the table with main's own commands
 from respcache.alarms import Alarms
 from respcache.clock import Clock
+from respcache.errors import CommandError
 from respcache.logs import log
+from respcache.server.clients.client import IN_SCRIPT
 from respcache.server.clients.idle import IdleClients
 from respcache.server.doors.resp import RespDoor
 from respcache.server.io.poller import Poller
+from respcache.server.order.busy import Busy
 from respcache.server.order.carry import Carrier
 from respcache.server.order.exec import Executor
 from respcache.server.order.outbox import Outboxes
@@ -64,6 +68,9 @@ class Server:
             wire.EVENT: KeyspaceEvents(config, self.pubsub).publish,
             wire.ASK: self._on_ask,
             wire.INVALID_SCRIPT: self._on_invalid_script,
+            wire.SLOW_SCRIPT: self._on_slow_script,
+            wire.END_OF_SLOW_SCRIPT: self._on_end_of_slow_script,
+            wire.EARLY: self._on_early_answers,
         }
         # What a shard asks in the middle of an item: kind -> who answers, by `ShardQueue.reply`, whatever happens.
         self._answer: dict[int, Callable[..., None]] = {}
@@ -73,6 +80,7 @@ class Server:
         self.sequencer = Sequencer(self.links, router, poller.yield_soon)
         carrier = Carrier(self.links, router, config.databases)
         self.scripts = Scripts(router)
+        self.slow_scripts = Busy(self.links, poller.yield_soon)
         stats = Stats(clock.now_ms())
         self.stop_requested = trio.Event()
         self.parts = Parts(
@@ -89,6 +97,7 @@ class Server:
             sequencer=self.sequencer,
             carrier=carrier,
             scripts=self.scripts,
+            busy=self.slow_scripts,
             executor=Executor(
                 self.sequencer,
                 carrier,
@@ -176,7 +185,33 @@ class Server:
         _, _, sha = report
         self.scripts.drop(sha)
 
+    def _on_slow_script(self, report: Report) -> None:
+        _, _, *details = report
+        script = self.slow_scripts.begin(*details)
+        client = self.registry.get(script.client)
+        if client is not None:
+            client.suspend(IN_SCRIPT)
+        self._update_clients()
+
+    def _on_end_of_slow_script(self, report: Report) -> None:
+        _, _, shard = report
+        self._forget_slow_script(shard)
+
+    def _forget_slow_script(self, shard: int) -> None:
+        script = self.slow_scripts.end(shard)
+        if script is None:
+            return
+        self._update_clients()
+        client = self.registry.get(script.client)
+        if client is not None:  # not now: answers are handed out
+            self.poller.next_round(partial(client.resume, IN_SCRIPT))
+
+    def _on_early_answers(self, report: Report) -> None:
+        _, _, shard, places, error = report
+        self.links[shard].queue.answer_early(places, None if error is None else CommandError(error))
+
     def _on_shard_death(self, shard: int) -> None:
+        self._forget_slow_script(shard)
         for client in self.registry.all():
             client.lose_watches(shard)
 

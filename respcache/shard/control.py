@@ -62,6 +62,8 @@ class Control:
                     log.configure(level=value)
                 case "logfile":
                     log.configure(path=value)
+                case "busy_reply_threshold":
+                    shard.scripting.patience.threshold = value / 1000
                 case "expiry_paused":
                     shard.expiry.paused = value
                 case _:  # sizes: a name that is not among them is a bug of main

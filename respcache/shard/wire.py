@@ -25,6 +25,8 @@ where the items are part of a larger unit that is not over yet: what the owner o
 | `populate(caller, ...)`             | None                                                                     |
 | `inspect(caller, key)`              | the line of DEBUG OBJECT, None for no such key                           |
 | `compile_script(text)`              | None; fails if it cannot be compiled                                     |
+| `kill(function)`                    | None; fails if no such script runs, or if it has written                 |
+| `skip()`                            | None                                                                     |
 
 A place is ``(database, key)``; a guest is ``(database, key, type name, data, deadline)``, with None for the type name
 of a nonexistent key. `required` lists places without which the command cannot run: it has changed nothing, and is
@@ -44,6 +46,12 @@ the last result has an index behind it.
 |                                    | one of the same item is the first result of the next frame                |
 | ``(FAILED, index, text)``          | the item failed: `text` is that of a `CommandError`, and the result None  |
 | ``(INVALID_SCRIPT, index, sha)``   | the script cannot be compiled: its text is not worth keeping              |
+| ``(SLOW_SCRIPT, index, shard,      | the running script takes longer than ``busy-reply-threshold``; `function` |
+| client, elapsed, function, argv)`` | is its name, None for EVAL                                                |
+| ``(END_OF_SLOW_SCRIPT, index,      | it has ended, in the item of the result at `index`                        |
+| shard)``                           |                                                                           |
+| ``(EARLY, index, shard, places,    | the answers to items that were received while a script runs, counted from |
+| error)``                           | its own item (0): an error, or None. They are not carried out any more    |
 | ``(ASK, index, shard, kind, ...)`` | always the last of its frame: the shard asks main, in the middle of an    |
 |                                    | item, and waits for ``(None, answer)``, which passes all other frames     |
 
@@ -59,9 +67,12 @@ from struct import Struct
 from typing import TYPE_CHECKING, Any
 
 from respcache.store.reports import ASK as ASK
+from respcache.store.reports import EARLY as EARLY
+from respcache.store.reports import END_OF_SLOW_SCRIPT as END_OF_SLOW_SCRIPT
 from respcache.store.reports import EVENT as EVENT
 from respcache.store.reports import FAILED as FAILED
 from respcache.store.reports import INVALID_SCRIPT as INVALID_SCRIPT
+from respcache.store.reports import SLOW_SCRIPT as SLOW_SCRIPT
 from respcache.store.reports import UNFINISHED as UNFINISHED
 
 if TYPE_CHECKING:
@@ -74,7 +85,7 @@ if TYPE_CHECKING:
 
 RUN, PART, EXECUTE, IS_DIRTY, WATCH, UNWATCH, BORROW, CARRY, HAND_BACK, TICK, CONFIGURE, STATS, RESET_STATS = range(13)
 POPULATE, INSPECT = range(13, 15)
-COMPILE = 30
+COMPILE, KILL, SKIP = range(30, 33)
 # Kinds of ASK.
 CLAIM, FOREIGN = range(2)
 
@@ -167,6 +178,22 @@ def inspect(caller: Caller, key: bytes) -> Item:
 def compile_script(text: bytes) -> Item:
     """SCRIPT LOAD: see whether a script can be compiled."""
     return (COMPILE, text)
+
+
+def kill(function: bool) -> Item:
+    """SCRIPT KILL or FUNCTION KILL: end the running script, if it is of this kind."""
+    return (KILL, function)
+
+
+def skip() -> Item:
+    """Do nothing. Also stands for items that were refused, and shows that what came before is done."""
+    return (SKIP,)
+
+
+def client_of(item: Item) -> int:
+    """The client of a `run`, `part` or `execute`."""
+    client: int = item[3]
+    return client
 
 
 def size_of(value: Any) -> int:

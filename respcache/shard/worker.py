@@ -21,6 +21,7 @@ from respcache.resp.encode import NULL, OK_LINE, encode
 from respcache.resp.types import OK
 from respcache.shard import carrying, debugging, wire
 from respcache.shard.control import Control
+from respcache.shard.patience import Patience
 from respcache.shard.wire import ANSWER_BYTES, MAX_RESULT, size_of
 from respcache.store.guests import ForeignKeys
 
@@ -74,6 +75,9 @@ class Worker:
         self._channel = channel
         # The running frame is part of a larger unit, such as a transaction over several shards, which is not over yet.
         self.within_unit = False
+        # The running frame's items, and an iterator over those that were not begun.
+        self._items: list[Item] = []
+        self._left = iter(self._items)
         # The cursor that handlers read their arguments from, made once.
         self._args = Args([])
         # The error replies so far, for INFO.
@@ -87,7 +91,8 @@ class Worker:
         # Carries out what is no command.
         self._control = control = Control(shard, self._errors)
         # Runs scripts.
-        shard.scripting = Scripting(shard, self._ask_main, self._errors.count)
+        self._patience = patience = Patience(shard, channel, following=self._following, send=self._send)
+        shard.scripting = Scripting(shard, patience, self._ask_main, self._errors.count)
         # Kinds of items -> what carries them out.
         self._perform: dict[int, Callable[..., Any]] = {
             wire.RUN: self._run,
@@ -106,6 +111,8 @@ class Worker:
             wire.POPULATE: partial(debugging.populate, shard),
             wire.INSPECT: partial(debugging.inspect, shard),
             wire.COMPILE: self._compile_script,
+            wire.KILL: self._patience.kill,
+            wire.SKIP: lambda: None,
         }
 
     def answers(self, now: int, items: list[Item]) -> Iterator[Answer]:
@@ -114,9 +121,10 @@ class Worker:
         Send each payload before you ask for the next: what is answered in pieces runs in pieces, too.
         """
         self.within_unit = now < 0
+        self._items, self._left = items, iter(items)
         self.shard.set_time(abs(now))
         reports = self.shard.reports
-        for item in items:
+        for item in self._left:
             perform, arguments = self._perform[item[0]], item[1:]
             while True:
                 try:
@@ -170,10 +178,12 @@ class Worker:
         shard = self.shard
         caller = shard.db_index, shard.protocol, shard.client, shard.touch
         unit, moment, rest = self.within_unit, shard.now, self._rest
+        frame = self._items, self._left
         argv, at = self._args.argv, self._args.at
         for payload in self.answers(now, items):
             self._channel.send(payload)
         self.within_unit, self._rest = unit, rest
+        self._items, self._left = frame
         self._args.argv, self._args.at = argv, at
         shard.set_time(moment)
         shard.enter(*caller)
@@ -280,6 +290,15 @@ class Worker:
 
     def _compile_script(self, text: bytes) -> None:
         self.shard.scripting.compile(text)
+
+    def _following(self) -> tuple[int, list[Item], int]:
+        """The running frame's time as it came, its items, and the index of the first one that was not begun."""
+        now = -self.shard.now if self.within_unit else self.shard.now
+        return now, self._items, len(self._items) - length_hint(self._left)
+
+    def _send(self) -> None:
+        """Send what there is, in the middle of an item."""
+        self._channel.send(self._answer())
 
     def _ask_main(self, argv: Argv, read_only: bool) -> bytes | None:
         """The reply to a command that a script has called, and that main has to carry out. None: it cannot."""

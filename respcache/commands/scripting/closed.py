@@ -30,8 +30,8 @@ _DEEPEST = 100
 
 # Global names that may be used in any way: nothing that they lead to gives access to commands or to KEYS.
 _HARMLESS = frozenset(
-    b"ARGV assert bit cjson cmsgpack collectgarbage coroutine error ipairs math next os pairs pcall select string "
-    b"struct table tonumber tostring type unpack xpcall rawequal rawget rawset setmetatable getmetatable _VERSION".split()
+    b"ARGV assert bit cjson cmsgpack collectgarbage coroutine error getmetatable ipairs math next os pairs pcall "
+    b"rawequal rawget rawset select setmetatable string struct table tonumber tostring type unpack xpcall".split()
 )
 # Fields of `redis` that may be read and called at will.
 _HARMLESS_FIELDS = frozenset(
@@ -401,7 +401,7 @@ class _Parser:
                 self._assign(variable, value)
 
     def _target(self) -> tuple[_Variable | None, bool]:
-        """What stands at the beginning of a statement: the local variable, if it is nothing more; and if it is a call."""
+        """What a statement begins with: the local variable, if it is nothing more; and whether it is a call."""
         if self._kind == NAME:
             name = self._tokens[self._at].value
             assert name is not None

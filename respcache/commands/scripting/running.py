@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from hashlib import sha1
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from respcache import errors
 from respcache.commands.args import Args
@@ -39,6 +39,22 @@ _MOST_BYTES = 16 << 20
 _MEMORY = 256 << 20
 
 
+class Patience(Protocol):
+    """With scripts that run for too long: `respcache.shard.patience`."""
+
+    wrote: bool
+    threshold: float
+
+    def begin(self, function: bytes | None, argv: Argv) -> None:
+        """A script runs from now on."""
+
+    def look(self) -> None:
+        """It still runs. Raises Killed."""
+
+    def end(self) -> None:
+        """It has ended."""
+
+
 class _Counted(CommandError):
     """An error that was counted where the command was carried out."""
 
@@ -55,10 +71,12 @@ class Scripting:
     def __init__(
         self,
         shard: Shard,
+        patience: Patience,
         ask_main: Callable[[Argv, bool], bytes | None],
         count_error: Callable[[CommandError], None],
     ) -> None:
         self._shard = shard
+        self.patience = patience
         self._ask_main = ask_main
         self._count_error = count_error
         self._interpreter: Interpreter | None = None  # from the first script on
@@ -67,7 +85,6 @@ class Scripting:
         self._bytes = 0
         # The running script.
         self._read_only = False
-        self._wrote = False
         # TIME within scripts: the last moment that one has run at, in milliseconds, and how many did so before.
         self._moment = 0
         self._earlier = 0
@@ -98,13 +115,14 @@ class Scripting:
         """What a script returns. Raises CommandError: what it raised."""
         shard = self._shard
         db, protocol = shard.db_index, shard.protocol
-        self._read_only, self._wrote = read_only, False
-        self.protocol = 2
+        self._read_only = read_only
         self._begin()
+        self.patience.begin(None, [])
         try:
             assert self._interpreter is not None
             reply: Reply = self._interpreter.run(script, keys, arguments)
         finally:
+            self.patience.end()
             shard.protocol = protocol
             shard.select(db)
         return reply
@@ -144,7 +162,7 @@ class Scripting:
         if row is None or row.reach is Reach.LOCAL:
             return self._asked(argv)
         if admit(row, argv, read_only=self._read_only):
-            self._wrote = True
+            self.patience.wrote = True
         if self._shard.shards > 1 and not self._is_local(row, argv):
             return self._asked(argv)
         shard = self._shard
@@ -203,7 +221,8 @@ class Scripting:
                 raise CommandError(errors.WRONG_ARITY_IN_SCRIPT)
 
     def interrupted(self) -> None:
-        """Called from time to time while a script runs."""
+        """Called from time to time while a script runs. Raises Killed."""
+        self.patience.look()
 
     def log(self, level: int, text: bytes) -> None:
         """redis.log."""

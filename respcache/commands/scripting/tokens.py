@@ -12,7 +12,8 @@ from typing import NamedTuple
 NAME, STRING, NUMBER, END = "name", "string", "number", "end of text"
 
 KEYWORDS = frozenset(
-    b"and break do else elseif end false for function if in local nil not or repeat return then true until while".split()
+    b"and break do else elseif end false for function if in local nil not or repeat return then true until "
+    b"while".split()
 )
 
 _TOKEN = re.compile(

@@ -77,6 +77,11 @@ def script_debug(client: Client, args: Args) -> Reply:
 
 
 @command("SCRIPT KILL", arity=2, flags=NOSCRIPT | ALLOW_BUSY, since="2.6.0", tips=_BY_ONE)
-def script_kill(client: Client, args: Args) -> Reply:
+def script_kill(client: Client, args: Args) -> Any:
     """End the script that is running, if it has not written anything."""
-    raise CommandError(errors.NO_SCRIPT_RUNS)
+    return _kill(client, function=False)
+
+
+async def _kill(client: Client, *, function: bool) -> Reply:
+    await client.parts.busy.kill(function)
+    return OK

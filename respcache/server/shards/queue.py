@@ -289,6 +289,29 @@ class ShardQueue:
             self._asking = None
         self._reply = (answer,)
 
+    # -- while a script runs for too long
+
+    def answer_early(self, places: Iterable[int], error: CommandError | None) -> None:
+        """Answers to items whose turn has not come, counted from the running one: an error, or None."""
+        for place in places:
+            ticket, self._tickets[place] = self._tickets[place], NOBODY
+            if error is None:
+                ticket.deliver(None)
+            else:
+                ticket.fail(error)
+
+    def refuse_backlog(self, error: CommandError, refused: Callable[[Item], bool]) -> None:
+        """Fail those items behind the barrier that `refused` picks."""
+        kept: deque[tuple[Item, Ticket, int] | Barrier] = deque()
+        for entry in self._backlog:
+            if isinstance(entry, Barrier) or not refused(entry[0]):
+                kept.append(entry)
+            else:
+                _, ticket, size = entry
+                self.size -= size
+                ticket.fail(error)
+        self._backlog = kept
+
     def begin_with(self, item: Item) -> None:
         """Put an item before everything that was not taken yet: the settings of a shard that has just started."""
         assert len(self._tickets) == self._untaken, "the shard has answers to give"
