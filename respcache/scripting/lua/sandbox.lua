@@ -1,0 +1,449 @@
+-- What scripts see of Lua: the globals of Redis, with nothing in them that reaches out of the sandbox or that one script
+-- could leave behind for the next.
+--
+-- Redis patches read-only tables into Lua. Here a read-only table is a *front*: an empty table whose metatable reads from
+-- the table behind it and refuses writes. Functions that go past metatables (rawset, next, table.insert ...) are replaced
+-- by ones that know fronts.
+--
+-- `natives.call` and its like are Python functions as C functions. What such a function raises arrives as userdata; no
+-- script sees that, because everything that catches errors is replaced here too, and translates it (`translate`).
+--
+-- Takes: the native functions by name, and cjson, cmsgpack, struct, bit as a table of tables. Returns: a table of what
+-- engine.lua needs.
+
+local natives, libraries = ...
+
+local collectgarbage, error, getmetatable, loadstring, next, pairs, pcall = collectgarbage, error, getmetatable, loadstring, next, pairs, pcall
+local rawget, rawset, select, setfenv, setmetatable = rawget, rawset, select, setfenv, setmetatable
+local tonumber, tostring, type, xpcall = tonumber, tostring, type, xpcall
+local create, resume = coroutine.create, coroutine.resume
+local insert, concat, floor, byte = table.insert, table.concat, math.floor, string.byte
+local getinfo, sethook = debug.getinfo, debug.sethook
+
+local READONLY = 'Attempt to modify a readonly table'
+-- How many instructions run between two polls.
+local POLL = 100000
+
+-- `dead` is KILLED once the running script has to end: nothing catches that.
+local state = { dead = false }
+local KILLED = {}
+
+-- Functions of Python as C functions, so that error positions and the type are those of Redis.
+for name, native in pairs(natives) do
+    natives[name] = python.as_function(native)
+end
+
+-- fronts ----------------------------------------------------------------------------------------------------------------
+
+-- front -> the table behind it; front -> what getmetatable shows.
+local behind, shown = {}, {}
+
+local function refuse()
+    error(READONLY, 2)
+end
+
+local function missing(_, name)
+    if type(name) ~= 'string' and type(name) ~= 'number' then
+        error('Second argument to luaProtectedTableError must be a string or number', 2)
+    end
+    error("Script attempted to access nonexistent global variable '" .. name .. "'", 2)
+end
+
+local function front(of)
+    local made = setmetatable({}, { __index = of, __newindex = refuse, __metatable = false })
+    behind[made] = of
+    return made
+end
+
+-- A front that complains about names that it lacks, as the globals do.
+local function strict_front(of)
+    setmetatable(of, { __index = missing })
+    local made = front(of)
+    shown[made] = front({ __index = missing })
+    return made
+end
+
+-- errors ----------------------------------------------------------------------------------------------------------------
+
+local describe = natives.describe
+
+-- What a script gets to see of an error.
+local function translate(problem)
+    if type(problem) == 'userdata' then
+        local text, counted = describe()
+        if not text then
+            state.dead = KILLED
+            return KILLED
+        end
+        problem = { err = text }
+        if counted then
+            problem.ignore_error_stats_update = true
+        end
+    end
+    return problem
+end
+
+local function rethrow_if_dead()
+    if state.dead then
+        error(KILLED, 0)
+    end
+end
+
+local function bad_argument(position, name, expected, got)
+    error('bad argument #' .. position .. " to '" .. name .. "' (" .. expected .. ' expected, got ' .. type(got) .. ')', 3)
+end
+
+-- As in Redis, an error table becomes its text, which is what scripts for Redis before 7 expect.
+local function caught(ok, problem, ...)
+    if ok then
+        return true, problem, ...
+    end
+    problem = translate(problem)
+    rethrow_if_dead()
+    if type(problem) == 'table' then
+        local text = problem.err
+        if type(text) == 'string' or type(text) == 'number' then
+            return false, text
+        end
+    end
+    return false, problem
+end
+
+local function safe_pcall(...)
+    if select('#', ...) == 0 then
+        return false, 'attempt to call a boolean value'
+    end
+    return caught(pcall(...))
+end
+
+local function passed(ok, ...)
+    if not ok then
+        rethrow_if_dead()
+    end
+    return ok, ...
+end
+
+local function safe_xpcall(body, handler)
+    return passed(xpcall(body, function(problem)
+        problem = translate(problem)
+        if state.dead then
+            return KILLED
+        end
+        return handler(problem)
+    end))
+end
+
+-- the poll --------------------------------------------------------------------------------------------------------------
+
+local interrupted = natives.interrupted
+
+local function poll()
+    if state.dead or interrupted() then
+        state.dead = KILLED
+        error(KILLED, 0)
+    end
+end
+
+-- Stays for good. The registry has a table of hooks by thread, which would keep an entry for each coroutine.
+sethook(poll, '', POLL)
+local hooks, main_thread
+for key, value in pairs(debug.getregistry()) do
+    if type(key) == 'userdata' and type(value) == 'table' and next(value) then
+        hooks, main_thread = value, next(value)
+    end
+end
+
+local polled = setmetatable({}, { __mode = 'k' })
+
+local function forget_coroutines()
+    if next(polled) then
+        polled = setmetatable({}, { __mode = 'k' })
+        for thread in pairs(hooks) do
+            if thread ~= main_thread then
+                hooks[thread] = nil
+            end
+        end
+    end
+end
+
+-- coroutines ------------------------------------------------------------------------------------------------------------
+
+local function resumed(ok, problem, ...)
+    if ok then
+        return true, problem, ...
+    end
+    problem = translate(problem)
+    rethrow_if_dead()
+    return false, problem
+end
+
+local function safe_resume(thread, ...)
+    if type(thread) ~= 'thread' then
+        error("bad argument #1 to 'resume' (coroutine expected)", 2)
+    end
+    if not polled[thread] then
+        polled[thread] = true
+        sethook(thread, poll, '', POLL)
+    end
+    return resumed(resume(thread, ...))
+end
+
+local function safe_create(body, name)
+    if type(body) ~= 'function' or getinfo(body, 'S').what == 'C' then
+        error("bad argument #1 to '" .. (name or 'create') .. "' (Lua function expected)", name and 3 or 2)
+    end
+    return create(body)
+end
+
+local function unwrapped(ok, problem, ...)
+    if ok then
+        return problem, ...
+    end
+    error(problem, type(problem) == 'string' and 3 or 0)
+end
+
+local function safe_wrap(body)
+    local thread = safe_create(body, 'wrap')
+    return function(...)
+        return unwrapped(safe_resume(thread, ...))
+    end
+end
+
+-- tables ----------------------------------------------------------------------------------------------------------------
+
+local function safe_next(of, key)
+    if type(of) ~= 'table' then
+        bad_argument(1, 'next', 'table', of)
+    end
+    return next(behind[of] or of, key)
+end
+
+local function safe_pairs(of)
+    if behind[of] then
+        return safe_next, of, nil
+    end
+    if type(of) ~= 'table' then
+        bad_argument(1, 'pairs', 'table', of)
+    end
+    return next, of, nil
+end
+
+local function safe_rawget(of, key)
+    if type(of) ~= 'table' then
+        bad_argument(1, 'rawget', 'table', of)
+    end
+    return rawget(behind[of] or of, key)
+end
+
+local function safe_rawset(of, key, value)
+    if behind[of] then
+        error(READONLY, 0)
+    end
+    if type(of) ~= 'table' then
+        bad_argument(1, 'rawset', 'table', of)
+    end
+    return rawset(of, key, value)
+end
+
+local function safe_insert(of, ...)
+    if behind[of] then
+        error(READONLY, 0)
+    end
+    if type(of) ~= 'table' then
+        bad_argument(1, 'insert', 'table', of)
+    end
+    local count = select('#', ...)
+    if count == 1 then
+        return insert(of, (...))
+    elseif count ~= 2 then
+        error("wrong number of arguments to 'insert'", 2)
+    end
+    local position, value = ...
+    if type(position) ~= 'number' then
+        bad_argument(2, 'insert', 'number', position)
+    end
+    return insert(of, position, value)
+end
+
+local function safe_setmetatable(of, meta)
+    if behind[of] then
+        error(READONLY, 0)
+    end
+    if type(of) ~= 'table' then
+        bad_argument(1, 'setmetatable', 'table', of)
+    end
+    if meta ~= nil and type(meta) ~= 'table' then
+        error("bad argument #2 to 'setmetatable' (nil or table expected)", 2)
+    end
+    local old = getmetatable(of)
+    if old and rawget(old, '__metatable') ~= nil then
+        error('cannot change a protected metatable', 2)
+    end
+    return setmetatable(of, meta)
+end
+
+local string_meta -- shown instead of the strings' own
+
+local function safe_getmetatable(of)
+    if behind[of] then
+        return shown[of]
+    end
+    if type(of) == 'string' then
+        return string_meta
+    end
+    return getmetatable(of)
+end
+
+-- chunks ----------------------------------------------------------------------------------------------------------------
+
+-- The loader of chunks whose globals are `environment`.
+local function loader(environment)
+    return function(text, name)
+        if type(text) ~= 'string' and type(text) ~= 'number' then
+            bad_argument(1, 'loadstring', 'string', text)
+        end
+        text = tostring(text)
+        name = name == nil and text or tostring(name)
+        if byte(text) == 27 then
+            text = ' ' .. text -- not bytecode to Lua any more, but a syntax error, as in Redis
+        end
+        local chunk, problem = loadstring(text, name)
+        if not chunk then
+            return nil, problem
+        end
+        return setfenv(chunk, environment)
+    end
+end
+
+local function safe_load(load_text)
+    return function(reader, name)
+        if type(reader) ~= 'function' then
+            bad_argument(1, 'load', 'function', reader)
+        end
+        local pieces = {}
+        while true do
+            local ok, piece = safe_pcall(reader)
+            if not ok then
+                return nil, piece
+            end
+            if piece == nil or piece == '' then
+                break
+            end
+            if type(piece) ~= 'string' then
+                return nil, 'reader function must return a string'
+            end
+            pieces[#pieces + 1] = piece
+        end
+        return load_text(concat(pieces), name == nil and '=(load)' or name)
+    end
+end
+
+-- numbers ---------------------------------------------------------------------------------------------------------------
+
+-- Redis' own generator, drand48's: the 48 bits in three parts of 16. It runs on from script to script.
+local low, middle, high = 0x330E, 0xABCD, 0x1234
+
+local function seed(value)
+    value = value % 4294967296
+    low, middle, high = 0x330E, value % 65536, floor(value / 65536)
+end
+
+local function random_unit()
+    local product = 0xE66D * low + 0xB
+    local first = product % 65536
+    product = floor(product / 65536) + 0xE66D * middle + 0xDEEC * low
+    local second = product % 65536
+    product = floor(product / 65536) + 0xE66D * high + 0xDEEC * middle + 0x5 * low
+    low, middle, high = first, second, product % 65536
+    return (high * 32768 + floor(middle / 2)) % 2147483647 / 2147483647
+end
+
+local function int_argument(position, name, value)
+    local number = tonumber(value)
+    if type(value) ~= 'number' and type(value) ~= 'string' or not number then
+        error("bad argument #" .. position .. " to '" .. name .. "' (number expected, got " .. (value == nil and 'no value' or type(value)) .. ')', 3)
+    end
+    return number < 0 and -floor(-number) or floor(number)
+end
+
+local function random(...)
+    local unit, count = random_unit(), select('#', ...)
+    if count == 0 then
+        return unit
+    elseif count > 2 then
+        error('wrong number of arguments', 2)
+    end
+    local from, to = 1, int_argument(1, 'random', (...))
+    if count == 2 then
+        from, to = to, int_argument(2, 'random', (select(2, ...)))
+    end
+    if from > to then
+        error('bad argument #' .. count .. " to 'random' (interval is empty)", 2)
+    end
+    return floor(unit * (to - from + 1)) + from
+end
+
+local function randomseed(value)
+    seed(int_argument(1, 'randomseed', value))
+end
+
+-- Scripts may not stop the collector for those after them.
+local function safe_collectgarbage(option, argument)
+    if option == 'stop' or option == 'restart' then
+        return 0
+    elseif option == 'setpause' or option == 'setstepmul' then
+        return 200
+    end
+    return collectgarbage(option, argument)
+end
+
+-- globals ---------------------------------------------------------------------------------------------------------------
+
+local function copy(from, changes)
+    local made = {}
+    for name, value in pairs(from) do
+        made[name] = value
+    end
+    for name, value in pairs(changes or {}) do
+        made[name] = value
+    end
+    return made
+end
+
+local fronts = {
+    string = front(string),
+    table = front(copy(table, { insert = safe_insert })),
+    math = front(copy(math, { random = random, randomseed = randomseed })),
+    coroutine = front(copy(coroutine, { create = safe_create, resume = safe_resume, wrap = safe_wrap })),
+    os = front({ clock = os.clock }),
+}
+for name, library in pairs(libraries) do
+    fronts[name] = front(copy(library))
+end
+string_meta = front({ __index = fronts.string })
+
+-- A new set of globals. Returns the front that scripts have as their environment, and the table behind it.
+local function globals(redis, more)
+    local made = {}
+    for _, name in ipairs({ '_VERSION', 'assert', 'error', 'gcinfo', 'ipairs', 'rawequal', 'select', 'tonumber', 'tostring', 'type', 'unpack' }) do
+        made[name] = _G[name]
+    end
+    local environment = strict_front(made)
+    local load_text = loader(environment)
+    local own = {
+        _G = environment, redis = redis, collectgarbage = safe_collectgarbage, getmetatable = safe_getmetatable,
+        load = safe_load(load_text), loadstring = load_text, next = safe_next, pairs = safe_pairs, pcall = safe_pcall,
+        rawget = safe_rawget, rawset = safe_rawset, setmetatable = safe_setmetatable, xpcall = safe_xpcall,
+    }
+    for _, additions in ipairs({ own, fronts, more or {} }) do
+        for name, value in pairs(additions) do
+            made[name] = value
+        end
+    end
+    return environment, made
+end
+
+return {
+    KILLED = KILLED, behind = behind, copy = copy, forget_coroutines = forget_coroutines, front = front, globals = globals,
+    state = state, strict_front = strict_front, translate = translate,
+}
