@@ -85,6 +85,7 @@ class Control:
             "processor": os.times()[:2],
             "busy": figures.busy,
             "startup_memory": figures.startup_memory,
+            "lua_memory": self._shard.scripting.memory,
             "footprints": [footprint(db) for db in databases] if memory else [],
         }
 

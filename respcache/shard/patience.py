@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from respcache import errors
 from respcache.errors import CommandError
-from respcache.scripting.host import Killed
+from respcache.scripting import Killed
 from respcache.shard import wire
 
 if TYPE_CHECKING:

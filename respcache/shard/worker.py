@@ -19,6 +19,7 @@ from respcache.errors import CommandError
 from respcache.logs import log_exception
 from respcache.resp.encode import NULL, OK_LINE, encode
 from respcache.resp.types import OK
+from respcache.scripting import ScriptError
 from respcache.shard import carrying, debugging, wire
 from respcache.shard.control import Control
 from respcache.shard.patience import Patience
@@ -335,7 +336,8 @@ class Worker:
 
     def _refusal(self, error: CommandError) -> bytes:
         """The bytes of an error reply, which is counted."""
-        self._errors.count(error)
+        if type(error) is not ScriptError or not error.counted:
+            self._errors.count(error)
         return error.line()
 
     def _bug(self, argv: Argv) -> bytes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from hashlib import sha1
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from respcache import errors
 from respcache.commands.args import Args
@@ -20,18 +20,22 @@ from respcache.commands.scripting.replies import decode
 from respcache.commands.table import Reach
 from respcache.errors import CommandError
 from respcache.logs import log, log_exception
+from respcache.redis_commands import REDIS_COMMANDS
 from respcache.resp.types import OK, PONG
-from respcache.scripting.interpreter import Interpreter
+from respcache.scripting import Interpreter
 from respcache.store.waiting import Blocked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from respcache.commands.table import Command
     from respcache.resp.types import Argv, Reply
-    from respcache.scripting.interpreter import Script
+    from respcache.scripting import Script
     from respcache.store.shard import Shard
 
+# All commands, also those that main answers, of which a shard has no rows.
+_NAMES = frozenset(REDIS_COMMANDS)
+_CONTAINERS = frozenset(name.partition(" ")[0] for name in REDIS_COMMANDS if " " in name)
 # Compiled scripts are kept: so many, and with texts of so many bytes together.
 _MOST_SCRIPTS = 1000
 _MOST_BYTES = 16 << 20
@@ -89,6 +93,11 @@ class Scripting:
         self._moment = 0
         self._earlier = 0
 
+    @property
+    def memory(self) -> int:
+        """Bytes that Lua uses."""
+        return 0 if self._interpreter is None else self._interpreter.memory_used
+
     # -- scripts
 
     def compile(self, text: bytes) -> Script:
@@ -113,6 +122,10 @@ class Scripting:
 
     def run(self, script: Script, keys: list[bytes], arguments: list[bytes], *, read_only: bool) -> Reply:
         """What a script returns. Raises CommandError: what it raised."""
+        if script.flags is not None:
+            if read_only and b"no-writes" not in script.flags:
+                raise CommandError(errors.WRITING_SCRIPT_IN_READ_ONLY)
+            read_only = b"no-writes" in script.flags
         shard = self._shard
         db, protocol = shard.db_index, shard.protocol
         self._read_only = read_only
@@ -120,7 +133,7 @@ class Scripting:
         self.patience.begin(None, [])
         try:
             assert self._interpreter is not None
-            reply: Reply = self._interpreter.run(script, keys, arguments)
+            reply: Reply = self._interpreter.run(script, keys, arguments, protocol)
         finally:
             self.patience.end()
             shard.protocol = protocol
@@ -229,6 +242,9 @@ class Scripting:
         line = errors.printable(text)
         (log.debug, log.verbose, log.notice, log.warning)[level](line)
 
-    def allowed(self, argv: Sequence[Any]) -> bool:  # noqa: ARG002 - users come with ACL
-        """redis.acl_check_cmd: the default user may do everything."""
-        return True
+    def allowed(self, argv: Argv) -> bool | None:
+        """redis.acl_check_cmd: the default user may do everything. None if there is no such command."""
+        names = [word.decode("latin-1").upper() for word in argv[:2]]
+        if names[0] in _CONTAINERS:
+            return True if " ".join(names) in _NAMES or len(names) == 1 else None
+        return True if names[0] in _NAMES else None
