@@ -140,6 +140,40 @@ def no_input_keys(command: str) -> CommandError:
     return CommandError(f"ERR at least 1 input key is needed for '{command}' command")
 
 
+# -- streams
+
+BAD_STREAM_ID = "ERR Invalid stream ID specified as stream command argument"
+BAD_START_ID = "ERR invalid start ID for the interval"
+BAD_END_ID = "ERR invalid end ID for the interval"
+MAXLEN_AND_MINID = "ERR syntax error, MAXLEN and MINID options at the same time are not compatible"
+TRIM_MAXLEN_NEGATIVE = "ERR The MAXLEN argument must be >= 0."
+TRIM_LIMIT_NEGATIVE = "ERR The LIMIT argument must be >= 0."
+LIMIT_WITHOUT_STRATEGY = "ERR syntax error, LIMIT cannot be used without specifying a trimming strategy"
+LIMIT_WITHOUT_TILDE = "ERR syntax error, LIMIT cannot be used without the special ~ option"
+XTRIM_WITHOUT_STRATEGY = "ERR syntax error, XTRIM must be called with a trimming strategy"
+XADD_ID_ZERO = "ERR The ID specified in XADD must be greater than 0-0"
+XADD_ID_TOO_SMALL = "ERR The ID specified in XADD is equal or smaller than the target stream top item"
+XADD_IDS_EXHAUSTED = "ERR The stream has exhausted the last possible ID, unable to add more items"
+XADD_TOO_LARGE = "ERR Elements are too large to be stored"
+XSETID_BELOW_TOP = "ERR The ID specified in XSETID is smaller than the target stream top item"
+XSETID_BELOW_GIVEN_DELETED = "ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id"
+XSETID_BELOW_DELETED = "ERR The ID specified in XSETID is smaller than current max_deleted_entry_id"
+XSETID_BELOW_LENGTH = "ERR The entries_added specified in XSETID is smaller than the target stream length"
+ENTRIES_ADDED_NEGATIVE = "ERR entries_added must be positive"
+GROUP_ONLY_IN_XREADGROUP = "ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead."
+NOACK_ONLY_IN_XREADGROUP = "ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead."
+NEW_ONLY_IN_XREADGROUP = (
+    "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option."
+)
+
+
+def unbalanced_streams(command: str, symbol: str) -> CommandError:
+    """`command` in lower case; `symbol` is what it takes instead of an id."""
+    return CommandError(
+        f"ERR Unbalanced '{command}' list of streams: for each stream key an ID or '{symbol}' must be specified."
+    )
+
+
 # -- transactions
 
 NESTED_MULTI = "ERR MULTI calls can not be nested"
