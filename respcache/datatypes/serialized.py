@@ -13,10 +13,16 @@ from respcache.datatypes.hash import Hash
 from respcache.datatypes.list import QUICKLIST, List
 from respcache.datatypes.listpack import EMPTY, entry_size, is_integer
 from respcache.datatypes.set import Set
+from respcache.datatypes.stream import Stream
+from respcache.datatypes.stream_ids import MAX_PART
 from respcache.datatypes.zset import ZSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+
+# The bytes of a stream id.
+_ID = 16
 
 
 def serialized_length(value: Any, format_score: Callable[[float], bytes]) -> int:
@@ -26,6 +32,8 @@ def serialized_length(value: Any, format_score: Callable[[float], bytes]) -> int
     if isinstance(value, List):
         nodes = value.nodes() if value.encoding == QUICKLIST else [EMPTY + sum(map(entry_size, value))]
         return _count(len(nodes)) + sum(1 + _packed(size) for size in nodes)
+    if isinstance(value, Stream):
+        return _stream(value)
     if value.encoding == b"intset":
         return _packed(8 + len(value) * _integer_width(value))
     elements = _elements(value, format_score)
@@ -42,6 +50,14 @@ def _elements(value: Hash | Set | ZSet, format_score: Callable[[float], bytes]) 
     if isinstance(value, ZSet):
         return chain.from_iterable((member, format_score(score)) for member, score in value.items())
     return value
+
+
+def _stream(stream: Stream) -> int:
+    nodes = stream.listpack_sizes()
+    ids = (stream.last_id, stream.first_id, stream.max_deleted_id)
+    numbers = [len(nodes), len(stream), stream.entries_added, len(stream.groups)]
+    numbers += (part for id in ids for part in (id >> 64, id & MAX_PART))
+    return sum(map(_count, numbers)) + sum(_packed(_ID) + _packed(size) for size in nodes)
 
 
 def _integer_width(value: Set) -> int:

@@ -13,6 +13,7 @@ from bisect import bisect_left, bisect_right
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from respcache.datatypes.radix import radix_nodes
 from respcache.datatypes.stream_ids import MAX_ID, MIN_ID, StreamID
 from respcache.datatypes.stream_node import Fields, Node, NodeData
 
@@ -38,6 +39,7 @@ class Stream:
         "_limits",
         "_nodes",
         "_opened",
+        "_tree_nodes",
         "entries_added",
         "first_id",
         "groups",
@@ -53,6 +55,8 @@ class Stream:
         self._nodes: list[Node] = []
         # The nodes that are open although they are not the last one, in the order in which they were opened.
         self._opened: list[Node] = []
+        # What `tree` has found out about the present nodes.
+        self._tree_nodes: int | None = None
         self._length = 0
         # The id of the first entry, 0 without entries.
         self.first_id = MIN_ID
@@ -222,10 +226,18 @@ class Stream:
 
     # -- nodes
 
-    @property
-    def node_keys(self) -> list[StreamID]:
-        """The id that each node began with: the keys of Redis' radix tree."""
-        return list(map(_MASTER, self._nodes))
+    def tree(self) -> tuple[int, int]:
+        """How many keys and how many nodes Redis' radix tree has: a key for each of our nodes.
+
+        O(1) until a node is added or removed, then once O(n / 100). In Redis it is always O(1).
+        """
+        if self._tree_nodes is None:
+            self._tree_nodes = radix_nodes(list(map(_MASTER, self._nodes)))
+        return len(self._nodes), self._tree_nodes
+
+    def listpack_sizes(self) -> list[int]:
+        """The bytes of each node as a listpack of Redis."""
+        return [node.listpack_size for node in self._nodes]
 
     def _node_at(self, id: StreamID) -> int:
         """The index of the node that an id belongs to, -1 if it is lower than those of all nodes."""
@@ -241,6 +253,7 @@ class Stream:
             if last.is_open and last not in self._opened:
                 self._keep_open(last)
         nodes.append(Node(id, names))
+        self._tree_nodes = None
         return nodes[-1]
 
     def _open(self, node: Node) -> Node:
@@ -260,6 +273,7 @@ class Stream:
         """Remove whole nodes with all their entries."""
         dropped = self._nodes[start:stop]
         del self._nodes[start:stop]
+        self._tree_nodes = None
         self._length -= sum(node.count for node in dropped)
         self._opened = [node for node in self._opened if node not in dropped]
 

@@ -12,6 +12,8 @@ byte string, which takes about an eighth of the memory. To open a node of 100 en
 from __future__ import annotations
 
 import marshal
+from itertools import accumulate, chain
+from operator import sub
 from typing import TYPE_CHECKING
 
 from respcache.datatypes.listpack import EMPTY, SMALLEST_ENTRY, entry_size, integer_size
@@ -65,10 +67,15 @@ class Node:
         most_bytes = limits.stream_node_max_bytes
         if not 0 < most_bytes <= MOST_BYTES:
             most_bytes = MOST_BYTES
-        if self.size + integer_size(self.count) + integer_size(self.deleted) + size >= most_bytes:
+        if self.listpack_size + size >= most_bytes:
             return False
         most_entries = limits.stream_node_max_entries
         return most_entries == 0 or self.count + self.deleted < most_entries
+
+    @property
+    def listpack_size(self) -> int:
+        """Its bytes as a listpack."""
+        return self.size + integer_size(self.count) + integer_size(self.deleted)
 
     def append(self, id: StreamID, fields: Fields) -> None:
         """Add an entry with a higher id than all others. The node is open."""
@@ -99,7 +106,8 @@ class Node:
         """Make the entries accessible."""
         if not self.is_open:
             assert self._packed is not None
-            self.ids, self.entries = marshal.loads(self._packed)
+            differences, self.entries = marshal.loads(self._packed)
+            self.ids = list(accumulate(differences))
             self.is_open = True
 
     def pack(self) -> None:
@@ -112,10 +120,12 @@ class Node:
         """The entries as one byte string."""
         if self._packed is not None:
             return self._packed
+        # From the id before, the first one from 0: these are smaller numbers than the ids.
+        differences = list(map(sub, self.ids, chain((0,), self.ids)))
         # Each distinct string is written once, as long as it is the same object.
         intern = {name: name for name in self.names}.setdefault
         entries = [tuple(map(intern, fields, fields)) for fields in self.entries]
-        return marshal.dumps((self.ids, entries))
+        return marshal.dumps((differences, entries))
 
     # -- copies
 

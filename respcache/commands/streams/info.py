@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from respcache.commands.streams.ids import entries_reply, entry_reply, format_id
 from respcache.commands.table import READ, READONLY, family
-from respcache.datatypes.radix import radix_nodes
 from respcache.datatypes.stream import Stream
 from respcache.errors import NO_SUCH_KEY, CommandError, unknown_call
 from respcache.resp.types import Reply
@@ -56,11 +55,11 @@ def _full_count(args: Args) -> int:
 
 
 def _about(stream: Stream) -> dict[bytes, Reply]:
-    keys = stream.node_keys
+    keys, nodes = stream.tree()
     return {
         b"length": len(stream),
-        b"radix-tree-keys": len(keys),
-        b"radix-tree-nodes": radix_nodes(keys),
+        b"radix-tree-keys": keys,
+        b"radix-tree-nodes": nodes,
         b"last-generated-id": format_id(stream.last_id),
         b"max-deleted-entry-id": format_id(stream.max_deleted_id),
         b"entries-added": stream.entries_added,

@@ -11,7 +11,6 @@ from respcache.datatypes.stream_ids import MIN_ID, StreamID
 from respcache.errors import (
     GROUP_MISSING,
     GROUP_ONLY_IN_XREADGROUP,
-    LAST_ENTRY_ID_ZERO,
     NEW_ONLY_IN_XREADGROUP,
     NOACK_ONLY_IN_XREADGROUP,
     CommandError,
@@ -108,12 +107,8 @@ def _after(stream: Stream | None, word: bytes) -> StreamID:
     """The id after which to read. Raises CommandError."""
     if word == b"$":
         return MIN_ID if stream is None else stream.last_id
-    if word == b"+":
-        if stream is None:
-            return MIN_ID
-        if stream.last_id == MIN_ID:
-            raise CommandError(LAST_ENTRY_ID_ZERO)
-        return stream.last_id - 1
+    if word == b"+":  # since Redis 7.4: the last entry
+        return stream.last_entry_id - 1 if stream else MIN_ID
     if word == b">":
         raise CommandError(NEW_ONLY_IN_XREADGROUP)
     return parse_id(word)
