@@ -19,6 +19,8 @@ class Limits:
         "set_max_intset_entries",
         "set_max_listpack_entries",
         "set_max_listpack_value",
+        "stream_node_max_bytes",
+        "stream_node_max_entries",
         "zset_max_listpack_entries",
         "zset_max_listpack_value",
     )
@@ -31,5 +33,7 @@ class Limits:
         self.set_max_intset_entries = 512
         self.set_max_listpack_entries = 128
         self.set_max_listpack_value = 64
+        self.stream_node_max_bytes = 4096  # 0: no limit, here and in the next line
+        self.stream_node_max_entries = 100
         self.zset_max_listpack_entries = 128
         self.zset_max_listpack_value = 64

@@ -25,6 +25,10 @@ NUMKEYS_NOT_POSITIVE = "ERR numkeys should be greater than 0"
 COUNT_NOT_POSITIVE = "ERR count should be greater than 0"
 LIMIT_NEGATIVE = "ERR LIMIT can't be negative"
 INVALID_CURSOR = "ERR invalid cursor"
+TIMEOUT_NOT_A_FLOAT = "ERR timeout is not a float or out of range"
+TIMEOUT_NOT_AN_INTEGER = "ERR timeout is not an integer or out of range"
+TIMEOUT_NEGATIVE = "ERR timeout is negative"
+TIMEOUT_OUT_OF_RANGE = "ERR timeout is out of range"
 OVERFLOW = "ERR increment or decrement would overflow"
 NAN_OR_INFINITY = "ERR increment would produce NaN or Infinity"
 
@@ -145,6 +149,40 @@ def no_input_keys(command: str) -> CommandError:
     return CommandError(f"ERR at least 1 input key is needed for '{command}' command")
 
 
+# -- streams
+
+BAD_STREAM_ID = "ERR Invalid stream ID specified as stream command argument"
+BAD_START_ID = "ERR invalid start ID for the interval"
+BAD_END_ID = "ERR invalid end ID for the interval"
+MAXLEN_AND_MINID = "ERR syntax error, MAXLEN and MINID options at the same time are not compatible"
+TRIM_MAXLEN_NEGATIVE = "ERR The MAXLEN argument must be >= 0."
+TRIM_LIMIT_NEGATIVE = "ERR The LIMIT argument must be >= 0."
+LIMIT_WITHOUT_STRATEGY = "ERR syntax error, LIMIT cannot be used without specifying a trimming strategy"
+LIMIT_WITHOUT_TILDE = "ERR syntax error, LIMIT cannot be used without the special ~ option"
+XTRIM_WITHOUT_STRATEGY = "ERR syntax error, XTRIM must be called with a trimming strategy"
+XADD_ID_ZERO = "ERR The ID specified in XADD must be greater than 0-0"
+XADD_ID_TOO_SMALL = "ERR The ID specified in XADD is equal or smaller than the target stream top item"
+XADD_IDS_EXHAUSTED = "ERR The stream has exhausted the last possible ID, unable to add more items"
+XADD_TOO_LARGE = "ERR Elements are too large to be stored"
+XSETID_BELOW_TOP = "ERR The ID specified in XSETID is smaller than the target stream top item"
+XSETID_BELOW_GIVEN_DELETED = "ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id"
+XSETID_BELOW_DELETED = "ERR The ID specified in XSETID is smaller than current max_deleted_entry_id"
+XSETID_BELOW_LENGTH = "ERR The entries_added specified in XSETID is smaller than the target stream length"
+ENTRIES_ADDED_NEGATIVE = "ERR entries_added must be positive"
+GROUP_ONLY_IN_XREADGROUP = "ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead."
+NOACK_ONLY_IN_XREADGROUP = "ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead."
+NEW_ONLY_IN_XREADGROUP = (
+    "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option."
+)
+
+
+def unbalanced_streams(command: str, symbol: str) -> CommandError:
+    """`command` in lower case; `symbol` is what it takes instead of an id."""
+    return CommandError(
+        f"ERR Unbalanced '{command}' list of streams: for each stream key an ID or '{symbol}' must be specified."
+    )
+
+
 # -- consumer groups of streams
 
 BUSY_GROUP = "BUSYGROUP Consumer Group name already exists"
@@ -236,9 +274,6 @@ INVALID_CLIENT_ID = "ERR Invalid client ID"
 CLIENT_ID_NOT_POSITIVE = "ERR client-id should be greater than 0"
 NO_SUCH_CLIENT = "ERR No such client"
 BAD_PAUSE_MODE = "ERR CLIENT PAUSE mode must be WRITE or ALL"
-TIMEOUT_NOT_AN_INTEGER = "ERR timeout is not an integer or out of range"
-TIMEOUT_NEGATIVE = "ERR timeout is negative"
-TIMEOUT_OUT_OF_RANGE = "ERR timeout is out of range"
 
 
 def bad_name(what: str) -> CommandError:

@@ -61,7 +61,10 @@ class Server:
         # What a shard reports besides replies: kind -> who takes it.
         self._take_report: dict[int, Callable[[Report], None]] = {
             wire.EVENT: KeyspaceEvents(config, self.pubsub).publish,
+            wire.ASK: self._on_ask,
         }
+        # What a shard asks in the middle of an item: kind -> who answers, by `ShardQueue.reply`, whatever happens.
+        self._answer: dict[int, Callable[..., None]] = {}
         self.links = [self._link(index) for index in range(config.shards)]
         self.expiry = [ActiveExpiry(link, alarms, clock) for link in self.links]
         router = Router(config.shards)
@@ -156,6 +159,10 @@ class Server:
 
     def _on_report(self, report: Report) -> None:
         self._take_report[report[0]](report)
+
+    def _on_ask(self, report: Report) -> None:
+        _, _, shard, kind, *details = report
+        self._answer[kind](shard, *details)
 
     def _on_shard_death(self, shard: int) -> None:
         for client in self.registry.all():

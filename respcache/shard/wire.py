@@ -3,7 +3,8 @@
 A frame is a little-endian u32 length and a `marshal` payload. Both ends are the same interpreter, and nothing that a
 client sent is ever unmarshalled. `marshal` takes no NamedTuple, so items spread the fields of a `Caller`.
 
-To the shard: ``(now_ms, [item, ...])``. Items are made by the functions below, and only by them.
+To the shard: ``(now_ms, [item, ...])``. Items are made by the functions below, and only by them. The time is negative
+where the items are part of a larger unit that is not over yet: what the owner of a barrier sends.
 
 | item                                | result                                                                   |
 |-------------------------------------|--------------------------------------------------------------------------|
@@ -32,7 +33,8 @@ Back: ``(next_deadline_ms, [result, ...], [report, ...])``, one or more frames p
 order of the items. `next_deadline_ms` is when the shard's next key expires, 0 for never.
 
 A report is ``(kind, index, ...)``; `index` is the place among this frame's results that it belongs to. Reports are in
-the order in which things happened, and are to be handled before the result at `index` is delivered.
+the order in which things happened, and are to be handled before the result at `index` is delivered; what happened after
+the last result has an index behind it.
 
 | report                             | meaning                                                                   |
 |------------------------------------|---------------------------------------------------------------------------|
@@ -40,6 +42,9 @@ the order in which things happened, and are to be handled before the result at `
 | ``(UNFINISHED, index)``            | the result at `index`, always the last of its frame, is a piece; the next |
 |                                    | one of the same item is the first result of the next frame                |
 | ``(FAILED, index, text)``          | the item failed: `text` is that of a `CommandError`, and the result None  |
+| ``(ASK, index, shard, kind, ...)`` | always the last of its frame: the shard asks main, in the middle of an    |
+|                                    | item, and waits for ``(None, answer)``, which passes all other frames     |
+
 
 Bounds: a frame is sent as soon as its results take more than `ANSWER_BYTES`. A reply, and the value of a `part` or a
 `borrow`, has at most `MAX_RESULT` bytes, else there is an error in its place; so every frame can be packed.
@@ -51,6 +56,7 @@ import marshal
 from struct import Struct
 from typing import TYPE_CHECKING, Any
 
+from respcache.store.reports import ASK as ASK
 from respcache.store.reports import EVENT as EVENT
 from respcache.store.reports import FAILED as FAILED
 from respcache.store.reports import UNFINISHED as UNFINISHED
@@ -65,6 +71,8 @@ if TYPE_CHECKING:
 
 RUN, PART, EXECUTE, IS_DIRTY, WATCH, UNWATCH, BORROW, CARRY, HAND_BACK, TICK, CONFIGURE, STATS, RESET_STATS = range(13)
 POPULATE, INSPECT = range(13, 15)
+# Kinds of ASK.
+CLAIM, FOREIGN = range(2)
 
 Item = tuple[Any, ...]
 

@@ -6,6 +6,7 @@ that item: nothing that a client sends may end a shard, which takes its data wit
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from operator import length_hint
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from respcache.commands.table import Handler
     from respcache.resp.types import Argv, Reply
+    from respcache.shard.channel import Channel, Frame
     from respcache.shard.wire import Item
     from respcache.store.guests import Guest
     from respcache.store.keyspace import Place
@@ -64,9 +66,13 @@ class _Handlers(dict[bytes, "Handler"]):
 class Worker:
     """Carries out items on one `Shard`."""
 
-    def __init__(self, shard: Shard) -> None:
+    def __init__(self, shard: Shard, channel: Channel) -> None:
         # The data that commands run on.
         self.shard = shard
+        # Main. Answers go there by way of whoever called `answers`; only `ask` uses it.
+        self._channel = channel
+        # The running frame is part of a larger unit, such as a transaction over several shards, which is not over yet.
+        self.within_unit = False
         # The cursor that handlers read their arguments from, made once.
         self._args = Args([])
         # The error replies so far, for INFO.
@@ -103,9 +109,9 @@ class Worker:
 
         Send each payload before you ask for the next: what is answered in pieces runs in pieces, too.
         """
-        self.shard.set_time(now)
+        self.within_unit = now < 0
+        self.shard.set_time(abs(now))
         reports = self.shard.reports
-        results = reports.results
         for item in items:
             perform, arguments = self._perform[item[0]], item[1:]
             while True:
@@ -119,19 +125,54 @@ class Worker:
                     result = None
                     reports.failed(errors.INTERNAL)
                 if self._room >= 0:
-                    results.append(result)
+                    reports.results.append(result)  # a new list after each frame that `ask` has sent
                     break
                 rest, self._rest = self._rest, None
                 if rest is not None:
                     reports.unfinished()
-                results.append(result)
+                reports.results.append(result)
                 yield self._answer()
-                results = reports.results
                 if rest is None:
                     break
                 perform, arguments = rest, ()
-        if results or not items:
+        if reports.results or reports.waiting or not items:
             yield self._answer()
+
+    def ask(self, kind: int, *details: Any, nested: bool) -> Any:
+        """Ask main something in the middle of an item, and wait for the answer. See `respcache.shard.wire`.
+
+        With `nested`, frames that come before the answer are carried out at once: what main needs of this very shard
+        to find the answer. Without it they keep their places behind the running item.
+        """
+        shard, channel = self.shard, self._channel
+        shard.reports.ask(shard.index, kind, *details)
+        channel.send(self._answer())
+        later: list[Frame] = []
+        while True:
+            frame = channel.receive()
+            if frame is None:
+                sys.exit(0)  # main is gone
+            now, items = frame
+            if now is None:
+                channel.put_back(later)
+                return items
+            if nested:
+                self._carry_out_nested(now, items)
+            else:
+                later.append(frame)
+
+    def _carry_out_nested(self, now: int, items: list[Item]) -> None:
+        """Carry out a frame in the middle of another one's item, which goes on as if nothing had happened."""
+        shard = self.shard
+        caller = shard.db_index, shard.protocol, shard.client, shard.touch
+        unit, moment, rest = self.within_unit, shard.now, self._rest
+        argv, at = self._args.argv, self._args.at
+        for payload in self.answers(now, items):
+            self._channel.send(payload)
+        self.within_unit, self._rest = unit, rest
+        self._args.argv, self._args.at = argv, at
+        shard.set_time(moment)
+        shard.enter(*caller)
 
     def _answer(self) -> Answer:
         """The payload of one frame. The next frame begins."""

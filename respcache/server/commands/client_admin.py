@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from respcache import errors
-from respcache.commands.args import INT64_MAX, parse_int
+from respcache.commands.args import Args, parse_int
 from respcache.commands.table import ADMIN, LOADING, NOSCRIPT, STALE, family
 from respcache.commands.table.tips import RANDOM_OUTPUT
 from respcache.errors import CommandError, WrongSyntax
@@ -16,7 +16,6 @@ from respcache.server.clients.limits import class_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from respcache.commands.args import Args
     from respcache.server.clients.client import Client
 
 command = family("connection")
@@ -133,15 +132,8 @@ def client_pause(client: Client, args: Args) -> Reply:
         only_writes = mode == b"WRITE"
     if len(args):
         raise errors.unknown_call("CLIENT", args.argv[1])
-    milliseconds = parse_int(timeout)
-    if milliseconds is None:
-        raise CommandError(errors.TIMEOUT_NOT_AN_INTEGER)
-    if milliseconds < 0:
-        raise CommandError(errors.TIMEOUT_NEGATIVE)
-    until = client.parts.clock.now_ms() + milliseconds
-    if until > INT64_MAX:
-        raise CommandError(errors.TIMEOUT_OUT_OF_RANGE)
-    client.parts.pause.begin(until, only_writes)
+    now = client.parts.clock.now_ms()
+    client.parts.pause.begin(now + Args([timeout], 0).timeout_ms(now), only_writes)
     return OK
 
 
