@@ -23,6 +23,10 @@ FAMILIES = (
     "zsets.members",
     "zsets.ranges",
     "zsets.algebra",
+    "streams.entries",
+    "streams.ranges",
+    "streams.reading",
+    "streams.info",
 )
 
 for _family in FAMILIES:

@@ -1,8 +1,5 @@
 """Streams: entries in the order of their ids. Appending and trimming cost O(1) per entry, finding one O(log n).
 
-An id is one number here, ``milliseconds << 64 | sequence``, so that ids compare, and the next one is ``id + 1``. An
-entry is its id and its fields, each followed by its value: a flat tuple.
-
 The entries are in nodes (`respcache.datatypes.stream_node`), which begin and end where Redis' do. A node is found by
 bisection. Only the last node, and the few that were used last, are open. Whole nodes are removed without being opened.
 Removing the first nodes moves the list of nodes up, 8 bytes per 100 entries, which costs less than keeping an offset.
@@ -16,6 +13,7 @@ from bisect import bisect_left, bisect_right
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from respcache.datatypes.stream_ids import MAX_ID, MIN_ID, StreamID
 from respcache.datatypes.stream_node import Fields, Node, NodeData
 
 if TYPE_CHECKING:
@@ -23,13 +21,8 @@ if TYPE_CHECKING:
 
     from respcache.datatypes.limits import Limits
 
-MIN_ID = 0
-MAX_ID = (1 << 128) - 1
-# The highest number of milliseconds, and the highest sequence number.
-MAX_PART = (1 << 64) - 1
-
-# An id with the fields of its entry.
-Entry = tuple[int, Fields]
+# An id with the fields of its entry, each field followed by its value.
+Entry = tuple[StreamID, Fields]
 
 # How many nodes besides the last one are open: one for a reader, and one for what trims the stream.
 _OPEN = 2
@@ -82,29 +75,21 @@ class Stream:
 
     # -- ids
 
-    def next_id(self, milliseconds: int) -> int:
+    def next_id(self, milliseconds: int) -> StreamID:
         """The id for an entry that is added at this time. More than `MAX_ID` if there is none left."""
         return max(milliseconds << 64, self.last_id + 1)
 
     @property
-    def last_entry_id(self) -> int:
+    def last_entry_id(self) -> StreamID:
         """The highest id of an entry that is still here, 0 without entries."""
         for node in reversed(self._nodes):
             if node.count:
                 return self._open(node).ids[-1]
         return MIN_ID
 
-    def has_tombstones(self, start: int = MIN_ID, end: int = MAX_ID) -> bool:
-        """Whether XDEL has deleted an entry between these ids, both inclusive, as far as `max_deleted_id` tells.
-
-        As redis 7.2 `streamRangeHasTombstones`: what was deleted before the first entry leaves no gap.
-        """
-        deleted = self.max_deleted_id
-        return bool(self._length) and self.first_id <= deleted and deleted != MIN_ID and start <= deleted <= end
-
     # -- adding and removing
 
-    def append(self, id: int, fields: Sequence[bytes]) -> None:
+    def append(self, id: StreamID, fields: Sequence[bytes]) -> None:
         """Add an entry. Its id is higher than `last_id`; `fields` are names, each followed by its value."""
         fields = tuple(fields)
         nodes = self._nodes
@@ -119,7 +104,7 @@ class Stream:
         self.last_id = id
         self.entries_added += 1
 
-    def delete(self, id: int) -> bool:
+    def delete(self, id: StreamID) -> bool:
         """Remove one entry. False if there is none with this id. O(log n)."""
         at = self._node_at(id)
         if at < 0:
@@ -157,7 +142,7 @@ class Stream:
             at += 1
         return self._trimmed(at, 0)
 
-    def trim_below(self, id: int, *, whole_nodes: bool, limit: int = 0) -> int:
+    def trim_below(self, id: StreamID, *, whole_nodes: bool, limit: int = 0) -> int:
         """Remove the entries with lower ids; return how many. `limit` is the most entries to remove, 0 for no limit.
 
         It stops before a node that has more entries than may still be removed, even if it would remove only some.
@@ -189,7 +174,7 @@ class Stream:
 
     # -- reading
 
-    def get(self, id: int) -> Fields | None:
+    def get(self, id: StreamID) -> Fields | None:
         """The fields of one entry, or None. O(log n)."""
         at = self._node_at(id)
         if at < 0:
@@ -198,10 +183,10 @@ class Stream:
         index = bisect_left(node.ids, id)
         return node.entries[index] if index < len(node.ids) and node.ids[index] == id else None
 
-    def __contains__(self, id: int) -> bool:
+    def __contains__(self, id: StreamID) -> bool:
         return self.get(id) is not None
 
-    def range(self, start: int = MIN_ID, end: int = MAX_ID, count: int | None = None) -> list[Entry]:
+    def range(self, start: StreamID = MIN_ID, end: StreamID = MAX_ID, count: int | None = None) -> list[Entry]:
         """The entries from `start` to `end`, both inclusive; the first `count` of them, unless None."""
         found: list[Entry] = []
         left = self._length if count is None else count
@@ -218,7 +203,7 @@ class Stream:
             left -= high - low
         return found
 
-    def reverse_range(self, start: int = MIN_ID, end: int = MAX_ID, count: int | None = None) -> list[Entry]:
+    def reverse_range(self, start: StreamID = MIN_ID, end: StreamID = MAX_ID, count: int | None = None) -> list[Entry]:
         """The same entries, from the last one to the first one."""
         found: list[Entry] = []
         left = self._length if count is None else count
@@ -238,15 +223,15 @@ class Stream:
     # -- nodes
 
     @property
-    def node_keys(self) -> list[int]:
+    def node_keys(self) -> list[StreamID]:
         """The id that each node began with: the keys of Redis' radix tree."""
         return list(map(_MASTER, self._nodes))
 
-    def _node_at(self, id: int) -> int:
+    def _node_at(self, id: StreamID) -> int:
         """The index of the node that an id belongs to, -1 if it is lower than those of all nodes."""
         return bisect_right(self._nodes, id, key=_MASTER) - 1
 
-    def _begin_node(self, id: int, names: Fields) -> Node:
+    def _begin_node(self, id: StreamID, names: Fields) -> Node:
         """A new last node."""
         nodes = self._nodes
         if nodes:

@@ -15,6 +15,7 @@ import marshal
 from typing import TYPE_CHECKING
 
 from respcache.datatypes.listpack import EMPTY, SMALLEST_ENTRY, entry_size, integer_size
+from respcache.datatypes.stream_ids import MAX_PART, StreamID
 
 if TYPE_CHECKING:
     from respcache.datatypes.limits import Limits
@@ -23,25 +24,24 @@ if TYPE_CHECKING:
 Fields = tuple[bytes, ...]
 
 # A node as plain data: its slots, the entries packed.
-NodeData = tuple[int, int, Fields, int, int, int, bytes]
+NodeData = tuple[StreamID, StreamID, Fields, int, int, int, bytes]
 
 # The largest listpack for a stream, whatever ``stream-node-max-bytes`` says.
 MOST_BYTES = 1 << 30
 
-_SEQUENCE = (1 << 64) - 1
 _SIGN = 1 << 63
 
 # What a packed node has instead of its lists. Never changed.
-_NO_IDS: list[int] = []
+_NO_IDS: list[StreamID] = []
 _NO_ENTRIES: list[Fields] = []
 
 
 class Node:
-    """Entries in ascending order of their ids; see `respcache.datatypes.stream` for ids."""
+    """Entries in ascending order of their ids."""
 
     __slots__ = ("_packed", "count", "deleted", "entries", "ids", "is_open", "last", "master", "names", "size")
 
-    def __init__(self, master: int, names: Fields) -> None:
+    def __init__(self, master: StreamID, names: Fields) -> None:
         # The id of the first entry that it ever had: its key in Redis' radix tree.
         self.master = master
         # The id of the last entry that it ever had.
@@ -55,7 +55,7 @@ class Node:
         self.size = EMPTY + integer_size(len(names)) + sum(map(entry_size, names)) + SMALLEST_ENTRY
         # True while `ids` and `entries`, which are parallel, hold the entries.
         self.is_open = True
-        self.ids: list[int] = []
+        self.ids: list[StreamID] = []
         self.entries: list[Fields] = []
         # The entries as bytes. None if they have changed since they were packed.
         self._packed: bytes | None = None
@@ -70,7 +70,7 @@ class Node:
         most_entries = limits.stream_node_max_entries
         return most_entries == 0 or self.count + self.deleted < most_entries
 
-    def append(self, id: int, fields: Fields) -> None:
+    def append(self, id: StreamID, fields: Fields) -> None:
         """Add an entry with a higher id than all others. The node is open."""
         names = fields[::2]
         added = 3 + len(names)  # the elements of the listpack: flags, two parts of the id, values, and their number
@@ -78,9 +78,9 @@ class Node:
         if names != self.names:
             size += integer_size(len(names)) + sum(map(entry_size, names))
             added += 1 + len(names)
-        sequence = (id - self.master) & _SEQUENCE  # the difference, which wraps around as in C
+        sequence = (id - self.master) & MAX_PART  # the difference, which wraps around as in C
         size += integer_size((id >> 64) - (self.master >> 64))
-        size += integer_size(sequence - (_SEQUENCE + 1) if sequence & _SIGN else sequence)
+        size += integer_size(sequence - (MAX_PART + 1) if sequence & _SIGN else sequence)
         self.size += size + integer_size(added)
         self.last = id
         self.ids.append(id)

@@ -171,6 +171,8 @@ XSETID_BELOW_LENGTH = "ERR The entries_added specified in XSETID is smaller than
 ENTRIES_ADDED_NEGATIVE = "ERR entries_added must be positive"
 GROUP_ONLY_IN_XREADGROUP = "ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead."
 NOACK_ONLY_IN_XREADGROUP = "ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead."
+GROUP_MISSING = "ERR Missing GROUP option for XREADGROUP"
+LAST_ENTRY_ID_ZERO = "ERR the stream last element ID is 0-0"
 NEW_ONLY_IN_XREADGROUP = (
     "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option."
 )

@@ -14,7 +14,7 @@ from math import copysign, isinf, isnan
 from typing import Any
 
 from respcache.errors import REPLY_TOO_LARGE, CommandError
-from respcache.resp.types import Encoded, NullArray, Pairs, Push, Reply, SetReply, Status, Verbatim
+from respcache.resp.types import Encoded, NullArray, PairedMap, Pairs, Push, Reply, SetReply, Status, Verbatim
 
 RESP2 = 2
 RESP3 = 3
@@ -158,6 +158,14 @@ def _pairs(reply: Pairs, protocol: int, out: bytearray) -> None:
         _check(len(out))
 
 
+def _paired_map(reply: PairedMap, protocol: int, out: bytearray) -> None:
+    if protocol == RESP3:
+        out += b"%%%d\r\n" % len(reply)
+        _each(list(chain.from_iterable(reply)), protocol, out)
+    else:
+        _sequence(b"*%d\r\n" % len(reply), reply, protocol, out)
+
+
 def _sequence(header: bytes, items: Sequence[Any], protocol: int, out: bytearray) -> None:
     out += header
     if len(items) <= _SLICE:
@@ -212,6 +220,7 @@ _WRITERS: dict[type, Callable[[Any, int, bytearray], None]] = {
     tuple: _list,
     SetReply: _set,
     Pairs: _pairs,
+    PairedMap: _paired_map,
     Push: _push,
     dict: _dict,
 }

@@ -13,6 +13,7 @@
 | `list` `tuple`      | array                       | array                |
 | `dict`              | flat array                  | map                  |
 | `SetReply`          | array                       | set                  |
+| `PairedMap`          | array of pairs              | map                  |
 | `Pairs`             | flat array                  | array of pairs       |
 | `Push`              | array                       | push                 |
 | `CommandError`      | ``-ERR ...``                | ``-ERR ...``         |
@@ -66,6 +67,12 @@ class Pairs(list["tuple[Reply, Reply]"]):
     __slots__ = ()
 
 
+class PairedMap(list["tuple[Reply, Reply]"]):
+    """(key, entries) of XREAD, where a key may come twice: one array per pair in RESP2, a map in RESP3."""
+
+    __slots__ = ()
+
+
 class Push(list["Reply"]):
     """Out-of-band data (pub/sub, invalidations)."""
 
@@ -92,6 +99,6 @@ PONG = Status(b"PONG")
 NULL_ARRAY = NullArray()
 
 Reply: TypeAlias = (
-    "bool | int | float | bytes | bytearray | Status | Verbatim | NullArray | SetReply | Pairs | Push "
-    "| Encoded | CommandError | Sequence[Reply] | Mapping[bytes, Reply] | None"
+    "bool | int | float | bytes | bytearray | Status | Verbatim | NullArray | SetReply | Pairs | PairedMap "
+    "| Push | Encoded | CommandError | Sequence[Reply] | Mapping[bytes, Reply] | None"
 )

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from respcache.commands.args import parse_int
-from respcache.datatypes.stream import MAX_ID, MAX_PART, MIN_ID
+from respcache.datatypes.stream_ids import MAX_ID, MAX_PART, MIN_ID, StreamID
 from respcache.errors import BAD_STREAM_ID, CommandError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _LONGEST = 127
 _UNSIGNED = re.compile(rb"[ \t\n\v\f\r]*([+-]?)([0-9]+)")
 
 
-def format_id(id: int) -> bytes:
+def format_id(id: StreamID) -> bytes:
     """An id as clients see it."""
     return b"%d-%d" % (id >> 64, id & MAX_PART)
 
@@ -37,7 +37,7 @@ def entries_reply(entries: Iterable[Entry]) -> Reply:
     return [(b"%d-%d" % (id >> 64, id & MAX_PART), fields) for id, fields in entries]
 
 
-def parse_id(text: bytes, missing: int = 0) -> int:
+def parse_id(text: bytes, missing: int = 0) -> StreamID:
     """An id from its text. `missing` is the sequence number if there is none. Raises CommandError, also for - and +."""
     milliseconds, dash, sequence = _split(text)
     if milliseconds is None:
@@ -48,7 +48,7 @@ def parse_id(text: bytes, missing: int = 0) -> int:
     return milliseconds << 64 | number
 
 
-def parse_new_id(text: bytes) -> tuple[int, bool]:
+def parse_new_id(text: bytes) -> tuple[StreamID, bool]:
     """The id for XADD, and whether its sequence number is left to the server (``ms-*``; then it is 0 here)."""
     milliseconds, _, sequence = _split(text)
     if sequence == b"*" and milliseconds is not None:
@@ -56,7 +56,7 @@ def parse_new_id(text: bytes) -> tuple[int, bool]:
     return parse_id(text), False
 
 
-def parse_bound(text: bytes, missing: int) -> tuple[int, bool]:
+def parse_bound(text: bytes, missing: int) -> tuple[StreamID, bool]:
     """An end of a range, and whether it is exclusive; ``-`` and ``+`` are the lowest and the highest id."""
     if text[:1] == b"(" and len(text) > 1:
         return parse_id(text[1:], missing), True
