@@ -4,8 +4,6 @@ A group remembers how far it has read, and has two views of what is pending: its
 their `Delivery` objects. Both are a `Pending`: a dict by id, so that reading and acknowledging, which is what a stream
 does all day, cost no more than a dict does. The order of the ids is made when somebody asks for it (XPENDING with a
 range, XAUTOCLAIM, the history of a consumer) and kept for the next time, as long as it is worth keeping.
-
-Ids are numbers, as in `respcache.datatypes.stream`.
 """
 
 from __future__ import annotations
@@ -16,6 +14,8 @@ from sortedcontainers import SortedList
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from respcache.datatypes.stream_ids import StreamID
 
 # An order with more ids than twice those that are pending, and this many, is dropped.
 _LITTER = 1000
@@ -32,15 +32,15 @@ class Figures(Protocol):
         """How many entries were ever added."""
 
     @property
-    def first_id(self) -> int:
+    def first_id(self) -> StreamID:
         """The id of the first entry."""
 
     @property
-    def last_id(self) -> int:
+    def last_id(self) -> StreamID:
         """The highest id that an entry ever had."""
 
     @property
-    def max_deleted_id(self) -> int:
+    def max_deleted_id(self) -> StreamID:
         """The highest id of an entry that was deleted (trimmed ones do not count)."""
 
     def __len__(self) -> int:
@@ -68,43 +68,43 @@ class Pending:
     __slots__ = ("_deliveries", "_order")
 
     def __init__(self) -> None:
-        self._deliveries: dict[int, Delivery] = {}
+        self._deliveries: dict[StreamID, Delivery] = {}
         # All ids of `_deliveries`, and some that are gone; None until the order is asked for.
-        self._order: SortedList[int] | None = None
+        self._order: SortedList[StreamID] | None = None
 
     def __len__(self) -> int:
         return len(self._deliveries)
 
-    def __iter__(self) -> Iterator[int]:
+    def __iter__(self) -> Iterator[StreamID]:
         """The ids in no particular order."""
         return iter(self._deliveries)
 
-    def get(self, id: int) -> Delivery | None:
+    def get(self, id: StreamID) -> Delivery | None:
         return self._deliveries.get(id)
 
-    def __setitem__(self, id: int, delivery: Delivery) -> None:
+    def __setitem__(self, id: StreamID, delivery: Delivery) -> None:
         order = self._order
         # An id that was removed may still be in the order.
         if order is not None and id not in self._deliveries and (not order or order[-1] < id or id not in order):
             order.add(id)
         self._deliveries[id] = delivery
 
-    def pop(self, id: int) -> Delivery | None:
+    def pop(self, id: StreamID) -> Delivery | None:
         """Remove and return a delivery; None if there is none."""
         delivery = self._deliveries.pop(id, None)
         if self._order is not None and len(self._order) > 2 * len(self._deliveries) + _LITTER:
             self._order = None
         return delivery
 
-    def first(self) -> int | None:
+    def first(self) -> StreamID | None:
         return next((id for id, _ in self.walk()), None)
 
-    def last(self) -> int | None:
+    def last(self) -> StreamID | None:
         return next((id for id, _ in self.walk(reverse=True)), None)
 
     def walk(
-        self, start: int | None = None, end: int | None = None, *, reverse: bool = False
-    ) -> Iterator[tuple[int, Delivery]]:
+        self, start: StreamID | None = None, end: StreamID | None = None, *, reverse: bool = False
+    ) -> Iterator[tuple[StreamID, Delivery]]:
         """Ids from `start` to `end`, both inclusive, with their deliveries, in order.
 
         Deliveries may be removed meanwhile, but none may be added.
@@ -112,7 +112,7 @@ class Pending:
         if self._order is None:
             self._order = SortedList(self._deliveries)  # fast: most of the time a dict of ids is in order
         order = self._order
-        passed: list[int] = []
+        passed: list[StreamID] = []
         try:
             for id in order.irange(start, end, reverse=reverse):
                 delivery = self._deliveries.get(id)
@@ -123,7 +123,7 @@ class Pending:
         finally:
             self._forget(order, passed)
 
-    def _forget(self, order: SortedList[int], passed: list[int]) -> None:
+    def _forget(self, order: SortedList[StreamID], passed: list[StreamID]) -> None:
         """Take ids that are gone out of the order."""
         if len(passed) > len(order) // 8:
             if order is self._order:
@@ -150,7 +150,7 @@ class Group:
 
     __slots__ = ("consumers", "entries_read", "last_id", "pending")
 
-    def __init__(self, last_id: int, entries_read: int | None = None) -> None:
+    def __init__(self, last_id: StreamID, entries_read: int | None = None) -> None:
         self.consumers: dict[bytes, Consumer] = {}  # by name
         # How many of the entries ever added come up to `last_id`; None if that is not known.
         self.entries_read = entries_read
@@ -176,7 +176,7 @@ class Group:
     # -- how far the group has read, as redis 7.2.7 `t_stream.c` counts it. Entries have no numbers, so after XDEL, and
     # -- for an arbitrary id, nobody knows how many of them come before or after it.
 
-    def read(self, ids: Sequence[int], stream: Figures) -> None:
+    def read(self, ids: Sequence[StreamID], stream: Figures) -> None:
         """The group has got to the last of these entries, which come one after the other behind its `last_id`."""
         if self.entries_read is not None and not self._deleted_ahead(stream):
             self.entries_read += len(ids)
@@ -206,7 +206,7 @@ class Group:
 
     # -- deliveries
 
-    def deliver(self, consumer: Consumer, ids: Sequence[int], now: int) -> None:
+    def deliver(self, consumer: Consumer, ids: Sequence[StreamID], now: int) -> None:
         """Entries are given to a consumer. Some may be pending already: XGROUP SETID lets a group read them again."""
         for id in ids:
             delivery = self.pending.get(id)
@@ -218,19 +218,19 @@ class Group:
         if ids:
             consumer.active_time = now
 
-    def add(self, id: int, consumer: Consumer, now: int) -> Delivery:
+    def add(self, id: StreamID, consumer: Consumer, now: int) -> Delivery:
         """A first delivery; the entry is not pending yet."""
         delivery = self.pending[id] = consumer.pending[id] = Delivery(consumer.name, now, 1)
         return delivery
 
-    def give(self, id: int, delivery: Delivery, consumer: Consumer) -> None:
+    def give(self, id: StreamID, delivery: Delivery, consumer: Consumer) -> None:
         """Make a consumer the owner of a delivery."""
         if delivery.consumer != consumer.name:
             self.consumers[delivery.consumer].pending.pop(id)
             consumer.pending[id] = delivery
             delivery.consumer = consumer.name
 
-    def acknowledge(self, id: int) -> bool:
+    def acknowledge(self, id: StreamID) -> bool:
         """Remove a delivery. False if the entry is not pending."""
         delivery = self.pending.pop(id)
         if delivery is None:
@@ -272,7 +272,7 @@ class Group:
         return group
 
 
-def _number_of(id: int, stream: Figures) -> int | None:
+def _number_of(id: StreamID, stream: Figures) -> int | None:
     """How many entries were ever added up to this id; None if that is not known."""
     added, length = stream.entries_added, len(stream)
     if not added:

@@ -193,7 +193,6 @@ XGROUP_WITHOUT_KEY = (
     "option to create an empty stream automatically."
 )
 ENTRIES_READ_NEGATIVE = "ERR value for ENTRIESREAD must be positive or -1"
-WITHOUT_GROUP = "ERR Missing GROUP option for XREADGROUP"
 AUTOCLAIM_COUNT_NOT_POSITIVE = "ERR COUNT must be > 0"
 AUTOCLAIM_COUNT_TOO_HIGH = "ERR Insufficient memory, failed allocating transient memory, COUNT too high."
 LATEST_IN_XREADGROUP = (

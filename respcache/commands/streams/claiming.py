@@ -10,7 +10,8 @@ from respcache.commands.streams.ids import entry_reply, format_id, parse_id
 from respcache.commands.streams.pending import lower_bound
 from respcache.commands.table import DELETE, FAST, UPDATE, WRITE, family
 from respcache.commands.table.tips import RANDOM_OUTPUT
-from respcache.datatypes.stream import MIN_ID, Stream
+from respcache.datatypes.stream import Stream
+from respcache.datatypes.stream_ids import MIN_ID, StreamID
 from respcache.errors import (
     AUTOCLAIM_COUNT_NOT_POSITIVE,
     AUTOCLAIM_COUNT_TOO_HIGH,
@@ -70,7 +71,7 @@ class _Claim:
             self.time = now
 
 
-def _leading_ids(args: Args) -> list[int]:
+def _leading_ids(args: Args) -> list[StreamID]:
     """The ids at the beginning of the remaining words. The first word that is none should be an option."""
     ids = []
     while len(args):
@@ -150,7 +151,7 @@ def xautoclaim(shard: Shard, args: Args) -> Reply:
     if stream is not None and type(stream) is not Stream:
         raise WrongType
     group = stream.groups.get(name) if stream is not None else None
-    if group is None:
+    if stream is None or group is None:
         raise no_key_or_group(key, name)
     if count > _TOO_MANY:
         raise CommandError(AUTOCLAIM_COUNT_TOO_HIGH)

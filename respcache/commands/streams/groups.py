@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING
 
-from respcache.commands.streams.ids import format_id, parse_bound, parse_id
+from respcache.commands.streams.group_info import consumers_in_short, groups_in_short
+from respcache.commands.streams.ids import parse_bound, parse_id
 from respcache.commands.table import DELETE, DENYOOM, INSERT, READ, READONLY, UPDATE, WRITE, family
 from respcache.commands.table.tips import RANDOM_OUTPUT
-from respcache.datatypes.stream import MIN_ID, Stream
-from respcache.datatypes.stream_groups import NEVER, Consumer, Group
+from respcache.datatypes.stream import Stream
+from respcache.datatypes.stream_groups import Consumer, Group
+from respcache.datatypes.stream_ids import MIN_ID, StreamID
 from respcache.errors import (
     BUSY_GROUP,
     ENTRIES_READ_NEGATIVE,
@@ -23,10 +24,7 @@ from respcache.resp.types import OK, Reply
 from respcache.store.shard import Event, Shard
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
     from respcache.commands.args import Args
-    from respcache.datatypes.stream_groups import Delivery
 
 command = family("stream")
 
@@ -111,7 +109,7 @@ def xgroup_setid(shard: Shard, args: Args) -> Reply:
     return OK
 
 
-def _any_id(word: bytes) -> int:
+def _any_id(word: bytes) -> StreamID:
     """An id; unlike XGROUP CREATE, SETID takes - and + too."""
     return parse_id(word) if word.startswith(b"(") else parse_bound(word, 0)[0]
 
@@ -186,22 +184,10 @@ def xinfo_groups(shard: Shard, args: Args) -> Reply:
     stream = shard.find(args.next(), Stream)
     if stream is None:
         raise CommandError(NO_SUCH_KEY)
-    return [
-        {
-            b"name": name,
-            b"consumers": len(group.consumers),
-            b"pending": len(group.pending),
-            b"last-delivered-id": format_id(group.last_id),
-            b"entries-read": group.entries_read,
-            b"lag": group.lag(stream),
-        }
-        for name, group in sorted(stream.groups.items())
-    ]
+    return groups_in_short(stream)
 
 
-@command(
-    "XINFO CONSUMERS", "key group", arity=4, keys=READ.at(2), flags=READONLY, tips=RANDOM_OUTPUT, since="5.0.0"
-)
+@command("XINFO CONSUMERS", "key group", arity=4, keys=READ.at(2), flags=READONLY, tips=RANDOM_OUTPUT, since="5.0.0")
 def xinfo_consumers(shard: Shard, args: Args) -> Reply:
     """List the consumers of a group."""
     key, name = args.next(), args.next()
@@ -211,54 +197,4 @@ def xinfo_consumers(shard: Shard, args: Args) -> Reply:
     group = stream.groups.get(name)
     if group is None:
         raise no_group(key, name)
-    now = shard.now
-    return [
-        {
-            b"name": consumer.name,
-            b"pending": len(consumer.pending),
-            b"idle": max(now - consumer.seen_time, 0),
-            b"inactive": NEVER if consumer.active_time == NEVER else now - consumer.active_time,
-        }
-        for consumer in in_order(group.consumers)
-    ]
-
-
-def in_order(consumers: Mapping[bytes, Consumer]) -> Iterator[Consumer]:
-    """The consumers of a group by name, which is the order in which Redis keeps them."""
-    return (consumers[name] for name in sorted(consumers))
-
-
-def describe_groups(stream: Stream, count: int | None) -> Reply:
-    """What XINFO STREAM ... FULL shows of groups, with the first `count` pending entries of each (None: all)."""
-    return [_describe(name, group, stream, count) for name, group in sorted(stream.groups.items())]
-
-
-def _describe(name: bytes, group: Group, stream: Stream, count: int | None) -> Reply:
-    return {
-        b"name": name,
-        b"last-delivered-id": format_id(group.last_id),
-        b"entries-read": group.entries_read,
-        b"lag": group.lag(stream),
-        b"pel-count": len(group.pending),
-        b"pending": [
-            [format_id(id), delivery.consumer, delivery.time, delivery.count]
-            for id, delivery in _first(group.pending.walk(), count)
-        ],
-        b"consumers": [
-            {
-                b"name": consumer.name,
-                b"seen-time": consumer.seen_time,
-                b"active-time": consumer.active_time,
-                b"pel-count": len(consumer.pending),
-                b"pending": [
-                    [format_id(id), delivery.time, delivery.count]
-                    for id, delivery in _first(consumer.pending.walk(), count)
-                ],
-            }
-            for consumer in in_order(group.consumers)
-        ],
-    }
-
-
-def _first(deliveries: Iterable[tuple[int, Delivery]], count: int | None) -> Iterable[tuple[int, Delivery]]:
-    return islice(deliveries, count)
+    return consumers_in_short(group, shard.now)

@@ -5,16 +5,19 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from respcache.commands.streams.groups import in_order
+from respcache.commands.streams.group_info import in_order
 from respcache.commands.streams.ids import format_id, parse_bound, parse_id
 from respcache.commands.table import FAST, READ, READONLY, UPDATE, WRITE, family
 from respcache.commands.table.tips import RANDOM_OUTPUT
-from respcache.datatypes.stream import MAX_ID, MAX_PART, MIN_ID, Stream
+from respcache.datatypes.stream import Stream
+from respcache.datatypes.stream_ids import MAX_ID, MAX_PART, MIN_ID, StreamID
 from respcache.errors import BAD_END_ID, BAD_START_ID, CommandError, WrongSyntax, no_key_or_group
 from respcache.resp.types import NULL_ARRAY, Reply
 from respcache.store.shard import Shard
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from respcache.commands.args import Args
     from respcache.datatypes.stream_groups import Group
 
@@ -96,7 +99,7 @@ class _Range:
             if consumer is None:
                 return []
             pending = consumer.pending
-        found = (
+        found: Iterator[Reply] = (
             [format_id(id), delivery.consumer, max(now - delivery.time, 0), delivery.count]
             for id, delivery in pending.walk(self.start, self.end)
             if not self.idle or now - delivery.time >= self.idle
@@ -104,7 +107,7 @@ class _Range:
         return list(islice(found, self.count))
 
 
-def lower_bound(word: bytes) -> int:
+def lower_bound(word: bytes) -> StreamID:
     """The first id of a range. Raises CommandError."""
     id, is_open = parse_bound(word, 0)
     if is_open and id == MAX_ID:
@@ -112,7 +115,7 @@ def lower_bound(word: bytes) -> int:
     return id + is_open
 
 
-def _upper_bound(word: bytes) -> int:
+def _upper_bound(word: bytes) -> StreamID:
     """The last id of a range. Raises CommandError."""
     id, is_open = parse_bound(word, MAX_PART)
     if is_open and id == MIN_ID:

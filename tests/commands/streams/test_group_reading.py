@@ -70,7 +70,14 @@ def test_without_acknowledgement(do: Transcript) -> None:
     do("XGROUP", "CREATE", "s", "g", "0")
     assert read(do, "a", "NOACK", "COUNT", 1, "STREAMS", "s", ">") == [(b"s", given("1-0"))]
     assert do("XPENDING", "s", "g") == [0, None, None, None]
-    assert read(do, "a", "NOACK", "STREAMS", "s", ">", ) == [(b"s", given("2-0"))]
+    assert read(
+        do,
+        "a",
+        "NOACK",
+        "STREAMS",
+        "s",
+        ">",
+    ) == [(b"s", given("2-0"))]
     assert read(do, "a", "STREAMS", "s", "0") == [(b"s", [])]
     assert groups_of(do)[0][b"last-delivered-id"] == b"2-0"
 
@@ -201,8 +208,6 @@ def test_a_timeout_that_is_too_long(do: Transcript) -> None:
 @pytest.mark.since("7.2")
 def test_an_id_is_missing(do: Transcript) -> None:
     """Redis 7.0 names the wrong command here."""
-    unbalanced = (
-        "ERR Unbalanced 'xreadgroup' list of streams: for each stream key an ID or '>' must be specified."
-    )
+    unbalanced = "ERR Unbalanced 'xreadgroup' list of streams: for each stream key an ID or '>' must be specified."
     assert do.error("XREADGROUP", "GROUP", "g", "c", "STREAMS", "a", "b", ">") == unbalanced
     assert do.error("XREADGROUP", "COUNT", 1, "COUNT", 1, "STREAMS", "a", "b", ">") == unbalanced

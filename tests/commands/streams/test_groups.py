@@ -108,7 +108,13 @@ def test_create_errors(do: Transcript) -> None:
 def test_set_id(do: Transcript) -> None:
     fill(do, "s", "1-0", "2-0", "3-0")
     do("XGROUP", "CREATE", "s", "g", "0")
-    for given, kept in (("2-5", b"2-5"), ("7", b"7-0"), ("$", b"3-0"), ("-", b"0-0"), ("+", b"%d-%d" % (2**64 - 1, 2**64 - 1))):
+    for given, kept in (
+        ("2-5", b"2-5"),
+        ("7", b"7-0"),
+        ("$", b"3-0"),
+        ("-", b"0-0"),
+        ("+", b"%d-%d" % (2**64 - 1, 2**64 - 1)),
+    ):
         assert do("XGROUP", "SETID", "s", "g", given) == "OK"
         assert groups_of(do)[0][b"last-delivered-id"] == kept
     assert do("XGROUP", "SETID", "s", "g", "2", "ENTRIESREAD", 2) == "OK"
