@@ -173,19 +173,19 @@ class Group:
             self.pending.pop(id)
         return len(consumer.pending)
 
-    # -- how far the group has read, as redis 7.2.7 `t_stream.c` counts it. Entries have no numbers, so after XDEL, and
-    # -- for an arbitrary id, nobody knows how many of them come before or after it.
+    # -- how far the group has read, as `t_stream.c` of redis 8.0.6 counts it, which has all the corrections since 7.2.0
+    # -- (most are in 7.2.7). Entries have no numbers, so nobody knows how many come before an arbitrary id, or after
+    # -- XDEL.
 
     def read(self, ids: Sequence[StreamID], stream: Figures) -> None:
         """The group has got to the last of these entries, which come one after the other behind its `last_id`."""
-        if self.entries_read is not None and not self._deleted_ahead(stream):
-            self.entries_read += len(ids)
-            self.last_id = ids[-1]
-            return
-        for id in ids:
-            if self.entries_read is not None and not self._deleted_ahead(stream):
-                self.entries_read += 1
-            elif stream.entries_added:
+        for at, id in enumerate(ids):
+            if self.entries_read is not None and self.last_id >= stream.first_id and not self._deleted_ahead(stream):
+                # The same is true of all that follow.
+                self.entries_read += len(ids) - at
+                self.last_id = ids[-1]
+                return
+            if stream.entries_added:
                 self.entries_read = _number_of(id, stream)
             self.last_id = id
 
