@@ -78,9 +78,7 @@ class Node:
         if names != self.names:
             size += integer_size(len(names)) + sum(map(entry_size, names))
             added += 1 + len(names)
-        sequence = (id - self.master) & MAX_PART  # the difference, which wraps around as in C
-        size += integer_size((id >> 64) - (self.master >> 64))
-        size += integer_size(sequence - (MAX_PART + 1) if sequence & _SIGN else sequence)
+        size += integer_size(_difference(id >> 64, self.master >> 64)) + integer_size(_difference(id, self.master))
         self.size += size + integer_size(added)
         self.last = id
         self.ids.append(id)
@@ -135,3 +133,9 @@ class Node:
         node.is_open = False
         node.ids, node.entries = _NO_IDS, _NO_ENTRIES
         return node
+
+
+def _difference(one: int, other: int) -> int:
+    """The difference of their lowest 64 bits as a signed number, which wraps around as in C."""
+    difference = (one - other) & MAX_PART
+    return difference - (MAX_PART + 1) if difference & _SIGN else difference

@@ -70,12 +70,6 @@ class StreamKeys(NamedTuple):
         count, rest = divmod(len(argv) - first, 2)
         return () if rest else range(first, first + count)
 
-    def part(self, argv: Argv, indexes: Sequence[int]) -> Argv:
-        """The same command about only the keys at `indexes`."""
-        first = self._first(argv)
-        count = (len(argv) - first) // 2
-        return [*argv[:first], *(argv[at] for at in indexes), *(argv[at + count] for at in indexes)]
-
     @staticmethod
     def _first(argv: Argv) -> int:
         """Where the first key is: after STREAMS. The end if that is missing, which the handler reports."""
