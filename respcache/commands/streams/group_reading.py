@@ -12,7 +12,7 @@ from respcache.commands.table import BLOCKING, WRITE, StreamKeys, family
 from respcache.datatypes.stream import Stream
 from respcache.datatypes.stream_ids import MAX_ID, StreamID
 from respcache.errors import LATEST_IN_XREADGROUP, CommandError, no_group_to_read
-from respcache.resp.types import NULL_ARRAY, PairedMap, Reply
+from respcache.resp.types import NULL_ARRAY, Entries, PairedMap, Reply
 from respcache.store.shard import Shard
 from respcache.store.waiting import Blocked
 
@@ -81,10 +81,10 @@ def _start(word: bytes) -> StreamID:
     return parse_id(word)
 
 
-def _new_entries(stream: Stream, group: Group, consumer: Consumer, reading: Reading, now: int) -> Reply:
+def _new_entries(stream: Stream, group: Group, consumer: Consumer, reading: Reading, now: int) -> Entries:
     """What the group has not read yet; it has then."""
     if stream.last_id <= group.last_id:
-        return []
+        return Entries()
     entries = stream.range(group.last_id + 1, count=reading.count)
     if entries:
         ids = [id for id, _ in entries]
@@ -94,9 +94,9 @@ def _new_entries(stream: Stream, group: Group, consumer: Consumer, reading: Read
     return entries_reply(entries)
 
 
-def _history(stream: Stream, consumer: Consumer, start: StreamID, count: int | None, now: int) -> Reply:
+def _history(stream: Stream, consumer: Consumer, start: StreamID, count: int | None, now: int) -> Entries:
     """What a consumer has pending after an id, delivered once more. Entries that were deleted have no fields."""
-    found: list[Reply] = []
+    found = Entries()
     for id, delivery in islice(consumer.pending.walk(start + 1), count):
         fields = stream.get(id)
         if fields is None:
