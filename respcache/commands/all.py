@@ -27,6 +27,10 @@ FAMILIES = (
     "streams.ranges",
     "streams.reading",
     "streams.info",
+    "streams.groups",
+    "streams.group_reading",
+    "streams.pending",
+    "streams.claiming",
 )
 
 for _family in FAMILIES:

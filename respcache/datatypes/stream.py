@@ -14,6 +14,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from respcache.datatypes.radix import radix_nodes
+from respcache.datatypes.stream_groups import Group
 from respcache.datatypes.stream_ids import MAX_ID, MIN_ID, StreamID
 from respcache.datatypes.stream_node import Fields, Node, NodeData
 
@@ -67,7 +68,7 @@ class Stream:
         # How many entries were added in all. XSETID can change it.
         self.entries_added = 0
         # Consumer groups by name.
-        self.groups: dict[bytes, Any] = {}
+        self.groups: dict[bytes, Group] = {}
 
     def __len__(self) -> int:
         return self._length
@@ -292,13 +293,15 @@ class Stream:
 
     def dump(self) -> tuple[Any, ...]:
         nodes = [node.dump() for node in self._nodes]
-        return nodes, self.first_id, self.last_id, self.max_deleted_id, self.entries_added
+        groups = [(name, group.dump()) for name, group in self.groups.items()]
+        return nodes, self.first_id, self.last_id, self.max_deleted_id, self.entries_added, groups
 
     @classmethod
     def load(cls, limits: Limits, data: tuple[Any, ...]) -> Stream:
         stream = cls(limits)
         nodes: list[NodeData]
-        nodes, stream.first_id, stream.last_id, stream.max_deleted_id, stream.entries_added = data
+        nodes, stream.first_id, stream.last_id, stream.max_deleted_id, stream.entries_added, groups = data
+        stream.groups = {name: Group.load(group) for name, group in groups}
         stream._nodes = list(map(Node.load, nodes))
         stream._length = sum(node.count for node in stream._nodes)
         return stream

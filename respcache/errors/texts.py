@@ -62,7 +62,12 @@ def unknown_call(container: str, subcommand: bytes) -> CommandError:
 
 def _shown(data: bytes, limit: int = 128) -> str:
     """What ``%.128s`` prints in C: up to `limit` bytes, ending before the first zero byte."""
-    return printable(data[:limit].partition(b"\0")[0])
+    return _c_string(data[:limit])
+
+
+def _c_string(data: bytes) -> str:
+    """What ``%s`` prints in C."""
+    return printable(data.partition(b"\0")[0])
 
 
 # -- keys
@@ -177,6 +182,48 @@ def unbalanced_streams(command: str, symbol: str) -> CommandError:
     return CommandError(
         f"ERR Unbalanced '{command}' list of streams: for each stream key an ID or '{symbol}' must be specified."
     )
+
+
+# -- consumer groups of streams
+
+BUSY_GROUP = "BUSYGROUP Consumer Group name already exists"
+XGROUP_WITHOUT_KEY = (
+    "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM "
+    "option to create an empty stream automatically."
+)
+ENTRIES_READ_NEGATIVE = "ERR value for ENTRIESREAD must be positive or -1"
+AUTOCLAIM_COUNT_NOT_POSITIVE = "ERR COUNT must be > 0"
+AUTOCLAIM_COUNT_TOO_HIGH = "ERR Insufficient memory, failed allocating transient memory, COUNT too high."
+LATEST_IN_XREADGROUP = (
+    "ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by "
+    "specifying a proper ID, or use the > ID to get new messages. The $ ID would just return an empty result set."
+)
+
+
+def no_group(key: bytes, group: bytes) -> CommandError:
+    """The key exists."""
+    return CommandError(f"NOGROUP No such consumer group '{_c_string(group)}' for key name '{_c_string(key)}'")
+
+
+def no_key_or_group(key: bytes, group: bytes) -> CommandError:
+    return CommandError(_no_key_or_group(key, group))
+
+
+def no_group_to_read(key: bytes, group: bytes) -> CommandError:
+    return CommandError(f"{_no_key_or_group(key, group)} in XREADGROUP with GROUP option")
+
+
+def _no_key_or_group(key: bytes, group: bytes) -> str:
+    return f"NOGROUP No such key '{_c_string(key)}' or consumer group '{_c_string(group)}'"
+
+
+def bad_claim_argument(what: str, command: str = "XCLAIM") -> str:
+    """`what` is an option's or an argument's name; `command` in upper case."""
+    return f"ERR Invalid {what} argument for {command}"
+
+
+def unknown_claim_option(word: bytes) -> CommandError:
+    return CommandError(f"ERR Unrecognized XCLAIM option '{_c_string(word)}'")
 
 
 # -- transactions

@@ -14,7 +14,7 @@ from math import copysign, isinf, isnan
 from typing import Any
 
 from respcache.errors import REPLY_TOO_LARGE, CommandError
-from respcache.resp.types import Encoded, NullArray, PairedMap, Pairs, Push, Reply, SetReply, Status, Verbatim
+from respcache.resp.types import Encoded, Entries, NullArray, PairedMap, Pairs, Push, Reply, SetReply, Status, Verbatim
 
 RESP2 = 2
 RESP3 = 3
@@ -159,11 +159,24 @@ def _pairs(reply: Pairs, protocol: int, out: bytearray) -> None:
 
 
 def _paired_map(reply: PairedMap, protocol: int, out: bytearray) -> None:
-    if protocol == RESP3:
-        out += b"%%%d\r\n" % len(reply)
-        _each(list(chain.from_iterable(reply)), protocol, out)
-    else:
-        _sequence(b"*%d\r\n" % len(reply), reply, protocol, out)
+    out += b"%%%d\r\n" % len(reply) if protocol == RESP3 else b"*%d\r\n" % len(reply)
+    head = b"" if protocol == RESP3 else b"*2\r\n"
+    for key, value in reply:
+        out += head
+        _write(key, protocol, out)
+        _write(value, protocol, out)
+        _check(len(out))
+
+
+def _entries(reply: Entries, protocol: int, out: bytearray) -> None:
+    out += b"*%d\r\n" % len(reply)
+    for id, fields in reply:
+        if isinstance(fields, tuple) and len(fields) <= _SLICE and (strings := _strings(fields)) is not None:
+            out += b"*2\r\n$%d\r\n%b\r\n*%d\r\n%b" % (len(id), id, len(fields), strings)
+        else:
+            out += b"*2\r\n$%d\r\n%b\r\n" % (len(id), id)
+            _write(fields, protocol, out)
+        _check(len(out))
 
 
 def _sequence(header: bytes, items: Sequence[Any], protocol: int, out: bytearray) -> None:
@@ -221,6 +234,7 @@ _WRITERS: dict[type, Callable[[Any, int, bytearray], None]] = {
     SetReply: _set,
     Pairs: _pairs,
     PairedMap: _paired_map,
+    Entries: _entries,
     Push: _push,
     dict: _dict,
 }

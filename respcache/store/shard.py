@@ -183,6 +183,17 @@ class Shard(Call):
             if self.reports.kinds:
                 self.notify(Event.GENERIC, b"del", key)
 
+    def noted(self, key: bytes, kind: str = "", event: bytes = b"", *, changes: int = 1) -> None:
+        """A value was modified in what does not count as its content: WATCH is not told (the groups of a stream).
+
+        Sends a keyspace event if one is named. `changes` is how many changes INFO counts.
+        """
+        self.figures.changes += changes
+        if self.guests.places:
+            self.guests.modified((self.db_index, key))
+        if event and self.reports.kinds:
+            self.notify(kind, event, key)
+
     def recast(self, key: bytes, value: bytes | bytearray) -> None:
         """Hold an existing string in another form with the same content, which modifies nothing."""
         db = self.db

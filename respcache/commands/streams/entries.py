@@ -257,5 +257,5 @@ def xsetid(shard: Shard, args: Args) -> Reply:
         stream.entries_added = added
     if deleted != MIN_ID:
         stream.max_deleted_id = deleted
-    shard.changed(key, stream, Event.STREAM, b"xsetid")
+    shard.noted(key, Event.STREAM, b"xsetid")
     return OK

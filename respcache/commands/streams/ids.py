@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from respcache.commands.args import parse_int
 from respcache.datatypes.stream_ids import MAX_ID, MAX_PART, MIN_ID, StreamID
 from respcache.errors import BAD_STREAM_ID, CommandError
+from respcache.resp.types import Entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,9 +33,9 @@ def entry_reply(entry: Entry) -> Reply:
     return (b"%d-%d" % (id >> 64, id & MAX_PART), fields)
 
 
-def entries_reply(entries: Iterable[Entry]) -> Reply:
+def entries_reply(entries: Iterable[Entry]) -> Entries:
     """Entries as XRANGE returns them."""
-    return [(b"%d-%d" % (id >> 64, id & MAX_PART), fields) for id, fields in entries]
+    return Entries((b"%d-%d" % (id >> 64, id & MAX_PART), fields) for id, fields in entries)
 
 
 def parse_id(text: bytes, missing: int = 0) -> StreamID:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from respcache.commands.streams.group_info import groups_in_full
 from respcache.commands.streams.ids import entries_reply, entry_reply, format_id
 from respcache.commands.table import READ, READONLY, family
 from respcache.datatypes.stream import Stream
@@ -37,7 +38,7 @@ def xinfo_stream(shard: Shard, args: Args) -> Reply:
 
     count = _full_count(args)
     about[b"entries"] = entries_reply(stream.range(count=count or None))
-    about[b"groups"] = []
+    about[b"groups"] = groups_in_full(stream, count or None)
     return about
 
 
