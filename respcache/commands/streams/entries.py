@@ -196,7 +196,7 @@ def xdel(shard: Shard, args: Args) -> Reply:
     return deleted
 
 
-@command("XTRIM", f"key {_TRIM}", arity=-4, keys=DELETE, flags=WRITE, since="5.0.0", tips=RANDOM_OUTPUT)
+@command("XTRIM", f"key <{_TRIM}>", arity=-4, keys=DELETE, flags=WRITE, since="5.0.0", tips=RANDOM_OUTPUT)
 def xtrim(shard: Shard, args: Args) -> Reply:
     """Remove entries from the head of a stream, and count them."""
     key = args.next()

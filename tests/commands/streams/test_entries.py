@@ -8,6 +8,8 @@ from itertools import pairwise
 
 import pytest
 
+from tests.support.events import Events
+from tests.support.resp import Connection
 from tests.support.transcript import Transcript
 
 WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
@@ -306,6 +308,38 @@ def test_set_id_below_a_deleted_one(do: Transcript) -> None:
 
 
 # -- what all of them share
+
+
+def test_events(do: Transcript, connect: type[Connection]) -> None:
+    events = Events(do, connect, "Etgn")
+    fill(do, 5)
+    assert events() == [(0, "new", "s"), *[(0, "xadd", "s")] * 5]
+    do("XADD", "s", "MAXLEN", 4, "6-0", "a", "b")
+    assert events() == [(0, "xadd", "s"), (0, "xtrim", "s")]
+    do("XADD", "s", "MAXLEN", 10, "7-0", "a", "b")
+    do("XADD", "none", "NOMKSTREAM", "7-0", "a", "b")
+    assert events() == [(0, "xadd", "s")]
+    do("XDEL", "s", "3-0", "4-0")
+    do("XDEL", "s", "3-0")
+    assert events() == [(0, "xdel", "s")]
+    do("XTRIM", "s", "MAXLEN", 100)
+    do("XTRIM", "s", "MAXLEN", 0)
+    assert events() == [(0, "xtrim", "s")]
+    do("XSETID", "s", "100-0")
+    assert events() == [(0, "xsetid", "s")]
+    do("CONFIG", "SET", "notify-keyspace-events", "")
+
+
+def test_changes_disturb_a_transaction(do: Transcript) -> None:
+    fill(do, 5)
+    for words in (("XADD", "s", "9-*", "a", "b"), ("XDEL", "s", "1-0"), ("XTRIM", "s", "MAXLEN", 1)):
+        do("WATCH", "s")
+        do(*words)
+        assert do.transaction(("XLEN", "s")) is None
+    for words in (("XDEL", "s", "1-0"), ("XTRIM", "s", "MAXLEN", 1), ("XLEN", "s")):
+        do("WATCH", "s")
+        do(*words)
+        assert do.transaction(("XLEN", "s")) == [1]
 
 
 def test_a_stream_expires(do: Transcript) -> None:

@@ -140,6 +140,32 @@ def test_bytes_of_nodes(
     assert tree(do) == expected
 
 
+def serialized(do: Transcript) -> int:
+    """The length in an RDB file."""
+    return int(str(do("DEBUG", "OBJECT", "s")).split("serializedlength:")[1].split()[0])
+
+
+def test_length_in_a_file(do: Transcript) -> None:
+    do("CONFIG", "SET", "rdbcompression", "no")
+    do("XADD", "s", "1-1", "a", "b")
+    assert serialized(do) == 57
+    do("XADD", "s", "1526919030474-0", "a", 12345)
+    assert serialized(do) == 86
+    do("XGROUP", "CREATE", "s", "group", 0)
+    assert serialized(do) == 105
+    do("CONFIG", "SET", "rdbcompression", "yes")
+
+
+@pytest.mark.since("7.2")  # consumers have one more time since then
+def test_length_of_what_is_pending_in_a_file(do: Transcript) -> None:
+    do("CONFIG", "SET", "rdbcompression", "no")
+    do("XADD", "s", "1-1", "a", "b")
+    do("XGROUP", "CREATE", "s", "group", 0)
+    do("XREADGROUP", "GROUP", "group", "consumer", "STREAMS", "s", ">")
+    assert serialized(do) == 135
+    do("CONFIG", "SET", "rdbcompression", "yes")
+
+
 def test_help(do: Transcript) -> None:
     lines = do("XINFO", "HELP")
     assert lines[0] == "XINFO <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"
