@@ -273,6 +273,8 @@ def bad_hello_option(word: bytes) -> CommandError:
 INVALID_CLIENT_ID = "ERR Invalid client ID"
 CLIENT_ID_NOT_POSITIVE = "ERR client-id should be greater than 0"
 NO_SUCH_CLIENT = "ERR No such client"
+UNBLOCK_REASON = "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"
+UNBLOCKED = "UNBLOCKED client unblocked via CLIENT UNBLOCK"
 BAD_PAUSE_MODE = "ERR CLIENT PAUSE mode must be WRITE or ALL"
 
 

@@ -21,6 +21,7 @@ from respcache.server.order.exec import Executor
 from respcache.server.order.outbox import Outboxes
 from respcache.server.order.router import Router
 from respcache.server.order.sequencer import Sequencer
+from respcache.server.order.waits import Waits
 from respcache.server.parts import Parts
 from respcache.server.services.congestion import Congestion
 from respcache.server.services.events import KeyspaceEvents
@@ -71,6 +72,8 @@ class Server:
         self.sequencer = Sequencer(self.links, router, poller.yield_soon)
         carrier = Carrier(self.links, router, config.databases)
         stats = Stats(clock.now_ms())
+        self.waits = Waits(self.links, alarms, stats.count_error)
+        self._take_report[wire.SERVED] = self.waits.served
         self.stop_requested = trio.Event()
         self.parts = Parts(
             config=config,
@@ -92,6 +95,7 @@ class Server:
                 on_report=self._on_report,
                 reports_wanted=lambda: bool(config.notify_keyspace_events),
             ),
+            waits=self.waits,
             outboxes=Outboxes(stats),
             registry=self.registry,
             pause=self.pause,
@@ -167,6 +171,7 @@ class Server:
     def _on_shard_death(self, shard: int) -> None:
         for client in self.registry.all():
             client.lose_watches(shard)
+        self.waits.shard_died(shard)
 
     # -- time and tasks
 

@@ -24,6 +24,10 @@ where the items are part of a larger unit that is not over yet: what the owner o
 | `reset_stats()`                     | None                                                                     |
 | `populate(caller, ...)`             | None                                                                     |
 | `inspect(caller, key)`              | the line of DEBUG OBJECT, None for no such key                           |
+| `wait(caller, number, argv)`        | the encoded reply; or when the wait ends, in milliseconds since the      |
+|                                     | epoch, 0 for never: nothing was found, and the client waits from now on  |
+| `forget(number)`                    | True if the client still waited; it does not any more                    |
+| `serve()`                           | None; clients that wait for what has become ready were served            |
 
 A place is ``(database, key)``; a guest is ``(database, key, type name, data, deadline)``, with None for the type name
 of a nonexistent key. `required` lists places without which the command cannot run: it has changed nothing, and is
@@ -45,9 +49,11 @@ the last result has an index behind it.
 | ``(ASK, index, shard, kind, ...)`` | always the last of its frame: the shard asks main, in the middle of an    |
 |                                    | item, and waits for ``(None, answer)``, which passes all other frames     |
 
+| ``(SERVED, index, number, reply)`` | a client that waited has its reply, encoded                               |
 
-Bounds: a frame is sent as soon as its results take more than `ANSWER_BYTES`. A reply, and the value of a `part` or a
-`borrow`, has at most `MAX_RESULT` bytes, else there is an error in its place; so every frame can be packed.
+Bounds: a frame is sent as soon as its results and the replies in its reports take more than `ANSWER_BYTES`. A reply,
+and the value of a `part` or a `borrow`, has at most `MAX_RESULT` bytes, else there is an error in its place; so every
+frame can be packed.
 """
 
 from __future__ import annotations
@@ -59,6 +65,7 @@ from typing import TYPE_CHECKING, Any
 from respcache.store.reports import ASK as ASK
 from respcache.store.reports import EVENT as EVENT
 from respcache.store.reports import FAILED as FAILED
+from respcache.store.reports import SERVED as SERVED
 from respcache.store.reports import UNFINISHED as UNFINISHED
 
 if TYPE_CHECKING:
@@ -70,7 +77,7 @@ if TYPE_CHECKING:
     from respcache.store.keyspace import Place
 
 RUN, PART, EXECUTE, IS_DIRTY, WATCH, UNWATCH, BORROW, CARRY, HAND_BACK, TICK, CONFIGURE, STATS, RESET_STATS = range(13)
-POPULATE, INSPECT = range(13, 15)
+POPULATE, INSPECT, WAIT, FORGET, SERVE = range(13, 18)
 # Kinds of ASK.
 CLAIM, FOREIGN = range(2)
 
@@ -158,6 +165,21 @@ def populate(caller: Caller, count: int, prefix: bytes, size: int) -> Item:
 def inspect(caller: Caller, key: bytes) -> Item:
     """DEBUG OBJECT: ask how a value is stored."""
     return (INSPECT, *caller, key)
+
+
+def wait(caller: Caller, number: int, argv: Argv) -> Item:
+    """Run a blocking command of a client, which may wait; `number` is not in use for another wait."""
+    return (WAIT, *caller, number, argv)
+
+
+def forget(number: int) -> Item:
+    """Let a client wait no more."""
+    return (FORGET, number)
+
+
+def serve() -> Item:
+    """A larger unit is over: serve those who wait for what it has made ready."""
+    return (SERVE,)
 
 
 def size_of(value: Any) -> int:

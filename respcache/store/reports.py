@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-EVENT, UNFINISHED, FAILED, ASK = range(4)
+EVENT, UNFINISHED, FAILED, ASK, SERVED = range(5)
 
 Report = tuple[Any, ...]
 
@@ -66,6 +66,10 @@ class Reports:
     def failed(self, text: str) -> None:
         """The running item has no result. `text` is that of a `CommandError`."""
         self._reports.append((FAILED, len(self.results), text))
+
+    def served(self, number: int, reply: bytes) -> None:
+        """A client that waited has its reply."""
+        self._reports.append((SERVED, len(self.results), number, reply))
 
     @property
     def waiting(self) -> bool:

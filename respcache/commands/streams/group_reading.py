@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from respcache.commands.streams.groups import obtain_consumer
 from respcache.commands.streams.ids import entries_reply, format_id, parse_id
-from respcache.commands.streams.reading import Reading
+from respcache.commands.streams.reading import Reading, may_wait
 from respcache.commands.table import BLOCKING, WRITE, StreamKeys, family
 from respcache.datatypes.stream import Stream
 from respcache.datatypes.stream_ids import MAX_ID, StreamID
@@ -32,6 +32,7 @@ _NEW = MAX_ID
     arity=-7,
     keys=StreamKeys(4, access="RO ACCESS"),
     flags=WRITE | BLOCKING,
+    waits=may_wait,
     since="5.0.0",
 )
 def xreadgroup(shard: Shard, args: Args) -> Reply:

@@ -82,12 +82,24 @@ class Reading:
         return [*self._argv[: self._ids_at], *map(format_id, ids)]
 
 
+def may_wait(argv: Argv) -> bool:
+    """Whether a call of XREAD or XREADGROUP has the option BLOCK."""
+    at = 1
+    while at < len(argv):
+        option = argv[at].upper()
+        if option in (b"BLOCK", b"STREAMS"):
+            return option == b"BLOCK"
+        at += 1 + {b"COUNT": 1, b"GROUP": 2}.get(option, 0)
+    return False
+
+
 @command(
     "XREAD",
     "[COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]",
     arity=-4,
     keys=StreamKeys(1, access="RO ACCESS"),
     flags=READONLY | BLOCKING,
+    waits=may_wait,
     since="5.0.0",
 )
 def xread(shard: Shard, args: Args) -> Reply:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from respcache import errors
 from respcache.commands.args import Args, parse_int
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from respcache.server.clients.client import Client
+    from respcache.server.order.waits import Wait
+    from respcache.server.parts import Parts
+    from respcache.server.shards.queue import Call
 
 command = family("connection")
 
@@ -118,6 +121,31 @@ def _kill(killer: Client, victims: list[Client]) -> None:
             victim.finish()  # after it has got its reply
         else:
             victim.close()
+
+
+@command("CLIENT UNBLOCK", "client-id [TIMEOUT | ERROR]", arity=-3, flags=CLIENT | ADMIN, since="5.0.0")
+def client_unblock(client: Client, args: Args) -> Any:
+    """End the wait of another connection in a blocking command: as if its time was up, or with an error."""
+    number, reason = args.next(), b"TIMEOUT"
+    if len(args):
+        reason = args.option()
+    if len(args):
+        raise errors.unknown_call("CLIENT", args.argv[1])
+    if reason not in (b"TIMEOUT", b"ERROR"):
+        raise CommandError(errors.UNBLOCK_REASON)
+    other = client.parts.registry.get(Args([number], 0).int())
+    if other is None or other.wait is None:
+        return 0
+    call = client.parts.waits.dismiss(other.wait, at_once=client.executing is not None)
+    return _unblock(client.parts, other.wait, call, with_error=reason == b"ERROR")
+
+
+async def _unblock(parts: Parts, wait: Wait, dismissed: Call, *, with_error: bool) -> Reply:
+    """The reply of CLIENT UNBLOCK, once the shard has said whether the client still waited."""
+    if not await dismissed.result():
+        return 0
+    with parts.poller.round():
+        return int(parts.waits.unblock(wait, with_error=with_error))
 
 
 @command("CLIENT PAUSE", "timeout [WRITE | ALL]", arity=-3, flags=CLIENT | ADMIN, since="3.0.0")
