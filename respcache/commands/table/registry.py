@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from respcache import errors
 from respcache.commands.table.help import help_of
-from respcache.commands.table.keys import KeyFinder, Keys, KeySpec, NumKeys
+from respcache.commands.table.keys import KeyFinder, Keys, KeySpec, NumKeys, StreamKeys
 from respcache.commands.table.spec import LOADING, NO_FLAGS, STALE, TABLE, Command, Flag, Handler, Reach, Roams, Waits
 from respcache.resp.types import Reply
 
@@ -58,7 +58,7 @@ class Family:
         """
 
         def register(handler: H) -> H:
-            specs = (keys,) if isinstance(keys, (Keys, NumKeys, KeyFinder)) else keys
+            specs = (keys,) if isinstance(keys, (Keys, NumKeys, KeyFinder, StreamKeys)) else keys
             row = Command(
                 name,
                 handler,

@@ -1,0 +1,109 @@
+"""XREADGROUP: the entries that a group has not read yet, or those that one of its consumers has pending."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from respcache.commands.streams.groups import obtain_consumer
+from respcache.commands.streams.ids import entries_reply, format_id, parse_id
+from respcache.commands.streams.reading import Reading, may_wait
+from respcache.commands.table import BLOCKING, WRITE, StreamKeys, family
+from respcache.datatypes.stream import Stream
+from respcache.datatypes.stream_ids import MAX_ID, StreamID
+from respcache.errors import LATEST_IN_XREADGROUP, CommandError, no_group_to_read
+from respcache.resp.types import NULL_ARRAY, Entries, PairedMap, Reply
+from respcache.store.shard import Shard
+from respcache.store.waiting import Blocked
+
+if TYPE_CHECKING:
+    from respcache.commands.args import Args
+    from respcache.datatypes.stream_groups import Consumer, Group
+
+command = family("stream")
+
+# Stands for ``>``: what the group has not read yet.
+_NEW = MAX_ID
+
+
+@command(
+    "XREADGROUP",
+    "GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS key [key ...] id [id ...]",
+    arity=-7,
+    keys=StreamKeys(4, access="RO ACCESS"),
+    flags=WRITE | BLOCKING,
+    waits=may_wait,
+    since="5.0.0",
+)
+def xreadgroup(shard: Shard, args: Args) -> Reply:
+    """Return entries that no consumer of a group was given before, or those that a consumer has pending."""
+    reading = Reading(args, shard.now, of_group=True)
+    name = reading.group
+    assert name is not None, "it was given, or `Reading` has raised"
+    streams = [
+        (key, *_group_to_read(shard, key, name), _start(word))
+        for key, word in zip(reading.keys, reading.ids, strict=True)
+    ]
+
+    found = PairedMap()
+    for key, stream, group, start in streams:
+        shard.figures.hits += 1  # Redis looks each key up once more
+        consumer = obtain_consumer(shard, key, group, reading.consumer)
+        if start == _NEW:
+            entries = _new_entries(stream, group, consumer, reading, shard.now)
+            if not entries:
+                continue
+        else:
+            entries = _history(stream, consumer, start, reading.count, shard.now)
+        found.append((key, entries))
+        shard.noted(key)
+    if found:
+        return found
+    if reading.timeout is None:
+        return NULL_ARRAY
+    # It is run again also when a key goes or changes its type. As since Redis 7.2, the answer is an error then.
+    raise Blocked(reading.keys, reading.timeout, NULL_ARRAY, (Stream,), on_removal=True)
+
+
+def _group_to_read(shard: Shard, key: bytes, name: bytes) -> tuple[Stream, Group]:
+    stream = shard.find(key, Stream)
+    group = stream.groups.get(name) if stream is not None else None
+    if stream is None or group is None:
+        raise no_group_to_read(key, name)
+    return stream, group
+
+
+def _start(word: bytes) -> StreamID:
+    """The id after which to read."""
+    if word == b">":
+        return _NEW
+    if word == b"$":
+        raise CommandError(LATEST_IN_XREADGROUP)
+    return parse_id(word)
+
+
+def _new_entries(stream: Stream, group: Group, consumer: Consumer, reading: Reading, now: int) -> Entries:
+    """What the group has not read yet; it has then."""
+    if stream.last_id <= group.last_id:
+        return Entries()
+    entries = stream.range(group.last_id + 1, count=reading.count)
+    if entries:
+        ids = [id for id, _ in entries]
+        group.read(ids, stream)
+        if not reading.noack:
+            group.deliver(consumer, ids, now)
+    return entries_reply(entries)
+
+
+def _history(stream: Stream, consumer: Consumer, start: StreamID, count: int | None, now: int) -> Entries:
+    """What a consumer has pending after an id, delivered once more. Entries that were deleted have no fields."""
+    found = Entries()
+    for id, delivery in islice(consumer.pending.walk(start + 1), count):
+        fields = stream.get(id)
+        if fields is None:
+            found.append((format_id(id), NULL_ARRAY))
+        else:
+            delivery.time = now
+            delivery.count += 1
+            found.append((format_id(id), fields))
+    return found
