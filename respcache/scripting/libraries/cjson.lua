@@ -45,6 +45,9 @@ local SINGLE = {
   [byte(",")] = "T_COMMA",
 }
 
+local WORDS = { [byte("t")] = "true", [byte("f")] = "false", [byte("n")] = "null" }
+local VALUES = { ["true"] = true, ["false"] = false, ["null"] = null }
+
 -- The keys of objects repeat, so their encoded forms are kept, short ones and not too many.
 local KEPT_KEYS, KEPT_LENGTH = 1000, 64
 local kept, kept_count = {}, 0
@@ -210,12 +213,10 @@ local function next_token(text, position, lax)
     end
     kind, value, after = number_token(text, position)
     return kind, value, after, position
-  elseif find(text, "^true", position) then
-    return "T_BOOLEAN", true, position + 4, position
-  elseif find(text, "^false", position) then
-    return "T_BOOLEAN", false, position + 5, position
-  elseif find(text, "^null", position) then
-    return "T_NULL", null, position + 4, position
+  end
+  local word = WORDS[code]
+  if word and sub(text, position, position + #word - 1) == word then
+    return word == "null" and "T_NULL" or "T_BOOLEAN", VALUES[word], position + #word, position
   elseif lax and find(text, "^[+iInN]", position) and lax_number(text, position) then
     kind, value, after = number_token(text, position)
     return kind, value, after, position
@@ -384,8 +385,8 @@ local function new()
 
   local parse_array, parse_object
 
-  -- The value at `position` and the position after it, unless it is an array or an object: then nil and the function
-  -- that parses it, with the position after its bracket.
+  -- The value at `position` and the position after it. Of an array or an object, which only `decode` leaves to this: nil,
+  -- the position after its bracket and the function that parses it.
   local function parse_value(text, position, depth)
     local kind, value, after, start = next_token(text, position, decode_invalid)
     if kind == "T_ARR_BEGIN" then
@@ -402,46 +403,61 @@ local function new()
     error(format("Found too many nested data structures (%d) at character %d", depth, position), depth + 3)
   end
 
-  -- Parse what follows an opening bracket; return the table and the position after the closing bracket.
+  -- The value at `position`, if it is a plain scalar that begins with this byte, and the position after it and after
+  -- whitespace; nil for all else, known to `next_token`.
+  local function plain(text, position, code)
+    if code == 34 then
+      return match(text, '^"([^"\\%z]*)"[ \t\n\r]*()', position)
+    end
+    local word = WORDS[code]
+    if word then
+      local after = position + #word
+      if sub(text, position, after - 1) == word then
+        return VALUES[word], after
+      end
+    elseif decode_invalid then
+      local digits, after = match(text, "^(-?%d+%.?%d*)[ \t\n\r]*()", position)
+      if digits then
+        code = byte(text, after)
+        if code ~= 101 and code ~= 69 and code ~= 120 and code ~= 88 then -- e E x X: there is more to it
+          return tonumber(digits), after
+        end
+      end
+    end
+  end
+
+  -- Parse what follows an opening bracket; return the table and the position after the closing bracket. `slots` is what
+  -- the C function has on its stack: for a value in an array the array, in an object the object and the key.
   function parse_array(text, position, depth, slots)
     if depth > decode_max_depth or slots + 2 > STACK then
       too_deep(depth, position - 1)
     end
     local items, count = {}, 0
-    position = match(text, "^[ \t\n\r]*()", position)
-    if byte(text, position) == 93 then -- ]
-      return items, position + 1
+    local closing = match(text, "^[ \t\n\r]*%]()", position)
+    if closing then
+      return items, closing
     end
     while true do
-      local value, after, nested
       local code = byte(text, position)
-      if code == 34 then
-        value, after = match(text, '^"([^"\\%z]*)"[ \t\n\r]*()', position)
-      elseif code == 123 then
+      if code and code <= 32 then
+        position = match(text, "^[ \t\n\r]*()", position)
+        code = byte(text, position)
+      end
+      local value, after
+      if code == 123 then -- {
         value, after = parse_object(text, position + 1, depth + 1, slots + 1)
-      elseif code == 91 then
+      elseif code == 91 then -- [
         value, after = parse_array(text, position + 1, depth + 1, slots + 1)
-      elseif decode_invalid then
-        value, after = match(text, "^(-?%d+%.?%d*)[ \t\n\r]*()", position)
-        if value then
-          code = byte(text, after)
-          if code == 101 or code == 69 or code == 120 or code == 88 then -- e E x X: not all of it
-            value = nil
-          else
-            value = tonumber(value)
-          end
-        end
+      else
+        value, after = plain(text, position, code)
       end
       if value == nil then
-        value, after, nested = parse_value(text, position, depth)
-        if nested then
-          value, after = nested(text, after, depth + 1, slots + 1)
-        end
+        value, after = parse_value(text, position, depth)
       end
       count = count + 1
       items[count] = value
       code = byte(text, after)
-      if code ~= 44 and code ~= 93 then
+      if code ~= 44 and code ~= 93 then -- , ]
         local kind, wrong, _, start = next_token(text, after, decode_invalid)
         if kind ~= "T_COMMA" and kind ~= "T_ARR_END" then
           unexpected("comma or array end", kind, wrong, start, depth)
@@ -451,7 +467,7 @@ local function new()
       if code == 93 then
         return items, after + 1
       end
-      position = match(text, "^[ \t\n\r]*()", after + 1)
+      position = after + 1
     end
   end
 
@@ -477,36 +493,24 @@ local function new()
         if kind ~= "T_COLON" then
           unexpected("colon", kind, wrong, start, depth)
         end
+        after = match(text, "^[ \t\n\r]*()", after)
       end
       position = after
-      local value, nested
+      local value
       local code = byte(text, position)
-      if code == 34 then
-        value, after = match(text, '^"([^"\\%z]*)"[ \t\n\r]*()', position)
-      elseif code == 123 then
+      if code == 123 then -- {
         value, after = parse_object(text, position + 1, depth + 1, slots + 2)
-      elseif code == 91 then
+      elseif code == 91 then -- [
         value, after = parse_array(text, position + 1, depth + 1, slots + 2)
-      elseif decode_invalid then
-        value, after = match(text, "^(-?%d+%.?%d*)[ \t\n\r]*()", position)
-        if value then
-          code = byte(text, after)
-          if code == 101 or code == 69 or code == 120 or code == 88 then -- e E x X: not all of it
-            value = nil
-          else
-            value = tonumber(value)
-          end
-        end
+      else
+        value, after = plain(text, position, code)
       end
       if value == nil then
-        value, after, nested = parse_value(text, position, depth)
-        if nested then
-          value, after = nested(text, after, depth + 1, slots + 2)
-        end
+        value, after = parse_value(text, position, depth)
       end
       items[key] = value
       code = byte(text, after)
-      if code ~= 44 and code ~= 125 then
+      if code ~= 44 and code ~= 125 then -- , }
         local kind, wrong, _, start = next_token(text, after, decode_invalid)
         if kind ~= "T_COMMA" and kind ~= "T_OBJ_END" then
           unexpected("comma or object end", kind, wrong, start, depth)
