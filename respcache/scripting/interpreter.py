@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from respcache import errors
 from respcache.errors import CommandError, printable
@@ -245,7 +245,7 @@ def _no_attributes(thing: object, name: object, setting: bool) -> str:
 def _set_up(runtime: Any, natives: Natives) -> Any:
     """Make the sandbox and the engine. Returns the entries."""
     folder = Path(__file__).parent / "lua"
-    functions = runtime.table_from(natives.table())
+    functions = runtime.table_from({**natives.table(), b"signal": natives.signal})
     libraries = runtime.table_from({})
     sandbox = runtime.execute((folder / "sandbox.lua").read_bytes(), functions, libraries, name=b"=respcache")
     entries = runtime.execute((folder / "engine.lua").read_bytes(), functions, sandbox, name=b"=respcache")
