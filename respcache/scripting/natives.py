@@ -20,6 +20,7 @@ from respcache.resp.encode import RESP2, format_double
 from respcache.resp.types import OK
 from respcache.scripting.headers import FLAGS, check_name
 from respcache.scripting.host import Killed
+from respcache.scripting.tailcalls import without_tail_calls
 from respcache.scripting.values import error_table, error_text, to_lua, weight
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ class Natives:
         self.signal = Signal()
         # The error on its way to the script: its text, and whether a command has failed with it.
         self._failure: tuple[bytes, bool] | None = None
+        # The first words of a command that has many.
+        self._gathered: list[Any] = []
         # Why the running script has to end; for its caller.
         self.ended: BaseException | None = None
         # While a library loads.
@@ -73,6 +76,7 @@ class Natives:
             b"debug": lambda *_: (),
             b"describe": self._describe,
             b"error_reply": self._error_reply,
+            b"gather": self._gather,
             b"interrupted": self._interrupted,
             b"log": self._log,
             b"pcall": self._call_function(raising=False),
@@ -82,8 +86,15 @@ class Natives:
             b"setresp": self._setresp,
             b"sha1hex": self._sha1hex,
             b"status_reply": self._status_reply,
+            b"straighten": self._straighten,
             b"version": lambda *_: (REDIS_VERSION.encode(), _version_number(REDIS_VERSION)),
         }
+
+    def start(self) -> None:
+        """A script is about to run."""
+        self._host.protocol = RESP2
+        self.ended = None
+        self._gathered = []
 
     # -- failing
 
@@ -122,6 +133,8 @@ class Natives:
         half = memory.half
 
         def call(*words: Any) -> Any:
+            if self._gathered:
+                words = self._with_gathered(words)
             for word in words:
                 if type(word) is not bytes:
                     words = self._words(words, raising)
@@ -159,6 +172,13 @@ class Natives:
 
         return call
 
+    def _gather(self, *words: Any) -> None:
+        self._gathered += words
+
+    def _with_gathered(self, words: tuple[Any, ...]) -> tuple[Any, ...]:
+        gathered, self._gathered = self._gathered, []
+        return (*gathered, *words)
+
     def _give(self, value: Any) -> Any:
         """A value from `to_lua` for Lua."""
         self._make_room(weight(value))
@@ -186,6 +206,7 @@ class Natives:
         return tuple(found)
 
     def _acl_check_cmd(self, *words: Any) -> bool:
+        words = self._with_gathered(words)
         if not words:
             self._fail(errors.NO_CALL_WORDS)
         allowed = self._host.allowed(list(self._words(words, raising=True)))
@@ -194,6 +215,11 @@ class Natives:
         return allowed
 
     # -- the rest
+
+    def _straighten(self, bytecode: bytes) -> bytes:
+        code = without_tail_calls(bytecode)
+        self._make_room(len(code))
+        return code
 
     def _error_reply(self, *arguments: Any) -> Any:
         if len(arguments) != 1 or type(arguments[0]) is not bytes:

@@ -266,6 +266,9 @@ local function compile(text, name, environment)
     end
     local chunk, problem = loadstring(text, name)
     if chunk then
+        chunk, problem = sandbox.straightened(chunk)
+    end
+    if chunk then
         return setfenv(chunk, environment)
     end
     return nil, problem

@@ -16,12 +16,14 @@ local natives, libraries = ...
 local collectgarbage, error, getmetatable, load, loadstring = collectgarbage, error, getmetatable, load, loadstring
 local next, pairs, pcall = next, pairs, pcall
 local rawget, rawset, select, setfenv, setmetatable = rawget, rawset, select, setfenv, setmetatable
-local tonumber, tostring, type, xpcall = tonumber, tostring, type, xpcall
+local tonumber, tostring, type, unpack, xpcall = tonumber, tostring, type, unpack, xpcall
 local create, resume = coroutine.create, coroutine.resume
 local insert, floor, byte, dump = table.insert, math.floor, string.byte, string.dump
 local getinfo, sethook, debug_getmetatable = debug.getinfo, debug.sethook, debug.getmetatable
 
 local READONLY = 'Attempt to modify a readonly table'
+-- The name of our own chunks.
+local OURS = getinfo(1, 'S').source
 -- How many instructions run between two polls.
 local POLL = 100000
 
@@ -34,6 +36,28 @@ for name, native in pairs(natives) do
     if name ~= 'signal' then
         natives[name] = python.as_function(native)
     end
+end
+
+-- lupa takes time in proportion to the square of the number of arguments, so many words go over in slices.
+local SLICE = 48
+local gather = natives.gather
+
+local function with_any_words(native)
+    return function(...)
+        local count = select('#', ...)
+        if count <= SLICE then
+            return native(...)
+        end
+        local words = { ... }
+        for from = 1, count - SLICE, SLICE do
+            gather(unpack(words, from, from + SLICE - 1))
+        end
+        return native(unpack(words, count - (count - 1) % SLICE, count))
+    end
+end
+
+for _, name in pairs({ 'acl_check_cmd', 'call', 'pcall' }) do
+    natives[name] = with_any_words(natives[name])
 end
 
 -- fronts ----------------------------------------------------------------------------------------------------------------
@@ -68,11 +92,11 @@ end
 
 -- errors ----------------------------------------------------------------------------------------------------------------
 
-local describe = natives.describe
+local describe, SIGNAL = natives.describe, natives.signal
 
 -- What a script gets to see of an error.
 local function translate(problem)
-    if type(problem) == 'userdata' then
+    if problem == SIGNAL then
         local text, counted = describe()
         if not text then
             state.dead = KILLED
@@ -175,6 +199,12 @@ local function forget_coroutines()
     end
 end
 
+-- Functions of ours are C functions to scripts.
+local function is_native(body)
+    local about = getinfo(body, 'S')
+    return about.what == 'C' or about.source == OURS
+end
+
 -- coroutines ------------------------------------------------------------------------------------------------------------
 
 local function resumed(ok, problem, ...)
@@ -198,7 +228,7 @@ local function safe_resume(thread, ...)
 end
 
 local function safe_create(body, name)
-    if type(body) ~= 'function' or getinfo(body, 'S').what == 'C' then
+    if type(body) ~= 'function' or is_native(body) then
         error("bad argument #1 to '" .. (name or 'create') .. "' (Lua function expected)", name and 3 or 2)
     end
     return create(body)
@@ -318,8 +348,19 @@ end
 -- To Lua, a text that begins with this byte is bytecode, which can do anything.
 local BYTECODE = 27
 
+local straighten = natives.straighten
+
+-- A chunk without tail calls. The functions of this sandbox are written in Lua, and an error in a call such as
+-- `return pairs(nil)` must have the script's line, as with functions in C.
+local function straightened(chunk)
+    return loadstring(straighten(dump(chunk)))
+end
+
 local function loaders(environment)
     local function finish(chunk, problem)
+        if chunk then
+            chunk, problem = straightened(chunk)
+        end
         if chunk then
             return setfenv(chunk, environment)
         end
@@ -430,16 +471,12 @@ local function safe_collectgarbage(option, argument)
     return answer
 end
 
-local OURS = getinfo(1, 'S').source
-
--- Functions of this file are C functions to scripts.
 local function safe_dump(...)
     local body = ...
     if type(body) ~= 'function' then
         bad_argument(1, 'dump', 'function', ...)
     end
-    local about = getinfo(body, 'S')
-    if about.what == 'C' or about.source == OURS then
+    if is_native(body) then
         error('unable to dump given function', 2)
     end
     return dump(body)
@@ -494,5 +531,5 @@ end
 
 return {
     KILLED = KILLED, behind = behind, copy = copy, forget_coroutines = forget_coroutines, front = front, globals = globals,
-    state = state, strict_front = strict_front, translate = translate,
+    state = state, straightened = straightened, strict_front = strict_front, translate = translate,
 }
