@@ -19,7 +19,7 @@ from compat.suites.base import Unavailable, environment
 from compat.targets import Target
 
 _HERE = Path(__file__).parent
-_NO_PROGRAMS = ("__init__", "child", "run", "node")
+_NO_PROGRAMS = ("__init__", "child", "run", "node", "support")
 _LIMIT = 120.0  # seconds for all scenarios of one program
 
 
