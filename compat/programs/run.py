@@ -20,7 +20,7 @@ from compat.targets import Target
 
 _HERE = Path(__file__).parent
 _NO_PROGRAMS = ("__init__", "child", "run", "node", "support")
-_LIMIT = 120.0  # seconds for all scenarios of one program
+_LIMIT = 240.0  # seconds for all scenarios of one program
 
 
 def names() -> list[str]:

@@ -1,7 +1,7 @@
 // What `child.py` is for Python: each scenario on an empty server, a line of JSON for each.
 import net from "node:net";
 
-const LIMIT = 12_000; // milliseconds
+const LIMIT = 30_000; // milliseconds
 
 function flush(url) {
   return new Promise((resolve, reject) => {

@@ -6,6 +6,7 @@ Like `child`, this runs in a program's own environment, so it imports nothing bu
 from __future__ import annotations
 
 import multiprocessing
+import os
 import subprocess
 import sys
 import time
@@ -19,13 +20,19 @@ from typing import Any
 def started(function: Callable[..., object], *arguments: object) -> Iterator[BaseProcess]:
     """Run a module's function in a process. `kill()` is the bad day; it is killed at the end in any case."""
     # Not forked: a fork would share its parent's connections, and inherit its alarm clock.
-    process = multiprocessing.get_context("spawn").Process(target=function, args=arguments, daemon=True)
+    process = multiprocessing.get_context("spawn").Process(target=_quietly, args=(function, *arguments), daemon=True)
     process.start()
     try:
         yield process
     finally:
         process.kill()
         process.join()
+
+
+def _quietly(function: Callable[..., object], *arguments: object) -> None:
+    """Run the function with its standard output sent to the standard error: the former is for the scenarios' results."""
+    os.dup2(2, 1)
+    function(*arguments)
 
 
 @contextmanager
