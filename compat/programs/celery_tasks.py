@@ -1,4 +1,4 @@
-"""celery, with kombu below it: tasks, retries, chords, countdown and revoke, with workers in a thread and in processes."""
+"""celery, with kombu below it: tasks, retries, chords, countdown and revoke; workers in a thread and in processes."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ def scenario_several_processes(url: str) -> None:
             for worker in [stack.enter_context(started(_hit, url, strategy)) for _ in range(3)]:
                 worker.join()
                 same(worker.exitcode, 0)
-        same(int(Redis.from_url(url).get(f"granted:{strategy}")), _GRANTED)
+        same(Redis.from_url(url).get(f"granted:{strategy}"), str(_GRANTED).encode())
 
     _each(check)
 

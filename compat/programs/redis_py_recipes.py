@@ -202,7 +202,9 @@ def scenario_stream_of_measurements(url: str) -> None:
 def _streams(reply: Any) -> dict[str, Any]:
     """What XREAD says as a dictionary, in RESP2 (pairs) and in RESP3 (a map, of lists in a list)."""
     if isinstance(reply, dict):
-        return {name: entries[0] if entries and isinstance(entries[0], list) else entries for name, entries in reply.items()}
+        return {
+            name: entries[0] if entries and isinstance(entries[0], list) else entries for name, entries in reply.items()
+        }
     return dict(reply)
 
 
@@ -259,7 +261,7 @@ def scenario_wait_for_a_stream(url: str) -> None:
 
 def scenario_wait_for_a_list(url: str) -> None:
     redis, writer = _connect(url), _connect(url)
-    got = []
+    got: list[Any] = []
     reader = threading.Thread(target=lambda: got.extend(tuple(redis.blpop(["a", "b"], timeout=10)) for _ in range(3)))
     reader.start()
     for key in ("b", "a", "b"):
@@ -279,7 +281,7 @@ def scenario_publish_and_subscribe_in_a_thread(url: str) -> None:
     redis = _connect(url)
     got: list[str] = []
     pubsub = redis.pubsub(ignore_subscribe_messages=True)
-    pubsub.subscribe(**{"news": lambda message: got.append(message["data"])})
+    pubsub.subscribe(news=lambda message: got.append(message["data"]))
     thread = pubsub.run_in_thread(sleep_time=0.01, daemon=True)
     pubsub.psubscribe(**{"n?ws": lambda message: got.append(f"pattern {message['data']}")})
     eventually(lambda: redis.pubsub_numpat() == 1 and redis.pubsub_numsub("news")[0][1] == 1)
@@ -295,7 +297,7 @@ def scenario_asyncio(url: str) -> None:
     from redis.asyncio import Redis
 
     async def main() -> None:
-        redis = Redis.from_url(url, decode_responses=True)
+        redis: Any = Redis.from_url(url, decode_responses=True)
         waiting = [asyncio.create_task(redis.blpop("queue", timeout=10)) for _ in range(20)]
         while (await redis.info("clients"))["blocked_clients"] < 20:
             await asyncio.sleep(0.01)

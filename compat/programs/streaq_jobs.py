@@ -21,7 +21,11 @@ class _Jobs:
         from streaq import StreaqRetry, Worker
 
         self.worker: Any = Worker(
-            redis_url=url, concurrency=4, priorities=["low", "high"], handle_signals=False, **{"idle_timeout": 30, **options}
+            redis_url=url,
+            concurrency=4,
+            priorities=["low", "high"],
+            handle_signals=False,
+            **{"idle_timeout": 30, **options},
         )
         redis = self.worker._redis
 
@@ -86,7 +90,8 @@ def scenario_results(url: str) -> None:
         same((await (await jobs.add.enqueue(2, 3)).result(8)).result, 5)
         same((await (await jobs.double.enqueue(21)).result(8)).result, 42)
         many = [await jobs.add.enqueue(number, number) for number in range(50)]
-        same([(await task.result(8)).result for task in many], [2 * number for number in range(50)])
+        results = await asyncio.gather(*(task.result(8) for task in many))
+        same([result.result for result in results], [2 * number for number in range(50)])
 
     _run(url, body)
 

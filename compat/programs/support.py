@@ -30,7 +30,7 @@ def started(function: Callable[..., object], *arguments: object) -> Iterator[Bas
 
 
 def _quietly(function: Callable[..., object], *arguments: object) -> None:
-    """Run the function with its standard output sent to the standard error: the former is for the scenarios' results."""
+    """Run the function with its output sent to the standard error: the standard output is for the results."""
     os.dup2(2, 1)
     function(*arguments)
 
@@ -72,6 +72,7 @@ def raises(expected: type[BaseException], text: str = "") -> Iterator[None]:
     try:
         yield
     except expected as error:
-        assert text in str(error), f"{error} does not say {text!r}"
+        said = str(error)
     else:
         raise AssertionError(f"did not raise {expected.__name__}")
+    assert text in said, f"{said!r} does not say {text!r}"

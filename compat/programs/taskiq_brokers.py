@@ -1,4 +1,4 @@
-"""taskiq-redis: brokers on a list (BRPOP), a channel and a stream with its group, results, and a source of schedules."""
+"""taskiq-redis: brokers on a list (BRPOP), a channel, and a stream with its group; results and schedules."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ def _broker(kind: str, url: str, **options: Any) -> Any:
     broker.add_middlewares(SimpleRetryMiddleware(default_retry_count=3))
     redis = Redis.from_url(url, decode_responses=True)
 
-    @broker.task("add")  # type: ignore[untyped-decorator]
+    @broker.task("add")
     async def add(a: int, b: int) -> int:
         return a + b
 
-    @broker.task("stubborn", retry_on_error=True)  # type: ignore[untyped-decorator]
+    @broker.task("stubborn", retry_on_error=True)
     async def stubborn(key: str) -> int:
         if (count := await redis.incr(key)) < 3:
             raise ValueError("not yet")
         return int(count)
 
-    @broker.task("broken")  # type: ignore[untyped-decorator]
+    @broker.task("broken")
     async def broken() -> None:
         raise LookupError("always")
 
-    @broker.task("hanging")  # type: ignore[untyped-decorator]
+    @broker.task("hanging")
     async def hanging(key: str) -> str:
         if await redis.incr(key) == 1:
             await asyncio.Event().wait()
