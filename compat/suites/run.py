@@ -74,7 +74,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _below_bar(name: str, bar: Tally, tally: Tally, label: str) -> bool:
     """Print what passes in `bar` but not in `tally`. True if some of that has no known reason."""
-    known, unknown = [], []
+    known: list[str] = []
+    unknown: list[str] = []
     for test, became in below(bar, tally):
         reason = why(name, test, became)
         (known if reason else unknown).append(f"  {test}: {reason or became}")

@@ -40,8 +40,8 @@ class _Depth(NamedTuple):
 
 
 _USUAL = _Depth(("--tags", "-slow -needs:debug"), {"READ_TIMEOUT": "4", "TEST_LIMIT": "20"}, 200.0)
-# With the tests that are slow, that need DEBUG (but without its digests of Redis' own encodings), and that are not meant
-# for an external server, though many work with one.
+# With tests that are slow, that need DEBUG (but not its digests of Redis' own encodings), and that are not meant for an
+# external server, though many work with one.
 _WHOLE = _Depth(
     ("--ignore-digest", "--tags", "-repl"),
     {"READ_TIMEOUT": "10", "TEST_LIMIT": "100", "FORCE_EXTERNAL": "1"},
