@@ -19,7 +19,10 @@ _READ: dict[str, tuple[str, tuple[str, ...]]] = {
     "set": ("SMEMBERS", ()),
     "zset": ("ZRANGE", ("0", "-1", "WITHSCORES")),
     "hash": ("HGETALL", ()),
+    "stream": ("XRANGE", ("-", "+")),
 }
+# Numbers from here on are times in milliseconds: those of deliveries, and when a consumer was seen.
+_TIMES = 10**12
 
 Entry = tuple[str, Any, Any, int]  # type, value, encoding, deadline in milliseconds (-1: none)
 
@@ -37,12 +40,22 @@ def contents(connection: Connection, databases: int = 2) -> dict[tuple[int, byte
                 value = sorted(value)
             elif kind == "hash":
                 value = sorted(zip(value[::2], value[1::2], strict=True))
+            elif kind == "stream":
+                value = [value, _without_times(connection.call("XINFO", "STREAM", key, "FULL", "COUNT", 0))]
             encoding = connection.call("OBJECT", "ENCODING", key)
             if encoding == b"embstr" and _INTEGER.fullmatch(value):
                 encoding = b"int"  # difference "incrbyfloat-encoding"
             found[database, key] = (kind, value, encoding, connection.call("PEXPIRETIME", key))
     connection.call("SELECT", 0)
     return found
+
+
+def _without_times(reply: Any) -> Any:
+    """A reply of XINFO STREAM without the times. `active-time` is left out too: it is new in 7.2."""
+    if isinstance(reply, list):
+        at = reply.index(b"active-time") if b"active-time" in reply else len(reply)
+        return [_without_times(item) for item in (*reply[:at], *reply[at + 2 :])]
+    return None if isinstance(reply, int) and reply >= _TIMES else reply
 
 
 def differences(

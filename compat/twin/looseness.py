@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -79,6 +80,96 @@ def within(tolerance: int) -> Equal:
     return equal
 
 
+def same_but_times(ours: Any, theirs: Any) -> bool:
+    """Equal, except that times (of the day, or those that a consumer was idle) may be some seconds apart."""
+    return same(_marked(ours, theirs), theirs)
+
+
+# Milliseconds that times may differ by.
+_APART = 5000
+# Numbers from here on are times of the day in milliseconds.
+_TIMES = 10**12
+_IDLE = (b"idle", b"inactive")
+
+
+def _marked(ours: Any, theirs: Any, is_idle: bool = False) -> Any:
+    """Our value, with theirs in place of each time that is close to it."""
+    if type(ours) is not type(theirs):
+        return ours
+    if isinstance(ours, dict):
+        return {key: _marked(value, theirs.get(key), key in _IDLE) for key, value in ours.items()}
+    if isinstance(ours, list) and len(ours) == len(theirs):
+        pairs = enumerate(zip(ours, theirs, strict=True))
+        return type(ours)(_marked(one, other, at > 0 and ours[at - 1] in _IDLE) for at, (one, other) in pairs)
+    is_time = type(ours) is int and (is_idle or min(ours, theirs) >= _TIMES)
+    return theirs if is_time and abs(ours - theirs) <= _APART and (ours < 0) == (theirs < 0) else ours
+
+
+def same_but_idle_times(ours: Any, theirs: Any) -> bool:
+    """For XPENDING: equal, except that entries may have been idle for some seconds more or less."""
+    if isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+        return all(map(_same_pending, ours, theirs))
+    return same(ours, theirs)
+
+
+def _same_pending(ours: Any, theirs: Any) -> bool:
+    if isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs) == 4:
+        return within(_APART)(ours[2], theirs[2]) and same([*ours[:2], ours[3]], [*theirs[:2], theirs[3]])
+    return same(ours, theirs)
+
+
+def same_without(*names: bytes) -> Callable[[Equal], Equal]:
+    """Turns an equality into one that leaves fields of maps out."""
+
+    def strip(reply: Any) -> Any:
+        if isinstance(reply, dict):
+            return {key: strip(value) for key, value in reply.items() if key not in names}
+        if isinstance(reply, list):
+            kept = (
+                item for at, item in enumerate(reply) if item not in names and (not at or reply[at - 1] not in names)
+            )
+            return type(reply)(map(strip, kept))
+        return reply
+
+    return lambda equal: lambda ours, theirs: equal(strip(ours), strip(theirs))
+
+
+def same_but_addresses(ours: Any, theirs: Any) -> bool:
+    """For scripts: equal, except for the addresses in the names of Lua's tables and functions."""
+    return same(_without_addresses(ours), _without_addresses(theirs))
+
+
+_ADDRESS = re.compile(rb"\b0x[0-9a-f]{6,}\b")
+
+
+def _without_addresses(reply: Any) -> Any:
+    if isinstance(reply, list):
+        return type(reply)(map(_without_addresses, reply))
+    if isinstance(reply, dict):
+        return {key: _without_addresses(value) for key, value in reply.items()}
+    if isinstance(reply, bytes):
+        return _ADDRESS.sub(b"0x", reply)
+    if isinstance(reply, ReplyError):
+        return ReplyError(
+            _ADDRESS.sub(b"0x", str(reply).encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
+        )
+    return reply
+
+
+def same_libraries(ours: Any, theirs: Any) -> bool:
+    """For FUNCTION LIST: the same libraries, and the same functions in each, in any order."""
+    return same(_in_order(ours), _in_order(theirs))
+
+
+def _in_order(reply: Any) -> Any:
+    if isinstance(reply, dict):
+        return {key: _in_order(value) for key, value in reply.items()}
+    if isinstance(reply, list):
+        nested = list(map(_in_order, reply))
+        return type(reply)(sorted(nested, key=repr) if reply and isinstance(reply[0], dict | list) else nested)
+    return reply
+
+
 def _sorted(items: Any) -> list[Any]:
     return sorted(items, key=repr)
 
@@ -102,6 +193,14 @@ OF: Mapping[str, tuple[Equal, str]] = {
     **dict.fromkeys(("TTL", "EXPIRETIME"), (within(2), _TIME)),
     "OBJECT IDLETIME": (within(2), _TIME),
     "MEMORY USAGE": (same_error, "the data structures differ"),
+    **dict.fromkeys(("XINFO STREAM", "XINFO CONSUMERS"), (same_but_times, _TIME)),
+    "XPENDING": (same_but_idle_times, _TIME),
+    **dict.fromkeys(
+        ("EVAL", "EVAL_RO", "EVALSHA", "EVALSHA_RO", "FCALL", "FCALL_RO", "FUNCTION LOAD"),
+        (same_but_addresses, "Lua shows where in memory a table is"),
+    ),
+    "FUNCTION LIST": (same_libraries, _UNORDERED),
+    "FUNCTION DUMP": (same_error, "holds the version of the server"),
 }
 
 # Commands that the generated sequences leave out, and why.
@@ -121,6 +220,8 @@ LEFT_OUT: Mapping[str, str] = {
     "OBJECT HELP": "the prose is our own",
     "SORT": "with BY or GET, the order of some types is that of the hash table: in transcripts",
     "SORT_RO": "as SORT",
+    **dict.fromkeys(("XINFO HELP", "XGROUP HELP", "SCRIPT HELP", "FUNCTION HELP"), "the prose is our own"),
+    "SCRIPT DEBUG": "waits for a debugger, or refuses to: in transcripts",
 }
 
 
