@@ -18,6 +18,7 @@ from tests.support.resp import Connection, ReplyError
 
 # The data when a sequence begins: a small value of each type, and one that expires.
 SETTING: tuple[Call, ...] = (
+    *scripts.SETTING,
     ("FLUSHALL",),
     ("SET", "a", "10"),
     ("RPUSH", "b", "1", "2", "m", "1"),
@@ -26,7 +27,6 @@ SETTING: tuple[Call, ...] = (
     ("HSET", "e", "m", "1", "n", "x"),
     ("SET", "f", "text", "EX", "10000"),
     *streams.SETTING,
-    *scripts.SETTING,
 )
 
 
