@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from compat.twin.looseness import OLDER_STREAMS, same, same_without
+from compat.twin.looseness import Dialect, same, same_without
 from tests.support.resp import Connection
 
 _INTEGER = re.compile(rb"0|-?[1-9][0-9]*")
@@ -60,11 +60,11 @@ def _without_times(reply: Any) -> Any:
 
 
 def differences(
-    ours: dict[tuple[int, bytes], Entry], theirs: dict[tuple[int, bytes], Entry], encodings: bool = True
+    ours: dict[tuple[int, bytes], Entry], theirs: dict[tuple[int, bytes], Entry], dialect: Dialect
 ) -> list[str]:
-    """One line for each key that differs. Encodings, and some details of streams, are compared only if `encodings`."""
-    compared = 3 if encodings else 2
-    equal = same if encodings else same_without(*OLDER_STREAMS)(same)
+    """One line for each key that differs. `theirs` is of a server of this dialect."""
+    compared = 3 if dialect.has_our_encodings else 2
+    equal = same_without(*dialect.left_out_of_streams)(same)
     lines = []
     for place in sorted(ours.keys() | theirs.keys()):
         one, other = ours.get(place), theirs.get(place)

@@ -146,6 +146,11 @@ def same_but_addresses(ours: Any, theirs: Any) -> bool:
     return same(_without_addresses(ours), _without_addresses(theirs))
 
 
+def same_shape_if_fine(ours: Any, theirs: Any) -> bool:
+    """As `same_shape`, unless one of them fails."""
+    return isinstance(ours, ReplyError) or isinstance(theirs, ReplyError) or same_shape(ours, theirs)
+
+
 _ADDRESS = re.compile(rb"\b0x[0-9a-f]{6,}\b")
 
 
@@ -189,6 +194,9 @@ _UNORDERED = "Redis promises no order: it uses that of its hash table"
 _RANDOM = "random"
 _TIME = "time passes between the two calls"
 
+_WORDING = "Valkey words the errors of scripts in its own way"
+_SCRIPTING = ("EVAL", "EVAL_RO", "EVALSHA", "EVALSHA_RO", "FCALL", "FCALL_RO", "FUNCTION LOAD")
+
 # Command -> how its replies are compared, and why.
 OF: Mapping[str, tuple[Equal, str]] = {
     **dict.fromkeys(("KEYS", "SMEMBERS", "SINTER", "SUNION", "SDIFF", "HKEYS", "HVALS"), (same_sorted, _UNORDERED)),
@@ -202,10 +210,7 @@ OF: Mapping[str, tuple[Equal, str]] = {
     "MEMORY USAGE": (same_error, "the data structures differ"),
     **dict.fromkeys(("XINFO STREAM", "XINFO CONSUMERS"), (same_but_times, _TIME)),
     "XPENDING": (same_but_idle_times, _TIME),
-    **dict.fromkeys(
-        ("EVAL", "EVAL_RO", "EVALSHA", "EVALSHA_RO", "FCALL", "FCALL_RO", "FUNCTION LOAD"),
-        (same_but_addresses, "Lua shows where in memory a table is"),
-    ),
+    **dict.fromkeys(_SCRIPTING, (same_but_addresses, "Lua shows where in memory a table is")),
     "FUNCTION LIST": (same_libraries, _UNORDERED),
     "FUNCTION DUMP": (same_error, "holds the version of the server"),
 }
@@ -258,6 +263,12 @@ OF_VALKEY: Mapping[str, tuple[Equal, str]] = {
     **dict.fromkeys(("BITCOUNT", "BITPOS"), (same_if_fine, "Valkey checks the numbers before the number of arguments")),
     "OBJECT REFCOUNT": (same_error, "Valkey shares no integers between keys"),
     "GETEX": (same_if_fine, "Valkey checks the time before the type of the key"),
+    "SCRIPT LOAD": (same_if_fine, _WORDING),
+    **dict.fromkeys(_SCRIPTING, (same_shape_if_fine, _WORDING)),
+    **dict.fromkeys(
+        ("XINFO STREAM", "XINFO GROUPS"),
+        (same_without(b"lag")(same_but_times), "Valkey counts the lag as Redis 7.0 does"),
+    ),
 }
 
 
@@ -273,6 +284,13 @@ class Dialect(NamedTuple):
     @property
     def has_our_encodings(self) -> bool:
         return self.version >= (7, 2)
+
+    @property
+    def left_out_of_streams(self) -> tuple[bytes, ...]:
+        """The fields in the description of a stream that are not compared."""
+        if not self.has_our_encodings:
+            return OLDER_STREAMS
+        return () if self.is_redis else (b"lag",)
 
     def knows(self, call: tuple[str, ...]) -> bool:
         """True if the call means the same to this server. Sequences leave other calls out."""

@@ -101,7 +101,7 @@ class Twin:
         session: list[str] = []
         for step in sequence:
             self._step(step, session)
-        found = differences(contents(self._our_view), contents(self._their_view), self._dialect.has_our_encodings)
+        found = differences(contents(self._our_view), contents(self._their_view), self._dialect)
         if found:
             raise Differs("\n".join([*session, "# the data differs:", *found]))
 
