@@ -300,6 +300,8 @@ class Dialect(NamedTuple):
             return False  # stores a skiplist in 7.2 only
         if not self.is_redis and "0x10" in call:
             return False  # Valkey reads scores by another library, which refuses hexadecimal ones
+        if words[0] == "XREAD" and "+" in words and self.version < (7, 4) and self.is_redis:
+            return False  # the last entry, since 7.4
         if self.version >= (7, 2):
             return True
         if words[0].startswith("B") and not _HUGE.isdisjoint(words):
