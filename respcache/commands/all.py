@@ -18,11 +18,13 @@ FAMILIES = (
     "bitmaps.fields",
     "hashes.fields",
     "lists.elements",
+    "lists.blocking",
     "sets.members",
     "sets.algebra",
     "zsets.members",
     "zsets.ranges",
     "zsets.algebra",
+    "zsets.blocking",
 )
 
 for _family in FAMILIES:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from respcache.server.order.outbox import Outboxes
     from respcache.server.order.router import Router
     from respcache.server.order.sequencer import Sequencer
+    from respcache.server.order.waits import Waits
     from respcache.server.services.congestion import Congestion
     from respcache.server.services.missing import MissingCommands
     from respcache.server.services.pause import Pause
@@ -53,6 +54,7 @@ class Parts:
     sequencer: Sequencer
     carrier: Carrier
     executor: Executor
+    waits: Waits
     outboxes: Outboxes
     registry: Registry[Any]  # of `respcache.server.clients.client.Client`, which is built on this
     pause: Pause

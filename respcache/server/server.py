@@ -21,6 +21,7 @@ from respcache.server.order.exec import Executor
 from respcache.server.order.outbox import Outboxes
 from respcache.server.order.router import Router
 from respcache.server.order.sequencer import Sequencer
+from respcache.server.order.waits import Waits
 from respcache.server.parts import Parts
 from respcache.server.services.congestion import Congestion
 from respcache.server.services.events import KeyspaceEvents
@@ -61,13 +62,18 @@ class Server:
         # What a shard reports besides replies: kind -> who takes it.
         self._take_report: dict[int, Callable[[Report], None]] = {
             wire.EVENT: KeyspaceEvents(config, self.pubsub).publish,
+            wire.ASK: self._on_ask,
         }
+        # What a shard asks in the middle of an item: kind -> who answers, by `ShardQueue.reply`, whatever happens.
+        self._answer: dict[int, Callable[..., None]] = {}
         self.links = [self._link(index) for index in range(config.shards)]
         self.expiry = [ActiveExpiry(link, alarms, clock) for link in self.links]
         router = Router(config.shards)
         self.sequencer = Sequencer(self.links, router, poller.yield_soon)
         carrier = Carrier(self.links, router, config.databases)
         stats = Stats(clock.now_ms())
+        self.waits = Waits(self.links, alarms, stats.count_error)
+        self._take_report[wire.SERVED] = self.waits.served
         self.stop_requested = trio.Event()
         self.parts = Parts(
             config=config,
@@ -89,6 +95,7 @@ class Server:
                 on_report=self._on_report,
                 reports_wanted=lambda: bool(config.notify_keyspace_events),
             ),
+            waits=self.waits,
             outboxes=Outboxes(stats),
             registry=self.registry,
             pause=self.pause,
@@ -157,9 +164,14 @@ class Server:
     def _on_report(self, report: Report) -> None:
         self._take_report[report[0]](report)
 
+    def _on_ask(self, report: Report) -> None:
+        _, _, shard, kind, *details = report
+        self._answer[kind](shard, *details)
+
     def _on_shard_death(self, shard: int) -> None:
         for client in self.registry.all():
             client.lose_watches(shard)
+        self.waits.shard_died(shard)
 
     # -- time and tasks
 

@@ -3,7 +3,8 @@
 A frame is a little-endian u32 length and a `marshal` payload. Both ends are the same interpreter, and nothing that a
 client sent is ever unmarshalled. `marshal` takes no NamedTuple, so items spread the fields of a `Caller`.
 
-To the shard: ``(now_ms, [item, ...])``. Items are made by the functions below, and only by them.
+To the shard: ``(now_ms, [item, ...])``. Items are made by the functions below, and only by them. The time is negative
+where the items are part of a larger unit that is not over yet: what the owner of a barrier sends.
 
 | item                                | result                                                                   |
 |-------------------------------------|--------------------------------------------------------------------------|
@@ -23,6 +24,10 @@ To the shard: ``(now_ms, [item, ...])``. Items are made by the functions below, 
 | `reset_stats()`                     | None                                                                     |
 | `populate(caller, ...)`             | None                                                                     |
 | `inspect(caller, key)`              | the line of DEBUG OBJECT, None for no such key                           |
+| `wait(caller, number, argv)`        | the encoded reply; or when the wait ends, in milliseconds since the      |
+|                                     | epoch, 0 for never: nothing was found, and the client waits from now on  |
+| `forget(number)`                    | True if the client still waited; it does not any more                    |
+| `serve()`                           | None; clients that wait for what has become ready were served            |
 
 A place is ``(database, key)``; a guest is ``(database, key, type name, data, deadline)``, with None for the type name
 of a nonexistent key. `required` lists places without which the command cannot run: it has changed nothing, and is
@@ -32,7 +37,8 @@ Back: ``(next_deadline_ms, [result, ...], [report, ...])``, one or more frames p
 order of the items. `next_deadline_ms` is when the shard's next key expires, 0 for never.
 
 A report is ``(kind, index, ...)``; `index` is the place among this frame's results that it belongs to. Reports are in
-the order in which things happened, and are to be handled before the result at `index` is delivered.
+the order in which things happened, and are to be handled before the result at `index` is delivered; what happened after
+the last result has an index behind it.
 
 | report                             | meaning                                                                   |
 |------------------------------------|---------------------------------------------------------------------------|
@@ -40,9 +46,14 @@ the order in which things happened, and are to be handled before the result at `
 | ``(UNFINISHED, index)``            | the result at `index`, always the last of its frame, is a piece; the next |
 |                                    | one of the same item is the first result of the next frame                |
 | ``(FAILED, index, text)``          | the item failed: `text` is that of a `CommandError`, and the result None  |
+| ``(ASK, index, shard, kind, ...)`` | always the last of its frame: the shard asks main, in the middle of an    |
+|                                    | item, and waits for ``(None, answer)``, which passes all other frames     |
 
-Bounds: a frame is sent as soon as its results take more than `ANSWER_BYTES`. A reply, and the value of a `part` or a
-`borrow`, has at most `MAX_RESULT` bytes, else there is an error in its place; so every frame can be packed.
+| ``(SERVED, index, number, reply)`` | a client that waited has its reply, encoded                               |
+
+Bounds: a frame is sent as soon as its results and the replies in its reports take more than `ANSWER_BYTES`. A reply,
+and the value of a `part` or a `borrow`, has at most `MAX_RESULT` bytes, else there is an error in its place; so every
+frame can be packed.
 """
 
 from __future__ import annotations
@@ -51,8 +62,10 @@ import marshal
 from struct import Struct
 from typing import TYPE_CHECKING, Any
 
+from respcache.store.reports import ASK as ASK
 from respcache.store.reports import EVENT as EVENT
 from respcache.store.reports import FAILED as FAILED
+from respcache.store.reports import SERVED as SERVED
 from respcache.store.reports import UNFINISHED as UNFINISHED
 
 if TYPE_CHECKING:
@@ -64,7 +77,9 @@ if TYPE_CHECKING:
     from respcache.store.keyspace import Place
 
 RUN, PART, EXECUTE, IS_DIRTY, WATCH, UNWATCH, BORROW, CARRY, HAND_BACK, TICK, CONFIGURE, STATS, RESET_STATS = range(13)
-POPULATE, INSPECT = range(13, 15)
+POPULATE, INSPECT, WAIT, FORGET, SERVE = range(13, 18)
+# Kinds of ASK.
+CLAIM, FOREIGN = range(2)
 
 Item = tuple[Any, ...]
 
@@ -150,6 +165,21 @@ def populate(caller: Caller, count: int, prefix: bytes, size: int) -> Item:
 def inspect(caller: Caller, key: bytes) -> Item:
     """DEBUG OBJECT: ask how a value is stored."""
     return (INSPECT, *caller, key)
+
+
+def wait(caller: Caller, number: int, argv: Argv) -> Item:
+    """Run a blocking command of a client, which may wait; `number` is not in use for another wait."""
+    return (WAIT, *caller, number, argv)
+
+
+def forget(number: int) -> Item:
+    """Let a client wait no more."""
+    return (FORGET, number)
+
+
+def serve() -> Item:
+    """A larger unit is over: serve those who wait for what it has made ready."""
+    return (SERVE,)
 
 
 def size_of(value: Any) -> int:

@@ -31,9 +31,11 @@ class ForeignKeys(Exception):
 class Guests:
     """The guests of one shard."""
 
-    __slots__ = ("_databases", "_modified", "places")
+    __slots__ = ("_databases", "_modified", "_observers", "places")
 
-    def __init__(self, databases: list[Keyspace]) -> None:
+    def __init__(self, databases: list[Keyspace], observers: set[object]) -> None:
+        """`observers` holds this object while there are guests: then it is told of changes."""
+        self._observers = observers
         # The databases of the shard.
         self._databases = databases
         # Where guests may be found now, nonexistent keys included. Empty except while such a command runs.
@@ -43,6 +45,7 @@ class Guests:
 
     def arrive(self, guests: Sequence[Guest], limits: Limits, now: int) -> None:
         """Put the guests of a command into the databases."""
+        self._observers.add(self)
         self.places = dict.fromkeys((guest[0], guest[1]) for guest in guests)
         for index, key, name, data, deadline in guests:
             if name is not None:
@@ -71,5 +74,6 @@ class Guests:
                 changed.append((index, key, name, data, db.deadlines.get(key)))
             db.discard(key)
         self.places = {}
+        self._observers.discard(self)
         self._modified.clear()
         return changed

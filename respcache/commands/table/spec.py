@@ -61,6 +61,9 @@ class Reach(Enum):
 # ``(shard, args) -> reply`` in a shard; in the main process ``(client, args) -> reply``, perhaps a coroutine.
 Handler = Callable[[Any, Any], Any]
 
+# True if a call with these words may wait (XREAD does only with BLOCK).
+Waits = Callable[["Argv"], bool]
+
 # True if a call with these words may use keys that it does not name (SORT ... BY).
 Roams = Callable[["Argv"], bool]
 
@@ -70,6 +73,7 @@ class Command:
 
     __slots__ = (
         "arity",
+        "blocking",
         "categories",
         "first_key",
         "flags",
@@ -89,6 +93,7 @@ class Command:
         "summary",
         "syntax",
         "tips",
+        "waits",
         "wire_name",
         "words_of_name",
     )
@@ -104,6 +109,7 @@ class Command:
         flags: Flag,
         gather: Gather | None,
         roams: Roams | None,
+        waits: Waits,
         reach: Reach,
         since: str,
         group: str,
@@ -127,10 +133,12 @@ class Command:
         self.flags = flags | (Flag.MOVABLEKEYS if any(not isinstance(k, Keys) for k in keys) else NO_FLAGS)
         # Looked at for every command, and a look at an IntFlag takes half a microsecond.
         self.protected = bool(self.flags & Flag.PROTECTED)
+        self.blocking = bool(self.flags & Flag.BLOCKING)
         self.words_of_name = name.count(" ") + 1
         self.gather = gather
         self.reach = reach
         self.roams = roams
+        self.waits = waits  # of a blocking command
         self.since = since
         self.group = group
         self.syntax = syntax

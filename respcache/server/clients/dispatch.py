@@ -88,7 +88,7 @@ def _admit(client: Client, argv: Argv) -> Command:
 
 
 def _run_or_queue(client: Client, row: Command, argv: Argv) -> None:
-    how = plan(row, argv, client.parts.router)
+    how = plan(row, argv, client.parts.router, may_wait=client.transaction is None)
     if client.transaction is not None and row.name not in WHILE_QUEUING:
         client.transaction.commands.append(Queued(row, argv, how))
         _answer(client, encode(QUEUED, client.protocol))
@@ -117,6 +117,8 @@ def route(client: Client, row: Command, argv: Argv, how: Plan) -> None:
                 _await_reply(client, reply)
             elif reply is not IN_A_SLOT:
                 _answer(client, encode(reply, client.protocol))
+        case Kind.WAIT:
+            parts.waits.start(client, argv, how.shard)
         case Kind.ONE:
             parts.sequencer.one(client.caller, client.outbox, argv, how.shard)
         case Kind.SPLIT | Kind.ALL:
