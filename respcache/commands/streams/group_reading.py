@@ -46,6 +46,8 @@ def find(shard: Shard, args: Args) -> list[tuple[int, bytes, Reply]]:
     """See `InParts`."""
     reading = Reading(args, shard.now, of_group=True)
     numbers, found = _read(shard, reading, _wanted(shard, reading))
+    if not found and reading.timeout is not None:
+        raise _blocked(reading, reading.timeout)
     return [(number, reading.keys[number], entries) for number, (_, entries) in zip(numbers, found, strict=True)]
 
 
@@ -70,8 +72,12 @@ def xreadgroup(shard: Shard, args: Args) -> Reply:
         return found
     if reading.timeout is None:
         return NULL_ARRAY
-    # It is run again also when a key goes or changes its type. As since Redis 7.2, the answer is an error then.
-    raise Blocked(reading.keys, reading.timeout, NULL_ARRAY, (Stream,), on_removal=True)
+    raise _blocked(reading, reading.timeout)
+
+
+def _blocked(reading: Reading, timeout: int) -> Blocked:
+    """It is run again also when a key goes or changes its type. As since Redis 7.2, the answer is an error then."""
+    return Blocked(reading.keys, timeout, NULL_ARRAY, (Stream,), on_removal=True)
 
 
 def _wanted(shard: Shard, reading: Reading) -> list[_Wanted]:

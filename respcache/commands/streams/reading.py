@@ -115,11 +115,14 @@ def check(shard: Shard, args: Args) -> list[tuple[bytes, str]]:
 def find(shard: Shard, args: Args) -> list[tuple[int, bytes, Reply]]:
     """See `InParts`."""
     reading = Reading(args, shard.now, of_group=False)
-    return [
-        (number, key, entries)
-        for number, (key, word) in enumerate(zip(reading.keys, reading.ids, strict=True))
-        if (entries := _entries(shard, key, parse_id(word), reading.count))
-    ]
+    found: list[tuple[int, bytes, Reply]] = []
+    for number, (key, word) in enumerate(zip(reading.keys, reading.ids, strict=True)):
+        entries = _entries(shard, key, parse_id(word), reading.count)
+        if entries:
+            found.append((number, key, entries))
+    if not found and reading.timeout is not None:
+        raise Blocked(reading.keys, reading.timeout, NULL_ARRAY, (Stream,))
+    return found
 
 
 @command(

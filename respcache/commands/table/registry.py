@@ -51,6 +51,7 @@ class Family:
         roams: Roams | None = None,
         waits: Waits = lambda _: True,
         in_parts: InParts | None = None,
+        by_key: bool = False,
         reach: Reach | None = None,
         since: str,
         help_since: str = "",
@@ -63,9 +64,10 @@ class Family:
         shards is carried, unless `in_parts` says how each shard does its part. `roams` tells if a call may use keys
         that it does not name: such a call is carried with a barrier over all shards, and its handler asks for those
         keys by `Shard.require`. `waits` tells if a call of a blocking command may wait (the default: any may); its
-        handler raises `Blocked`. `reach` follows from `keys` and is given only for ALL, CURSOR, and commands with keys
-        that main answers. `help_since` adds a HELP subcommand. `categories` are ACL categories beyond those that flags
-        and group imply. The first line of the docstring is the summary in the docs.
+        handler raises `Blocked`. A blocking command is `by_key` if the first of its keys that exists is all it needs.
+        `reach` follows from `keys` and is given only for ALL, CURSOR, and commands with keys that main answers.
+        `help_since` adds a HELP subcommand. `categories` are ACL categories beyond those that flags and group imply.
+        The first line of the docstring is the summary in the docs.
         """
 
         def register(handler: H) -> H:
@@ -81,6 +83,7 @@ class Family:
                 roams=roams,
                 waits=waits,
                 in_parts=in_parts,
+                by_key=by_key,
                 reach=reach or (Reach.KEYS if specs else Reach.LOCAL),
                 since=since,
                 group=self.group,

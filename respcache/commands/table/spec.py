@@ -88,6 +88,7 @@ class Command:
     __slots__ = (
         "arity",
         "blocking",
+        "by_key",
         "categories",
         "first_key",
         "flags",
@@ -126,6 +127,7 @@ class Command:
         roams: Roams | None,
         waits: Waits,
         in_parts: InParts | None,
+        by_key: bool,
         reach: Reach,
         since: str,
         group: str,
@@ -155,7 +157,9 @@ class Command:
         self.reach = reach
         self.roams = roams
         self.in_parts = in_parts
-        self.waits = waits  # of a blocking command
+        # Of a blocking command: whether it may wait, and whether the first of its keys that exists is all it needs.
+        self.waits = waits
+        self.by_key = by_key
         self.since = since
         self.group = group
         self.syntax = syntax
