@@ -322,6 +322,11 @@ def test_groups_are_no_content_for_watch(do: Transcript, connect: type[Connectio
     assert survives("XAUTOCLAIM", "s", "g", "e", 0, 0)
     assert survives("XACK", "s", "g", "1-0")
     assert survives("XGROUP", "DELCONSUMER", "s", "g", "c")
+    for key in ("t", "yet:another"):
+        fill(do, key, "1-0")
+        do("XGROUP", "CREATE", key, "g", "0")
+    do("WATCH", "t", "yet:another")
+    assert survives("XREADGROUP", "GROUP", "g", "c", "STREAMS", "s", "t", "yet:another", *">>>")
     assert survives("XGROUP", "DESTROY", "s", "g")
     assert not survives("XGROUP", "CREATE", "new", "g", "0", "MKSTREAM")
 
