@@ -18,12 +18,22 @@ FAMILIES = (
     "bitmaps.fields",
     "hashes.fields",
     "lists.elements",
+    "lists.blocking",
     "sets.members",
     "sets.algebra",
     "zsets.members",
     "zsets.ranges",
     "zsets.algebra",
     "scripting.scripts",
+    "zsets.blocking",
+    "streams.entries",
+    "streams.ranges",
+    "streams.reading",
+    "streams.info",
+    "streams.groups",
+    "streams.group_reading",
+    "streams.pending",
+    "streams.claiming",
 )
 
 for _family in FAMILIES:

@@ -44,8 +44,8 @@ class Killed(BaseException):
 class ScriptError(CommandError):
     """What a script raised or returned as an error.
 
-    `counted` says that a command of the script failed with this error, and has been counted for it: Redis does not count
-    such an error twice.
+    `counted` says that a command of the script failed with this error and has been counted for it: as in Redis, such an
+    error is not to be counted again.
     """
 
     __slots__ = ("counted",)

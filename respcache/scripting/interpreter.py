@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from respcache import errors
 from respcache.errors import CommandError, printable
@@ -19,6 +19,7 @@ from respcache.resp.encode import RESP2
 from respcache.resp.types import Encoded, Reply, Status
 from respcache.scripting.headers import library_header, script_flags
 from respcache.scripting.host import Host, Killed, ScriptError
+from respcache.scripting.libraries import install
 from respcache.scripting.memory import Memory
 from respcache.scripting.natives import Natives, Registration, Signal, sha1hex
 from respcache.scripting.values import encode_tokens, integer, line_text
@@ -160,8 +161,7 @@ class Interpreter:
 
     def _enter(self, entry: Any, body: Any, keys: list[bytes], args: list[bytes]) -> Any:
         """Call an entry of lua/engine.lua. Returns what it returned."""
-        self._host.protocol = RESP2
-        self._natives.ended = None
+        self._natives.start()
         if self._memory.used() + sum(map(len, keys)) + sum(map(len, args)) > self._memory.half:
             self._check_room(sum(map(len, keys)) + sum(map(len, args)))
         try:
@@ -250,8 +250,8 @@ def _no_attributes(thing: object, name: object, setting: bool) -> str:
 def _set_up(runtime: Any, natives: Natives) -> Any:
     """Make the sandbox and the engine. Returns the entries."""
     folder = Path(__file__).parent / "lua"
-    functions = runtime.table_from(natives.table())
-    libraries = runtime.table_from({})
+    functions = runtime.table_from({**natives.table(), b"signal": natives.signal})
+    libraries = runtime.table_from(install(runtime))
     sandbox = runtime.execute((folder / "sandbox.lua").read_bytes(), functions, libraries, name=b"=respcache")
     entries = runtime.execute((folder / "engine.lua").read_bytes(), functions, sandbox, name=b"=respcache")
     runtime.execute(_CLOSE, name=b"=respcache")

@@ -2,8 +2,8 @@
 
 Lua itself may use `limit` bytes: beyond that an allocation fails, and the script gets Lua's "not enough memory". But
 lupa's own calls into Lua are not protected: an allocation that fails there would jump out of the middle of Python. So
-nothing is handed over while Lua uses more than `half`; what may be needed on the way, such as a larger table of strings,
-has the other half.
+nothing is handed over while Lua uses more than `half`; what may be needed on the way, such as a larger table of
+strings, has the other half.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The functions of `redis`, as scripts call them, and the poll that can end a script.
 
-lupa calls these from Lua. They fail by noting what is wrong in `failure` (an error that the script sees, and may catch) or
-in `ended` (the script has to end), and raising `Signal`. It is one exception that is raised again and again: lupa has its
-Lua object since the start, so that raising it takes no memory in Lua.
+lupa calls these from Lua. They fail by noting what is wrong in `_failure` (an error that the script sees, and may
+catch) or in `ended` (the script has to end), and raising `Signal`. It is one exception that is raised again and again:
+Lua has had its object since the start, so that raising it takes no memory there.
 """
 
 from __future__ import annotations
@@ -10,15 +10,18 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
+from math import copysign
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from respcache import REDIS_VERSION, errors
 from respcache.errors import CommandError
-from respcache.resp.encode import format_double
+from respcache.resp.encode import RESP2, format_double
+from respcache.resp.types import OK
 from respcache.scripting.headers import FLAGS, check_name
 from respcache.scripting.host import Killed
-from respcache.scripting.values import error_table, error_text, line_text, to_lua, weight
+from respcache.scripting.tailcalls import without_tail_calls
+from respcache.scripting.values import error_table, error_text, to_lua, weight
 
 if TYPE_CHECKING:
     from respcache.scripting.host import Host
@@ -54,9 +57,11 @@ class Natives:
         self._host = host
         self._table_from = runtime.table_from
         self._memory = memory
-        self._signal = Signal()
+        self.signal = Signal()
         # The error on its way to the script: its text, and whether a command has failed with it.
         self._failure: tuple[bytes, bool] | None = None
+        # The first words of a command that has many.
+        self._gathered: list[Any] = []
         # Why the running script has to end; for its caller.
         self.ended: BaseException | None = None
         # While a library loads.
@@ -71,6 +76,7 @@ class Natives:
             b"debug": lambda *_: (),
             b"describe": self._describe,
             b"error_reply": self._error_reply,
+            b"gather": self._gather,
             b"interrupted": self._interrupted,
             b"log": self._log,
             b"pcall": self._call_function(raising=False),
@@ -80,21 +86,28 @@ class Natives:
             b"setresp": self._setresp,
             b"sha1hex": self._sha1hex,
             b"status_reply": self._status_reply,
+            b"straighten": self._straighten,
             b"version": lambda *_: (REDIS_VERSION.encode(), _version_number(REDIS_VERSION)),
         }
+
+    def start(self) -> None:
+        """A script is about to run."""
+        self._host.protocol = RESP2
+        self.ended = None
+        self._gathered = []
 
     # -- failing
 
     def _fail(self, text: str | bytes, counted: bool = False) -> NoReturn:
         """Raise an error that the script sees."""
         self._failure = (text.encode() if isinstance(text, str) else text, counted)
-        raise self._signal.with_traceback(None)
+        raise self.signal.with_traceback(None)
 
     def _end(self, reason: BaseException) -> NoReturn:
         """End the script."""
         self.ended = reason
         self._failure = None
-        raise self._signal.with_traceback(None)
+        raise self.signal.with_traceback(None)
 
     def _describe(self) -> tuple[bytes, bool] | None:
         """What the last signal was about; None if it ends the script."""
@@ -120,6 +133,8 @@ class Natives:
         half = memory.half
 
         def call(*words: Any) -> Any:
+            if self._gathered:
+                words = self._with_gathered(words)
             for word in words:
                 if type(word) is not bytes:
                     words = self._words(words, raising)
@@ -149,12 +164,20 @@ class Natives:
                 if used() + len(reply) > half:  # type: ignore[arg-type]  # mypy does not see that it is bytes
                     self._make_room(len(reply))  # type: ignore[arg-type]
                 return reply
-            value = to_lua(reply, host.protocol)
-            if value == _OK and used() < half:
+            if reply is None:
+                return False if host.protocol == RESP2 else None
+            if reply is OK and used() < half:
                 return table_from(_OK)
-            return self._give(value)
+            return self._give(to_lua(reply, host.protocol))
 
         return call
+
+    def _gather(self, *words: Any) -> None:
+        self._gathered += words
+
+    def _with_gathered(self, words: tuple[Any, ...]) -> tuple[Any, ...]:
+        gathered, self._gathered = self._gathered, []
+        return (*gathered, *words)
 
     def _give(self, value: Any) -> Any:
         """A value from `to_lua` for Lua."""
@@ -176,15 +199,14 @@ class Natives:
         for word in words:
             if type(word) is bytes:
                 found.append(word)
-            elif type(word) is int:
-                found.append(b"%d" % word)
-            elif type(word) is float:
+            elif type(word) is int or type(word) is float:
                 found.append(_number_word(word))
             else:
                 return (self._refuse(errors.BAD_CALL_WORDS, raising),)
         return tuple(found)
 
     def _acl_check_cmd(self, *words: Any) -> bool:
+        words = self._with_gathered(words)
         if not words:
             self._fail(errors.NO_CALL_WORDS)
         allowed = self._host.allowed(list(self._words(words, raising=True)))
@@ -193,6 +215,11 @@ class Natives:
         return allowed
 
     # -- the rest
+
+    def _straighten(self, bytecode: bytes) -> bytes:
+        code = without_tail_calls(bytecode)
+        self._make_room(len(code))
+        return code
 
     def _error_reply(self, *arguments: Any) -> Any:
         if len(arguments) != 1 or type(arguments[0]) is not bytes:
@@ -331,9 +358,9 @@ def _flags(table: Any) -> tuple[bytes, ...]:
 
 
 def _is(value: Any, kind: str) -> bool:
-    import lupa.lua51
+    from lupa import lua51
 
-    return lupa.lua51.lua_type(value) == kind
+    return bool(lua51.lua_type(value) == kind)
 
 
 # -- Lua's conversions between numbers and strings
@@ -362,16 +389,12 @@ def _number(value: Any) -> float | None:
 
 
 def _number_word(number: float) -> bytes:
-    """A number as a word of a command. NaN has the sign that the processor gave it."""
+    """A number as a word of a command: integers in digits up to 2**62, others in the fewest digits that are exact."""
     if number != number:
-        return b"-nan" if str(number).startswith("-") or _sign_bit(number) else b"nan"
-    return format_double(number)
-
-
-def _sign_bit(number: float) -> bool:
-    from math import copysign
-
-    return copysign(1, number) < 0
+        return b"-nan" if copysign(1, number) < 0 else b"nan"
+    if type(number) is int and abs(number) <= 1 << 62:
+        return b"%d" % number
+    return format_double(float(number))
 
 
 def _version_number(version: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import isfinite
 from typing import Any
 
@@ -16,8 +16,8 @@ _LEAST = -(1 << 63)
 _ELEMENT = 80
 
 
-# -- from Redis to Lua. What is not a string, a number, a bool or None becomes a list or a dict here, made anew each time
-# (lupa takes one that is there twice for a loop), and lupa makes tables of them.
+# -- from Redis to Lua. What is not a string, a number, a bool or None becomes a list or a dict here, and lupa
+# makes a table of that. Each is made anew: lupa takes one that is there twice for a loop.
 
 
 def to_lua(reply: Reply, protocol: int) -> Any:
@@ -52,6 +52,18 @@ def weight(value: Any) -> int:
 
 def _same(reply: Any, protocol: int) -> Any:
     return reply
+
+
+def _bytes(reply: bytearray, protocol: int) -> Any:
+    return bytes(reply)
+
+
+def _status(reply: Status, protocol: int) -> Any:
+    return {b"ok": reply.text}
+
+
+def _error(reply: CommandError, protocol: int) -> Any:
+    return error_table(reply)
 
 
 def _null(reply: Any, protocol: int) -> Any:
@@ -96,14 +108,14 @@ def _verbatim(reply: Verbatim, protocol: int) -> Any:
 
 _CONVERTERS: dict[type, Callable[[Any, int], Any]] = {
     bytes: _same,
-    bytearray: lambda reply, protocol: bytes(reply),
+    bytearray: _bytes,
     bool: _bool,
     int: _same,
     float: _float,
     type(None): _null,
     NullArray: _null,
-    Status: lambda reply, protocol: {b"ok": reply.text},
-    CommandError: lambda reply, protocol: error_table(reply),
+    Status: _status,
+    CommandError: _error,
     Verbatim: _verbatim,
     list: _list,
     tuple: _list,
@@ -165,7 +177,7 @@ def _encode_status(stream: Iterator[Any], script_protocol: int, protocol: int) -
 
 
 def _encode_error(stream: Iterator[Any], script_protocol: int, protocol: int) -> bytes:
-    text = next(stream)
+    text: bytes = next(stream)
     next(stream)  # whether it has been counted, which is of no interest within a reply
     return CommandError(printable(line_text(text))).line()
 
@@ -175,7 +187,7 @@ def _encode_double(stream: Iterator[Any], script_protocol: int, protocol: int) -
 
 
 def _encode_big_number(stream: Iterator[Any], script_protocol: int, protocol: int) -> bytes:
-    digits = next(stream).replace(b"\r", b" ").replace(b"\n", b" ")
+    digits: bytes = next(stream).replace(b"\r", b" ").replace(b"\n", b" ")
     return encode(digits, protocol) if protocol == RESP2 else b"(%b\r\n" % digits
 
 
@@ -194,7 +206,8 @@ def _encode_map(stream: Iterator[Any], script_protocol: int, protocol: int) -> b
 
 
 def _encode_set(stream: Iterator[Any], script_protocol: int, protocol: int) -> bytes:
-    return (b"*%d\r\n" if protocol == RESP2 else b"~%d\r\n") % next(stream)
+    count: int = next(stream)
+    return (b"*%d\r\n" if protocol == RESP2 else b"~%d\r\n") % count
 
 
 _OPERATORS: dict[bytes, Callable[[Iterator[Any], int, int], bytes]] = {

@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from respcache.server.io.poller import Poller
     from respcache.server.order.busy import Busy
     from respcache.server.order.carry import Carrier
+    from respcache.server.order.claims import Claims
     from respcache.server.order.exec import Executor
     from respcache.server.order.outbox import Outboxes
     from respcache.server.order.router import Router
     from respcache.server.order.scripts import Scripts
     from respcache.server.order.sequencer import Sequencer
+    from respcache.server.order.waits import Waits
     from respcache.server.services.congestion import Congestion
     from respcache.server.services.missing import MissingCommands
     from respcache.server.services.pause import Pause
@@ -57,6 +59,8 @@ class Parts:
     executor: Executor
     scripts: Scripts
     busy: Busy
+    waits: Waits
+    claims: Claims
     outboxes: Outboxes
     registry: Registry[Any]  # of `respcache.server.clients.client.Client`, which is built on this
     pause: Pause

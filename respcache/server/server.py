@@ -21,11 +21,13 @@ from respcache.server.doors.resp import RespDoor
 from respcache.server.io.poller import Poller
 from respcache.server.order.busy import Busy
 from respcache.server.order.carry import Carrier
+from respcache.server.order.claims import Claims
 from respcache.server.order.exec import Executor
 from respcache.server.order.outbox import Outboxes
 from respcache.server.order.router import Router
 from respcache.server.order.scripts import Scripts
 from respcache.server.order.sequencer import Sequencer
+from respcache.server.order.waits import Waits
 from respcache.server.parts import Parts
 from respcache.server.services.congestion import Congestion
 from respcache.server.services.events import KeyspaceEvents
@@ -82,6 +84,11 @@ class Server:
         self.scripts = Scripts(router)
         self.slow_scripts = Busy(self.links, poller.yield_soon)
         stats = Stats(clock.now_ms())
+        self.waits = Waits(self.links, alarms, stats.count_error)
+        self._take_report[wire.SERVED] = self.waits.served
+        claims = Claims(self.waits, self.sequencer, carrier, poller, self._spawn)
+        self._take_report[wire.SPOILT] = claims.spoilt
+        self._answer[wire.CLAIM] = claims.claim
         self.stop_requested = trio.Event()
         self.parts = Parts(
             config=config,
@@ -102,11 +109,14 @@ class Server:
                 self.sequencer,
                 carrier,
                 self.scripts,
+                settle=claims.settle,
                 count_error=stats.count_error,
                 on_report=self._on_report,
                 reports_wanted=lambda: bool(config.notify_keyspace_events),
                 spawn=self._spawn,
             ),
+            waits=self.waits,
+            claims=claims,
             outboxes=Outboxes(stats),
             registry=self.registry,
             pause=self.pause,
@@ -214,6 +224,7 @@ class Server:
         self._forget_slow_script(shard)
         for client in self.registry.all():
             client.lose_watches(shard)
+        self.waits.shard_died(shard)
 
     # -- time and tasks
 

@@ -20,11 +20,14 @@ from respcache.logs import log_exception
 from respcache.resp.encode import NULL, OK_LINE, encode
 from respcache.resp.types import OK
 from respcache.scripting import ScriptError
-from respcache.shard import carrying, debugging, wire
+from respcache.shard import carrying, debugging, in_parts, wire
 from respcache.shard.control import Control
 from respcache.shard.patience import Patience
+from respcache.shard.serving import Serving
 from respcache.shard.wire import ANSWER_BYTES, MAX_RESULT, size_of
+from respcache.store.call import Caller
 from respcache.store.guests import ForeignKeys
+from respcache.store.waiting import Blocked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -32,8 +35,9 @@ if TYPE_CHECKING:
     from respcache.commands.table import Handler
     from respcache.resp.types import Argv, Reply
     from respcache.shard.channel import Channel, Frame
+    from respcache.shard.serving import Details
     from respcache.shard.wire import Item
-    from respcache.store.guests import Guest
+    from respcache.store.guests import ChangedGuest, Guest
     from respcache.store.keyspace import Place
     from respcache.store.reports import Report
     from respcache.store.shard import Shard
@@ -94,10 +98,12 @@ class Worker:
         # Runs scripts.
         self._patience = patience = Patience(shard, channel, following=self._following, send=self._send)
         shard.scripting = Scripting(shard, patience, self._ask_main, self._errors.count)
+        # Runs commands that wait.
+        self._serving = serving = Serving(shard, self._run_to_wait, self.ask)
         # Kinds of items -> what carries them out.
         self._perform: dict[int, Callable[..., Any]] = {
             wire.RUN: self._run,
-            wire.PART: self._part,
+            wire.PART: partial(self._part, self._call_without_waiting),
             wire.EXECUTE: self._execute,
             wire.IS_DIRTY: control.is_dirty,
             wire.WATCH: control.watch,
@@ -114,6 +120,16 @@ class Worker:
             wire.COMPILE: self._compile_script,
             wire.KILL: self._patience.kill,
             wire.SKIP: lambda: None,
+            wire.WAIT: self._wait,
+            wire.FORGET: shard.waiting.forget,
+            wire.SERVE: serving.serve,
+            wire.EXIST: serving.exist,
+            wire.ATTEMPT: self._attempt,
+            wire.ENLIST: serving.enlist,
+            wire.RELEASE: shard.waiting.release,
+            wire.SETTLE: serving.settle,
+            wire.CHECK: partial(self._part, partial(in_parts.check, shard)),
+            wire.FIND: partial(self._part, partial(in_parts.find, shard, serving.details)),
         }
 
     def answers(self, now: int, items: list[Item]) -> Iterator[Answer]:
@@ -125,6 +141,7 @@ class Worker:
         self._items, self._left = items, iter(items)
         self.shard.set_time(abs(now))
         reports = self.shard.reports
+        ready = self.shard.waiting.ready
         for item in self._left:
             perform, arguments = self._perform[item[0]], item[1:]
             while True:
@@ -137,6 +154,9 @@ class Worker:
                     log_exception(f"item {item[0]} failed")
                     result = None
                     reports.failed(errors.INTERNAL)
+                if ready and self._rest is None and not self.within_unit:
+                    self._serving.serve()
+                    self._room -= self._serving.take_reported()
                 if self._room >= 0:
                     reports.results.append(result)  # a new list after each frame that `ask` has sent
                     break
@@ -197,14 +217,26 @@ class Worker:
     # -- runs and transactions
 
     def _run(
-        self, db: int, protocol: int, client: int, touch: bool, whole: bool, commands: Iterable[Argv]
+        self,
+        db: int,
+        protocol: int,
+        client: int,
+        touch: bool,
+        whole: bool,
+        commands: Iterable[Argv],
+        as_one: bool = False,
     ) -> bytes | list[bytes]:
-        """Run commands until all are done, or the frame is full; `_rest` runs the others then."""
+        """Run commands until all are done, or the frame is full; `_rest` runs the others then.
+
+        Clients that wait are served between two commands, except for those that run `as_one`.
+        """
         shard, args, handlers = self.shard, self._args, self._handlers
         shard.enter(db, protocol, client, touch)
         replies: list[bytes] = []
         room = self._room
-        commands = iter(commands)  # so that the rest can go on where this stops
+        source = commands = iter(commands)  # so that the rest can go on where this stops
+        if shard.waiting.places and not (as_one or self.within_unit):
+            commands = self._serving.between(source, Caller(db, protocol, client, touch))
         for argv in commands:
             args.argv = argv
             args.at = 1
@@ -234,6 +266,10 @@ class Worker:
                 line = self._refusal(error)
                 size = len(line)
                 replies.append(line)
+            except Blocked as blocked:
+                line = encode(blocked.otherwise, protocol)
+                size = len(line)
+                replies.append(line)
             except Exception:
                 line = self._bug(argv)
                 size = len(line)
@@ -243,9 +279,11 @@ class Worker:
                 if room < 0:
                     if size > MAX_RESULT:
                         replies[-1] = self._refusal(CommandError(errors.REPLY_TOO_LARGE))
-                    if length_hint(commands):
-                        self._rest = partial(self._run, db, protocol, client, touch, whole, commands)
                     break
+        if commands is not source:
+            room -= self._serving.take_reported()
+        if room < 0 and length_hint(source):
+            self._rest = partial(self._run, db, protocol, client, touch, whole, source, as_one)
         self._room = room
         return b"".join(replies) if whole else replies
 
@@ -254,14 +292,14 @@ class Worker:
     ) -> bytes | list[bytes] | None:
         if check and self._control.is_dirty(client):
             return None
-        return self._run(db, protocol, client, touch, False, commands)
+        return self._run(db, protocol, client, touch, False, commands, as_one=True)
 
     # -- single commands
 
-    def _part(self, db: int, protocol: int, client: int, touch: bool, argv: Argv) -> Any:
+    def _part(self, run: Callable[[Argv], Any], db: int, protocol: int, client: int, touch: bool, argv: Argv) -> Any:
         self.shard.enter(db, protocol, client, touch)
         try:
-            reply = self._call(argv)
+            reply = run(argv)
             size = size_of(None if reply is OK else reply)
             if size > MAX_RESULT:
                 raise CommandError(errors.REPLY_TOO_LARGE)
@@ -276,11 +314,39 @@ class Worker:
 
     def _carry(
         self, db: int, protocol: int, client: int, touch: bool, argv: Argv, guests: list[Guest]
-    ) -> tuple[bytes, list[Guest], list[Place]]:
+    ) -> tuple[bytes, list[ChangedGuest], list[Place]]:
         self.shard.enter(db, protocol, client, touch)
-        result, size = carrying.carry(self.shard, guests, partial(self._encoded, argv))
+        result, size = carrying.carry(self.shard, guests, partial(self._encoded, argv, self._call_without_waiting))
         self._room -= size
         return result
+
+    def _attempt(
+        self, db: int, protocol: int, client: int, touch: bool, argv: Argv, guests: list[Guest]
+    ) -> tuple[bytes, list[ChangedGuest], list[Place], Details | None]:
+        self.shard.enter(db, protocol, client, touch)
+        lacking: list[Details] = []
+
+        def run() -> bytes:
+            try:
+                return self._run_to_wait(argv)
+            except Blocked as blocked:
+                lacking.append(self._serving.details(argv, blocked))
+                return b""
+
+        result, size = carrying.carry(self.shard, guests, run)
+        self._room -= size + size_of(lacking)
+        return (*result, lacking[0] if lacking else None)
+
+    def _wait(self, db: int, protocol: int, client: int, touch: bool, number: int, argv: Argv) -> bytes | int:
+        result = self._serving.wait(db, protocol, client, touch, number, argv)
+        if type(result) is bytes:
+            self._room -= len(result)
+        return result
+
+    def _run_to_wait(self, argv: Argv) -> bytes:
+        """The reply of one command, or its error, in bytes. Raises Blocked."""
+        line = self._encoded(argv, self._call)
+        return line if len(line) <= MAX_RESULT else self._refusal(CommandError(errors.REPLY_TOO_LARGE))
 
     def _borrow(self, places: list[Place]) -> list[carrying.Loan | None]:
         loans, size = carrying.borrow(self.shard, places)
@@ -323,13 +389,20 @@ class Worker:
         reply: Reply = row.handler(self.shard, args)
         return reply
 
-    def _encoded(self, argv: Argv) -> bytes:
-        """The reply of one command, or its error, in bytes. Raises ForeignKeys."""
+    def _call_without_waiting(self, argv: Argv) -> Reply:
+        """The same where nothing may wait."""
         try:
-            return encode(self._call(argv), self.shard.protocol)
+            return self._call(argv)
+        except Blocked as blocked:
+            return blocked.otherwise
+
+    def _encoded(self, argv: Argv, call: Callable[[Argv], Reply]) -> bytes:
+        """The reply of one command, or its error, in bytes. Raises ForeignKeys, and Blocked if `call` does."""
+        try:
+            return encode(call(argv), self.shard.protocol)
         except CommandError as error:
             return self._refusal(error)
-        except ForeignKeys:
+        except (ForeignKeys, Blocked):
             raise
         except Exception:
             return self._bug(argv)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-EVENT, UNFINISHED, FAILED, ASK = range(4)
+EVENT, UNFINISHED, FAILED, ASK, SERVED, SPOILT = range(6)
 INVALID_SCRIPT, SLOW_SCRIPT, END_OF_SLOW_SCRIPT, EARLY = range(10, 14)
 
 Report = tuple[Any, ...]
@@ -67,6 +67,14 @@ class Reports:
     def failed(self, text: str) -> None:
         """The running item has no result. `text` is that of a `CommandError`."""
         self._reports.append((FAILED, len(self.results), text))
+
+    def served(self, number: int, reply: bytes) -> None:
+        """A client that waited has its reply."""
+        self._reports.append((SERVED, len(self.results), number, reply))
+
+    def spoilt(self, number: int) -> None:
+        """A client that waits for keys of other shards as well has a key of another type here."""
+        self._reports.append((SPOILT, len(self.results), number))
 
     @property
     def waiting(self) -> bool:

@@ -24,7 +24,8 @@ local DEEPEST = 7990
 
 local OURS = getinfo(1, 'S').source
 
--- The innermost frame from `level` on that is the script's or a C function's; and its level.
+-- The innermost frame above `level` that is the script's or a C function's; and its level. To the caller, that is the
+-- level of the next frame.
 local function foreign_frame(level)
     local frame
     repeat
@@ -38,9 +39,9 @@ end
 local function where()
     local frame, level = foreign_frame(1)
     if frame and frame.what == 'C' then
-        frame = foreign_frame(level)
+        frame, level = foreign_frame(level)
     end
-    if frame and frame.what ~= 'C' then
+    if frame and (frame.what ~= 'C' or getinfo(level, 'S').source ~= OURS) then -- (that frame is what called the script)
         return frame.source, frame.currentline
     end
 end
@@ -67,7 +68,12 @@ local function handler(problem)
         ended_source, ended_line = where()
         return KILLED
     end
-    return located(problem)
+    problem = located(problem)
+    -- What is read here may be computed by metamethods, which are guarded here only.
+    return {
+        err = problem.err, source = problem.source, line = problem.line,
+        ignore_error_stats_update = problem.ignore_error_stats_update,
+    }
 end
 
 -- replies ---------------------------------------------------------------------------------------------------------------
@@ -82,13 +88,17 @@ local function text_field(value, name)
     return type(field) == 'string' and field or nil
 end
 
-local function operator(out, at, ...)
-    out[at + 1] = true
-    local count = select('#', ...)
-    for i = 1, count do
-        out[at + 1 + i] = (select(i, ...))
+local function operator(out, at, name, first, second)
+    out[at + 1], out[at + 2] = true, name
+    if first == nil then
+        return at + 2
     end
-    return at + 1 + count
+    out[at + 3] = first
+    if second == nil then
+        return at + 3
+    end
+    out[at + 4] = second
+    return at + 4
 end
 
 local function flatten_keys(out, at, of, kind, depth)
@@ -119,7 +129,15 @@ local function flatten_array(out, at, of, depth)
     end
 end
 
+local function is_array(of)
+    return getmetatable(of) == nil and of.err == nil and of.ok == nil and of.double == nil and of.big_number == nil
+        and of.verbatim_string == nil and of.map == nil and of.set == nil
+end
+
 local function flatten_table(out, at, value, depth)
+    if is_array(value) then
+        return flatten_array(out, at, value, depth)
+    end
     local text = text_field(value, 'err')
     if text then
         return operator(out, at, '-', text, rawget(value, 'ignore_error_stats_update') == true)
@@ -130,7 +148,7 @@ local function flatten_table(out, at, value, depth)
     end
     local double = rawget(value, 'double')
     if type(double) == 'number' then
-        return operator(out, at, ',', double)
+        return operator(out, at, ',', double == 0 and 1 / double < 0 and '-0' or double) -- lupa loses the sign of a zero
     end
     text = text_field(value, 'big_number')
     if text then
@@ -169,9 +187,9 @@ function flatten(out, at, value, depth)
     return operator(out, at, '_')
 end
 
--- The number of elements if a table is an array of strings and integers, as most are; else nil.
+-- The number of elements if a table is an array of strings and integers, as most are; else nil. Not for an empty one.
 local function plain_count(of)
-    if type(of[1]) == 'nil' then
+    if not is_array(of) then
         return nil
     end
     local count = 0
@@ -183,16 +201,12 @@ local function plain_count(of)
                 return nil
             end
         elseif kind == 'nil' then
-            break
+            return count > 0 and count or nil
         elseif kind ~= 'string' then
             return nil
         end
         count = count + 1
     end
-    if of.err or of.ok or of.double or of.big_number or of.verbatim_string or of.map or of.set then
-        return nil
-    end
-    return count
 end
 
 local waiting -- values that Python fetches
@@ -217,7 +231,7 @@ local function result(ok, value)
     if ok then
         local kind = type(value)
         if kind == 'table' then
-            local count = getmetatable(value) == nil and plain_count(value)
+            local count = plain_count(value)
             if count then
                 return several(ITEMS, value, count)
             end
@@ -234,15 +248,14 @@ local function result(ok, value)
     if type(value) ~= 'table' then -- there was no memory for the handler, or it failed
         return FAILED, 'ERR ' .. tostring(value)
     end
-    local text = rawget(value, 'err')
+    local text, source, line = value.err, value.source, value.line
     if type(text) ~= 'string' and type(text) ~= 'number' then
         text = 'ERR unknown error'
     end
-    local source, line = rawget(value, 'source'), rawget(value, 'line')
-    if type(source) ~= 'string' or (type(line) ~= 'number' and type(line) ~= 'string') then
-        source = nil
+    if type(source) ~= 'string' or type(line) ~= 'number' and type(line) ~= 'string' then
+        source, line = nil, nil
     end
-    return FAILED, tostring(text), source, source and tostring(line), rawget(value, 'ignore_error_stats_update') == true
+    return FAILED, tostring(text), source, line and tostring(line), value.ignore_error_stats_update == true
 end
 
 -- chunks ----------------------------------------------------------------------------------------------------------------
@@ -252,6 +265,9 @@ local function compile(text, name, environment)
         text = ' ' .. text
     end
     local chunk, problem = loadstring(text, name)
+    if chunk then
+        chunk, problem = sandbox.straightened(chunk)
+    end
     if chunk then
         return setfenv(chunk, environment)
     end

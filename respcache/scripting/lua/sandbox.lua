@@ -13,14 +13,17 @@
 
 local natives, libraries = ...
 
-local collectgarbage, error, getmetatable, loadstring, next, pairs, pcall = collectgarbage, error, getmetatable, loadstring, next, pairs, pcall
+local collectgarbage, error, getmetatable, load, loadstring = collectgarbage, error, getmetatable, load, loadstring
+local next, pairs, pcall = next, pairs, pcall
 local rawget, rawset, select, setfenv, setmetatable = rawget, rawset, select, setfenv, setmetatable
-local tonumber, tostring, type, xpcall = tonumber, tostring, type, xpcall
+local tonumber, tostring, type, unpack, xpcall = tonumber, tostring, type, unpack, xpcall
 local create, resume = coroutine.create, coroutine.resume
-local insert, concat, floor, byte = table.insert, table.concat, math.floor, string.byte
-local getinfo, sethook = debug.getinfo, debug.sethook
+local insert, floor, byte, dump = table.insert, math.floor, string.byte, string.dump
+local getinfo, sethook, debug_getmetatable = debug.getinfo, debug.sethook, debug.getmetatable
 
 local READONLY = 'Attempt to modify a readonly table'
+-- The name of our own chunks.
+local OURS = getinfo(1, 'S').source
 -- How many instructions run between two polls.
 local POLL = 100000
 
@@ -28,9 +31,33 @@ local POLL = 100000
 local state = { dead = false }
 local KILLED = {}
 
--- Functions of Python as C functions, so that error positions and the type are those of Redis.
+-- Functions of Python as C functions, so that error positions and the type are those of Redis. The signal just stays.
 for name, native in pairs(natives) do
-    natives[name] = python.as_function(native)
+    if name ~= 'signal' then
+        natives[name] = python.as_function(native)
+    end
+end
+
+-- lupa takes time in proportion to the square of the number of arguments, so many words go over in slices.
+local SLICE = 48
+local gather = natives.gather
+
+local function with_any_words(native)
+    return function(...)
+        local count = select('#', ...)
+        if count <= SLICE then
+            return native(...)
+        end
+        local words = { ... }
+        for from = 1, count - SLICE, SLICE do
+            gather(unpack(words, from, from + SLICE - 1))
+        end
+        return native(unpack(words, count - (count - 1) % SLICE, count))
+    end
+end
+
+for _, name in pairs({ 'acl_check_cmd', 'call', 'pcall' }) do
+    natives[name] = with_any_words(natives[name])
 end
 
 -- fronts ----------------------------------------------------------------------------------------------------------------
@@ -65,11 +92,11 @@ end
 
 -- errors ----------------------------------------------------------------------------------------------------------------
 
-local describe = natives.describe
+local describe, SIGNAL = natives.describe, natives.signal
 
 -- What a script gets to see of an error.
 local function translate(problem)
-    if type(problem) == 'userdata' then
+    if problem == SIGNAL then
         local text, counted = describe()
         if not text then
             state.dead = KILLED
@@ -89,8 +116,10 @@ local function rethrow_if_dead()
     end
 end
 
-local function bad_argument(position, name, expected, got)
-    error('bad argument #' .. position .. " to '" .. name .. "' (" .. expected .. ' expected, got ' .. type(got) .. ')', 3)
+-- As luaL_checktype complains. `...` are the arguments, to tell nil from nothing.
+local function bad_argument(position, name, expected, ...)
+    local got = select('#', ...) < position and 'no value' or type((select(position, ...)))
+    error('bad argument #' .. position .. " to '" .. name .. "' (" .. expected .. ' expected, got ' .. got .. ')', 3)
 end
 
 -- As in Redis, an error table becomes its text, which is what scripts for Redis before 7 expect.
@@ -123,7 +152,11 @@ local function passed(ok, ...)
     return ok, ...
 end
 
-local function safe_xpcall(body, handler)
+local function safe_xpcall(body, ...)
+    if select('#', ...) == 0 then
+        error("bad argument #2 to 'xpcall' (value expected)", 2)
+    end
+    local handler = ...
     return passed(xpcall(body, function(problem)
         problem = translate(problem)
         if state.dead then
@@ -166,6 +199,12 @@ local function forget_coroutines()
     end
 end
 
+-- Functions of ours are C functions to scripts.
+local function is_native(body)
+    local about = getinfo(body, 'S')
+    return about.what == 'C' or about.source == OURS
+end
+
 -- coroutines ------------------------------------------------------------------------------------------------------------
 
 local function resumed(ok, problem, ...)
@@ -189,7 +228,7 @@ local function safe_resume(thread, ...)
 end
 
 local function safe_create(body, name)
-    if type(body) ~= 'function' or getinfo(body, 'S').what == 'C' then
+    if type(body) ~= 'function' or is_native(body) then
         error("bad argument #1 to '" .. (name or 'create') .. "' (Lua function expected)", name and 3 or 2)
     end
     return create(body)
@@ -211,72 +250,78 @@ end
 
 -- tables ----------------------------------------------------------------------------------------------------------------
 
-local function safe_next(of, key)
+local function safe_next(...)
+    local of, key = ...
     if type(of) ~= 'table' then
-        bad_argument(1, 'next', 'table', of)
+        bad_argument(1, 'next', 'table', ...)
     end
     return next(behind[of] or of, key)
 end
 
-local function safe_pairs(of)
+local function safe_pairs(...)
+    local of = ...
     if behind[of] then
         return safe_next, of, nil
     end
     if type(of) ~= 'table' then
-        bad_argument(1, 'pairs', 'table', of)
+        bad_argument(1, 'pairs', 'table', ...)
     end
     return next, of, nil
 end
 
-local function safe_rawget(of, key)
+local function safe_rawget(...)
+    local of, key = ...
     if type(of) ~= 'table' then
-        bad_argument(1, 'rawget', 'table', of)
+        bad_argument(1, 'rawget', 'table', ...)
     end
     return rawget(behind[of] or of, key)
 end
 
-local function safe_rawset(of, key, value)
+local function safe_rawset(...)
+    local of, key, value = ...
     if behind[of] then
         error(READONLY, 0)
     end
     if type(of) ~= 'table' then
-        bad_argument(1, 'rawset', 'table', of)
+        bad_argument(1, 'rawset', 'table', ...)
     end
     return rawset(of, key, value)
 end
 
-local function safe_insert(of, ...)
-    if behind[of] then
+local function safe_insert(...)
+    local of, first, second = ...
+    local count = select('#', ...)
+    if behind[of] and count > 1 then
         error(READONLY, 0)
     end
     if type(of) ~= 'table' then
-        bad_argument(1, 'insert', 'table', of)
+        bad_argument(1, 'insert', 'table', ...)
     end
-    local count = select('#', ...)
-    if count == 1 then
-        return insert(of, (...))
-    elseif count ~= 2 then
+    if count == 2 then
+        return insert(of, first)
+    elseif count ~= 3 then
         error("wrong number of arguments to 'insert'", 2)
     end
-    local position, value = ...
-    if type(position) ~= 'number' then
-        bad_argument(2, 'insert', 'number', position)
+    local position = tonumber(first)
+    if not position then
+        bad_argument(2, 'insert', 'number', ...)
     end
-    return insert(of, position, value)
+    return insert(of, position, second)
 end
 
-local function safe_setmetatable(of, meta)
+local function safe_setmetatable(...)
+    local of, meta = ...
     if behind[of] then
         error(READONLY, 0)
     end
     if type(of) ~= 'table' then
-        bad_argument(1, 'setmetatable', 'table', of)
+        bad_argument(1, 'setmetatable', 'table', ...)
     end
-    if meta ~= nil and type(meta) ~= 'table' then
+    if type(meta) ~= 'table' and (meta ~= nil or select('#', ...) < 2) then
         error("bad argument #2 to 'setmetatable' (nil or table expected)", 2)
     end
     local old = getmetatable(of)
-    if old and rawget(old, '__metatable') ~= nil then
+    if old ~= nil and old ~= debug_getmetatable(of) then
         error('cannot change a protected metatable', 2)
     end
     return setmetatable(of, meta)
@@ -284,7 +329,11 @@ end
 
 local string_meta -- shown instead of the strings' own
 
-local function safe_getmetatable(of)
+local function safe_getmetatable(...)
+    local of = ...
+    if of == nil and select('#', ...) == 0 then
+        error("bad argument #1 to 'getmetatable' (value expected)", 2)
+    end
     if behind[of] then
         return shown[of]
     end
@@ -296,46 +345,59 @@ end
 
 -- chunks ----------------------------------------------------------------------------------------------------------------
 
--- The loader of chunks whose globals are `environment`.
-local function loader(environment)
-    return function(text, name)
+-- To Lua, a text that begins with this byte is bytecode, which can do anything.
+local BYTECODE = 27
+
+local straighten = natives.straighten
+
+-- A chunk without tail calls. The functions of this sandbox are written in Lua, and an error in a call such as
+-- `return pairs(nil)` must have the script's line, as with functions in C.
+local function straightened(chunk)
+    return loadstring(straighten(dump(chunk)))
+end
+
+local function loaders(environment)
+    local function finish(chunk, problem)
+        if chunk then
+            chunk, problem = straightened(chunk)
+        end
+        if chunk then
+            return setfenv(chunk, environment)
+        end
+        problem = translate(problem)
+        rethrow_if_dead()
+        return nil, problem
+    end
+    local function load_text(...)
+        local text, name = ...
         if type(text) ~= 'string' and type(text) ~= 'number' then
-            bad_argument(1, 'loadstring', 'string', text)
+            bad_argument(1, 'loadstring', 'string', ...)
         end
         text = tostring(text)
         name = name == nil and text or tostring(name)
-        if byte(text) == 27 then
-            text = ' ' .. text -- not bytecode to Lua any more, but a syntax error, as in Redis
+        if byte(text) == BYTECODE then
+            text = ' ' .. text -- a syntax error, as in Redis
         end
-        local chunk, problem = loadstring(text, name)
-        if not chunk then
-            return nil, problem
-        end
-        return setfenv(chunk, environment)
+        return finish(loadstring(text, name))
     end
-end
-
-local function safe_load(load_text)
-    return function(reader, name)
+    local function load_pieces(...)
+        local reader, name = ...
         if type(reader) ~= 'function' then
-            bad_argument(1, 'load', 'function', reader)
+            bad_argument(1, 'load', 'function', ...)
         end
-        local pieces = {}
-        while true do
-            local ok, piece = safe_pcall(reader)
-            if not ok then
-                return nil, piece
+        local first = true
+        return finish(load(function()
+            local piece = reader()
+            if first and type(piece) == 'string' then
+                first = false
+                if byte(piece) == BYTECODE then
+                    return ' ' .. piece
+                end
             end
-            if piece == nil or piece == '' then
-                break
-            end
-            if type(piece) ~= 'string' then
-                return nil, 'reader function must return a string'
-            end
-            pieces[#pieces + 1] = piece
-        end
-        return load_text(concat(pieces), name == nil and '=(load)' or name)
+            return piece
+        end, name == nil and '=(load)' or tostring(name)))
     end
+    return load_text, load_pieces
 end
 
 -- numbers ---------------------------------------------------------------------------------------------------------------
@@ -358,10 +420,13 @@ local function random_unit()
     return (high * 32768 + floor(middle / 2)) % 2147483647 / 2147483647
 end
 
-local function int_argument(position, name, value)
-    local number = tonumber(value)
-    if type(value) ~= 'number' and type(value) ~= 'string' or not number then
-        error("bad argument #" .. position .. " to '" .. name .. "' (number expected, got " .. (value == nil and 'no value' or type(value)) .. ')', 3)
+-- An argument cut to an integer, as luaL_checkint does.
+local function int_argument(position, name, ...)
+    local value = select(position, ...)
+    local number = (type(value) == 'number' or type(value) == 'string') and tonumber(value)
+    if not number then
+        local got = select('#', ...) < position and 'no value' or type(value)
+        error('bad argument #' .. position .. " to '" .. name .. "' (number expected, got " .. got .. ')', 3)
     end
     return number < 0 and -floor(-number) or floor(number)
 end
@@ -373,9 +438,9 @@ local function random(...)
     elseif count > 2 then
         error('wrong number of arguments', 2)
     end
-    local from, to = 1, int_argument(1, 'random', (...))
+    local from, to = 1, int_argument(1, 'random', ...)
     if count == 2 then
-        from, to = to, int_argument(2, 'random', (select(2, ...)))
+        from, to = to, int_argument(2, 'random', ...)
     end
     if from > to then
         error('bad argument #' .. count .. " to 'random' (interval is empty)", 2)
@@ -383,18 +448,38 @@ local function random(...)
     return floor(unit * (to - from + 1)) + from
 end
 
-local function randomseed(value)
-    seed(int_argument(1, 'randomseed', value))
+local function randomseed(...)
+    seed(int_argument(1, 'randomseed', ...))
 end
 
--- Scripts may not stop the collector for those after them.
+-- odds and ends --------------------------------------------------------------------------------------------------------
+
+-- Scripts may not stop the collector for those after them, nor tune it.
+local COLLECTOR_ANSWERS = { stop = 0, restart = 0, setpause = 200, setstepmul = 200 }
+
 local function safe_collectgarbage(option, argument)
-    if option == 'stop' or option == 'restart' then
-        return 0
-    elseif option == 'setpause' or option == 'setstepmul' then
-        return 200
+    if option == nil or option == 'collect' or option == 'count' or option == 'step' then
+        return collectgarbage(option, argument)
     end
-    return collectgarbage(option, argument)
+    if type(option) ~= 'string' then
+        bad_argument(1, 'collectgarbage', 'string', option)
+    end
+    local answer = COLLECTOR_ANSWERS[option]
+    if not answer then
+        error("bad argument #1 to 'collectgarbage' (invalid option '" .. tostring(option) .. "')", 2)
+    end
+    return answer
+end
+
+local function safe_dump(...)
+    local body = ...
+    if type(body) ~= 'function' then
+        bad_argument(1, 'dump', 'function', ...)
+    end
+    if is_native(body) then
+        error('unable to dump given function', 2)
+    end
+    return dump(body)
 end
 
 -- globals ---------------------------------------------------------------------------------------------------------------
@@ -410,6 +495,7 @@ local function copy(from, changes)
     return made
 end
 
+string.dump = safe_dump -- strings themselves read from this table too
 local fronts = {
     string = front(string),
     table = front(copy(table, { insert = safe_insert })),
@@ -429,10 +515,10 @@ local function globals(redis, more)
         made[name] = _G[name]
     end
     local environment = strict_front(made)
-    local load_text = loader(environment)
+    local load_text, load_pieces = loaders(environment)
     local own = {
         _G = environment, redis = redis, collectgarbage = safe_collectgarbage, getmetatable = safe_getmetatable,
-        load = safe_load(load_text), loadstring = load_text, next = safe_next, pairs = safe_pairs, pcall = safe_pcall,
+        load = load_pieces, loadstring = load_text, next = safe_next, pairs = safe_pairs, pcall = safe_pcall,
         rawget = safe_rawget, rawset = safe_rawset, setmetatable = safe_setmetatable, xpcall = safe_xpcall,
     }
     for _, additions in ipairs({ own, fronts, more or {} }) do
@@ -445,5 +531,5 @@ end
 
 return {
     KILLED = KILLED, behind = behind, copy = copy, forget_coroutines = forget_coroutines, front = front, globals = globals,
-    state = state, strict_front = strict_front, translate = translate,
+    state = state, straightened = straightened, strict_front = strict_front, translate = translate,
 }

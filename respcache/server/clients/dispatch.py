@@ -94,7 +94,7 @@ def _run_or_queue(client: Client, row: Command, argv: Argv) -> None:
         if not queued:
             argv = client.parts.scripts.words(row, argv)
     else:
-        how = plan(row, argv, client.parts.router)
+        how = plan(row, argv, client.parts.router, may_wait=client.transaction is None)
     if queued:
         assert client.transaction is not None
         client.transaction.commands.append(Queued(row, argv, how))
@@ -124,6 +124,11 @@ def route(client: Client, row: Command, argv: Argv, how: Plan) -> None:
                 _await_reply(client, reply)
             elif reply is not IN_A_SLOT:
                 _answer(client, encode(reply, client.protocol))
+        case Kind.WAIT:
+            if len(how.positions) == 1:
+                parts.waits.start(client, argv, how.shard)
+            else:
+                parts.claims.start(client, row, argv, how)
         case Kind.ONE:
             parts.sequencer.one(client.caller, client.outbox, argv, how.shard)
         case Kind.SPLIT | Kind.ALL:
@@ -142,7 +147,9 @@ async def _run_carried(parts: Parts, barrier: Barrier, caller: Caller, row: Comm
     """Run a CARRY. The barrier is lifted whatever happens, cancellation included."""
     try:
         await barrier.reached()
-        return Encoded(await parts.carrier.carry(caller, row, argv, how.positions))
+        reply = Encoded(await parts.carrier.carry(caller, row, argv, how.positions))
+        await parts.claims.settle(how.positions)
+        return reply
     finally:
         barrier.lift()
 

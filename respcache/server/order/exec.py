@@ -33,7 +33,7 @@ from respcache.shard import wire
 from respcache.store.call import Caller
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Collection
 
     from respcache.resp.types import Argv
     from respcache.server.order.carry import Carrier
@@ -110,6 +110,7 @@ class _WithinScript:
 class Executor:
     """Carries out transactions, and scripts that need a barrier.
 
+    settle: serves those who wait for what a transaction has brought to shards under its barrier (`Claims.settle`).
     count_error: told each error that main itself answers with.
     on_report: gets what shards report while a transaction runs, in the order of its commands.
     reports_wanted: True if shards report anything at present.
@@ -122,6 +123,7 @@ class Executor:
         carrier: Carrier,
         scripts: Scripts,
         *,
+        settle: Callable[[Collection[int]], Awaitable[None]],
         count_error: Callable[[CommandError], None],
         on_report: Callable[[Report], None],
         reports_wanted: Callable[[], bool],
@@ -132,6 +134,7 @@ class Executor:
         self._router = sequencer.router
         self._carrier = carrier
         self._scripts = scripts
+        self._settle = settle
         self._count_error = count_error
         self._on_report = on_report
         self._reports_wanted = reports_wanted
@@ -153,12 +156,12 @@ class Executor:
             item = wire.execute(caller, bool(watching), words)
             self._links[needed.pop()].submit(item, ticket, sum(map(size_of_words, words)))
             return IN_A_SLOT
-        return self._under_barrier(sender, transaction, watching, self._sequencer.barrier(needed))
+        return self._under_barrier(sender, transaction, watching, needed, self._sequencer.barrier(needed))
 
     async def _under_barrier(
-        self, sender: Sender, transaction: Transaction, watching: set[int], barrier: Barrier
+        self, sender: Sender, transaction: Transaction, watching: set[int], shards: set[int], barrier: Barrier
     ) -> Reply:
-        """EXEC of a transaction that needs several shards, or main. Errors of its commands are in the reply.
+        """EXEC of a transaction that needs several `shards`, or main. Errors of its commands are in the reply.
 
         Raises CommandError if a shard dies while its watches are checked. The barrier is lifted whatever happens;
         cancellation, at the end of the server, may leave the transaction half done.
@@ -171,6 +174,7 @@ class Executor:
             if any([await check.result() for check in checks]):
                 return NULL_ARRAY
             replies = await self._run(sender, transaction.commands)
+            await self._settle(shards)
             return Encoded(b"*%d\r\n%b" % (len(replies), b"".join(replies)))
         finally:
             sender.executing = None
@@ -291,7 +295,9 @@ class Executor:
         """A script that is no part of a transaction. The barrier is lifted whatever happens."""
         try:
             await barrier.reached()
-            return Encoded(await self._run_script(sender, queued))
+            reply = Encoded(await self._run_script(sender, queued))
+            await self._settle(queued.plan.positions)
+            return reply
         finally:
             barrier.lift()
 

@@ -169,6 +169,8 @@ class ShardQueue:
         self._asking: Ticket | None = None
         # The answer to that, to be taken before anything else.
         self._reply: tuple[Any] | None = None
+        # Numbers of those who wait in this shard for something to become ready (`respcache.server.order.waits`).
+        self.waits: set[int] = set()
         # The barrier at the front; the queue is corked while there is one.
         self._corked_by: Barrier | None = None
         # What was submitted after that barrier: items with their tickets and sizes, and further barriers.
@@ -221,6 +223,8 @@ class ShardQueue:
             return
         self._close_frame()  # calls of the owner that were not taken yet
         self._corked_by = None
+        if self.waits:
+            self.submit(wire.serve(), NOBODY)
         while self._backlog and self._corked_by is None:
             entry = self._backlog.popleft()
             if isinstance(entry, Barrier):

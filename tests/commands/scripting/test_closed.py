@@ -310,7 +310,10 @@ def calls_of(text: str) -> list[list[Any]] | None:
         return b"reply"
 
     run = lupa.LuaRuntime(encoding=None, register_eval=False).execute(_RUN, call)
-    return made if run(text.encode(), *_KEYS) else None
+    try:
+        return made if run(text.encode(), *_KEYS) else None
+    except lupa.LuaError:  # it was enough
+        return made
 
 
 @pytest.mark.parametrize("seed", range(10))

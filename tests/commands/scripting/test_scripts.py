@@ -52,9 +52,7 @@ def test_keys_that_were_not_declared(do: Transcript) -> None:
 def test_declared_keys_that_are_apart(do: Transcript) -> None:
     do("RPUSH", "a", 1, 2, 3)
     assert do("EVAL", "return redis.call('lmove', KEYS[1], KEYS[2], 'left', 'right')", 2, "a", "b") == b"1"
-    script = (
-        "for _, key in ipairs(KEYS) do redis.call('rpush', key, ARGV[1]) end return redis.call('exists', unpack(KEYS))"
-    )
+    script = "for _, key in ipairs(KEYS) do redis.call('rpush', key, 'x') end return redis.call('exists', unpack(KEYS))"
     assert do("EVAL", script, 3, *APART) == 3
     assert [do("LRANGE", key, 0, -1) for key in APART] == [[b"2", b"3", b"x"], [b"1", b"x"], [b"x"]]
 
