@@ -70,7 +70,8 @@ the last result has an index behind it.
 | error)``                           | its own item (0): an error, or None. They are not carried out any more    |
 | ``(ASK, index, shard, kind, ...)`` | always the last of its frame: the shard asks main, in the middle of an    |
 |                                    | item, and waits for ``(None, answer)``, which passes all other frames     |
-
+| ``(RESUMED, 0)``                   | always the first of its frame: the shard has the answer, and goes on with |
+|                                    | the item in whose middle it has asked and let others in                   |
 | ``(SERVED, index, number, reply)`` | a client that waited has its reply, encoded                               |
 | ``(SPOILT, index, number)``        | a client that waits for keys of other shards as well has one of another   |
 |                                    | type here                                                                 |
@@ -92,6 +93,7 @@ from respcache.store.reports import END_OF_SLOW_SCRIPT as END_OF_SLOW_SCRIPT
 from respcache.store.reports import EVENT as EVENT
 from respcache.store.reports import FAILED as FAILED
 from respcache.store.reports import INVALID_SCRIPT as INVALID_SCRIPT
+from respcache.store.reports import RESUMED as RESUMED
 from respcache.store.reports import SERVED as SERVED
 from respcache.store.reports import SLOW_SCRIPT as SLOW_SCRIPT
 from respcache.store.reports import SPOILT as SPOILT

@@ -188,6 +188,8 @@ class Worker:
             now, items = frame
             if now is None:
                 channel.put_back(later)
+                if nested:
+                    shard.reports.resumed()
                 return items
             if nested:
                 self._carry_out_nested(now, items)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 EVENT, UNFINISHED, FAILED, ASK, SERVED, SPOILT = range(6)
-INVALID_SCRIPT, SLOW_SCRIPT, END_OF_SLOW_SCRIPT, EARLY = range(10, 14)
+INVALID_SCRIPT, SLOW_SCRIPT, END_OF_SLOW_SCRIPT, EARLY, RESUMED = range(10, 15)
 
 Report = tuple[Any, ...]
 
@@ -100,6 +100,10 @@ class Reports:
     def ask(self, shard: int, kind: int, *details: Any) -> None:
         """The shard asks main something, and does nothing else until it has the answer."""
         self._reports.append((ASK, len(self.results), shard, kind, *details))
+
+    def resumed(self) -> None:
+        """The shard has the answer to what it has asked. Nothing else was reported since the last frame."""
+        self._reports.append((RESUMED, 0))
 
     def take(self) -> tuple[list[Any], list[Report]]:
         """The results and reports of the frame that is sent now. The next frame begins."""

@@ -39,6 +39,8 @@ _CONTAINERS = frozenset(name.partition(" ")[0] for name in REDIS_COMMANDS if " "
 # Compiled scripts are kept: so many, and with texts of so many bytes together.
 _MOST_SCRIPTS = 1000
 _MOST_BYTES = 16 << 20
+# A script that mostly calls commands is looked at after so many of them: instructions alone would be too few.
+_CALLS_BETWEEN_LOOKS = 256
 # Bytes that scripts of one shard may use, with everything that they have made and not thrown away.
 _MEMORY = 256 << 20
 
@@ -89,6 +91,8 @@ class Scripting:
         self._bytes = 0
         # The running script.
         self._read_only = False
+        # Commands that scripts have called.
+        self._calls = 0
         # TIME within scripts: the last moment that one has run at, in milliseconds, and how many did so before.
         self._moment = 0
         self._earlier = 0
@@ -160,7 +164,10 @@ class Scripting:
         self._shard.protocol = protocol
 
     def call(self, argv: Argv) -> Reply:
-        """The reply to a command. Raises CommandError."""
+        """The reply to a command. Raises CommandError, and Killed."""
+        self._calls += 1
+        if not self._calls % _CALLS_BETWEEN_LOOKS:
+            self.patience.look()
         try:
             return self._call(argv)
         except CommandError as error:
@@ -204,6 +211,7 @@ class Scripting:
     def _asked(self, argv: Argv) -> Reply:
         """The reply to a command that main carries out."""
         answer = self._ask_main(argv, self._read_only)
+        self.patience.look()
         if answer is None:
             raise CommandError(errors.UNKNOWN_IN_SCRIPT if row_of(argv) is None else errors.FOREIGN_IN_SCRIPT)
         reply = decode(answer)

@@ -287,11 +287,17 @@ class ShardQueue:
         self._asking = self._tickets.popleft()
 
     def reply(self, answer: Any) -> None:
-        """The answer to what the shard has asked. It passes everything that was not taken yet."""
+        """The answer to what the shard has asked. It passes everything that was not taken yet.
+
+        What was taken before it, such as a call that passed the queue, too, is answered before the shard resumes.
+        """
+        self._reply = (answer,)
+
+    def _resume(self) -> None:
+        """The shard has the answer: its next result is that of the item in whose middle it has asked."""
         if self._asking is not None:
             self._tickets.appendleft(self._asking)
             self._asking = None
-        self._reply = (answer,)
 
     # -- while a script runs for too long
 
@@ -339,6 +345,9 @@ class ShardQueue:
             return
         by_index: dict[int, list[Report]] = {}
         for report in reports:
+            if report[0] == wire.RESUMED:  # always the first report of its frame, before all results
+                self._resume()
+                continue
             by_index.setdefault(report[1], []).append(report)
         for index, result in enumerate(results):
             self._answer_one(result, by_index.get(index, ()))
