@@ -1,8 +1,9 @@
 """The sizes up to which a value counts as compact, as set by CONFIG SET; one object per shard.
 
 Redis keeps small collections in one flat block (listpack, intset) and reports it in OBJECT ENCODING. Here the same
-thresholds decide which encoding is reported, and in which order small collections are iterated. Every collection keeps
-the object that it was made with, so a change of the configuration applies to all of them at once.
+thresholds decide which encoding is reported, in which order small collections are iterated, and where the nodes of
+streams end. Every collection keeps the object that it was made with, so a change of the configuration applies to all of
+them at once.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from respcache.datatypes.radix import radix_nodes
 from respcache.datatypes.stream_groups import Group
 from respcache.datatypes.stream_ids import MAX_ID, MIN_ID, StreamID
-from respcache.datatypes.stream_node import Fields, Node, NodeData
+from respcache.datatypes.stream_node import MOST_BYTES, Fields, Node, NodeData
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -95,10 +95,16 @@ class Stream:
     # -- adding and removing
 
     def append(self, id: StreamID, fields: Sequence[bytes]) -> None:
-        """Add an entry. Its id is higher than `last_id`; `fields` are names, each followed by its value."""
+        """Add an entry. Its id is higher than `last_id`; `fields` are names, each followed by its value.
+
+        Raises OverflowError if they are too large for any node.
+        """
         fields = tuple(fields)
+        size = sum(map(len, fields))
+        if size > MOST_BYTES:
+            raise OverflowError
         nodes = self._nodes
-        if nodes and nodes[-1].has_room(self._limits, sum(map(len, fields))):
+        if nodes and nodes[-1].has_room(self._limits, size):
             node = self._open(nodes[-1])
         else:
             node = self._begin_node(id, fields[::2])

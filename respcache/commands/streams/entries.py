@@ -9,7 +9,6 @@ from respcache.commands.table import DELETE, DENYOOM, EXAMINE, FAST, READONLY, U
 from respcache.commands.table.tips import RANDOM_OUTPUT
 from respcache.datatypes.stream import Stream
 from respcache.datatypes.stream_ids import MAX_ID, MAX_PART, MIN_ID, StreamID
-from respcache.datatypes.stream_node import MOST_BYTES
 from respcache.errors import (
     ENTRIES_ADDED_NEGATIVE,
     LIMIT_WITHOUT_STRATEGY,
@@ -36,6 +35,7 @@ from respcache.store.shard import Event, Shard
 
 if TYPE_CHECKING:
     from respcache.commands.args import Args
+    from respcache.datatypes.limits import Limits
 
 command = family("stream")
 
@@ -70,8 +70,7 @@ class _Options:
 
     __slots__ = ("_adding", "_approximate", "_by_id", "_limit", "_threshold", "automatic", "create", "id", "trim")
 
-    def __init__(self, args: Args, shard: Shard, *, adding: bool) -> None:
-        """Raises CommandError."""
+    def __init__(self, *, adding: bool) -> None:
         self._adding = adding
         self._by_id: bool | None = None  # None without a strategy
         self._threshold, self._approximate = 0, False
@@ -81,9 +80,15 @@ class _Options:
         # XADD: the id, None for ``*``; and whether its sequence number is left to the server.
         self.id: StreamID | None = None
         self.automatic = True
+        # What to do after the entry was added.
+        self.trim: _Trim | None = None
+
+    def take(self, args: Args, limits: Limits) -> _Options:
+        """These options as they are given. Raises CommandError."""
         while len(args) and self._take_option(args):
             pass
-        self.trim = self._checked_trim(shard)
+        self.trim = self._checked_trim(limits)
+        return self
 
     def _take_option(self, args: Args) -> bool:
         """Take one option. False if it was the id, which ends them."""
@@ -118,7 +123,7 @@ class _Options:
         if self._threshold < 0:
             raise CommandError(TRIM_MAXLEN_NEGATIVE)
 
-    def _checked_trim(self, shard: Shard) -> _Trim | None:
+    def _checked_trim(self, limits: Limits) -> _Trim | None:
         if self._by_id is None:
             if self._limit:
                 raise CommandError(LIMIT_WITHOUT_STRATEGY)
@@ -129,9 +134,13 @@ class _Options:
         if self._by_id is None:
             return None
         if self._limit is None:
-            most = _NODES_TRIMMED * shard.limits.stream_node_max_entries or _TRIMMED
+            most = _NODES_TRIMMED * limits.stream_node_max_entries or _TRIMMED
             self._limit = min(most, _MOST_TRIMMED) if self._approximate else 0
         return _Trim(self._by_id, self._threshold, self._approximate, self._limit)
+
+
+# Those of ``XADD key *``.
+_NO_OPTIONS = _Options(adding=True)
 
 
 @command(
@@ -146,7 +155,7 @@ class _Options:
 def xadd(shard: Shard, args: Args) -> Reply:
     """Append an entry to a stream, creating it if need be, and return the entry's id."""
     key = args.next()
-    options = _Options(args, shard, adding=True)
+    options = _NO_OPTIONS if args.flag(b"*") else _Options(adding=True).take(args, shard.limits)
     fields = args.rest()
     if len(fields) < 2 or len(fields) % 2:
         raise wrong_arity("xadd")
@@ -157,10 +166,11 @@ def xadd(shard: Shard, args: Args) -> Reply:
     if stream is None:
         return None
     id = _new_id(stream, options, shard.now)
-    if sum(map(len, fields)) > MOST_BYTES:
-        raise CommandError(XADD_TOO_LARGE)
 
-    stream.append(id, fields)
+    try:
+        stream.append(id, fields)
+    except OverflowError:
+        raise CommandError(XADD_TOO_LARGE) from None
     shard.changed(key, stream, Event.STREAM, b"xadd")
     if options.trim is not None and options.trim.apply(stream):
         shard.notify(Event.STREAM, b"xtrim", key)
@@ -200,7 +210,7 @@ def xdel(shard: Shard, args: Args) -> Reply:
 def xtrim(shard: Shard, args: Args) -> Reply:
     """Remove entries from the head of a stream, and count them."""
     key = args.next()
-    trim = _Options(args, shard, adding=False).trim
+    trim = _Options(adding=False).take(args, shard.limits).trim
     stream = shard.edit(key, Stream)
     if stream is None or trim is None:
         return 0

@@ -79,9 +79,10 @@ class Reading:
                 raise WrongSyntax
         raise WrongSyntax
 
-    def words_with(self, ids: list[StreamID]) -> Argv:
-        """The words of the command with these ids in place of its own."""
-        return [*self._argv[: self._ids_at], *map(format_id, ids)]
+    def words_from(self, ids: list[StreamID]) -> Argv:
+        """The words of the command with each ``$`` replaced by the id in its place."""
+        words = [format_id(id) if word == b"$" else word for word, id in zip(self.ids, ids, strict=True)]
+        return [*self._argv[: self._ids_at], *words]
 
 
 def may_wait(argv: Argv) -> bool:
@@ -149,7 +150,7 @@ def xread(shard: Shard, args: Args) -> Reply:
         return found
     if reading.timeout is None:
         return NULL_ARRAY
-    raise Blocked(reading.keys, reading.timeout, NULL_ARRAY, (Stream,), argv=reading.words_with(ids))
+    raise Blocked(reading.keys, reading.timeout, NULL_ARRAY, (Stream,), argv=reading.words_from(ids))
 
 
 def _after(stream: Stream | None, word: bytes) -> StreamID:
