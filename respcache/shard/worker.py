@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from respcache.commands.table import Handler
     from respcache.resp.types import Argv, Reply
     from respcache.shard.channel import Channel, Frame
+    from respcache.shard.serving import Details
     from respcache.shard.wire import Item
-    from respcache.store.guests import Guest
+    from respcache.store.guests import ChangedGuest, Guest
     from respcache.store.keyspace import Place
     from respcache.store.reports import Report
     from respcache.store.shard import Shard
@@ -89,7 +90,7 @@ class Worker:
         # Carries out what is no command.
         self._control = control = Control(shard, self._errors)
         # Runs commands that wait.
-        self._serving = serving = Serving(shard, self._run_to_wait)
+        self._serving = serving = Serving(shard, self._run_to_wait, self.ask)
         # Kinds of items -> what carries them out.
         self._perform: dict[int, Callable[..., Any]] = {
             wire.RUN: self._run,
@@ -110,6 +111,11 @@ class Worker:
             wire.WAIT: self._wait,
             wire.FORGET: shard.waiting.forget,
             wire.SERVE: serving.serve,
+            wire.EXIST: serving.exist,
+            wire.ATTEMPT: self._attempt,
+            wire.ENLIST: serving.enlist,
+            wire.RELEASE: shard.waiting.release,
+            wire.SETTLE: serving.settle,
         }
 
     def answers(self, now: int, items: list[Item]) -> Iterator[Answer]:
@@ -291,11 +297,28 @@ class Worker:
 
     def _carry(
         self, db: int, protocol: int, client: int, touch: bool, argv: Argv, guests: list[Guest]
-    ) -> tuple[bytes, list[Guest], list[Place]]:
+    ) -> tuple[bytes, list[ChangedGuest], list[Place]]:
         self.shard.enter(db, protocol, client, touch)
         result, size = carrying.carry(self.shard, guests, partial(self._encoded, argv, self._call_without_waiting))
         self._room -= size
         return result
+
+    def _attempt(
+        self, db: int, protocol: int, client: int, touch: bool, argv: Argv, guests: list[Guest]
+    ) -> tuple[bytes, list[ChangedGuest], list[Place], Details | None]:
+        self.shard.enter(db, protocol, client, touch)
+        lacking: list[Details] = []
+
+        def run() -> bytes:
+            try:
+                return self._run_to_wait(argv)
+            except Blocked as blocked:
+                lacking.append(self._serving.details(argv, blocked))
+                return b""
+
+        result, size = carrying.carry(self.shard, guests, run)
+        self._room -= size + size_of(lacking)
+        return (*result, lacking[0] if lacking else None)
 
     def _wait(self, db: int, protocol: int, client: int, touch: bool, number: int, argv: Argv) -> bytes | int:
         result = self._serving.wait(db, protocol, client, touch, number, argv)

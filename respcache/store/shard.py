@@ -246,17 +246,18 @@ class Shard(Call):
         self.db.set_deadline(key, deadline)
         self._modified(key, CHANGED)
 
-    def replace(self, key: bytes, value: Any, deadline: int | None) -> None:
+    def replace(self, key: bytes, value: Any, deadline: int | None, *, created: bool = True) -> None:
         """Store a value with its deadline, or remove the key (None). Sends no event: those of RENAME, MOVE and COPY
         differ, and what another shard made of a key was reported by that shard.
+
+        The key counts as `created` by this, whatever was there.
         """
         if value is None:
             self.db.discard(key)
         else:
             self.db.insert(key, value, self.now)
             self.db.set_deadline(key, deadline)
-        # What was there before counts as removed first.
-        self._modified(key, REMOVED if value is None else CREATED)
+        self._modified(key, REMOVED if value is None else CREATED if created else OVERWRITTEN)
 
     def flush(self, index: int) -> int:
         """Empty one database; how many keys it had."""
@@ -293,7 +294,7 @@ class Shard(Call):
 
     def _tell(self, place: Place, change: int, event: bytes = b"") -> None:
         self.watching.modified(place)
-        self.guests.modified(place)
+        self.guests.modified(place, change)
         self.waiting.modified(place, change, event)
 
     # -- expiry

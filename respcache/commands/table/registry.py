@@ -38,6 +38,7 @@ class Family:
         gather: Gather | None = None,
         roams: Roams | None = None,
         waits: Waits = lambda _: True,
+        by_key: bool = False,
         reach: Reach | None = None,
         since: str,
         help_since: str = "",
@@ -49,7 +50,8 @@ class Family:
         `gather` merges the replies if the command may be cut up by key; without it, a command whose keys are on several
         shards is carried. `roams` tells if a call may use keys that it does not name: such a call is carried with a
         barrier over all shards, and its handler asks for those keys by `Shard.require`. `waits` tells if a call of a
-        blocking command may wait (the default: any may); its handler raises `Blocked`. `reach` follows from `keys` and
+        blocking command may wait (the default: any may); its handler raises `Blocked`. A blocking command is `by_key`
+        if the first of its keys that exists is all it needs. `reach` follows from `keys` and
         is given only for ALL, CURSOR, and commands with keys that main answers. `help_since` adds a HELP subcommand.
         `categories` are ACL categories beyond those that flags and group imply. The first line of the docstring is the
         summary in the docs.
@@ -67,6 +69,7 @@ class Family:
                 gather=gather,
                 roams=roams,
                 waits=waits,
+                by_key=by_key,
                 reach=reach or (Reach.KEYS if specs else Reach.LOCAL),
                 since=since,
                 group=self.group,

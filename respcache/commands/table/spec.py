@@ -74,6 +74,7 @@ class Command:
     __slots__ = (
         "arity",
         "blocking",
+        "by_key",
         "categories",
         "first_key",
         "flags",
@@ -110,6 +111,7 @@ class Command:
         gather: Gather | None,
         roams: Roams | None,
         waits: Waits,
+        by_key: bool,
         reach: Reach,
         since: str,
         group: str,
@@ -138,7 +140,9 @@ class Command:
         self.gather = gather
         self.reach = reach
         self.roams = roams
-        self.waits = waits  # of a blocking command
+        # Of a blocking command: whether it may wait, and whether the first of its keys that exists is all it needs.
+        self.waits = waits
+        self.by_key = by_key
         self.since = since
         self.group = group
         self.syntax = syntax

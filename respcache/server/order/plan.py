@@ -81,7 +81,7 @@ def plan(row: Command, argv: Argv, router: Router, *, may_wait: bool = False) ->
     if router.shards == 1:
         return _WAIT_ON_THE_ONLY_SHARD if waits else _ON_THE_ONLY_SHARD
     positions = _positions(row, argv, router)
-    if waits and len(positions) == 1:
+    if waits:
         return Plan(Kind.WAIT, positions)
     if len(positions) == 1:
         return Plan(Kind.ONE, positions)
