@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from respcache.commands.table import Command
     from respcache.resp.types import Argv
     from respcache.server.io.poller import Poller
-    from respcache.server.order.carry import Carrier, Lacking
+    from respcache.server.order.carry import Carrier
+    from respcache.server.order.in_parts import Lacking
     from respcache.server.order.plan import Plan
     from respcache.server.order.sequencer import Sequencer
     from respcache.server.order.waits import Member, Waits
