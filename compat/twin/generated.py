@@ -1,4 +1,4 @@
-"""The generated part of the twin: for each command of the table, sequences that use it are run on both servers."""
+"""The generated part of the twin: for each command, sequences that use it are run on both servers."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from compat.twin.calls import rows
+from compat.twin.calls import sources
 from compat.twin.looseness import LEFT_OUT, Dialect
-from compat.twin.sequences import Differs, Step, Twin, sequences
+from compat.twin.sequences import Differs, Step, Twin, commands_of, sequences
 
 # A failing case is shrunk, then printed.
 _PHASES = (Phase.generate, Phase.shrink)
@@ -16,8 +16,8 @@ _PHASES = (Phase.generate, Phase.shrink)
 
 def names(only: str = "") -> list[str]:
     """The commands to make sequences for: all, or if `only` is given, that command or the commands of that group."""
-    chosen = rows(without=frozenset(LEFT_OUT))
-    return sorted(row.name for row in chosen if not only or only.upper() == row.name or only.lower() == row.group)
+    chosen = sources(without=frozenset(LEFT_OUT))
+    return sorted(one.name for one in chosen if not only or only.upper() == one.name or only.lower() == one.group)
 
 
 def differences(
@@ -25,14 +25,16 @@ def differences(
 ) -> Iterator[tuple[str, int, str]]:
     """For each command: its name, how many commands were sent, and the smallest sequence that differs (empty: none).
 
-    The same seed gives the same sequences.
+    The same seed gives the same sequences. Commands that one of the servers lacks are left out.
     """
+    common = commands_of(ours) & commands_of(theirs)
     for name in names(only):
-        twin = Twin(ours, theirs, protocol, dialect)
-        try:
-            yield name, *_run(twin, name, examples, seeded)
-        finally:
-            twin.close()
+        if name in common:
+            twin = Twin(ours, theirs, protocol, dialect, common)
+            try:
+                yield name, *_run(twin, name, examples, seeded)
+            finally:
+                twin.close()
 
 
 def _run(twin: Twin, name: str, examples: int, seeded: int) -> tuple[int, str]:
