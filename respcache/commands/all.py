@@ -25,6 +25,14 @@ FAMILIES = (
     "zsets.ranges",
     "zsets.algebra",
     "zsets.blocking",
+    "streams.entries",
+    "streams.ranges",
+    "streams.reading",
+    "streams.info",
+    "streams.groups",
+    "streams.group_reading",
+    "streams.pending",
+    "streams.claiming",
 )
 
 for _family in FAMILIES:

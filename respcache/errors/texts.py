@@ -62,7 +62,12 @@ def unknown_call(container: str, subcommand: bytes) -> CommandError:
 
 def _shown(data: bytes, limit: int = 128) -> str:
     """What ``%.128s`` prints in C: up to `limit` bytes, ending before the first zero byte."""
-    return printable(data[:limit].partition(b"\0")[0])
+    return _c_string(data[:limit])
+
+
+def _c_string(data: bytes) -> str:
+    """What ``%s`` prints in C."""
+    return printable(data.partition(b"\0")[0])
 
 
 # -- keys
@@ -142,6 +147,83 @@ WITHSCORES_BYLEX = "ERR syntax error, WITHSCORES not supported in combination wi
 def no_input_keys(command: str) -> CommandError:
     """`command` in lower case."""
     return CommandError(f"ERR at least 1 input key is needed for '{command}' command")
+
+
+# -- streams
+
+BAD_STREAM_ID = "ERR Invalid stream ID specified as stream command argument"
+BAD_START_ID = "ERR invalid start ID for the interval"
+BAD_END_ID = "ERR invalid end ID for the interval"
+MAXLEN_AND_MINID = "ERR syntax error, MAXLEN and MINID options at the same time are not compatible"
+TRIM_MAXLEN_NEGATIVE = "ERR The MAXLEN argument must be >= 0."
+TRIM_LIMIT_NEGATIVE = "ERR The LIMIT argument must be >= 0."
+LIMIT_WITHOUT_STRATEGY = "ERR syntax error, LIMIT cannot be used without specifying a trimming strategy"
+LIMIT_WITHOUT_TILDE = "ERR syntax error, LIMIT cannot be used without the special ~ option"
+XTRIM_WITHOUT_STRATEGY = "ERR syntax error, XTRIM must be called with a trimming strategy"
+XADD_ID_ZERO = "ERR The ID specified in XADD must be greater than 0-0"
+XADD_ID_TOO_SMALL = "ERR The ID specified in XADD is equal or smaller than the target stream top item"
+XADD_IDS_EXHAUSTED = "ERR The stream has exhausted the last possible ID, unable to add more items"
+XADD_TOO_LARGE = "ERR Elements are too large to be stored"
+XSETID_BELOW_TOP = "ERR The ID specified in XSETID is smaller than the target stream top item"
+XSETID_BELOW_GIVEN_DELETED = "ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id"
+XSETID_BELOW_DELETED = "ERR The ID specified in XSETID is smaller than current max_deleted_entry_id"
+XSETID_BELOW_LENGTH = "ERR The entries_added specified in XSETID is smaller than the target stream length"
+ENTRIES_ADDED_NEGATIVE = "ERR entries_added must be positive"
+GROUP_ONLY_IN_XREADGROUP = "ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead."
+NOACK_ONLY_IN_XREADGROUP = "ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead."
+GROUP_MISSING = "ERR Missing GROUP option for XREADGROUP"
+NEW_ONLY_IN_XREADGROUP = (
+    "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option."
+)
+
+
+def unbalanced_streams(command: str, symbol: str) -> CommandError:
+    """`command` in lower case; `symbol` is what it takes instead of an id."""
+    return CommandError(
+        f"ERR Unbalanced '{command}' list of streams: for each stream key an ID or '{symbol}' must be specified."
+    )
+
+
+# -- consumer groups of streams
+
+BUSY_GROUP = "BUSYGROUP Consumer Group name already exists"
+XGROUP_WITHOUT_KEY = (
+    "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM "
+    "option to create an empty stream automatically."
+)
+ENTRIES_READ_NEGATIVE = "ERR value for ENTRIESREAD must be positive or -1"
+AUTOCLAIM_COUNT_NOT_POSITIVE = "ERR COUNT must be > 0"
+AUTOCLAIM_COUNT_TOO_HIGH = "ERR Insufficient memory, failed allocating transient memory, COUNT too high."
+LATEST_IN_XREADGROUP = (
+    "ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by "
+    "specifying a proper ID, or use the > ID to get new messages. The $ ID would just return an empty result set."
+)
+
+
+def no_group(key: bytes, group: bytes) -> CommandError:
+    """The key exists."""
+    return CommandError(f"NOGROUP No such consumer group '{_c_string(group)}' for key name '{_c_string(key)}'")
+
+
+def no_key_or_group(key: bytes, group: bytes) -> CommandError:
+    return CommandError(_no_key_or_group(key, group))
+
+
+def no_group_to_read(key: bytes, group: bytes) -> CommandError:
+    return CommandError(f"{_no_key_or_group(key, group)} in XREADGROUP with GROUP option")
+
+
+def _no_key_or_group(key: bytes, group: bytes) -> str:
+    return f"NOGROUP No such key '{_c_string(key)}' or consumer group '{_c_string(group)}'"
+
+
+def bad_claim_argument(what: str, command: str = "XCLAIM") -> str:
+    """`what` is an option's or an argument's name; `command` in upper case."""
+    return f"ERR Invalid {what} argument for {command}"
+
+
+def unknown_claim_option(word: bytes) -> CommandError:
+    return CommandError(f"ERR Unrecognized XCLAIM option '{_c_string(word)}'")
 
 
 # -- transactions
@@ -254,6 +336,90 @@ def config_set_failed(name: str, reason: str) -> CommandError:
 
 def config_not_rewritten(reason: str) -> CommandError:
     return CommandError(f"ERR Rewriting config file: {reason}")
+
+
+# -- scripts: what the engine itself says. The text of an error table has its code; Redis words some that have none.
+
+NO_CALL_WORDS = "ERR Please specify at least one argument for this redis lib call"
+BAD_CALL_WORDS = "ERR Lua redis lib command arguments must be strings or integers"
+LUA_BAD_ARGUMENTS = "ERR wrong number or type of arguments"
+LUA_WRONG_COUNT = "ERR wrong number of arguments"
+LOG_WRONG_COUNT = "ERR redis.log() requires two arguments or more."
+LOG_BAD_LEVEL_TYPE = "ERR First argument must be a number (log level)."
+LOG_BAD_LEVEL = "ERR Invalid log level."
+SETRESP_WRONG_COUNT = "ERR redis.setresp() requires one argument."
+SETRESP_BAD_VERSION = "ERR RESP version must be 2 or 3."
+SET_REPL_WRONG_COUNT = "ERR redis.set_repl() requires one argument."
+SET_REPL_BAD_FLAGS = "ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE."
+ACL_CHECK_BAD_COMMAND = "ERR Invalid command passed to redis.acl_check_cmd()"
+NO_LUA_MEMORY = "ERR not enough memory"
+
+INVALID_SCRIPT_HEADER = "ERR Invalid script shebang"
+INVALID_SCRIPT_ENGINE = "ERR Invalid engine in script shebang"
+
+
+def compile_error(reason: bytes) -> CommandError:
+    return CommandError(f"ERR Error compiling script (new function): {printable(reason)}")
+
+
+def unexpected_engine(word: bytes) -> CommandError:
+    return CommandError(f"ERR Unexpected engine in script shebang: {printable(word)}")
+
+
+def unexpected_script_flag(word: bytes) -> CommandError:
+    return CommandError(f"ERR Unexpected flag in script shebang: {printable(word)}")
+
+
+def unknown_script_option(word: bytes) -> CommandError:
+    return CommandError(f"ERR Unknown lua shebang option: {printable(word)}")
+
+
+# -- libraries of functions
+
+NO_LIBRARY_METADATA = "ERR Missing library metadata"
+INVALID_LIBRARY_METADATA = "ERR Invalid library metadata"
+NO_LIBRARY_NAME = "ERR Library name was not given"
+LIBRARY_NAMED_TWICE = "ERR Invalid metadata value, name argument was given multiple times"
+BAD_LIBRARY_NAME = (
+    "ERR Library names can only contain letters, numbers, or underscores(_) and must be at least one character long"
+)
+NO_FUNCTIONS = "ERR No functions registered"
+FUNCTION_LOAD_TIMEOUT = "ERR FUNCTION LOAD timeout"
+FUNCTION_EXISTS_IN_LIBRARY = "ERR Function already exists in the library"
+REGISTER_NOT_LOADING = "ERR redis.register_function can only be called on FUNCTION LOAD command"
+REGISTER_WRONG_COUNT = "ERR wrong number of arguments to redis.register_function"
+REGISTER_NOT_A_TABLE = (
+    "ERR calling redis.register_function with a single argument is only applicable to Lua table "
+    "(representing named arguments)."
+)
+REGISTER_FIRST = "ERR first argument to redis.register_function must be a string"
+REGISTER_SECOND = "ERR second argument to redis.register_function must be a function"
+REGISTER_KEY = "ERR named argument key given to redis.register_function is not a string"
+REGISTER_NAME = "ERR function_name argument given to redis.register_function must be a string"
+REGISTER_DESCRIPTION = "ERR description argument given to redis.register_function must be a string"
+REGISTER_CALLBACK = "ERR callback argument given to redis.register_function must be a function"
+REGISTER_FLAGS = "ERR flags argument to redis.register_function must be a table representing function flags"
+REGISTER_UNKNOWN_FLAG = "ERR unknown flag given"
+REGISTER_UNKNOWN = "ERR unknown argument given to redis.register_function"
+REGISTER_NO_NAME = "ERR redis.register_function must get a function name argument"
+REGISTER_NO_CALLBACK = "ERR redis.register_function must get a callback argument"
+
+
+def invalid_metadata(word: bytes) -> CommandError:
+    return CommandError(f"ERR Invalid metadata value given: {printable(word)}")
+
+
+def engine_not_found(name: bytes) -> CommandError:
+    return CommandError(f"ERR Engine '{printable(name)}' not found")
+
+
+def library_compile_error(reason: bytes) -> CommandError:
+    return CommandError(f"ERR Error compiling function: {printable(reason)}")
+
+
+def registration_error(reason: str) -> CommandError:
+    """`reason` with its code."""
+    return CommandError(f"ERR Error registering functions: {reason}")
 
 
 # -- respcache's own

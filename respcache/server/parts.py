@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from respcache.config import Config
     from respcache.server.io.poller import Poller
     from respcache.server.order.carry import Carrier
+    from respcache.server.order.claims import Claims
     from respcache.server.order.exec import Executor
     from respcache.server.order.outbox import Outboxes
     from respcache.server.order.router import Router
@@ -55,6 +56,7 @@ class Parts:
     carrier: Carrier
     executor: Executor
     waits: Waits
+    claims: Claims
     outboxes: Outboxes
     registry: Registry[Any]  # of `respcache.server.clients.client.Client`, which is built on this
     pause: Pause

@@ -17,6 +17,7 @@ from respcache.server.clients.idle import IdleClients
 from respcache.server.doors.resp import RespDoor
 from respcache.server.io.poller import Poller
 from respcache.server.order.carry import Carrier
+from respcache.server.order.claims import Claims
 from respcache.server.order.exec import Executor
 from respcache.server.order.outbox import Outboxes
 from respcache.server.order.router import Router
@@ -74,6 +75,9 @@ class Server:
         stats = Stats(clock.now_ms())
         self.waits = Waits(self.links, alarms, stats.count_error)
         self._take_report[wire.SERVED] = self.waits.served
+        claims = Claims(self.waits, self.sequencer, carrier, poller, self._spawn)
+        self._take_report[wire.SPOILT] = claims.spoilt
+        self._answer[wire.CLAIM] = claims.claim
         self.stop_requested = trio.Event()
         self.parts = Parts(
             config=config,
@@ -91,11 +95,13 @@ class Server:
             executor=Executor(
                 self.sequencer,
                 carrier,
+                settle=claims.settle,
                 count_error=stats.count_error,
                 on_report=self._on_report,
                 reports_wanted=lambda: bool(config.notify_keyspace_events),
             ),
             waits=self.waits,
+            claims=claims,
             outboxes=Outboxes(stats),
             registry=self.registry,
             pause=self.pause,

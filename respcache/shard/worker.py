@@ -18,7 +18,7 @@ from respcache.errors import CommandError
 from respcache.logs import log_exception
 from respcache.resp.encode import NULL, OK_LINE, encode
 from respcache.resp.types import OK
-from respcache.shard import carrying, debugging, wire
+from respcache.shard import carrying, debugging, in_parts, wire
 from respcache.shard.control import Control
 from respcache.shard.serving import Serving
 from respcache.shard.wire import ANSWER_BYTES, MAX_RESULT, size_of
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from respcache.commands.table import Handler
     from respcache.resp.types import Argv, Reply
     from respcache.shard.channel import Channel, Frame
+    from respcache.shard.serving import Details
     from respcache.shard.wire import Item
-    from respcache.store.guests import Guest
+    from respcache.store.guests import ChangedGuest, Guest
     from respcache.store.keyspace import Place
     from respcache.store.reports import Report
     from respcache.store.shard import Shard
@@ -89,11 +90,11 @@ class Worker:
         # Carries out what is no command.
         self._control = control = Control(shard, self._errors)
         # Runs commands that wait.
-        self._serving = serving = Serving(shard, self._run_to_wait)
+        self._serving = serving = Serving(shard, self._run_to_wait, self.ask)
         # Kinds of items -> what carries them out.
         self._perform: dict[int, Callable[..., Any]] = {
             wire.RUN: self._run,
-            wire.PART: self._part,
+            wire.PART: partial(self._part, self._call_without_waiting),
             wire.EXECUTE: self._execute,
             wire.IS_DIRTY: control.is_dirty,
             wire.WATCH: control.watch,
@@ -110,6 +111,13 @@ class Worker:
             wire.WAIT: self._wait,
             wire.FORGET: shard.waiting.forget,
             wire.SERVE: serving.serve,
+            wire.EXIST: serving.exist,
+            wire.ATTEMPT: self._attempt,
+            wire.ENLIST: serving.enlist,
+            wire.RELEASE: shard.waiting.release,
+            wire.SETTLE: serving.settle,
+            wire.CHECK: partial(self._part, partial(in_parts.check, shard)),
+            wire.FIND: partial(self._part, partial(in_parts.find, shard, serving.details)),
         }
 
     def answers(self, now: int, items: list[Item]) -> Iterator[Answer]:
@@ -273,10 +281,10 @@ class Worker:
 
     # -- single commands
 
-    def _part(self, db: int, protocol: int, client: int, touch: bool, argv: Argv) -> Any:
+    def _part(self, run: Callable[[Argv], Any], db: int, protocol: int, client: int, touch: bool, argv: Argv) -> Any:
         self.shard.enter(db, protocol, client, touch)
         try:
-            reply = self._call_without_waiting(argv)
+            reply = run(argv)
             size = size_of(None if reply is OK else reply)
             if size > MAX_RESULT:
                 raise CommandError(errors.REPLY_TOO_LARGE)
@@ -291,11 +299,28 @@ class Worker:
 
     def _carry(
         self, db: int, protocol: int, client: int, touch: bool, argv: Argv, guests: list[Guest]
-    ) -> tuple[bytes, list[Guest], list[Place]]:
+    ) -> tuple[bytes, list[ChangedGuest], list[Place]]:
         self.shard.enter(db, protocol, client, touch)
         result, size = carrying.carry(self.shard, guests, partial(self._encoded, argv, self._call_without_waiting))
         self._room -= size
         return result
+
+    def _attempt(
+        self, db: int, protocol: int, client: int, touch: bool, argv: Argv, guests: list[Guest]
+    ) -> tuple[bytes, list[ChangedGuest], list[Place], Details | None]:
+        self.shard.enter(db, protocol, client, touch)
+        lacking: list[Details] = []
+
+        def run() -> bytes:
+            try:
+                return self._run_to_wait(argv)
+            except Blocked as blocked:
+                lacking.append(self._serving.details(argv, blocked))
+                return b""
+
+        result, size = carrying.carry(self.shard, guests, run)
+        self._room -= size + size_of(lacking)
+        return (*result, lacking[0] if lacking else None)
 
     def _wait(self, db: int, protocol: int, client: int, touch: bool, number: int, argv: Argv) -> bytes | int:
         result = self._serving.wait(db, protocol, client, touch, number, argv)

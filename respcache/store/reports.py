@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-EVENT, UNFINISHED, FAILED, ASK, SERVED = range(5)
+EVENT, UNFINISHED, FAILED, ASK, SERVED, SPOILT = range(6)
 
 Report = tuple[Any, ...]
 
@@ -70,6 +70,10 @@ class Reports:
     def served(self, number: int, reply: bytes) -> None:
         """A client that waited has its reply."""
         self._reports.append((SERVED, len(self.results), number, reply))
+
+    def spoilt(self, number: int) -> None:
+        """A client that waits for keys of other shards as well has a key of another type here."""
+        self._reports.append((SPOILT, len(self.results), number))
 
     @property
     def waiting(self) -> bool:

@@ -11,6 +11,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from respcache.datatypes.limits import Limits
+from respcache.datatypes.types import MAY_BE_EMPTY
 from respcache.errors import WrongType
 from respcache.slots import shards_of_slots, slot_of
 from respcache.store.call import Call
@@ -167,12 +168,13 @@ class Shard(Call):
     def changed(self, key: bytes, value: Any, kind: str, event: bytes) -> None:
         """The one door back for a value that was modified in place or made by `obtain`; the deadline stays.
 
-        An empty collection is removed. `kind` is a letter of `Event`, `event` the name that subscribers see.
+        An empty collection is removed, unless it is a stream. `kind` is a letter of `Event`, `event` the name that
+        subscribers see.
         """
         db = self.db
         slot = db.slots.get(key)
         if slot is None:
-            if len(value) == 0 and type(value) is not bytes and type(value) is not bytearray:
+            if len(value) == 0 and type(value) not in MAY_BE_EMPTY:
                 return
             db.insert(key, value, self.now)
             if self.reports.kinds:
@@ -184,12 +186,25 @@ class Shard(Call):
             self._tell((self.db_index, key), CREATED if slot is None else CHANGED, event)
         if self.reports.kinds:
             self.notify(kind, event, key)
-        if len(value) == 0 and type(value) is not bytes and type(value) is not bytearray:
+        if len(value) == 0 and type(value) not in MAY_BE_EMPTY:
             db.discard(key)
             if self.observers:
                 self._tell((self.db_index, key), REMOVED)
             if self.reports.kinds:
                 self.notify(Event.GENERIC, b"del", key)
+
+    def noted(self, key: bytes, kind: str = "", event: bytes = b"", *, changes: int = 1) -> None:
+        """A value was modified in what does not count as its content: WATCH is not told (the groups of a stream).
+
+        Sends a keyspace event if one is named. `changes` is how many changes INFO counts.
+        """
+        self.figures.changes += changes
+        if self.observers:
+            place = self.db_index, key
+            self.guests.modified(place, CHANGED)
+            self.waiting.modified(place, CHANGED, event)
+        if event and self.reports.kinds:
+            self.notify(kind, event, key)
 
     def recast(self, key: bytes, value: bytes | bytearray) -> None:
         """Hold an existing string in another form with the same content, which modifies nothing."""
@@ -231,17 +246,18 @@ class Shard(Call):
         self.db.set_deadline(key, deadline)
         self._modified(key, CHANGED)
 
-    def replace(self, key: bytes, value: Any, deadline: int | None) -> None:
+    def replace(self, key: bytes, value: Any, deadline: int | None, *, created: bool = True) -> None:
         """Store a value with its deadline, or remove the key (None). Sends no event: those of RENAME, MOVE and COPY
         differ, and what another shard made of a key was reported by that shard.
+
+        The key counts as `created` by this, whatever was there.
         """
         if value is None:
             self.db.discard(key)
         else:
             self.db.insert(key, value, self.now)
             self.db.set_deadline(key, deadline)
-        # What was there before counts as removed first.
-        self._modified(key, REMOVED if value is None else CREATED)
+        self._modified(key, REMOVED if value is None else CREATED if created else OVERWRITTEN)
 
     def flush(self, index: int) -> int:
         """Empty one database; how many keys it had."""
@@ -278,7 +294,7 @@ class Shard(Call):
 
     def _tell(self, place: Place, change: int, event: bytes = b"") -> None:
         self.watching.modified(place)
-        self.guests.modified(place)
+        self.guests.modified(place, change)
         self.waiting.modified(place, change, event)
 
     # -- expiry

@@ -203,6 +203,7 @@ class InProcessShard:
         self._put_back.clear()
         with self._poller.round():
             self.link.queue.fail_taken()
+            self.link._on_death(self.link.index)
 
 
 class _Replies(Connection):

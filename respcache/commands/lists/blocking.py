@@ -17,13 +17,17 @@ if TYPE_CHECKING:
 command = family("list")
 
 
-@command("BLPOP", "key [key ...] timeout", arity=-3, keys=TAKE.at(1, -2), flags=WRITE | BLOCKING, since="2.0.0")
+@command(
+    "BLPOP", "key [key ...] timeout", arity=-3, keys=TAKE.at(1, -2), flags=WRITE | BLOCKING, by_key=True, since="2.0.0"
+)
 def blpop(shard: Shard, args: Args) -> Reply:
     """Remove and return the first element of the first list that is not empty; wait for one if all are."""
     return _pop_command(shard, args, head=True)
 
 
-@command("BRPOP", "key [key ...] timeout", arity=-3, keys=TAKE.at(1, -2), flags=WRITE | BLOCKING, since="2.0.0")
+@command(
+    "BRPOP", "key [key ...] timeout", arity=-3, keys=TAKE.at(1, -2), flags=WRITE | BLOCKING, by_key=True, since="2.0.0"
+)
 def brpop(shard: Shard, args: Args) -> Reply:
     """Remove and return the last element of the first list that is not empty; wait for one if all are."""
     return _pop_command(shard, args, head=False)
@@ -46,6 +50,7 @@ def _pop_command(shard: Shard, args: Args, *, head: bool) -> Reply:
     arity=-5,
     keys=NumKeys(2, access="RW ACCESS DELETE"),
     flags=WRITE | BLOCKING,
+    by_key=True,
     since="7.0.0",
 )
 def blmpop(shard: Shard, args: Args) -> Reply:

@@ -18,7 +18,13 @@ command = family("sorted_set")
 
 
 @command(
-    "BZPOPMIN", "key [key ...] timeout", arity=-3, keys=TAKE.at(1, -2), flags=WRITE | FAST | BLOCKING, since="5.0.0"
+    "BZPOPMIN",
+    "key [key ...] timeout",
+    arity=-3,
+    keys=TAKE.at(1, -2),
+    flags=WRITE | FAST | BLOCKING,
+    by_key=True,
+    since="5.0.0",
 )
 def bzpopmin(shard: Shard, args: Args) -> Reply:
     """Remove and return the lowest member of the first sorted set that is not empty; wait for one if all are."""
@@ -26,7 +32,13 @@ def bzpopmin(shard: Shard, args: Args) -> Reply:
 
 
 @command(
-    "BZPOPMAX", "key [key ...] timeout", arity=-3, keys=TAKE.at(1, -2), flags=WRITE | FAST | BLOCKING, since="5.0.0"
+    "BZPOPMAX",
+    "key [key ...] timeout",
+    arity=-3,
+    keys=TAKE.at(1, -2),
+    flags=WRITE | FAST | BLOCKING,
+    by_key=True,
+    since="5.0.0",
 )
 def bzpopmax(shard: Shard, args: Args) -> Reply:
     """Remove and return the highest member of the first sorted set that is not empty; wait for one if all are."""
@@ -50,6 +62,7 @@ def _pop_command(shard: Shard, args: Args, *, last: bool) -> Reply:
     arity=-5,
     keys=NumKeys(2, access="RW ACCESS DELETE"),
     flags=WRITE | BLOCKING,
+    by_key=True,
     since="7.0.0",
 )
 def bzmpop(shard: Shard, args: Args) -> Reply:

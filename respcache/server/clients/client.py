@@ -324,7 +324,8 @@ class Client:
         parts.registry.remove(self)
         parts.pause.forget(self)
         if self.wait is not None:
-            parts.waits.leave(self.wait)
+            if not self.wait.over:
+                self.wait.leave()
             self.wait = None
         self._let_go()
         self.outbox.close()

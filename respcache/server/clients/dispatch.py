@@ -118,7 +118,10 @@ def route(client: Client, row: Command, argv: Argv, how: Plan) -> None:
             elif reply is not IN_A_SLOT:
                 _answer(client, encode(reply, client.protocol))
         case Kind.WAIT:
-            parts.waits.start(client, argv, how.shard)
+            if len(how.positions) == 1:
+                parts.waits.start(client, argv, how.shard)
+            else:
+                parts.claims.start(client, row, argv, how)
         case Kind.ONE:
             parts.sequencer.one(client.caller, client.outbox, argv, how.shard)
         case Kind.SPLIT | Kind.ALL:
@@ -134,7 +137,9 @@ async def _run_carried(parts: Parts, barrier: Barrier, caller: Caller, row: Comm
     """Run a CARRY. The barrier is lifted whatever happens, cancellation included."""
     try:
         await barrier.reached()
-        return Encoded(await parts.carrier.carry(caller, row, argv, how.positions))
+        reply = Encoded(await parts.carrier.carry(caller, row, argv, how.positions))
+        await parts.claims.settle(how.positions)
+        return reply
     finally:
         barrier.lift()
 

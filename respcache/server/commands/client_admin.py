@@ -14,12 +14,9 @@ from respcache.server.clients.describe import describe
 from respcache.server.clients.limits import class_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from respcache.server.clients.client import Client
-    from respcache.server.order.waits import Wait
-    from respcache.server.parts import Parts
-    from respcache.server.shards.queue import Call
 
 command = family("connection")
 
@@ -136,16 +133,12 @@ def client_unblock(client: Client, args: Args) -> Any:
     other = client.parts.registry.get(Args([number], 0).int())
     if other is None or other.wait is None:
         return 0
-    call = client.parts.waits.dismiss(other.wait, at_once=client.executing is not None)
-    return _unblock(client.parts, other.wait, call, with_error=reason == b"ERROR")
+    at_once = client.executing is not None
+    return _unblocked(client.parts.waits.unblock(other.wait, with_error=reason == b"ERROR", at_once=at_once))
 
 
-async def _unblock(parts: Parts, wait: Wait, dismissed: Call, *, with_error: bool) -> Reply:
-    """The reply of CLIENT UNBLOCK, once the shard has said whether the client still waited."""
-    if not await dismissed.result():
-        return 0
-    with parts.poller.round():
-        return int(parts.waits.unblock(wait, with_error=with_error))
+async def _unblocked(waited: Awaitable[bool]) -> Reply:
+    return int(await waited)
 
 
 @command("CLIENT PAUSE", "timeout [WRITE | ALL]", arity=-3, flags=CLIENT | ADMIN, since="3.0.0")

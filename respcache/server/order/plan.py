@@ -7,7 +7,8 @@
 | SPLIT  | keys on several shards, and the row has `gather`     | each shard gets the part with its keys, in one step |
 | ALL    | DBSIZE, FLUSHALL, KEYS ...                           | one part per shard, in one step                     |
 | CURSOR | SCAN                                                 | one shard after the other; the cursor names it      |
-| CARRY  | keys on several shards whose data is needed together | under a barrier, with foreign keys as guests        |
+| CARRY  | keys on several shards whose data is needed together | under a barrier, with foreign keys as guests; XREAD |
+|        |                                                      | and XREADGROUP in parts, without                    |
 | WAIT   | BLPOP ..., where it may wait: not within MULTI       | waits beside the data if there is nothing for it    |
 """
 
@@ -81,7 +82,7 @@ def plan(row: Command, argv: Argv, router: Router, *, may_wait: bool = False) ->
     if router.shards == 1:
         return _WAIT_ON_THE_ONLY_SHARD if waits else _ON_THE_ONLY_SHARD
     positions = _positions(row, argv, router)
-    if waits and len(positions) == 1:
+    if waits:
         return Plan(Kind.WAIT, positions)
     if len(positions) == 1:
         return Plan(Kind.ONE, positions)

@@ -3,12 +3,13 @@
 A blocking command takes its place in the order like any other. Its shard runs it, and if there is nothing to take the
 client waits there, beside the data (`respcache.store.waiting`). The shard is the judge of what happens first: it
 reports who was served, and says whether a client that is to wait no more (its time is up, CLIENT UNBLOCK, it has hung
-up) still waited. So nothing is lost, and nothing is served twice.
+up) still waited. So nothing is lost, and nothing is served twice. Where the keys are on several shards, main is the
+judge: `respcache.server.order.claims`.
 
 | a wait is  | from                                  | until                                                        |
 |------------|---------------------------------------|--------------------------------------------------------------|
-| asked      | the command is queued for its shard   | the shard answers: with the reply, or that the client waits  |
-| waiting    | the shard has said that               | it has a reply, from the shard or from main                  |
+| asked      | the command takes its place           | shards have answered: with the reply, or that there is none  |
+| waiting    | they have found nothing               | it has a reply, from a shard or from main                    |
 | over       | the client has its reply, or has left |                                                              |
 """
 
@@ -26,13 +27,12 @@ from respcache.shard import wire
 from respcache.store.waiting import TIMED_OUT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
     from respcache.alarms import Alarm, Alarms
     from respcache.resp.types import Argv
     from respcache.server.order.outbox import Outbox
     from respcache.server.shards.link import ShardLink
-    from respcache.server.shards.queue import Call
     from respcache.store.call import Caller
     from respcache.store.reports import Report
 
@@ -47,7 +47,7 @@ class Member(Protocol):
         """Who the command runs for."""
 
     def begin_wait(self, wait: Wait) -> None:
-        """The command was sent to its shard."""
+        """The command has its place in the order."""
 
     def nothing_found(self) -> None:
         """From now on the client waits."""
@@ -57,19 +57,78 @@ class Member(Protocol):
 
 
 class Wait:
-    """One blocking command of a client, and the ticket of its item."""
+    """One blocking command of a client."""
 
-    __slots__ = ("_batch", "_waits", "alarm", "member", "number", "over", "shard", "waiting")
+    __slots__ = ("_batch", "_waits", "alarm", "member", "number", "over", "shards", "waiting")
 
-    def __init__(self, waits: Waits, number: int, member: Member, shard: int) -> None:
+    def __init__(self, waits: Waits, member: Member, shards: Sequence[int]) -> None:
         self._waits = waits
-        self.number = number  # by which the shard knows it
+        self.number = waits.next_number()  # by which shards know it
         self.member = member
-        self.shard = shard
+        self.shards = shards  # where the client waits
         self.alarm: Alarm | None = None  # the end of its time
-        self.waiting = False  # the shard has found nothing
+        self.waiting = False  # shards have found nothing
         self.over = False  # the client has its reply, or has left
         self._batch = Batch(member.outbox, 1, 1)
+        waits.add(self)
+        member.begin_wait(self)
+
+    def found_nothing(self, deadline: int) -> None:
+        """The client waits from now on, up to a time in milliseconds; 0: for ever."""
+        self.waiting = True
+        # A client that waits is owed nothing: what is pushed to it meanwhile does not wait for the reply.
+        self.member.outbox.withdraw(self._batch)
+        if deadline:
+            self.alarm = self._waits.alarm(deadline, self)
+        self.member.nothing_found()
+
+    def end(self, reply: bytes) -> None:
+        """The client gets its reply, encoded, and goes on."""
+        self._finish()
+        if self.waiting:
+            self.member.outbox.expect(self._batch)
+        self._batch.data = reply
+        self._batch.arrived()
+        self.member.end_wait()
+
+    def _finish(self) -> None:
+        self.over = True
+        if self.alarm is not None:
+            self.alarm.cancel()
+            self.alarm = None
+        self._waits.remove(self)
+
+    # -- ends that main brings about
+
+    def time_out(self) -> None:
+        """Its time is up."""
+        raise NotImplementedError
+
+    def leave(self) -> None:
+        """The client has gone."""
+        raise NotImplementedError
+
+    def dismiss(self, *, at_once: bool) -> Awaitable[bool]:
+        """Let the client wait no more: True if it still waited, and is to be given a reply (`end`).
+
+        `at_once`: within EXEC, which may hold up the queue of a shard where it waits. Otherwise this takes its place in
+        the order when it is called, not when it is awaited. Raises CommandError if a shard dies.
+        """
+        raise NotImplementedError
+
+    def shard_died(self, shard: int) -> None:
+        """One of its `shards` has died, and what waited there is lost."""
+        raise NotImplementedError
+
+
+class LocalWait(Wait):
+    """One whose keys are on one shard; it is the ticket of its item."""
+
+    __slots__ = ("_link",)
+
+    def __init__(self, waits: Waits, member: Member, link: ShardLink) -> None:
+        super().__init__(waits, member, (link.index,))
+        self._link = link
 
     # -- the ticket
 
@@ -78,12 +137,8 @@ class Wait:
             return
         if isinstance(result, bytes):
             self.end(result)
-            return
-        self.waiting = True
-        # A client that waits is owed nothing: what is pushed to it meanwhile does not wait for the reply.
-        self.member.outbox.withdraw(self._batch)
-        self._waits.begun(self, result)
-        self.member.nothing_found()
+        else:
+            self.found_nothing(result)
 
     def deliver_piece(self, result: Any) -> None:  # noqa: ARG002 - a Ticket has it, and gets no pieces here
         raise AssertionError("a command that may wait is answered whole")
@@ -94,22 +149,25 @@ class Wait:
 
     # -- its end
 
-    def end(self, reply: bytes) -> None:
-        """The client gets its reply, encoded, and goes on."""
-        self.abandon()
-        if self.waiting:
-            self.member.outbox.expect(self._batch)
-        self._batch.data = reply
-        self._batch.arrived()
-        self.member.end_wait()
+    def time_out(self) -> None:
+        """The shard has to say whether the client still waits."""
+        self._link.submit(wire.forget(self.number), _Dismissal(self, timed_out(self.member)))
 
-    def abandon(self) -> None:
-        """Nothing more is to come of it: the client gets its reply now, or has left."""
-        self.over = True
-        if self.alarm is not None:
-            self.alarm.cancel()
-            self.alarm = None
-        self._waits.ended(self)
+    def leave(self) -> None:
+        """See `Wait`."""
+        self._finish()
+        self._link.submit(wire.forget(self.number), NOBODY)
+
+    def dismiss(self, *, at_once: bool) -> Awaitable[bool]:
+        """See `Wait`."""
+        item = wire.forget(self.number)
+        call = self._link.call(item) if at_once else self._link.queue.submit_call(item)
+        return call.result()
+
+    def shard_died(self, shard: int) -> None:  # noqa: ARG002 - it has only one
+        """What was only asked fails by itself, or is asked of the successor."""
+        if self.waiting:
+            self.end(CommandError(errors.SHARD_DIED).line())
 
 
 class _Dismissal:
@@ -129,38 +187,27 @@ class _Dismissal:
         raise AssertionError("it is answered whole")
 
     def fail(self, error: CommandError) -> None:
-        """The shard has died: `Waits.shard_died` tells the client."""
+        """The shard has died: `shard_died` tells the client."""
 
 
 class Waits:
-    """All blocking commands that are under way."""
+    """All blocking commands that are under way.
+
+    count_error: told each error that main itself answers with.
+    """
 
     def __init__(self, links: Sequence[ShardLink], alarms: Alarms, count_error: Callable[[CommandError], None]) -> None:
-        self._links = links  # by shard
+        self.links = links  # by shard
         self._alarms = alarms
         self._count_error = count_error
         self._last_number = 0  # that was given to a wait
         self._by_number: dict[int, Wait] = {}  # all that are not over
 
-    # -- how they begin
-
     def start(self, member: Member, argv: Argv, shard: int) -> None:
-        """Queue a blocking command. Its keys are on one shard."""
-        self._last_number += 1
-        wait = Wait(self, self._last_number, member, shard)
-        self._by_number[wait.number] = wait
-        link = self._links[shard]
-        link.queue.waits.add(wait.number)
+        """Run a blocking command whose keys are on one shard."""
+        link = self.links[shard]
+        wait = LocalWait(self, member, link)
         link.submit(wire.wait(member.caller, wait.number, argv), wait, size_of_words(argv))
-        member.begin_wait(wait)
-
-    def begun(self, wait: Wait, deadline: int) -> None:
-        """The client waits, up to a time in milliseconds; 0 for ever."""
-        if deadline:
-            # As in Redis the time is over once the millisecond of the deadline is.
-            wait.alarm = self._alarms.at(deadline + 1, lambda: self._time_out(wait))
-
-    # -- how they end
 
     def served(self, report: Report) -> None:
         """A SERVED report, see `respcache.shard.wire`."""
@@ -169,52 +216,73 @@ class Waits:
         if wait is not None:  # else the client has left, too late for the shard to know
             wait.end(reply)
 
-    def ended(self, wait: Wait) -> None:
-        """This one is over."""
-        del self._by_number[wait.number]
-        self._links[wait.shard].queue.waits.discard(wait.number)
+    def unblock(self, wait: Wait, *, with_error: bool, at_once: bool) -> Coroutine[Any, Any, bool]:
+        """CLIENT UNBLOCK: end a wait as if its time was up, or with an error. False if it was over already.
 
-    def _time_out(self, wait: Wait) -> None:
-        wait.alarm = None
-        reply = encode(TIMED_OUT, wait.member.caller.protocol)
-        self._links[wait.shard].submit(wire.forget(wait.number), _Dismissal(wait, reply))
-
-    def dismiss(self, wait: Wait, *, at_once: bool) -> Call:
-        """Let a client wait no more; the answer is True if it still waited, and `unblock` is to be called then.
-
-        `at_once`: within EXEC, whose barrier may hold up the queue of that very shard. Otherwise this takes its place
-        in the order now.
+        `at_once`: within EXEC. Raises CommandError if a shard dies. Cancellation is safe.
         """
-        link = self._links[wait.shard]
-        item = wire.forget(wait.number)
-        return link.call(item) if at_once else link.queue.submit_call(item)
+        return self._unblock(wait, wait.dismiss(at_once=at_once), with_error)
 
-    def unblock(self, wait: Wait, *, with_error: bool) -> bool:
-        """CLIENT UNBLOCK: end a wait as if its time was up, or with an error. False if it is over."""
-        if wait.over:
+    async def _unblock(self, wait: Wait, dismissed: Awaitable[bool], with_error: bool) -> bool:
+        if not await dismissed or wait.over:
             return False
         if with_error:
             error = CommandError(errors.UNBLOCKED)
             self._count_error(error)
             wait.end(error.line())
         else:
-            wait.end(encode(TIMED_OUT, wait.member.caller.protocol))
+            wait.end(timed_out(wait.member))
         return True
 
-    def leave(self, wait: Wait) -> None:
-        """The client has gone."""
-        if not wait.over:
-            wait.abandon()
-            self._links[wait.shard].submit(wire.forget(wait.number), NOBODY)
-
     def shard_died(self, shard: int) -> None:
-        """All who waited there get an error. What was only asked fails by itself, or is asked of the successor."""
-        error = CommandError(errors.SHARD_DIED)
-        for wait in list(self._by_number.values()):
-            if wait.waiting and wait.shard == shard:
-                wait.end(error.line())
+        """All who waited there get an error."""
+        for wait in self.all():
+            if shard in wait.shards:
+                wait.shard_died(shard)
+
+    # -- for the waits
+
+    def next_number(self) -> int:
+        """A number that no wait has had."""
+        self._last_number += 1
+        return self._last_number
+
+    def add(self, wait: Wait) -> None:
+        """One begins."""
+        self._by_number[wait.number] = wait
+        for shard in wait.shards:
+            self.links[shard].queue.waits.add(wait.number)
+
+    def remove(self, wait: Wait) -> None:
+        """One is over."""
+        del self._by_number[wait.number]
+        for shard in wait.shards:
+            self.links[shard].queue.waits.discard(wait.number)
+
+    def move(self, wait: Wait, shards: Sequence[int]) -> None:
+        """Only on these shards the client waits."""
+        for shard in set(wait.shards).difference(shards):
+            self.links[shard].queue.waits.discard(wait.number)
+        wait.shards = shards
+
+    def alarm(self, deadline: int, wait: Wait) -> Alarm:
+        """Tell a wait when its time is up: as in Redis, once the millisecond of the deadline is over."""
+
+        def ring() -> None:
+            wait.alarm = None
+            wait.time_out()
+
+        return self._alarms.at(deadline + 1, ring)
 
     # -- figures
+
+    def get(self, number: int) -> Wait | None:
+        """The wait with this number, if it is not over."""
+        return self._by_number.get(number)
+
+    def all(self) -> list[Wait]:
+        """All that are not over, the oldest first."""
+        return list(self._by_number.values())
 
     @property
     def blocked(self) -> int:
@@ -225,3 +293,8 @@ class Waits:
     def with_timeout(self) -> int:
         """How many of them wait up to some time."""
         return sum(wait.alarm is not None for wait in self._by_number.values())
+
+
+def timed_out(member: Member) -> bytes:
+    """The reply to a client whose time is up."""
+    return encode(TIMED_OUT, member.caller.protocol)
