@@ -201,7 +201,7 @@ class Shard(Call):
         self.figures.changes += changes
         if self.observers:
             place = self.db_index, key
-            self.guests.modified(place)
+            self.guests.modified(place, CHANGED)
             self.waiting.modified(place, CHANGED, event)
         if event and self.reports.kinds:
             self.notify(kind, event, key)
