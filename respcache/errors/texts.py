@@ -338,6 +338,90 @@ def config_not_rewritten(reason: str) -> CommandError:
     return CommandError(f"ERR Rewriting config file: {reason}")
 
 
+# -- scripts: what the engine itself says. The text of an error table has its code; Redis words some that have none.
+
+NO_CALL_WORDS = "ERR Please specify at least one argument for this redis lib call"
+BAD_CALL_WORDS = "ERR Lua redis lib command arguments must be strings or integers"
+LUA_BAD_ARGUMENTS = "ERR wrong number or type of arguments"
+LUA_WRONG_COUNT = "ERR wrong number of arguments"
+LOG_WRONG_COUNT = "ERR redis.log() requires two arguments or more."
+LOG_BAD_LEVEL_TYPE = "ERR First argument must be a number (log level)."
+LOG_BAD_LEVEL = "ERR Invalid log level."
+SETRESP_WRONG_COUNT = "ERR redis.setresp() requires one argument."
+SETRESP_BAD_VERSION = "ERR RESP version must be 2 or 3."
+SET_REPL_WRONG_COUNT = "ERR redis.set_repl() requires one argument."
+SET_REPL_BAD_FLAGS = "ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE."
+ACL_CHECK_BAD_COMMAND = "ERR Invalid command passed to redis.acl_check_cmd()"
+NO_LUA_MEMORY = "ERR not enough memory"
+
+INVALID_SCRIPT_HEADER = "ERR Invalid script shebang"
+INVALID_SCRIPT_ENGINE = "ERR Invalid engine in script shebang"
+
+
+def compile_error(reason: bytes) -> CommandError:
+    return CommandError(f"ERR Error compiling script (new function): {printable(reason)}")
+
+
+def unexpected_engine(word: bytes) -> CommandError:
+    return CommandError(f"ERR Unexpected engine in script shebang: {printable(word)}")
+
+
+def unexpected_script_flag(word: bytes) -> CommandError:
+    return CommandError(f"ERR Unexpected flag in script shebang: {printable(word)}")
+
+
+def unknown_script_option(word: bytes) -> CommandError:
+    return CommandError(f"ERR Unknown lua shebang option: {printable(word)}")
+
+
+# -- libraries of functions
+
+NO_LIBRARY_METADATA = "ERR Missing library metadata"
+INVALID_LIBRARY_METADATA = "ERR Invalid library metadata"
+NO_LIBRARY_NAME = "ERR Library name was not given"
+LIBRARY_NAMED_TWICE = "ERR Invalid metadata value, name argument was given multiple times"
+BAD_LIBRARY_NAME = (
+    "ERR Library names can only contain letters, numbers, or underscores(_) and must be at least one character long"
+)
+NO_FUNCTIONS = "ERR No functions registered"
+FUNCTION_LOAD_TIMEOUT = "ERR FUNCTION LOAD timeout"
+FUNCTION_EXISTS_IN_LIBRARY = "ERR Function already exists in the library"
+REGISTER_NOT_LOADING = "ERR redis.register_function can only be called on FUNCTION LOAD command"
+REGISTER_WRONG_COUNT = "ERR wrong number of arguments to redis.register_function"
+REGISTER_NOT_A_TABLE = (
+    "ERR calling redis.register_function with a single argument is only applicable to Lua table "
+    "(representing named arguments)."
+)
+REGISTER_FIRST = "ERR first argument to redis.register_function must be a string"
+REGISTER_SECOND = "ERR second argument to redis.register_function must be a function"
+REGISTER_KEY = "ERR named argument key given to redis.register_function is not a string"
+REGISTER_NAME = "ERR function_name argument given to redis.register_function must be a string"
+REGISTER_DESCRIPTION = "ERR description argument given to redis.register_function must be a string"
+REGISTER_CALLBACK = "ERR callback argument given to redis.register_function must be a function"
+REGISTER_FLAGS = "ERR flags argument to redis.register_function must be a table representing function flags"
+REGISTER_UNKNOWN_FLAG = "ERR unknown flag given"
+REGISTER_UNKNOWN = "ERR unknown argument given to redis.register_function"
+REGISTER_NO_NAME = "ERR redis.register_function must get a function name argument"
+REGISTER_NO_CALLBACK = "ERR redis.register_function must get a callback argument"
+
+
+def invalid_metadata(word: bytes) -> CommandError:
+    return CommandError(f"ERR Invalid metadata value given: {printable(word)}")
+
+
+def engine_not_found(name: bytes) -> CommandError:
+    return CommandError(f"ERR Engine '{printable(name)}' not found")
+
+
+def library_compile_error(reason: bytes) -> CommandError:
+    return CommandError(f"ERR Error compiling function: {printable(reason)}")
+
+
+def registration_error(reason: str) -> CommandError:
+    """`reason` with its code."""
+    return CommandError(f"ERR Error registering functions: {reason}")
+
+
 # -- respcache's own
 
 REPLY_TOO_LARGE = "ERR reply exceeds the maximum allowed size (512 MB)"

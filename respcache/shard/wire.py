@@ -10,6 +10,10 @@ where the items are part of a larger unit that is not over yet: what the owner o
 |-------------------------------------|--------------------------------------------------------------------------|
 | `run(caller, commands, whole)`      | the encoded replies: joined if `whole`, else a list; may come in pieces  |
 | `part(caller, argv)`                | the reply itself, not encoded; None for OK                               |
+| `check(caller, argv)`               | for each key ``(word to go on with in place of its id, error or "")``;   |
+|                                     | or one error of the whole command                                        |
+| `find(caller, argv)`                | for each key that has something ``(its number, its name, encoded value)``|
+|                                     | or what it waits for, as `attempt` has it, if there is nothing           |
 | `execute(caller, check, commands)`  | a list of encoded replies, may come in pieces; None: a watched key has   |
 |                                     | changed, and nothing was run                                             |
 | `is_dirty(client)`                  | True if a watched key has changed; forgets the client's watches          |
@@ -88,7 +92,7 @@ if TYPE_CHECKING:
     from respcache.store.keyspace import Place
 
 RUN, PART, EXECUTE, IS_DIRTY, WATCH, UNWATCH, BORROW, CARRY, HAND_BACK, TICK, CONFIGURE, STATS, RESET_STATS = range(13)
-POPULATE, INSPECT, WAIT, FORGET, SERVE, EXIST, ATTEMPT, ENLIST, RELEASE, SETTLE = range(13, 23)
+POPULATE, INSPECT, WAIT, FORGET, SERVE, EXIST, ATTEMPT, ENLIST, RELEASE, SETTLE, CHECK, FIND = range(13, 25)
 # Kinds of ASK.
 CLAIM, FOREIGN = range(2)
 # What main says to CLAIM, "may this waiter be served?": it waits no more; yes; main will do it, so hold it.
@@ -113,6 +117,16 @@ def run(caller: Caller, commands: list[Argv], whole: bool) -> Item:
 def part(caller: Caller, argv: Argv) -> Item:
     """One shard's part of a command. Main merges the replies of all parts."""
     return (PART, *caller, argv)
+
+
+def check(caller: Caller, argv: Argv) -> Item:
+    """One shard's part of a command that runs in parts: see whether it can be carried out."""
+    return (CHECK, *caller, argv)
+
+
+def find(caller: Caller, argv: Argv) -> Item:
+    """The same part: carry it out."""
+    return (FIND, *caller, argv)
 
 
 def execute(caller: Caller, check: bool, commands: list[Argv]) -> Item:

@@ -18,7 +18,7 @@ from respcache.errors import CommandError
 from respcache.logs import log_exception
 from respcache.resp.encode import NULL, OK_LINE, encode
 from respcache.resp.types import OK
-from respcache.shard import carrying, debugging, wire
+from respcache.shard import carrying, debugging, in_parts, wire
 from respcache.shard.control import Control
 from respcache.shard.serving import Serving
 from respcache.shard.wire import ANSWER_BYTES, MAX_RESULT, size_of
@@ -94,7 +94,7 @@ class Worker:
         # Kinds of items -> what carries them out.
         self._perform: dict[int, Callable[..., Any]] = {
             wire.RUN: self._run,
-            wire.PART: self._part,
+            wire.PART: partial(self._part, self._call_without_waiting),
             wire.EXECUTE: self._execute,
             wire.IS_DIRTY: control.is_dirty,
             wire.WATCH: control.watch,
@@ -116,6 +116,8 @@ class Worker:
             wire.ENLIST: serving.enlist,
             wire.RELEASE: shard.waiting.release,
             wire.SETTLE: serving.settle,
+            wire.CHECK: partial(self._part, partial(in_parts.check, shard)),
+            wire.FIND: partial(self._part, partial(in_parts.find, shard, serving.details)),
         }
 
     def answers(self, now: int, items: list[Item]) -> Iterator[Answer]:
@@ -140,7 +142,7 @@ class Worker:
                     result = None
                     reports.failed(errors.INTERNAL)
                 if ready and self._rest is None and not self.within_unit:
-                    self._serving.serve()
+                    self._serve()
                     self._room -= self._serving.take_reported()
                 if self._room >= 0:
                     reports.results.append(result)  # a new list after each frame that `ask` has sent
@@ -155,6 +157,13 @@ class Worker:
                 perform, arguments = rest, ()
         if reports.results or reports.waiting or not items:
             yield self._answer()
+
+    def _serve(self) -> None:
+        """Serve those who wait, after an item whose own result nothing can change any more."""
+        try:
+            self._serving.serve()
+        except Exception:
+            log_exception("clients that wait could not be served")
 
     def ask(self, kind: int, *details: Any, nested: bool) -> Any:
         """Ask main something in the middle of an item, and wait for the answer. See `respcache.shard.wire`.
@@ -279,10 +288,10 @@ class Worker:
 
     # -- single commands
 
-    def _part(self, db: int, protocol: int, client: int, touch: bool, argv: Argv) -> Any:
+    def _part(self, run: Callable[[Argv], Any], db: int, protocol: int, client: int, touch: bool, argv: Argv) -> Any:
         self.shard.enter(db, protocol, client, touch)
         try:
-            reply = self._call_without_waiting(argv)
+            reply = run(argv)
             size = size_of(None if reply is OK else reply)
             if size > MAX_RESULT:
                 raise CommandError(errors.REPLY_TOO_LARGE)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from respcache.commands.streams.groups import obtain_consumer
 from respcache.commands.streams.ids import entries_reply, format_id, parse_id
-from respcache.commands.streams.reading import Reading, may_wait
-from respcache.commands.table import BLOCKING, WRITE, StreamKeys, family
+from respcache.commands.streams.reading import Reading, check_each, may_wait
+from respcache.commands.table import BLOCKING, WRITE, InParts, StreamKeys, family
 from respcache.datatypes.stream import Stream
+from respcache.datatypes.stream_groups import Group
 from respcache.datatypes.stream_ids import MAX_ID, StreamID
 from respcache.errors import LATEST_IN_XREADGROUP, CommandError, no_group_to_read
 from respcache.resp.types import NULL_ARRAY, Entries, PairedMap, Reply
@@ -18,12 +19,36 @@ from respcache.store.waiting import Blocked
 
 if TYPE_CHECKING:
     from respcache.commands.args import Args
-    from respcache.datatypes.stream_groups import Consumer, Group
+    from respcache.datatypes.stream_groups import Consumer
 
 command = family("stream")
 
 # Stands for ``>``: what the group has not read yet.
 _NEW = MAX_ID
+
+# A key, its stream, its group, and the id after which to read.
+_Wanted = tuple[bytes, Stream, Group, StreamID]
+
+
+def check(shard: Shard, args: Args) -> list[tuple[bytes, str]]:
+    """See `InParts`."""
+    reading = Reading(args, shard.now, of_group=True)
+
+    def checked(key: bytes, word: bytes) -> bytes:
+        _group_to_read(shard, key, reading.group)
+        _start(word)
+        return word
+
+    return check_each(reading, checked)
+
+
+def find(shard: Shard, args: Args) -> list[tuple[int, bytes, Reply]]:
+    """See `InParts`."""
+    reading = Reading(args, shard.now, of_group=True)
+    numbers, found = _read(shard, reading, _wanted(shard, reading))
+    if not found and reading.timeout is not None:
+        raise _blocked(reading, reading.timeout)
+    return [(number, reading.keys[number], entries) for number, (_, entries) in zip(numbers, found, strict=True)]
 
 
 @command(
@@ -33,21 +58,41 @@ _NEW = MAX_ID
     keys=StreamKeys(4, access="RO ACCESS"),
     flags=WRITE | BLOCKING,
     waits=may_wait,
+    in_parts=InParts(check, find),
     since="5.0.0",
 )
 def xreadgroup(shard: Shard, args: Args) -> Reply:
     """Return entries that no consumer of a group was given before, or those that a consumer has pending."""
     reading = Reading(args, shard.now, of_group=True)
+    wanted = _wanted(shard, reading)
+
+    shard.figures.hits += len(wanted)  # Redis looks each key up once more
+    _, found = _read(shard, reading, wanted)
+    if found:
+        return found
+    if reading.timeout is None:
+        return NULL_ARRAY
+    raise _blocked(reading, reading.timeout)
+
+
+def _blocked(reading: Reading, timeout: int) -> Blocked:
+    """It is run again also when a key goes or changes its type. As since Redis 7.2, the answer is an error then."""
+    return Blocked(reading.keys, timeout, NULL_ARRAY, (Stream,), on_removal=True)
+
+
+def _wanted(shard: Shard, reading: Reading) -> list[_Wanted]:
+    """What is to be read. Raises CommandError if any of it cannot be."""
     name = reading.group
-    assert name is not None, "it was given, or `Reading` has raised"
-    streams = [
+    return [
         (key, *_group_to_read(shard, key, name), _start(word))
         for key, word in zip(reading.keys, reading.ids, strict=True)
     ]
 
-    found = PairedMap()
-    for key, stream, group, start in streams:
-        shard.figures.hits += 1  # Redis looks each key up once more
+
+def _read(shard: Shard, reading: Reading, wanted: list[_Wanted]) -> tuple[list[int], PairedMap]:
+    """What was found: the numbers of the keys, and the reply."""
+    numbers, found = [], PairedMap()
+    for number, (key, stream, group, start) in enumerate(wanted):
         consumer = obtain_consumer(shard, key, group, reading.consumer)
         if start == _NEW:
             entries = _new_entries(stream, group, consumer, reading, shard.now)
@@ -55,14 +100,10 @@ def xreadgroup(shard: Shard, args: Args) -> Reply:
                 continue
         else:
             entries = _history(stream, consumer, start, reading.count, shard.now)
+        numbers.append(number)
         found.append((key, entries))
         shard.noted(key)
-    if found:
-        return found
-    if reading.timeout is None:
-        return NULL_ARRAY
-    # It is run again also when a key goes or changes its type. As since Redis 7.2, the answer is an error then.
-    raise Blocked(reading.keys, reading.timeout, NULL_ARRAY, (Stream,), on_removal=True)
+    return numbers, found
 
 
 def _group_to_read(shard: Shard, key: bytes, name: bytes) -> tuple[Stream, Group]:

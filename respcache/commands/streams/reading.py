@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from respcache.commands.streams.ids import entries_reply, format_id, parse_id
-from respcache.commands.table import BLOCKING, READONLY, StreamKeys, family
+from respcache.commands.table import BLOCKING, READONLY, InParts, StreamKeys, family
 from respcache.datatypes.stream import Stream
 from respcache.datatypes.stream_ids import MIN_ID, StreamID
 from respcache.errors import (
@@ -17,11 +17,11 @@ from respcache.errors import (
     WrongSyntax,
     unbalanced_streams,
 )
-from respcache.resp.types import NULL_ARRAY, PairedMap, Reply
+from respcache.resp.types import NULL_ARRAY, Entries, PairedMap, Reply
 from respcache.store.waiting import Blocked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     from respcache.commands.args import Args
     from respcache.resp.types import Argv
@@ -41,11 +41,10 @@ class Reading:
         self.count: int | None = None
         # How long to wait, in milliseconds, 0 for ever; None without BLOCK.
         self.timeout: int | None = None
-        self.group: bytes | None = None
+        self.group = b""
         self.consumer = b""
         self.noack = False
-        self._take_options(args, now, of_group)
-        if of_group and self.group is None:
+        if not self._take_options(args, now, of_group) and of_group:
             raise CommandError(GROUP_MISSING)
         self._argv = args.argv
         words = args.rest()
@@ -54,7 +53,9 @@ class Reading:
         # The names of the streams, and for each the id in words.
         self.keys, self.ids = words[:half], words[half:]
 
-    def _take_options(self, args: Args, now: int, of_group: bool) -> None:
+    def _take_options(self, args: Args, now: int, of_group: bool) -> bool:
+        """Take the words up to STREAMS. True if the option GROUP was among them."""
+        has_group = False
         while len(args):
             option = args.option()
             if option == b"BLOCK" and len(args):
@@ -64,11 +65,12 @@ class Reading:
             elif option == b"STREAMS" and len(args):
                 if len(args) % 2:
                     raise unbalanced_streams(*(("xreadgroup", ">") if of_group else ("xread", "$")))
-                return
+                return has_group
             elif option == b"GROUP" and len(args) > 1:
                 if not of_group:
                     raise CommandError(GROUP_ONLY_IN_XREADGROUP)
                 self.group, self.consumer = args.next(), args.next()
+                has_group = True
             elif option == b"NOACK":
                 if not of_group:
                     raise CommandError(NOACK_ONLY_IN_XREADGROUP)
@@ -94,6 +96,36 @@ def may_wait(argv: Argv) -> bool:
     return False
 
 
+def check_each(reading: Reading, checked: Callable[[bytes, bytes], bytes]) -> list[tuple[bytes, str]]:
+    """For `InParts`: the word to go on with for each key, and its error. `checked` is called with key and id."""
+    answers = []
+    for key, word in zip(reading.keys, reading.ids, strict=True):
+        try:
+            answers.append((checked(key, word), ""))
+        except CommandError as error:
+            answers.append((word, error.text))
+    return answers
+
+
+def check(shard: Shard, args: Args) -> list[tuple[bytes, str]]:
+    """See `InParts`."""
+    reading = Reading(args, shard.now, of_group=False)
+    return check_each(reading, lambda key, word: format_id(_after(shard.find(key, Stream), word)))
+
+
+def find(shard: Shard, args: Args) -> list[tuple[int, bytes, Reply]]:
+    """See `InParts`."""
+    reading = Reading(args, shard.now, of_group=False)
+    found: list[tuple[int, bytes, Reply]] = []
+    for number, (key, word) in enumerate(zip(reading.keys, reading.ids, strict=True)):
+        entries = _entries(shard, key, parse_id(word), reading.count)
+        if entries:
+            found.append((number, key, entries))
+    if not found and reading.timeout is not None:
+        raise Blocked(reading.keys, reading.timeout, NULL_ARRAY, (Stream,))
+    return found
+
+
 @command(
     "XREAD",
     "[COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]",
@@ -101,6 +133,7 @@ def may_wait(argv: Argv) -> bool:
     keys=StreamKeys(1, access="RO ACCESS"),
     flags=READONLY | BLOCKING,
     waits=may_wait,
+    in_parts=InParts(check, find),
     since="5.0.0",
 )
 def xread(shard: Shard, args: Args) -> Reply:
@@ -108,7 +141,11 @@ def xread(shard: Shard, args: Args) -> Reply:
     reading = Reading(args, shard.now, of_group=False)
     ids = [_after(shard.find(key, Stream), word) for key, word in zip(reading.keys, reading.ids, strict=True)]
 
-    found = PairedMap(_entries(shard, reading, ids))
+    found = PairedMap()
+    for key, id in zip(reading.keys, ids, strict=True):
+        entries = _entries(shard, key, id, reading.count)
+        if entries:
+            found.append((key, entries))
     if found:
         return found
     if reading.timeout is None:
@@ -127,10 +164,10 @@ def _after(stream: Stream | None, word: bytes) -> StreamID:
     return parse_id(word)
 
 
-def _entries(shard: Shard, reading: Reading, ids: list[StreamID]) -> Iterator[tuple[bytes, Reply]]:
-    """The streams that have entries after their ids, with those entries."""
-    for key, id in zip(reading.keys, ids, strict=True):
-        # Redis looks keys up again here, which shows in the counts of hits and misses.
-        stream = shard.find(key, Stream)
-        if stream is not None and stream.last_entry_id > id:
-            yield key, entries_reply(stream.range(id + 1, count=reading.count))
+def _entries(shard: Shard, key: bytes, id: StreamID, count: int | None) -> Entries | None:
+    """The first `count` entries of a stream after an id."""
+    # Redis looks keys up again here, which shows in the counts of hits and misses.
+    stream = shard.find(key, Stream)
+    if stream is None or stream.last_entry_id <= id:
+        return None
+    return entries_reply(stream.range(id + 1, count=count))

@@ -70,6 +70,17 @@ class StreamKeys(NamedTuple):
         count, rest = divmod(len(argv) - first, 2)
         return () if rest else range(first, first + count)
 
+    def part(self, argv: Argv, indexes: Sequence[int]) -> Argv:
+        """The words for one shard: about the keys at `indexes` only."""
+        first = self._first(argv)
+        count = (len(argv) - first) // 2
+        return [*argv[:first], *(argv[at] for at in indexes), *(argv[at + count] for at in indexes)]
+
+    @staticmethod
+    def with_ids(argv: Argv, ids: Sequence[bytes]) -> Argv:
+        """The same words with these ids, one for each key."""
+        return [*argv[: len(argv) - len(ids)], *ids]
+
     @staticmethod
     def _first(argv: Argv) -> int:
         """Where the first key is: after STREAMS. The end if that is missing, which the handler reports."""

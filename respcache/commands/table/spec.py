@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum, IntFlag
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from respcache.commands.table.keys import Keys
 
@@ -68,6 +68,20 @@ Waits = Callable[["Argv"], bool]
 Roams = Callable[["Argv"], bool]
 
 
+class InParts(NamedTuple):
+    """How a command runs whose keys, after STREAMS, are on several shards: each of them reads its own.
+
+    Nothing may be read if anything is wrong, and only the shard of a key can tell. So all shards check first, and only
+    then they read, under a barrier.
+
+    check: ``(shard, args)`` -> for each key the word to go on with in place of its id, and its error or "".
+    find: ``(shard, args)`` -> for each key that has something: its number, its name and its value in the reply.
+    """
+
+    check: Callable[[Any, Any], list[tuple[bytes, str]]]
+    find: Callable[[Any, Any], list[tuple[int, bytes, Any]]]
+
+
 class Command:
     """One row of the table. `name` is in upper case; a subcommand is ``CONFIG GET``, its wire name ``config|get``."""
 
@@ -81,6 +95,7 @@ class Command:
         "gather",
         "group",
         "handler",
+        "in_parts",
         "keys",
         "max_words",
         "min_words",
@@ -111,6 +126,7 @@ class Command:
         gather: Gather | None,
         roams: Roams | None,
         waits: Waits,
+        in_parts: InParts | None,
         by_key: bool,
         reach: Reach,
         since: str,
@@ -140,6 +156,7 @@ class Command:
         self.gather = gather
         self.reach = reach
         self.roams = roams
+        self.in_parts = in_parts
         # Of a blocking command: whether it may wait, and whether the first of its keys that exists is all it needs.
         self.waits = waits
         self.by_key = by_key

@@ -2,6 +2,8 @@
 
 A barrier holds the shards. Once it is at the front of all their queues, the foreign keys are borrowed, the command runs
 on its home shard (that of its first key) with them as guests, and the guests that it changed are handed back.
+
+XREAD and XREADGROUP run in parts instead (`respcache.server.order.in_parts`).
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from respcache import errors
 from respcache.errors import CommandError
+from respcache.server.order.in_parts import run_in_parts
 from respcache.shard import wire
 
 if TYPE_CHECKING:
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 
     from respcache.commands.table import Command
     from respcache.resp.types import Argv
+    from respcache.server.order.in_parts import Lacking
     from respcache.server.order.router import Router
     from respcache.server.shards.link import ShardLink
     from respcache.shard.wire import Item
@@ -26,10 +30,6 @@ if TYPE_CHECKING:
 
 # How often a command may find out that it needs further keys: SORT does so for BY, and once more for GET.
 _MAX_ATTEMPTS = 4
-
-
-# What a command waits for that has found nothing: see `attempt` in `respcache.shard.wire`.
-Lacking = tuple["Argv", int, list[bytes], list[bytes], bool]
 
 
 class Carrier:
@@ -50,17 +50,17 @@ class Carrier:
 
         Cancellation, at the end of the server, may leave changed guests that were not handed back.
         """
-        reply, _ = await self._carry(wire.carry, caller, row, argv, positions)
+        reply, _ = await self._run(wire.carry, caller, row, argv, positions)
         return reply
 
     async def attempt(
         self, caller: Caller, row: Command, argv: Argv, positions: dict[int, list[int]]
     ) -> bytes | Lacking:
         """Like `carry`, for a command that may wait: its reply, or what it waits for."""
-        reply, lacking = await self._carry(wire.attempt, caller, row, argv, positions)
+        reply, lacking = await self._run(wire.attempt, caller, row, argv, positions)
         return lacking or reply
 
-    async def _carry(
+    async def _run(
         self,
         item: Callable[[Caller, Argv, Sequence[Guest]], Item],
         caller: Caller,
@@ -68,6 +68,8 @@ class Carrier:
         argv: Argv,
         positions: dict[int, list[int]],
     ) -> tuple[bytes, Lacking | None]:
+        if row.in_parts is not None:
+            return await run_in_parts(self._links, caller, row, argv, positions)
         home = self._links[self._router.shard_of(argv[row.key_positions(argv)[0]])]
         databases = row.key_databases(argv, caller.db)
         # Keys in a nonexistent database stay where they are: the handler says what is wrong.

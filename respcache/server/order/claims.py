@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from respcache.commands.table import Command
     from respcache.resp.types import Argv
     from respcache.server.io.poller import Poller
-    from respcache.server.order.carry import Carrier, Lacking
+    from respcache.server.order.carry import Carrier
+    from respcache.server.order.in_parts import Lacking
     from respcache.server.order.plan import Plan
     from respcache.server.order.sequencer import Sequencer
     from respcache.server.order.waits import Member, Waits
@@ -44,9 +45,22 @@ if TYPE_CHECKING:
 class SharedWait(Wait):
     """A blocking command with keys on several shards."""
 
-    __slots__ = ("argv", "caller", "claimed", "lost", "positions", "row", "spoilt", "time_is_up", "tried", "trying")
+    __slots__ = (
+        "_enlisted",
+        "argv",
+        "caller",
+        "claimed",
+        "lost",
+        "positions",
+        "row",
+        "spoilt",
+        "time_is_up",
+        "tried",
+        "trying",
+    )
 
-    def __init__(self, waits: Waits, member: Member, row: Command, argv: Argv, plan: Plan) -> None:
+    def __init__(self, waits: Waits, enlisted: list[int], member: Member, row: Command, argv: Argv, plan: Plan) -> None:
+        self._enlisted = enlisted  # how many such clients wait, by shard
         self.row = row
         self.argv = argv
         self.caller = member.caller
@@ -56,13 +70,25 @@ class SharedWait(Wait):
         self.tried: trio.Event | None = None  # set when main has run it; None unless it runs now
         self.spoilt = False  # some key has had a value of another type
         self.time_is_up = False  # while it was tried
-        self.lost = False  # a shard has died while the client was being enlisted
+        self.lost = False  # a shard has died while it was tried
         super().__init__(waits, member, tuple(plan.positions))
+
+    def found_nothing(self, deadline: int) -> None:
+        """See `Wait`."""
+        for shard in self.shards:
+            self._enlisted[shard] += 1
+        super().found_nothing(deadline)
 
     def end(self, reply: bytes) -> None:
         """See `Wait`. Shards where the client may wait forget it."""
         self._forget()
         super().end(reply)
+
+    def _finish(self) -> None:
+        if self.waiting:
+            for shard in self.shards:
+                self._enlisted[shard] -= 1
+        super()._finish()
 
     def _forget(self) -> None:
         """Passes the queues: what has been decided need not wait for anything."""
@@ -94,11 +120,11 @@ class SharedWait(Wait):
         return self.waiting and not self.claimed and not self.over
 
     def shard_died(self, shard: int) -> None:  # noqa: ARG002 - any of them is enough
-        """See `Wait`. The others forget the client."""
-        if self.waiting:
-            self.end(CommandError(errors.SHARD_DIED).line())
-        else:
+        """See `Wait`. The others forget the client. If a try under way finds something, the client has that."""
+        if self.tried is not None:
             self.lost = True
+        elif self.waiting:
+            self.end(CommandError(errors.SHARD_DIED).line())
 
 
 class Claims:
@@ -117,12 +143,14 @@ class Claims:
         self._carrier = carrier
         self._poller = poller
         self._spawn = spawn
+        # How many wait, by shard: shared with them, as they keep it.
+        self._enlisted = [0] * len(self._links)
 
     # -- the beginning
 
     def start(self, member: Member, row: Command, argv: Argv, plan: Plan) -> None:
         """Run a blocking command. It takes its place in the order now."""
-        wait = SharedWait(self._waits, member, row, argv, plan)
+        wait = SharedWait(self._waits, self._enlisted, member, row, argv, plan)
         wait.trying = True
         self._spawn(self._try, wait, self._sequencer.barrier(plan.positions))
 
@@ -159,6 +187,8 @@ class Claims:
         with self._poller.round():
             if found:
                 wait.end(found)
+            elif wait.lost:
+                wait.shard_died(-1)
             elif wait.time_is_up:
                 wait.end(timed_out(wait.member))
 
@@ -202,8 +232,6 @@ class Claims:
         with self._poller.round():
             self._waits.move(wait, tuple(by_shard))
             wait.found_nothing(deadline)
-            if wait.lost and not wait.over:
-                wait.shard_died(-1)
 
     async def _release(self, wait: SharedWait) -> None:
         for call in [self._links[shard].call(wire.release(wait.number)) for shard in wait.shards]:
@@ -250,7 +278,7 @@ class Claims:
 
         What a shard that dies loses is not served. After cancellation the shards do it, when the barrier is lifted.
         """
-        concerned = [shard for shard in shards if self._shared_on(shard)]
+        concerned = [shard for shard in shards if self._enlisted[shard]]
         while concerned:
             held: dict[int, None] = {}
             try:
@@ -261,10 +289,6 @@ class Claims:
             # Each round ends at least one wait, or is the last.
             if not any([await self._settle_one(number, shards) for number in held]):
                 return
-
-    def _shared_on(self, shard: int) -> bool:
-        numbers = self._links[shard].queue.waits
-        return bool(numbers) and any(self._find(number) for number in numbers)
 
     async def _settle_one(self, number: int, shards: Collection[int]) -> bool:
         """True if this wait is over now."""

@@ -7,7 +7,8 @@
 | SPLIT  | keys on several shards, and the row has `gather`     | each shard gets the part with its keys, in one step |
 | ALL    | DBSIZE, FLUSHALL, KEYS ...                           | one part per shard, in one step                     |
 | CURSOR | SCAN                                                 | one shard after the other; the cursor names it      |
-| CARRY  | keys on several shards whose data is needed together | under a barrier, with foreign keys as guests        |
+| CARRY  | keys on several shards whose data is needed together | under a barrier, with foreign keys as guests; XREAD |
+|        |                                                      | and XREADGROUP in parts, without                    |
 | WAIT   | BLPOP ..., where it may wait: not within MULTI       | waits beside the data if there is nothing for it    |
 """
 

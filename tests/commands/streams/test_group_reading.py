@@ -110,6 +110,11 @@ def test_the_same_stream_twice(do: Transcript) -> None:
     if do.protocol == 2:
         assert reply == [[b"s", [[b"1-0", [b"f", b"1-0"]]]], [b"s", [[b"2-0", [b"f", b"2-0"]]]]]
     assert do("XPENDING", "s", "g")[0] == 2
+    fill(do, "t", "5-0")
+    do("XGROUP", "CREATE", "t", "g", "0")
+    reply = do("XREADGROUP", "GROUP", "g", "c", "STREAMS", "s", "t", "s", ">", ">", "1")
+    if do.protocol == 2:  # in the order of the words, whatever the shards
+        assert reply == [[b"t", [[b"5-0", [b"f", b"5-0"]]]], [b"s", [[b"2-0", [b"f", b"2-0"]]]]]
 
 
 def test_entries_read_again_change_their_owner(do: Transcript) -> None:

@@ -322,6 +322,11 @@ def test_groups_are_no_content_for_watch(do: Transcript, connect: type[Connectio
     assert survives("XAUTOCLAIM", "s", "g", "e", 0, 0)
     assert survives("XACK", "s", "g", "1-0")
     assert survives("XGROUP", "DELCONSUMER", "s", "g", "c")
+    for key in ("t", "yet:another"):
+        fill(do, key, "1-0")
+        do("XGROUP", "CREATE", key, "g", "0")
+    do("WATCH", "t", "yet:another")
+    assert survives("XREADGROUP", "GROUP", "g", "c", "STREAMS", "s", "t", "yet:another", *">>>")
     assert survives("XGROUP", "DESTROY", "s", "g")
     assert not survives("XGROUP", "CREATE", "new", "g", "0", "MKSTREAM")
 
@@ -442,6 +447,21 @@ def test_progress_after_xsetid(do: Transcript, progress: Callable[[], tuple[Any,
     assert progress() == (2, 8)
     do("XGROUP", "SETID", "s", "g", "7-0")
     assert progress() == (None, 0)
+
+
+@pytest.mark.since("8.0")
+def test_progress_of_a_group_that_was_behind_when_the_stream_was_trimmed(
+    do: Transcript, progress: Callable[[], tuple[Any, Any]]
+) -> None:
+    fill(do, "s", "1-0", "2-0", "3-0", "4-0", "5-0")
+    do("XGROUP", "CREATE", "s", "g", "0")
+    do("XREADGROUP", "GROUP", "g", "c", "COUNT", 1, "STREAMS", "s", ">")
+    do("XTRIM", "s", "MAXLEN", 2)
+    assert progress() == (1, 2)
+    do("XREADGROUP", "GROUP", "g", "c", "COUNT", 1, "STREAMS", "s", ">")
+    assert progress() == (4, 1)
+    do("XREADGROUP", "GROUP", "g", "c", "COUNT", 1, "STREAMS", "s", ">")
+    assert progress() == (5, 0)
 
 
 @pytest.mark.since("7.2")
