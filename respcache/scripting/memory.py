@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-
 # A collection is only worth its time if it leaves room for a while.
 _ENOUGH = 0.9
 
