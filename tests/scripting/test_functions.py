@@ -13,6 +13,7 @@ HEADER = "#!lua name=lib\n"
 REGISTER = "redis.register_function"
 FAILED = "Error registering functions: ERR "
 NAMES = "Library names can only contain letters, numbers, or underscores(_) and must be at least one character long"
+NONEXISTENT = "Script attempted to access nonexistent global variable"
 NONE = "function() end"
 
 # Code -> the error of FUNCTION LOAD, without its code.
@@ -30,10 +31,9 @@ WRONG = {
     "#! name=lib\nreturn": "Engine '' not found",
     f"{HEADER}return": "No functions registered",
     f"{HEADER}!": "Error compiling function: user_function:2: unexpected symbol near '!'",
-    f"{HEADER}redis.call('GET', 'k')": f"{FAILED}user_function:2: Script attempted to access nonexistent global variable "
-    "'call'",
-    f"{HEADER}return pairs": f"{FAILED}user_function:2: Script attempted to access nonexistent global variable 'pairs'",
-    f"{HEADER}\nreturn foo": f"{FAILED}user_function:3: Script attempted to access nonexistent global variable 'foo'",
+    f"{HEADER}redis.call('GET', 'k')": f"{FAILED}user_function:2: {NONEXISTENT} 'call'",
+    f"{HEADER}return pairs": f"{FAILED}user_function:2: {NONEXISTENT} 'pairs'",
+    f"{HEADER}\nreturn foo": f"{FAILED}user_function:3: {NONEXISTENT} 'foo'",
     f"{HEADER}foo = 1": f"{FAILED}user_function:2: Attempt to modify a readonly table",
     f"{HEADER}redis.foo = 1": f"{FAILED}user_function:2: Attempt to modify a readonly table",
     f"{HEADER}local x = nil x()": f"{FAILED}user_function:2: attempt to call local 'x' (a nil value)",
@@ -54,15 +54,22 @@ WRONG = {
     f"{HEADER}{REGISTER}{{[{{}}]=1}}": f"{FAILED}named argument key given to redis.register_function is not a string",
     f"{HEADER}{REGISTER}{{function_name='a'}}": f"{FAILED}redis.register_function must get a callback argument",
     f"{HEADER}{REGISTER}{{callback={NONE}}}": f"{FAILED}redis.register_function must get a function name argument",
-    f"{HEADER}{REGISTER}{{function_name={{}}}}": f"{FAILED}function_name argument given to redis.register_function must "
-    "be a string",
-    f"{HEADER}{REGISTER}{{callback=1}}": f"{FAILED}callback argument given to redis.register_function must be a function",
-    f"{HEADER}{REGISTER}{{description={{}}}}": f"{FAILED}description argument given to redis.register_function must be "
-    "a string",
+    f"{HEADER}{REGISTER}{{function_name={{}}}}": f"{FAILED}function_name argument given to "
+    "redis.register_function must be a string",
+    f"{HEADER}{REGISTER}{{callback=1}}": f"{FAILED}callback argument given to "
+    "redis.register_function must be a function",
+    f"{HEADER}{REGISTER}{{description={{}}}}": f"{FAILED}description argument given to "
+    "redis.register_function must be a string",
     f"{HEADER}while true do end": f"{FAILED}FUNCTION LOAD timeout",
 }
 
-KS = "local function ks(t) local r = {} for k in pairs(t) do r[#r + 1] = k end table.sort(r) return table.concat(r, ' ') end\n"
+KS = """local function ks(t)
+    local names = {}
+    for name in pairs(t) do names[#names + 1] = name end
+    table.sort(names)
+    return table.concat(names, ' ')
+end
+"""
 
 # Code -> the replies to its function `f` called twice.
 RIGHT = {

@@ -229,7 +229,7 @@ def test_an_exception_of_the_host_leaves_the_script(engine: Engine) -> None:
 
 def test_compilation(engine: Engine) -> None:
     script = engine.interpreter.compile(b"#!lua flags=no-writes,allow-oom\nreturn 1")
-    assert script.flags == {b"no-writes", b"allow-oom"}
+    assert script.flags == frozenset((b"no-writes", b"allow-oom"))
     plain = engine.interpreter.compile(b"return 1")
     assert plain.flags is None
     assert plain.sha == b"e0e1f9fabfc9d4800c877a703b823ac0578ff8db"

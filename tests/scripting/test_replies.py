@@ -1,8 +1,7 @@
-"""Scripts whose replies were recorded from genuine servers: what comes back is the same, byte by byte, errors included."""
+"""Scripts whose replies were recorded from genuine servers: the same comes back, byte by byte, errors included."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,7 +24,7 @@ def genuine(started: dict[str, StartedServer]) -> StartedServer:
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
+def engine() -> Engine:
     """One interpreter for all: what one script does must not show in the next."""
     return Engine()
 

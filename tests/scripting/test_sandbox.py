@@ -53,7 +53,8 @@ def test_errors_in_flight_are_never_python_objects(engine: Engine) -> None:
         "local _, e = pcall(string.gsub, 'a', 'a', redis.call) return type(e)",
         "local _, e = pcall(table.sort, {'a', 'b'}, redis.call) return type(e)",
         "local _, e = load(redis.call) return type(e)",
-        "local t = setmetatable({}, {__index = redis.call}) local _, e = pcall(function() return t.x end) return type(e)",
+        "local t = setmetatable({}, {__len = redis.call, __index = redis.call})"
+        " local _, e = pcall(function() return t.x end) return type(e)",
         "local t = setmetatable({}, {__tostring = redis.call}) local _, e = pcall(tostring, t) return type(e)",
     ):
         assert engine.eval(catch) in (b"string", b"table"), catch
@@ -154,7 +155,8 @@ def test_runs_leave_no_references_behind() -> None:
     del world.canned[b"give"]
     world.called.clear()
     world.strings.clear()
-    assert sys.getrefcount(reply) == references
+    after = sys.getrefcount(reply)
+    assert after == references
 
 
 def test_dropped_scripts_free_their_memory(engine: Engine) -> None:
