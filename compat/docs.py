@@ -114,6 +114,7 @@ def commands_page() -> str:
 REACHES = {
     "-": "the command has no keys, or one, or keys that are not data",
     "split": "each shard runs its part, all at one point in the order of commands, and the replies are merged",
+    "in parts": "each shard runs its part while all shards involved wait, after all have checked theirs",
     "carried": "the keys are brought to one shard while all shards involved wait",
     "all": "every shard runs it, all at one point in the order of commands",
     "in turn": "one shard after another; the cursor says which is next",
@@ -129,6 +130,8 @@ def over_shards(row: Command) -> str:
     one_key = len(row.keys) == 1 and isinstance(row.keys[0], Keys) and row.keys[0].last is None
     if row.reach is Reach.LOCAL or not row.keys or one_key:
         return "-"
+    if row.in_parts is not None:
+        return "in parts"
     return "carried" if row.gather is None else "split"
 
 

@@ -8,14 +8,16 @@ uses `do` runs on 1 and on 3 shards, in RESP2 and RESP3, and on a genuine server
 from __future__ import annotations
 
 import os
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.support.processes import ReferenceServer, RespcacheServer, StartedServer
 from tests.support.resp import Connection
 from tests.support.transcript import Transcript
+from tests.support.waiting import eventually
 
 REFERENCE = os.environ.get("RESPCACHE_REFERENCE") or shutil.which("redis-server")
 KINDS = ("1-shard", "3-shards", "genuine")
@@ -75,6 +77,28 @@ def connect(server: StartedServer) -> Iterator[type[Connection]]:
     yield open_connection  # type: ignore[misc]  # a factory with the class's own signature
     for connection in opened:
         connection.close()
+
+
+@pytest.fixture
+def block(do: Transcript, connect: Callable[..., Connection]) -> Callable[..., Connection]:
+    """Let one more client wait: `waiter = block("BLPOP", "l", 0)` returns once the server says that it does.
+
+    `on=connection` is for one that exists; a new one speaks the protocol of `do`.
+    """
+
+    def blocked_clients() -> int:
+        found = re.search(r"blocked_clients:(\d+)", str(do("INFO", "clients")))
+        assert found is not None
+        return int(found[1])
+
+    def send_and_wait(*words: object, on: Connection | None = None) -> Connection:
+        connection = on or connect(do.protocol)
+        before = blocked_clients()
+        connection.send(*words)
+        assert eventually(lambda: blocked_clients() == before + 1)
+        return connection
+
+    return send_and_wait
 
 
 @pytest.fixture

@@ -53,13 +53,52 @@ def scenario_decorator(url: str) -> None:
 
 
 def scenario_lock(url: str) -> None:
+    """Many ask for what is not there; one makes it, the others find it then."""
     from aiocache import RedisCache
     from aiocache.lock import RedLock
 
     async def main() -> None:
         async with RedisCache(endpoint="127.0.0.1", port=urlsplit(url).port) as cache:
-            async with RedLock(cache, "k", lease=2):
-                await cache.set("k", "made")
-            assert await cache.get("k") == "made"
+            made = []
+            making = asyncio.Event()
+
+            async def obtain() -> object:
+                async with RedLock(cache, "k", lease=10):
+                    if (value := await cache.get("k")) is not None:
+                        return value
+                    making.set()
+                    await asyncio.sleep(0.2)
+                    made.append(1)
+                    await cache.set("k", "made")
+                    return "made"
+
+            first = asyncio.create_task(obtain())
+            await making.wait()  # before that, those who find the lock taken do not know yet whom to wait for
+            assert await asyncio.gather(first, *(obtain() for _ in range(10))) == ["made"] * 11
+            assert made == [1]
+            assert not await cache.exists("k-lock")
+
+    asyncio.run(main())
+
+
+def scenario_optimistic_lock(url: str) -> None:
+    from aiocache import RedisCache
+    from aiocache.lock import OptimisticLock, OptimisticLockError
+
+    async def main() -> None:
+        async with RedisCache(endpoint="127.0.0.1", port=urlsplit(url).port) as cache:
+            await cache.set("k", "first")
+            async with OptimisticLock(cache, "k") as lock:
+                await lock.cas("second")
+            assert await cache.get("k") == "second"
+            try:
+                async with OptimisticLock(cache, "k") as lock:
+                    await cache.set("k", "another's")
+                    await lock.cas("third")
+            except OptimisticLockError:
+                pass
+            else:
+                raise AssertionError("overwrote another's value")
+            assert await cache.get("k") == "another's"
 
     asyncio.run(main())

@@ -6,6 +6,8 @@ import asyncio
 from typing import Any
 from urllib.parse import urlsplit
 
+from compat.programs.support import eventually, started
+
 REQUIREMENTS = ("arq==0.28.0",)
 MISSING = ()
 
@@ -22,6 +24,13 @@ async def _stubborn(context: dict[str, Any]) -> int:
     return int(context["job_try"])
 
 
+async def _hang(context: dict[str, Any]) -> int:
+    if context["job_try"] == 1:
+        await context["redis"].set("started", 1)
+        await asyncio.sleep(600)
+    return int(context["job_try"])
+
+
 async def _work(url: str, body: Any) -> None:
     from arq import create_pool
     from arq.connections import RedisSettings
@@ -29,7 +38,9 @@ async def _work(url: str, body: Any) -> None:
 
     settings = RedisSettings(host="127.0.0.1", port=urlsplit(url).port or 6379)
     pool = await create_pool(settings)
-    worker = Worker([_add, _stubborn], redis_pool=pool, burst=True, poll_delay=0.01, handle_signals=False)
+    worker = Worker(
+        [_add, _stubborn, _hang], redis_pool=pool, burst=True, poll_delay=0.01, job_timeout=2, handle_signals=False
+    )
     try:
         await body(pool, worker)
     finally:
@@ -64,4 +75,34 @@ def scenario_deferred(url: str) -> None:
         assert await job.status() == JobStatus.deferred
         assert len(await pool.queued_jobs()) == 1
 
+    asyncio.run(_work(url, body))
+
+
+def _work_alone(url: str) -> None:
+    async def body(_pool: Any, worker: Any) -> None:
+        await worker.async_run()
+
+    asyncio.run(_work(url, body))
+
+
+def scenario_worker_is_killed(url: str) -> None:
+    """Its job stays in the queue, and is free for another worker when the key of the first one has expired."""
+    from redis import Redis
+
+    async def send(pool: Any, _worker: Any) -> None:
+        await pool.enqueue_job("_hang", _job_id="job")
+
+    async def body(pool: Any, worker: Any) -> None:
+        from arq.jobs import Job
+
+        await worker.async_run()
+        assert await Job("job", pool).result(timeout=5) == 2
+
+    redis = Redis.from_url(url)
+    asyncio.run(_work(url, send))
+    with started(_work_alone, url) as worker:
+        eventually(lambda: redis.get("started"))
+        worker.kill()
+        worker.join()
+    redis.delete("arq:in-progress:job")  # instead of waiting for job_timeout + 10 s
     asyncio.run(_work(url, body))

@@ -13,29 +13,32 @@ import traceback
 from importlib import import_module
 from urllib.parse import urlsplit
 
-LIMIT = 12  # seconds per scenario
+LIMIT = 30  # seconds per scenario
 
 
 def main(name: str, url: str) -> int:
-    signal.signal(signal.SIGALRM, _too_long)
+    late: list[str] = []
+
+    def too_long(_signal: int, _frame: object) -> None:
+        late.append("took too long")
+        raise TimeoutError(late[0])
+
+    signal.signal(signal.SIGALRM, too_long)
     module = import_module(f"compat.programs.{name}")
     for attribute, scenario in list(vars(module).items()):
         if attribute.startswith("scenario_"):
             _flush(url)
+            late.clear()
             signal.alarm(LIMIT)
             try:
                 scenario(url)
-                problem = ""
+                problem = late[0] if late else ""  # a library may have swallowed the exception
             except BaseException as error:
                 problem = f"{type(error).__name__}: {error}"
                 traceback.print_exc()
             signal.alarm(0)
             print(json.dumps([attribute.removeprefix("scenario_"), problem]), flush=True)
     return 0
-
-
-def _too_long(_signal: int, _frame: object) -> None:
-    raise TimeoutError("took too long")
 
 
 def _flush(url: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from compat.programs.support import raises
+
 REQUIREMENTS = ("django-redis==7.0.0", "django==5.2.19", "redis==7.1.0")
 MISSING = ("EVALSHA",)  # locks
 
@@ -44,4 +46,8 @@ def scenario_lock(url: str) -> None:
         assert not cache.lock("work").acquire(blocking=False)
     lock = cache.lock("work", timeout=10)
     assert lock.acquire(blocking=False)
-    lock.release()
+    assert lock.extend(60)
+    assert 60 < cache.ttl("work") <= 70
+    cache.delete("work")
+    with raises(Exception, "no longer owned"):
+        lock.release()

@@ -15,11 +15,25 @@ from compat.suites.base import Unavailable, run_quietly
 _HERE = Path(__file__).parent
 
 PACKAGES: dict[str, tuple[str, ...]] = {
-    "bullmq": ("bullmq@5.6.0",),
+    "bee_queue": ("bee-queue@2.0.0",),
+    "bullmq": ("bullmq@6.7.0", "ioredis@6.0.0"),
+    "bullmq_5": ("bullmq@5.81.5",),
     "ioredis": ("ioredis@6.0.0",),
+    "ioredis_streams": ("ioredis@6.0.0",),
     "node_redis": ("redis@6.3.1",),
+    "redlock": ("redlock@5.0.0-beta.2", "ioredis@6.0.0"),
+    "redlock_4": ("redlock@4.2.0", "ioredis@6.0.0"),
 }
-MISSING: dict[str, tuple[str, ...]] = {"bullmq": ("EVALSHA", "BZPOPMIN", "XADD")}
+# Programs that run the script of another one, with other versions of its packages.
+_SCRIPTS = {"bullmq_5": "bullmq"}
+MISSING: dict[str, tuple[str, ...]] = {
+    "bee_queue": ("EVALSHA", "BRPOPLPUSH"),
+    "bullmq": ("EVALSHA", "BZPOPMIN", "XADD"),
+    "bullmq_5": ("EVALSHA", "BZPOPMIN", "XADD"),
+    "ioredis_streams": ("XADD",),
+    "redlock": ("EVALSHA",),
+    "redlock_4": ("EVAL",),
+}
 _SHARED = "scenarios.mjs"
 
 
@@ -40,6 +54,7 @@ def command(name: str) -> list[str]:
         (folder / "package.json").write_text(manifest)
         run_quietly([npm, "install", "--no-audit", "--no-fund", "--silent"], cwd=folder)
     # Node looks for packages beside the script.
-    for script in (f"{name}.mjs", _SHARED):
+    main = f"{_SCRIPTS.get(name, name)}.mjs"
+    for script in (main, _SHARED):
         shutil.copyfile(_HERE / script, folder / script)
-    return [program, str(folder / f"{name}.mjs")]
+    return [program, str(folder / main)]

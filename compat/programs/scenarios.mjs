@@ -1,7 +1,9 @@
-// What `child.py` is for Python: each scenario on an empty server, a line of JSON for each.
+// What `child.py` and `support.py` are for Python: each scenario on an empty server, a line of JSON for each.
+import { spawn } from "node:child_process";
 import net from "node:net";
 
-const LIMIT = 12_000; // milliseconds
+const LIMIT = 30_000; // milliseconds
+const children = [];
 
 function flush(url) {
   return new Promise((resolve, reject) => {
@@ -17,7 +19,34 @@ function limited(promise) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
+export const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+// Wait until `check` says true.
+export async function eventually(check, milliseconds = 15_000) {
+  const end = Date.now() + milliseconds;
+  while (!(await check())) {
+    if (Date.now() > end) throw new Error(`did not become true: ${check}`);
+    await sleep(10);
+  }
+}
+
+// `helper` names a function that `helped` runs in a process of its own, which can be killed: the same script once more.
+let helping = false;
+export function helper(name, work) {
+  if (process.argv[3] === name) {
+    helping = true;
+    work();
+  }
+}
+export function helped(name) {
+  const child = spawn(process.execPath, [process.argv[1], process.argv[2], name], { stdio: ["ignore", "ignore", "inherit"] });
+  children.push(child);
+  return child;
+}
+
 export async function run(url, scenarios) {
+  if (helping) return;
+  process.on("unhandledRejection", (error) => console.error(error));
   for (const [name, scenario] of Object.entries(scenarios)) {
     let problem = "";
     try {
@@ -25,7 +54,9 @@ export async function run(url, scenarios) {
       await limited(scenario());
     } catch (error) {
       problem = `${error.name}: ${error.message}`;
+      console.error(error);
     }
+    for (const child of children) child.kill("SIGKILL");
     console.log(JSON.stringify([name, problem]));
   }
   process.exit(0);

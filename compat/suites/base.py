@@ -22,9 +22,12 @@ _INSISTS = f"connects to port {DEFAULT_PORT}"
 
 @dataclass
 class Tally:
-    """The result of a run: names of tests, with what went wrong or why they were left out."""
+    """The result of a run: names of tests, with what went wrong or why they were left out.
 
-    passed: int = 0
+    Several tests may have the same name: `passed` has one entry for each.
+    """
+
+    passed: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     excluded: dict[str, str] = field(default_factory=dict)
 
@@ -53,6 +56,11 @@ def skips(name: str, port: int) -> dict[str, str]:
     if port == DEFAULT_PORT:
         return {pattern: reason for pattern, reason in listed.items() if not reason.startswith(_INSISTS)}
     return listed
+
+
+def insists(name: str) -> bool:
+    """True if the suite has tests that can run only against a server on the default port."""
+    return any(reason.startswith(_INSISTS) for reason in _listed("skips", name).values())
 
 
 def consequences(name: str) -> dict[str, str]:

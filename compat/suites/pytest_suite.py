@@ -69,7 +69,7 @@ def _count(case: ElementTree.Element, tally: Tally) -> None:
         if child.tag == "skipped":
             tally.excluded[name] = _first_line(child)
             return
-    tally.passed += 1
+    tally.passed.append(name)
 
 
 def _first_line(element: ElementTree.Element) -> str:

@@ -16,13 +16,17 @@ _SUBCOMMAND = re.compile(r"n subcommand '([^']+)'\. Try (\w+) HELP")
 
 def reason(outcome: Outcome, test: str, genuine: dict[str, Outcome]) -> str:
     """Why a test fails; empty if unknown. `genuine` has the outcomes of the same suite on genuine servers."""
-    problem = outcome.failed[test]
+    for target, theirs in genuine.items():
+        if test in theirs.failed and not _missing_command(outcome.failed[test]):
+            return f"fails on {target} too"
+    return why(outcome.name, test, outcome.failed[test])
+
+
+def why(suite: str, test: str, problem: str) -> str:
+    """Why a test of a suite fails with this message; empty if unknown."""
     if name := _missing_command(problem):
         return f"{name} is missing"
-    for target, theirs in genuine.items():
-        if test in theirs.failed:
-            return f"fails on {target} too"
-    return reason_for(test, consequences(outcome.name))
+    return reason_for(test, consequences(suite))
 
 
 def _missing_command(problem: str) -> str:

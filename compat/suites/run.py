@@ -5,22 +5,38 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections import Counter
+from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 from typing import cast
 
 from compat import targets
 from compat.results import Outcome
-from compat.suites.base import Suite, Unavailable
+from compat.suites.base import Suite, Tally, Unavailable, insists
+from compat.suites.reasons import why
+from compat.targets import Target
 
 SUITES = ("redis_py", "hiredis_py", "tcl")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--tests", default="", metavar="PART", help="run only these tests of the suite, named as in the suite; not kept"
+        "--tests",
+        default="",
+        metavar="PART",
+        help="run only these tests of the suite, named as in the suite (tcl: units or patterns of units, separated by "
+        "commas; redis_py: an expression as for pytest's -k); not kept",
     )
+    parser.add_argument("--variant", default="", metavar="PART", help="only variants with PART in their names: `RESP2`")
     parser.add_argument(
         "--genuine", action="store_true", help="run only on the genuine servers, for their columns of the report"
+    )
+    parser.add_argument(
+        "--bar",
+        action="store_true",
+        help="run on the oldest genuine server first, and list what passes there but not on respcache; "
+        "only that counts as a failure, and only if no reason is known",
     )
 
 
@@ -31,6 +47,10 @@ def run(options: argparse.Namespace) -> int:
         print(f"No such suite; there are: {', '.join(SUITES)}", file=sys.stderr)
         return 1
     tested = targets.genuine() if options.genuine else targets.respcache(options.shards, options.server)
+    bars = targets.genuine()[:1] if options.bar else []
+    if options.bar and not bars:
+        print("No genuine server on PATH or in $RESPCACHE_REFERENCES.", file=sys.stderr)
+        return 1
     failed = 0
     for name in chosen:
         suite = cast(Suite, import_module(f"compat.suites.{name}"))
@@ -40,18 +60,48 @@ def run(options: argparse.Namespace) -> int:
             print(f"{name}: {reason}", file=sys.stderr)
             failed += 1
             continue
-        for target in tested:
-            for variant in suite.VARIANTS:
-                outcome = Outcome("suites", name, variant, target.label, target.ours, version=suite.VERSION)
-                begin = time.monotonic()
-                with target.running(*suite.DIRECTIVES, port=targets.default_port()) as server:
-                    tally = suite.run(path, variant, server, options.tests)
-                outcome.seconds = time.monotonic() - begin
-                outcome.passed, outcome.failed, outcome.excluded = tally.passed, tally.failed, tally.excluded
-                for test, problem in outcome.failed.items():
-                    print(f"  {test}: {problem}")
-                print(outcome.line(), flush=True)
-                failed += bool(outcome.failed and target.ours)
-                if not options.tests and not options.server:
-                    outcome.save()
+        for variant in suite.VARIANTS:
+            if options.variant in variant:
+                required = [_run(name, suite, path, variant, target, options) for target in bars]
+                for target in tested:
+                    tally = _run(name, suite, path, variant, target, options)
+                    if options.bar:
+                        failed += _below_bar(name, required[0], tally, f"{target.label} ({variant})")
+                    else:
+                        failed += bool(tally.failed and target.ours)
     return failed
+
+
+def _below_bar(name: str, bar: Tally, tally: Tally, label: str) -> bool:
+    """Print what passes in `bar` but not in `tally`. True if some of that has no known reason."""
+    known: list[str] = []
+    unknown: list[str] = []
+    for test, became in below(bar, tally):
+        reason = why(name, test, became)
+        (known if reason else unknown).append(f"  {test}: {reason or became}")
+    print(f"{label}: below the bar are {len(unknown)} tests, and {len(known)} for a known reason")
+    print(*unknown, *known, sep="\n", flush=True)
+    return bool(unknown)
+
+
+def _run(name: str, suite: Suite, path: Path, variant: str, target: Target, options: argparse.Namespace) -> Tally:
+    outcome = Outcome("suites", name, variant, target.label, target.ours, version=suite.VERSION)
+    begin = time.monotonic()
+    with target.running(*suite.DIRECTIVES, port=targets.default_port() if insists(name) else 0) as server:
+        tally = suite.run(path, variant, server, options.tests)
+    outcome.seconds = time.monotonic() - begin
+    outcome.passed, outcome.failed, outcome.excluded = len(tally.passed), tally.failed, tally.excluded
+    if not options.bar:
+        for test, problem in outcome.failed.items():
+            print(f"  {test}: {problem}")
+    print(outcome.line(), flush=True)
+    if not options.tests and not options.server:
+        outcome.save()
+    return tally
+
+
+def below(bar: Tally, tally: Tally) -> Iterator[tuple[str, str]]:
+    """Each test that passes in `bar` but not in `tally`, and what became of it. Names that several tests have come
+    as often as there are fewer."""
+    for name in sorted((Counter(bar.passed) - Counter(tally.passed)).elements()):
+        yield name, tally.failed.get(name) or tally.excluded.get(name) or "was not reached"

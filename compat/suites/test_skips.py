@@ -1,10 +1,11 @@
-"""Tests that insist on the default port are run if the server has it."""
+"""What of a suite is left out, and what counts as lost."""
 
 from __future__ import annotations
 
 import socket
 
-from compat.suites.base import skips
+from compat.suites.base import Tally, skips
+from compat.suites.run import below
 from compat.targets import DEFAULT_PORT, default_port
 
 INSISTENT = "tests/test_commands.py::TestRedisCommands::test_client_setinfo"
@@ -27,3 +28,9 @@ def test_a_taken_port_is_left_alone() -> None:
         except OSError:
             pass  # another process has the port: the same case
         assert default_port() == 0
+
+
+def test_the_bar_is_what_the_genuine_server_passes() -> None:
+    genuine = Tally(passed=["a", "b", "twice", "twice", "gone"], failed={"c": "fails there"})
+    ours = Tally(passed=["a", "c", "twice"], failed={"b": "wrong", "twice": "wrong once"})
+    assert list(below(genuine, ours)) == [("b", "wrong"), ("gone", "was not reached"), ("twice", "wrong once")]

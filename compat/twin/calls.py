@@ -1,4 +1,4 @@
-"""Calls of commands, made from their syntax by hypothesis.
+"""Calls of commands, made by hypothesis from their syntax, or by the hand-written strategies of other modules.
 
 A call is a tuple of words. Keys come from a small set that is spread over the shards and holds values of all types, so
 that commands often meet the wrong type. Most words are what the syntax asks for; some calls are then damaged in one
@@ -7,20 +7,20 @@ place.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from hypothesis import strategies as st
 
 import respcache.commands.all
 import respcache.server.commands  # noqa: F401 - fills the table with main's own commands
+from compat.twin import blocking, scripts, streams
+from compat.twin.grammar import Call, Words
 from respcache.commands.table import TABLE, Command
 from respcache.commands.table.syntax import Argument, parse_syntax
 
-Call = tuple[str, ...]
-Words = list[str]
-
 # With three shards, each holds at least two of these.
-KEYS = ("a", "b", "c", "d", "e", "f", "{a}2", "none")
+KEYS = ("a", "b", "c", "d", "e", "f", "s", "{a}2", "none")
 # Group of commands -> the key that holds a value of their type at first: most calls should find something.
 _AT_HOME = {"string": "a", "list": "b", "set": "c", "sorted_set": "d", "hash": "e", "bitmap": "f"}
 MEMBERS = ("1", "2", "3", "m", "n", "x", "", "10", "-5", "3.5", "aé")
@@ -58,16 +58,35 @@ _SPECIAL: dict[str, st.SearchStrategy[str]] = {
 }
 
 
-def rows(*, without: frozenset[str] = frozenset()) -> Iterator[Command]:
-    """All commands of the table, subcommands included, except those in `without`."""
+# Group -> command -> its calls, where the syntax says too little to make calls that often do something.
+BY_HAND: Mapping[str, Mapping[str, st.SearchStrategy[Call]]] = {
+    "stream": streams.CALLS,
+    "blocking": blocking.CALLS,
+    "scripting": scripts.CALLS,
+}
+
+
+class Source(NamedTuple):
+    """A command, and a strategy for calls of it: most are valid, some are damaged."""
+
+    name: str
+    group: str
+    calls: st.SearchStrategy[Call]
+
+
+def sources(*, without: frozenset[str] = frozenset()) -> Iterator[Source]:
+    """All commands, subcommands included, except those in `without`: by hand, or of the table."""
+    by_hand = {name: (group, calls) for group, of_group in BY_HAND.items() for name, calls in of_group.items()}
+    for name, (group, calls) in by_hand.items():
+        if name not in without:
+            yield Source(name, group, st.one_of(calls, calls, calls, _damaged(calls)).map(blocking.soon))
     for row in TABLE.values():
         for command in row.subcommands.values() or (row,):
-            if command.name not in without and row.name not in without:
-                yield command
+            if command.name not in without and row.name not in without and command.name not in by_hand:
+                yield Source(command.name, command.group, _calls_of(command))
 
 
-def calls_of(row: Command) -> st.SearchStrategy[Call]:
-    """Calls of one command: most are valid, some are damaged."""
+def _calls_of(row: Command) -> st.SearchStrategy[Call]:
     arguments = parse_syntax(row.name, row.syntax, max(1, len(row.keys)))
     keys = st.sampled_from(KEYS)
     if row.group in _AT_HOME:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from compat.twin.looseness import Dialect, same, same_without
 from tests.support.resp import Connection
 
 _INTEGER = re.compile(rb"0|-?[1-9][0-9]*")
@@ -19,7 +20,10 @@ _READ: dict[str, tuple[str, tuple[str, ...]]] = {
     "set": ("SMEMBERS", ()),
     "zset": ("ZRANGE", ("0", "-1", "WITHSCORES")),
     "hash": ("HGETALL", ()),
+    "stream": ("XRANGE", ("-", "+")),
 }
+# Numbers from here on are times in milliseconds: those of deliveries, and when a consumer was seen.
+_TIMES = 10**12
 
 Entry = tuple[str, Any, Any, int]  # type, value, encoding, deadline in milliseconds (-1: none)
 
@@ -37,6 +41,8 @@ def contents(connection: Connection, databases: int = 2) -> dict[tuple[int, byte
                 value = sorted(value)
             elif kind == "hash":
                 value = sorted(zip(value[::2], value[1::2], strict=True))
+            elif kind == "stream":
+                value = [value, _without_times(connection.call("XINFO", "STREAM", key, "FULL", "COUNT", 0))]
             encoding = connection.call("OBJECT", "ENCODING", key)
             if encoding == b"embstr" and _INTEGER.fullmatch(value):
                 encoding = b"int"  # difference "incrbyfloat-encoding"
@@ -45,15 +51,29 @@ def contents(connection: Connection, databases: int = 2) -> dict[tuple[int, byte
     return found
 
 
+def _without_times(reply: Any) -> Any:
+    """A reply of XINFO STREAM without the times. `active-time` is left out too: it is new in 7.2."""
+    if isinstance(reply, list):
+        at = reply.index(b"active-time") if b"active-time" in reply else len(reply)
+        return [_without_times(item) for item in (*reply[:at], *reply[at + 2 :])]
+    return None if isinstance(reply, int) and reply >= _TIMES else reply
+
+
 def differences(
-    ours: dict[tuple[int, bytes], Entry], theirs: dict[tuple[int, bytes], Entry], encodings: bool = True
+    ours: dict[tuple[int, bytes], Entry], theirs: dict[tuple[int, bytes], Entry], dialect: Dialect
 ) -> list[str]:
-    """One line for each key that differs. Encodings are compared only if `encodings` is true."""
-    compared = 3 if encodings else 2
+    """One line for each key that differs. `theirs` is of a server of this dialect."""
+    compared = 3 if dialect.has_our_encodings else 2
+    equal = same_without(*dialect.left_out_of_streams)(same)
     lines = []
     for place in sorted(ours.keys() | theirs.keys()):
         one, other = ours.get(place), theirs.get(place)
-        if one is None or other is None or one[:compared] != other[:compared] or not _same_deadline(one[3], other[3]):
+        if (
+            one is None
+            or other is None
+            or not equal([*one[:compared]], [*other[:compared]])
+            or not _same_deadline(one[3], other[3])
+        ):
             lines.append(f"database {place[0]}, key {place[1]!r}: ours {one}, theirs {other}")
     return lines
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from hypothesis import strategies as st
 
-from compat.twin.calls import Call, calls_of, rows
+from compat.twin import scripts, streams
+from compat.twin.calls import sources
+from compat.twin.grammar import Call
 from compat.twin.keyspace import contents, differences
 from compat.twin.looseness import LEFT_OUT, Dialect, same
 from compat.twin.strict import StrictConnection
@@ -14,6 +18,7 @@ from tests.support.resp import Connection, ReplyError
 
 # The data when a sequence begins: a small value of each type, and one that expires.
 SETTING: tuple[Call, ...] = (
+    *scripts.SETTING,
     ("FLUSHALL",),
     ("SET", "a", "10"),
     ("RPUSH", "b", "1", "2", "m", "1"),
@@ -21,6 +26,7 @@ SETTING: tuple[Call, ...] = (
     ("ZADD", "d", "1", "1", "2", "m", "2", "n"),
     ("HSET", "e", "m", "1", "n", "x"),
     ("SET", "f", "text", "EX", "10000"),
+    *streams.SETTING,
 )
 
 
@@ -45,22 +51,41 @@ def _steps(draw: st.DrawFn, calls: st.SearchStrategy[Call]) -> Step:
 
 def sequences(only: str = "") -> st.SearchStrategy[list[Step]]:
     """Sequences of any commands. If `only` is given, that command occurs, among others of its group and of all."""
-    chosen = list(rows(without=frozenset(LEFT_OUT)))
-    anything = st.one_of([calls_of(row) for row in chosen])
+    chosen = list(sources(without=frozenset(LEFT_OUT)))
+    anything = st.one_of([one.calls for one in chosen])
     if not only:
         return st.lists(_steps(anything), min_size=1, max_size=12)
-    (mine,) = (row for row in chosen if row.name == only)
-    calls = calls_of(mine)
-    family = st.one_of([calls_of(row) for row in chosen if row.group == mine.group])
-    around = st.lists(_steps(st.one_of(calls, family, anything)), max_size=5)
-    return st.tuples(around, _steps(calls), around).map(lambda parts: [*parts[0], parts[1], *parts[2]])
+    (mine,) = (one for one in chosen if one.name == only)
+    family = st.one_of([one.calls for one in chosen if one.group == mine.group])
+    around = st.lists(_steps(st.one_of(mine.calls, family, anything)), max_size=5)
+    return st.tuples(around, _steps(mine.calls), around).map(lambda parts: [*parts[0], parts[1], *parts[2]])
+
+
+def commands_of(port: int) -> frozenset[str]:
+    """The commands and subcommands that a server has."""
+    connection = Connection(port)
+    try:
+        return frozenset(name.decode().upper().replace("|", " ") for name in _listed(connection.call("COMMAND")))
+    finally:
+        connection.close()
+
+
+def _listed(entries: list[Any]) -> Iterator[bytes]:
+    for entry in entries:
+        yield entry[0]
+        yield from _listed(entry[9])
 
 
 class Twin:
-    """A connection to each server, both in the same protocol, and one more to each to read the data."""
+    """A connection to each server, both in the same protocol, and one more to each to read the data.
 
-    def __init__(self, ours: int, theirs: int, protocol: int, dialect: Dialect) -> None:
+    common: the commands that both have; calls of others are left out of the sequences.
+    """
+
+    def __init__(self, ours: int, theirs: int, protocol: int, dialect: Dialect, common: frozenset[str]) -> None:
         self._dialect = dialect
+        self._common = common
+        self._missing = {one.name for one in sources()} - common
         self._ours, self._theirs = StrictConnection(ours, protocol), StrictConnection(theirs, protocol)
         self._our_view, self._their_view = Connection(ours), Connection(theirs)
         self.commands = 0
@@ -72,16 +97,16 @@ class Twin:
     def run(self, sequence: list[Step]) -> None:
         """Raises Differs at the first reply that differs, or if the data differs at the end."""
         for connection in (self._our_view, self._their_view):
-            connection.pipeline(*SETTING)
+            connection.pipeline(*filter(self._is_common, SETTING))
         session: list[str] = []
         for step in sequence:
             self._step(step, session)
-        found = differences(contents(self._our_view), contents(self._their_view), self._dialect.has_our_encodings)
+        found = differences(contents(self._our_view), contents(self._their_view), self._dialect)
         if found:
             raise Differs("\n".join([*session, "# the data differs:", *found]))
 
     def _step(self, step: Step, session: list[str]) -> None:
-        known = tuple(filter(self._dialect.knows, step.calls))
+        known = tuple(call for call in step.calls if self._dialect.knows(call) and self._is_common(call))
         calls = known if step.kind != "transaction" else (("MULTI",), *known, ("EXEC",))
         ours, theirs = self._ours.pipeline(*calls), self._theirs.pipeline(*calls)
         self.commands += len(calls)
@@ -91,6 +116,10 @@ class Twin:
                 self._compare_exec(known, one, other, session)
             elif not (same if step.kind == "transaction" else self._dialect.equality(call))(one, other):
                 raise Differs("\n".join([*session, f"ours:   {one!r}", f"theirs: {other!r}"]))
+
+    def _is_common(self, call: Call) -> bool:
+        words = [word.upper() for word in call]
+        return words[0] in self._common and " ".join(words[:2]) not in self._missing
 
     def _compare_exec(self, calls: tuple[Call, ...], one: object, other: object, session: list[str]) -> None:
         fine = type(one) is type(other)

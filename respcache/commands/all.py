@@ -18,11 +18,21 @@ FAMILIES = (
     "bitmaps.fields",
     "hashes.fields",
     "lists.elements",
+    "lists.blocking",
     "sets.members",
     "sets.algebra",
     "zsets.members",
     "zsets.ranges",
     "zsets.algebra",
+    "zsets.blocking",
+    "streams.entries",
+    "streams.ranges",
+    "streams.reading",
+    "streams.info",
+    "streams.groups",
+    "streams.group_reading",
+    "streams.pending",
+    "streams.claiming",
 )
 
 for _family in FAMILIES:

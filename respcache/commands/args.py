@@ -7,11 +7,17 @@ looks at the data gets that order for free.
 from __future__ import annotations
 
 import re
-from math import inf, isinf, isnan
-from typing import TYPE_CHECKING
+from fractions import Fraction
+from math import ceil, inf, isinf, isnan
+from typing import TYPE_CHECKING, TypeAlias
 
+from respcache.commands.long_double import multiply_long_doubles, parse_long_double
 from respcache.errors import (
     NOT_AN_INTEGER,
+    TIMEOUT_NEGATIVE,
+    TIMEOUT_NOT_A_FLOAT,
+    TIMEOUT_NOT_AN_INTEGER,
+    TIMEOUT_OUT_OF_RANGE,
     CommandError,
     NotAFloat,
     WrongSyntax,
@@ -67,6 +73,10 @@ def parse_any_float(data: bytes | bytearray) -> float | None:
 _INFINITE = re.compile(rb"[+-]?[iI]")
 # A mantissa that is not zero.
 _NON_ZERO = re.compile(rb"[+-]?(?:0[xX][0.]*[1-9a-fA-F]|[0.]*[1-9])")
+
+
+# Within `Args`, `int` is its method.
+Milliseconds: TypeAlias = int
 
 
 class Args:
@@ -138,3 +148,31 @@ class Args:
         if value is None or isnan(value):
             raise CommandError(error) if error else NotAFloat()
         return value
+
+    def timeout(self, now: Milliseconds) -> Milliseconds:
+        """Seconds, perhaps with decimals, as milliseconds; 0 is for ever. `now`: the time that it counts from."""
+        word = self.next()
+        if word.isdigit() and len(word) < 16:  # every other one is rare
+            return _checked_timeout(int(word) * 1000, now)
+        seconds = parse_long_double(word)
+        if seconds is None:
+            raise CommandError(TIMEOUT_NOT_A_FLOAT)
+        if seconds == "-inf":
+            raise CommandError(TIMEOUT_NEGATIVE)
+        milliseconds = None if seconds == "inf" else multiply_long_doubles(seconds, Fraction(1000))
+        if milliseconds is None:
+            raise CommandError(TIMEOUT_OUT_OF_RANGE if seconds == "inf" or seconds > 0 else TIMEOUT_NEGATIVE)
+        return _checked_timeout(ceil(milliseconds), now)
+
+    def timeout_ms(self, now: Milliseconds) -> Milliseconds:
+        """Like `timeout`, given in whole milliseconds."""
+        return _checked_timeout(self.int(TIMEOUT_NOT_AN_INTEGER), now)
+
+
+def _checked_timeout(milliseconds: int, now: int) -> int:
+    """Raises CommandError for a timeout that is negative, or ends after the last time that 64 bits can hold."""
+    if milliseconds < 0:
+        raise CommandError(TIMEOUT_NEGATIVE)
+    if milliseconds > INT64_MAX - now:
+        raise CommandError(TIMEOUT_OUT_OF_RANGE)
+    return milliseconds

@@ -1,4 +1,4 @@
-"""The arithmetic of INCRBYFLOAT and HINCRBYFLOAT: C's `long double`, printed with up to 17 decimal places.
+"""The arithmetic of INCRBYFLOAT, HINCRBYFLOAT and timeouts: C's `long double`, with up to 17 decimal places in print.
 
 Redis on x86 computes with a mantissa of 64 bits, more than Python's floats have, and clients can tell: 0.1 + 0.2 is
 0.3. Here numbers are exact fractions, rounded to such a `long double` after each step.
@@ -41,6 +41,11 @@ def parse_long_double(data: bytes | bytearray) -> Fraction | Infinity | None:
 def add_long_doubles(one: Fraction, other: Fraction) -> Fraction | None:
     """The sum as a `long double`; None if it is infinite."""
     return _rounded(one + other)
+
+
+def multiply_long_doubles(one: Fraction, other: Fraction) -> Fraction | None:
+    """The product as a `long double`; None if it is infinite."""
+    return _rounded(one * other)
 
 
 def format_long_double(value: Fraction) -> bytes:

@@ -159,6 +159,12 @@ _USED = (
     Directive("set-max-listpack-value", _LONG, 64, shard=True).described(
         "OBJECT ENCODING says listpack for sets whose members have up to this many bytes."
     ),
+    Directive("stream-node-max-bytes", Memory(), 4096, shard=True).described(
+        "The maximum number of bytes of a stream's macro node; XTRIM with ~ removes whole nodes. 0 means 1 GB."
+    ),
+    Directive("stream-node-max-entries", _LONG, 100, shard=True).described(
+        "The maximum number of entries of a stream's macro node; 0 means no maximum."
+    ),
     Directive("tcp-backlog", _INT, 511, fixed=True).described(
         "The maximum number of connections that wait to be accepted."
     ),
@@ -232,7 +238,6 @@ _KEPT = (
             "latency-monitor-threshold": 0,
             "repl-backlog-ttl": 3600,
             "slowlog-max-len": 128,
-            "stream-node-max-entries": 100,
             "tracking-table-max-keys": 1_000_000,
         },
     ),
@@ -339,7 +344,6 @@ _KEPT = (
     _unused("maxmemory", Memory(high=(1 << 64) - 1), 0),
     _unused("maxmemory-clients", MemoryOrPercent(), 0),
     _unused("repl-backlog-size", Memory(1, least=16 << 10), 1 << 20),
-    _unused("stream-node-max-bytes", Memory(), 4096),
 )
 
 DIRECTIVES: dict[str, Directive] = {row.name: row for row in sorted(_OWN + _USED + _KEPT, key=lambda row: row.name)}

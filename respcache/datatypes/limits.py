@@ -1,8 +1,9 @@
 """The sizes up to which a value counts as compact, as set by CONFIG SET; one object per shard.
 
 Redis keeps small collections in one flat block (listpack, intset) and reports it in OBJECT ENCODING. Here the same
-thresholds decide which encoding is reported, and in which order small collections are iterated. Every collection keeps
-the object that it was made with, so a change of the configuration applies to all of them at once.
+thresholds decide which encoding is reported, in which order small collections are iterated, and where the nodes of
+streams end. Every collection keeps the object that it was made with, so a change of the configuration applies to all of
+them at once.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ class Limits:
         "set_max_intset_entries",
         "set_max_listpack_entries",
         "set_max_listpack_value",
+        "stream_node_max_bytes",
+        "stream_node_max_entries",
         "zset_max_listpack_entries",
         "zset_max_listpack_value",
     )
@@ -31,5 +34,7 @@ class Limits:
         self.set_max_intset_entries = 512
         self.set_max_listpack_entries = 128
         self.set_max_listpack_value = 64
+        self.stream_node_max_bytes = 4096  # 0: no limit, here and in the next line
+        self.stream_node_max_entries = 100
         self.zset_max_listpack_entries = 128
         self.zset_max_listpack_value = 64

@@ -13,10 +13,21 @@ from respcache.datatypes.hash import Hash
 from respcache.datatypes.list import QUICKLIST, List
 from respcache.datatypes.listpack import EMPTY, entry_size, is_integer
 from respcache.datatypes.set import Set
+from respcache.datatypes.stream import Stream
+from respcache.datatypes.stream_ids import MAX_PART
 from respcache.datatypes.zset import ZSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from respcache.datatypes.stream_groups import Group
+
+
+# The bytes of a stream id, and of a time.
+_ID, _TIME = 16, 8
+
+# What stands for a number of entries that is not known.
+_UNKNOWN = (1 << 64) - 1
 
 
 def serialized_length(value: Any, format_score: Callable[[float], bytes]) -> int:
@@ -26,6 +37,8 @@ def serialized_length(value: Any, format_score: Callable[[float], bytes]) -> int
     if isinstance(value, List):
         nodes = value.nodes() if value.encoding == QUICKLIST else [EMPTY + sum(map(entry_size, value))]
         return _count(len(nodes)) + sum(1 + _packed(size) for size in nodes)
+    if isinstance(value, Stream):
+        return _stream(value)
     if value.encoding == b"intset":
         return _packed(8 + len(value) * _integer_width(value))
     elements = _elements(value, format_score)
@@ -42,6 +55,31 @@ def _elements(value: Hash | Set | ZSet, format_score: Callable[[float], bytes]) 
     if isinstance(value, ZSet):
         return chain.from_iterable((member, format_score(score)) for member, score in value.items())
     return value
+
+
+def _stream(stream: Stream) -> int:
+    nodes = stream.listpack_sizes()
+    ids = (stream.last_id, stream.first_id, stream.max_deleted_id)
+    numbers = [len(nodes), len(stream), stream.entries_added, len(stream.groups)]
+    numbers += (part for id in ids for part in (id >> 64, id & MAX_PART))
+    size = sum(map(_count, numbers)) + sum(_packed(_ID) + _packed(size) for size in nodes)
+    return size + sum(_string(name) + _group(group) for name, group in stream.groups.items())
+
+
+def _group(group: Group) -> int:
+    read = _UNKNOWN if group.entries_read is None else group.entries_read
+    size = sum(map(_count, (group.last_id >> 64, group.last_id & MAX_PART, read, len(group.pending))))
+    deliveries = filter(None, map(group.pending.get, group.pending))
+    size += sum(_ID + _TIME + _count(delivery.count) for delivery in deliveries)
+    consumers = group.consumers.items()
+    return (
+        size
+        + _count(len(consumers))
+        + sum(
+            _string(name) + 2 * _TIME + _count(len(consumer.pending)) + _ID * len(consumer.pending)
+            for name, consumer in consumers
+        )
+    )
 
 
 def _integer_width(value: Set) -> int:

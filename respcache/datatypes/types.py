@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from respcache.datatypes.hash import Hash
 from respcache.datatypes.list import List
 from respcache.datatypes.set import Set
+from respcache.datatypes.stream import Stream
 from respcache.datatypes.zset import ZSet
 
 if TYPE_CHECKING:
@@ -27,7 +28,11 @@ TYPE_NAMES: dict[type, bytes] = {
     Set: b"set",
     ZSet: b"zset",
     Hash: b"hash",
+    Stream: b"stream",
 }
+
+# The kinds whose values remain when they are empty. All others are removed then.
+MAY_BE_EMPTY = frozenset((bytes, bytearray, Stream))
 
 _DUMPS: dict[type, tuple[str, Callable[[Any], object]]] = {
     bytes: ("string", lambda value: value),
@@ -36,6 +41,7 @@ _DUMPS: dict[type, tuple[str, Callable[[Any], object]]] = {
     Set: ("set", Set.dump),
     ZSet: ("zset", ZSet.dump),
     Hash: ("hash", Hash.dump),
+    Stream: ("stream", Stream.dump),
 }
 
 _LOADS: dict[str, Callable[[Limits, Any], Any]] = {
@@ -45,6 +51,7 @@ _LOADS: dict[str, Callable[[Limits, Any], Any]] = {
     "set": Set.load,
     "zset": ZSet.load,
     "hash": Hash.load,
+    "stream": Stream.load,
 }
 
 

@@ -25,6 +25,10 @@ NUMKEYS_NOT_POSITIVE = "ERR numkeys should be greater than 0"
 COUNT_NOT_POSITIVE = "ERR count should be greater than 0"
 LIMIT_NEGATIVE = "ERR LIMIT can't be negative"
 INVALID_CURSOR = "ERR invalid cursor"
+TIMEOUT_NOT_A_FLOAT = "ERR timeout is not a float or out of range"
+TIMEOUT_NOT_AN_INTEGER = "ERR timeout is not an integer or out of range"
+TIMEOUT_NEGATIVE = "ERR timeout is negative"
+TIMEOUT_OUT_OF_RANGE = "ERR timeout is out of range"
 OVERFLOW = "ERR increment or decrement would overflow"
 NAN_OR_INFINITY = "ERR increment would produce NaN or Infinity"
 
@@ -58,7 +62,12 @@ def unknown_call(container: str, subcommand: bytes) -> CommandError:
 
 def _shown(data: bytes, limit: int = 128) -> str:
     """What ``%.128s`` prints in C: up to `limit` bytes, ending before the first zero byte."""
-    return printable(data[:limit].partition(b"\0")[0])
+    return _c_string(data[:limit])
+
+
+def _c_string(data: bytes) -> str:
+    """What ``%s`` prints in C."""
+    return printable(data.partition(b"\0")[0])
 
 
 # -- keys
@@ -140,6 +149,83 @@ def no_input_keys(command: str) -> CommandError:
     return CommandError(f"ERR at least 1 input key is needed for '{command}' command")
 
 
+# -- streams
+
+BAD_STREAM_ID = "ERR Invalid stream ID specified as stream command argument"
+BAD_START_ID = "ERR invalid start ID for the interval"
+BAD_END_ID = "ERR invalid end ID for the interval"
+MAXLEN_AND_MINID = "ERR syntax error, MAXLEN and MINID options at the same time are not compatible"
+TRIM_MAXLEN_NEGATIVE = "ERR The MAXLEN argument must be >= 0."
+TRIM_LIMIT_NEGATIVE = "ERR The LIMIT argument must be >= 0."
+LIMIT_WITHOUT_STRATEGY = "ERR syntax error, LIMIT cannot be used without specifying a trimming strategy"
+LIMIT_WITHOUT_TILDE = "ERR syntax error, LIMIT cannot be used without the special ~ option"
+XTRIM_WITHOUT_STRATEGY = "ERR syntax error, XTRIM must be called with a trimming strategy"
+XADD_ID_ZERO = "ERR The ID specified in XADD must be greater than 0-0"
+XADD_ID_TOO_SMALL = "ERR The ID specified in XADD is equal or smaller than the target stream top item"
+XADD_IDS_EXHAUSTED = "ERR The stream has exhausted the last possible ID, unable to add more items"
+XADD_TOO_LARGE = "ERR Elements are too large to be stored"
+XSETID_BELOW_TOP = "ERR The ID specified in XSETID is smaller than the target stream top item"
+XSETID_BELOW_GIVEN_DELETED = "ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id"
+XSETID_BELOW_DELETED = "ERR The ID specified in XSETID is smaller than current max_deleted_entry_id"
+XSETID_BELOW_LENGTH = "ERR The entries_added specified in XSETID is smaller than the target stream length"
+ENTRIES_ADDED_NEGATIVE = "ERR entries_added must be positive"
+GROUP_ONLY_IN_XREADGROUP = "ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead."
+NOACK_ONLY_IN_XREADGROUP = "ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead."
+GROUP_MISSING = "ERR Missing GROUP option for XREADGROUP"
+NEW_ONLY_IN_XREADGROUP = (
+    "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option."
+)
+
+
+def unbalanced_streams(command: str, symbol: str) -> CommandError:
+    """`command` in lower case; `symbol` is what it takes instead of an id."""
+    return CommandError(
+        f"ERR Unbalanced '{command}' list of streams: for each stream key an ID or '{symbol}' must be specified."
+    )
+
+
+# -- consumer groups of streams
+
+BUSY_GROUP = "BUSYGROUP Consumer Group name already exists"
+XGROUP_WITHOUT_KEY = (
+    "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM "
+    "option to create an empty stream automatically."
+)
+ENTRIES_READ_NEGATIVE = "ERR value for ENTRIESREAD must be positive or -1"
+AUTOCLAIM_COUNT_NOT_POSITIVE = "ERR COUNT must be > 0"
+AUTOCLAIM_COUNT_TOO_HIGH = "ERR Insufficient memory, failed allocating transient memory, COUNT too high."
+LATEST_IN_XREADGROUP = (
+    "ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by "
+    "specifying a proper ID, or use the > ID to get new messages. The $ ID would just return an empty result set."
+)
+
+
+def no_group(key: bytes, group: bytes) -> CommandError:
+    """The key exists."""
+    return CommandError(f"NOGROUP No such consumer group '{_c_string(group)}' for key name '{_c_string(key)}'")
+
+
+def no_key_or_group(key: bytes, group: bytes) -> CommandError:
+    return CommandError(_no_key_or_group(key, group))
+
+
+def no_group_to_read(key: bytes, group: bytes) -> CommandError:
+    return CommandError(f"{_no_key_or_group(key, group)} in XREADGROUP with GROUP option")
+
+
+def _no_key_or_group(key: bytes, group: bytes) -> str:
+    return f"NOGROUP No such key '{_c_string(key)}' or consumer group '{_c_string(group)}'"
+
+
+def bad_claim_argument(what: str, command: str = "XCLAIM") -> str:
+    """`what` is an option's or an argument's name; `command` in upper case."""
+    return f"ERR Invalid {what} argument for {command}"
+
+
+def unknown_claim_option(word: bytes) -> CommandError:
+    return CommandError(f"ERR Unrecognized XCLAIM option '{_c_string(word)}'")
+
+
 # -- transactions
 
 NESTED_MULTI = "ERR MULTI calls can not be nested"
@@ -187,10 +273,9 @@ def bad_hello_option(word: bytes) -> CommandError:
 INVALID_CLIENT_ID = "ERR Invalid client ID"
 CLIENT_ID_NOT_POSITIVE = "ERR client-id should be greater than 0"
 NO_SUCH_CLIENT = "ERR No such client"
+UNBLOCK_REASON = "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"
+UNBLOCKED = "UNBLOCKED client unblocked via CLIENT UNBLOCK"
 BAD_PAUSE_MODE = "ERR CLIENT PAUSE mode must be WRITE or ALL"
-TIMEOUT_NOT_AN_INTEGER = "ERR timeout is not an integer or out of range"
-TIMEOUT_NEGATIVE = "ERR timeout is negative"
-TIMEOUT_OUT_OF_RANGE = "ERR timeout is out of range"
 
 
 def bad_name(what: str) -> CommandError:

@@ -14,7 +14,7 @@ from math import copysign, isinf, isnan
 from typing import Any
 
 from respcache.errors import REPLY_TOO_LARGE, CommandError
-from respcache.resp.types import Encoded, NullArray, Pairs, Push, Reply, SetReply, Status, Verbatim
+from respcache.resp.types import Encoded, Entries, NullArray, PairedMap, Pairs, Push, Reply, SetReply, Status, Verbatim
 
 RESP2 = 2
 RESP3 = 3
@@ -27,6 +27,11 @@ NULL = {RESP2: b"$-1\r\n", RESP3: b"_\r\n"}
 _NULL_ARRAY = {RESP2: b"*-1\r\n", RESP3: b"_\r\n"}
 _SHORT = 1024
 _HEADERS = [b"$%d\r\n" % length for length in range(_SHORT)]
+# Entries of streams that are encoded at once, and the fields and values that one of them may have then.
+_FEW, _FIELDS = 128, 64
+_ARRAY_HEADERS = [b"*%d" % length for length in range(_FIELDS)]
+# An entry up to its id, which has two numbers of 64 bits and a dash.
+_ID_HEADERS = [b"*2\r\n$%d\r\n" % length for length in range(42)]
 # Longer sequences are encoded in slices, as each element becomes an object of its own on the way.
 _SLICE = 1 << 16
 
@@ -158,6 +163,45 @@ def _pairs(reply: Pairs, protocol: int, out: bytearray) -> None:
         _check(len(out))
 
 
+def _paired_map(reply: PairedMap, protocol: int, out: bytearray) -> None:
+    out += b"%%%d\r\n" % len(reply) if protocol == RESP3 else b"*%d\r\n" % len(reply)
+    head = b"" if protocol == RESP3 else b"*2\r\n"
+    for key, value in reply:
+        out += head
+        _write(key, protocol, out)
+        _write(value, protocol, out)
+        _check(len(out))
+
+
+def _entries(reply: Entries, protocol: int, out: bytearray) -> None:
+    out += b"*%d\r\n" % len(reply)
+    for start in range(0, len(reply), _FEW):
+        few = reply[start : start + _FEW]
+        lines = _entry_lines(few)
+        if lines is not None:
+            out += lines
+        else:
+            for id, fields in few:
+                out += b"*2\r\n$%d\r\n%b\r\n" % (len(id), id)
+                _write(fields, protocol, out)
+        _check(len(out))
+
+
+def _entry_lines(few: Sequence[tuple[bytes, Sequence[bytes] | NullArray]]) -> bytes | None:
+    """Entries if all of them have a few short fields, by far the most frequent case; else None."""
+    ids, arrays, strings = _ID_HEADERS, _ARRAY_HEADERS, _HEADERS
+    lines: list[bytes] = []
+    try:
+        for id, fields in few:
+            lines.append(ids[len(id)] + id)
+            lines.append(arrays[len(fields)])  # type: ignore[arg-type]  # a NullArray raises TypeError
+            lines += [strings[len(field)] + field for field in fields]  # type: ignore[union-attr]  # as above
+    except (TypeError, IndexError):
+        return None
+    lines.append(b"")
+    return b"\r\n".join(lines)
+
+
 def _sequence(header: bytes, items: Sequence[Any], protocol: int, out: bytearray) -> None:
     out += header
     if len(items) <= _SLICE:
@@ -212,6 +256,8 @@ _WRITERS: dict[type, Callable[[Any, int, bytearray], None]] = {
     tuple: _list,
     SetReply: _set,
     Pairs: _pairs,
+    PairedMap: _paired_map,
+    Entries: _entries,
     Push: _push,
     dict: _dict,
 }

@@ -13,6 +13,8 @@
 | `list` `tuple`      | array                       | array                |
 | `dict`              | flat array                  | map                  |
 | `SetReply`          | array                       | set                  |
+| `PairedMap`         | array of pairs              | map                  |
+| `Entries`           | array of pairs              | array of pairs       |
 | `Pairs`             | flat array                  | array of pairs       |
 | `Push`              | array                       | push                 |
 | `CommandError`      | ``-ERR ...``                | ``-ERR ...``         |
@@ -66,6 +68,18 @@ class Pairs(list["tuple[Reply, Reply]"]):
     __slots__ = ()
 
 
+class PairedMap(list["tuple[Reply, Reply]"]):
+    """(key, entries) of XREAD, where a key may come twice: one array per pair in RESP2, a map in RESP3."""
+
+    __slots__ = ()
+
+
+class Entries(list["tuple[bytes, tuple[bytes, ...] | NullArray]"]):
+    """Entries of a stream: the id, and its fields and values, if it still has any."""
+
+    __slots__ = ()
+
+
 class Push(list["Reply"]):
     """Out-of-band data (pub/sub, invalidations)."""
 
@@ -92,6 +106,6 @@ PONG = Status(b"PONG")
 NULL_ARRAY = NullArray()
 
 Reply: TypeAlias = (
-    "bool | int | float | bytes | bytearray | Status | Verbatim | NullArray | SetReply | Pairs | Push "
-    "| Encoded | CommandError | Sequence[Reply] | Mapping[bytes, Reply] | None"
+    "bool | int | float | bytes | bytearray | Status | Verbatim | NullArray | SetReply | Pairs | PairedMap | Entries "
+    "| Push | Encoded | CommandError | Sequence[Reply] | Mapping[bytes, Reply] | None"
 )

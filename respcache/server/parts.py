@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from respcache.config import Config
     from respcache.server.io.poller import Poller
     from respcache.server.order.carry import Carrier
+    from respcache.server.order.claims import Claims
     from respcache.server.order.exec import Executor
     from respcache.server.order.outbox import Outboxes
     from respcache.server.order.router import Router
     from respcache.server.order.sequencer import Sequencer
+    from respcache.server.order.waits import Waits
     from respcache.server.services.congestion import Congestion
     from respcache.server.services.missing import MissingCommands
     from respcache.server.services.pause import Pause
@@ -53,6 +55,8 @@ class Parts:
     sequencer: Sequencer
     carrier: Carrier
     executor: Executor
+    waits: Waits
+    claims: Claims
     outboxes: Outboxes
     registry: Registry[Any]  # of `respcache.server.clients.client.Client`, which is built on this
     pause: Pause

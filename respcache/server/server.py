@@ -17,10 +17,12 @@ from respcache.server.clients.idle import IdleClients
 from respcache.server.doors.resp import RespDoor
 from respcache.server.io.poller import Poller
 from respcache.server.order.carry import Carrier
+from respcache.server.order.claims import Claims
 from respcache.server.order.exec import Executor
 from respcache.server.order.outbox import Outboxes
 from respcache.server.order.router import Router
 from respcache.server.order.sequencer import Sequencer
+from respcache.server.order.waits import Waits
 from respcache.server.parts import Parts
 from respcache.server.services.congestion import Congestion
 from respcache.server.services.events import KeyspaceEvents
@@ -61,13 +63,21 @@ class Server:
         # What a shard reports besides replies: kind -> who takes it.
         self._take_report: dict[int, Callable[[Report], None]] = {
             wire.EVENT: KeyspaceEvents(config, self.pubsub).publish,
+            wire.ASK: self._on_ask,
         }
+        # What a shard asks in the middle of an item: kind -> who answers, by `ShardQueue.reply`, whatever happens.
+        self._answer: dict[int, Callable[..., None]] = {}
         self.links = [self._link(index) for index in range(config.shards)]
         self.expiry = [ActiveExpiry(link, alarms, clock) for link in self.links]
         router = Router(config.shards)
         self.sequencer = Sequencer(self.links, router, poller.yield_soon)
         carrier = Carrier(self.links, router, config.databases)
         stats = Stats(clock.now_ms())
+        self.waits = Waits(self.links, alarms, stats.count_error)
+        self._take_report[wire.SERVED] = self.waits.served
+        claims = Claims(self.waits, self.sequencer, carrier, poller, self._spawn)
+        self._take_report[wire.SPOILT] = claims.spoilt
+        self._answer[wire.CLAIM] = claims.claim
         self.stop_requested = trio.Event()
         self.parts = Parts(
             config=config,
@@ -85,10 +95,13 @@ class Server:
             executor=Executor(
                 self.sequencer,
                 carrier,
+                settle=claims.settle,
                 count_error=stats.count_error,
                 on_report=self._on_report,
                 reports_wanted=lambda: bool(config.notify_keyspace_events),
             ),
+            waits=self.waits,
+            claims=claims,
             outboxes=Outboxes(stats),
             registry=self.registry,
             pause=self.pause,
@@ -157,9 +170,14 @@ class Server:
     def _on_report(self, report: Report) -> None:
         self._take_report[report[0]](report)
 
+    def _on_ask(self, report: Report) -> None:
+        _, _, shard, kind, *details = report
+        self._answer[kind](shard, *details)
+
     def _on_shard_death(self, shard: int) -> None:
         for client in self.registry.all():
             client.lose_watches(shard)
+        self.waits.shard_died(shard)
 
     # -- time and tasks
 

@@ -15,7 +15,7 @@ from respcache.store.guests import ForeignKeys
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from respcache.store.guests import Guest
+    from respcache.store.guests import ChangedGuest, Guest
     from respcache.store.keyspace import Place
     from respcache.store.shard import Shard
 
@@ -42,7 +42,7 @@ def borrow(shard: Shard, places: Sequence[Place]) -> tuple[list[Loan | None], in
 
 def carry(
     shard: Shard, guests: Sequence[Guest], run: Callable[[], bytes]
-) -> tuple[tuple[bytes, list[Guest], list[Place]], int]:
+) -> tuple[tuple[bytes, list[ChangedGuest], list[Place]], int]:
     """Run a command with `guests` in the databases: its reply, the guests that it changed, the keys that it lacked.
 
     Also returns about how many bytes these take. Raises CommandError when the changed guests are too large to travel.
@@ -61,8 +61,9 @@ def carry(
     return (reply, changed, required), size
 
 
-def hand_back(shard: Shard, guests: Sequence[Guest]) -> None:
+def hand_back(shard: Shard, guests: Sequence[ChangedGuest]) -> None:
     """Store the shard's own keys as another shard left them. Their events were reported there."""
-    for index, key, name, data, deadline in guests:
+    for index, key, name, data, deadline, created in guests:
         shard.select(index)
-        shard.replace(key, None if name is None else load_value(shard.limits, name, data), deadline)
+        value = None if name is None else load_value(shard.limits, name, data)
+        shard.replace(key, value, deadline, created=created)

@@ -82,6 +82,7 @@ class Control:
             "databases": [(len(db), len(db.deadlines), _mean_deadline(db)) for db in databases],
             "processor": os.times()[:2],
             "busy": figures.busy,
+            "blocking_keys": (self._shard.waiting.keys, self._shard.waiting.keys_on_removal),
             "startup_memory": figures.startup_memory,
             "footprints": [footprint(db) for db in databases] if memory else [],
         }

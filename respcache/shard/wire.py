@@ -3,12 +3,17 @@
 A frame is a little-endian u32 length and a `marshal` payload. Both ends are the same interpreter, and nothing that a
 client sent is ever unmarshalled. `marshal` takes no NamedTuple, so items spread the fields of a `Caller`.
 
-To the shard: ``(now_ms, [item, ...])``. Items are made by the functions below, and only by them.
+To the shard: ``(now_ms, [item, ...])``. Items are made by the functions below, and only by them. The time is negative
+where the items are part of a larger unit that is not over yet: what the owner of a barrier sends.
 
 | item                                | result                                                                   |
 |-------------------------------------|--------------------------------------------------------------------------|
 | `run(caller, commands, whole)`      | the encoded replies: joined if `whole`, else a list; may come in pieces  |
 | `part(caller, argv)`                | the reply itself, not encoded; None for OK                               |
+| `check(caller, argv)`               | for each key ``(word to go on with in place of its id, error or "")``;   |
+|                                     | or one error of the whole command                                        |
+| `find(caller, argv)`                | for each key that has something ``(its number, its name, encoded value)``|
+|                                     | or what it waits for, as `attempt` has it, if there is nothing           |
 | `execute(caller, check, commands)`  | a list of encoded replies, may come in pieces; None: a watched key has   |
 |                                     | changed, and nothing was run                                             |
 | `is_dirty(client)`                  | True if a watched key has changed; forgets the client's watches          |
@@ -23,16 +28,29 @@ To the shard: ``(now_ms, [item, ...])``. Items are made by the functions below, 
 | `reset_stats()`                     | None                                                                     |
 | `populate(caller, ...)`             | None                                                                     |
 | `inspect(caller, key)`              | the line of DEBUG OBJECT, None for no such key                           |
+| `wait(caller, number, argv)`        | the encoded reply; or when the wait ends, in milliseconds since the      |
+|                                     | epoch, 0 for never: nothing was found, and the client waits from now on  |
+| `forget(number)`                    | True if the client still waited; it does not any more                    |
+| `serve()`                           | None; clients that wait for what has become ready were served            |
+| `exist(places)`                     | a list of booleans                                                       |
+| `attempt(caller, argv, guests)`     | as `carry`, and fourth what a command waits for that has found nothing:  |
+|                                     | ``(words to run again, end of its time, keys, types, on_removal)``       |
+| `enlist(caller, number, argv, keys, | None; the client waits from now on, for keys of other shards as well     |
+| types, on_removal)`                 |                                                                          |
+| `release(number)`                   | None; a waiter that was held goes on waiting                             |
+| `settle()`                          | like `serve`; those who wait for keys of other shards as well are held:  |
+|                                     | the list of their numbers                                                |
 
 A place is ``(database, key)``; a guest is ``(database, key, type name, data, deadline)``, with None for the type name
-of a nonexistent key. `required` lists places without which the command cannot run: it has changed nothing, and is
-carried again with them as guests.
+of a nonexistent key. One that has changed says sixth whether it came into being by that. `required` lists places
+without which the command cannot run: it has changed nothing, and is carried again with them as guests.
 
 Back: ``(next_deadline_ms, [result, ...], [report, ...])``, one or more frames per frame received. Results come in the
 order of the items. `next_deadline_ms` is when the shard's next key expires, 0 for never.
 
 A report is ``(kind, index, ...)``; `index` is the place among this frame's results that it belongs to. Reports are in
-the order in which things happened, and are to be handled before the result at `index` is delivered.
+the order in which things happened, and are to be handled before the result at `index` is delivered; what happened after
+the last result has an index behind it.
 
 | report                             | meaning                                                                   |
 |------------------------------------|---------------------------------------------------------------------------|
@@ -40,9 +58,16 @@ the order in which things happened, and are to be handled before the result at `
 | ``(UNFINISHED, index)``            | the result at `index`, always the last of its frame, is a piece; the next |
 |                                    | one of the same item is the first result of the next frame                |
 | ``(FAILED, index, text)``          | the item failed: `text` is that of a `CommandError`, and the result None  |
+| ``(ASK, index, shard, kind, ...)`` | always the last of its frame: the shard asks main, in the middle of an    |
+|                                    | item, and waits for ``(None, answer)``, which passes all other frames     |
 
-Bounds: a frame is sent as soon as its results take more than `ANSWER_BYTES`. A reply, and the value of a `part` or a
-`borrow`, has at most `MAX_RESULT` bytes, else there is an error in its place; so every frame can be packed.
+| ``(SERVED, index, number, reply)`` | a client that waited has its reply, encoded                               |
+| ``(SPOILT, index, number)``        | a client that waits for keys of other shards as well has one of another   |
+|                                    | type here                                                                 |
+
+Bounds: a frame is sent as soon as its results and the replies in its reports take more than `ANSWER_BYTES`. A reply,
+and the value of a `part` or a `borrow`, has at most `MAX_RESULT` bytes, else there is an error in its place; so every
+frame can be packed.
 """
 
 from __future__ import annotations
@@ -51,8 +76,11 @@ import marshal
 from struct import Struct
 from typing import TYPE_CHECKING, Any
 
+from respcache.store.reports import ASK as ASK
 from respcache.store.reports import EVENT as EVENT
 from respcache.store.reports import FAILED as FAILED
+from respcache.store.reports import SERVED as SERVED
+from respcache.store.reports import SPOILT as SPOILT
 from respcache.store.reports import UNFINISHED as UNFINISHED
 
 if TYPE_CHECKING:
@@ -60,11 +88,15 @@ if TYPE_CHECKING:
 
     from respcache.resp.types import Argv
     from respcache.store.call import Caller
-    from respcache.store.guests import Guest
+    from respcache.store.guests import ChangedGuest, Guest
     from respcache.store.keyspace import Place
 
 RUN, PART, EXECUTE, IS_DIRTY, WATCH, UNWATCH, BORROW, CARRY, HAND_BACK, TICK, CONFIGURE, STATS, RESET_STATS = range(13)
-POPULATE, INSPECT = range(13, 15)
+POPULATE, INSPECT, WAIT, FORGET, SERVE, EXIST, ATTEMPT, ENLIST, RELEASE, SETTLE, CHECK, FIND = range(13, 25)
+# Kinds of ASK.
+CLAIM, FOREIGN = range(2)
+# What main says to CLAIM, "may this waiter be served?": it waits no more; yes; main will do it, so hold it.
+GONE, YES, HOLD = range(3)
 
 Item = tuple[Any, ...]
 
@@ -85,6 +117,16 @@ def run(caller: Caller, commands: list[Argv], whole: bool) -> Item:
 def part(caller: Caller, argv: Argv) -> Item:
     """One shard's part of a command. Main merges the replies of all parts."""
     return (PART, *caller, argv)
+
+
+def check(caller: Caller, argv: Argv) -> Item:
+    """One shard's part of a command that runs in parts: see whether it can be carried out."""
+    return (CHECK, *caller, argv)
+
+
+def find(caller: Caller, argv: Argv) -> Item:
+    """The same part: carry it out."""
+    return (FIND, *caller, argv)
 
 
 def execute(caller: Caller, check: bool, commands: list[Argv]) -> Item:
@@ -117,7 +159,7 @@ def carry(caller: Caller, argv: Argv, guests: Sequence[Guest]) -> Item:
     return (CARRY, *caller, argv, guests)
 
 
-def hand_back(guests: Sequence[Guest]) -> Item:
+def hand_back(guests: Sequence[ChangedGuest]) -> Item:
     """Store the shard's own keys as they were changed while they were guests of another shard."""
     return (HAND_BACK, guests)
 
@@ -150,6 +192,48 @@ def populate(caller: Caller, count: int, prefix: bytes, size: int) -> Item:
 def inspect(caller: Caller, key: bytes) -> Item:
     """DEBUG OBJECT: ask how a value is stored."""
     return (INSPECT, *caller, key)
+
+
+def wait(caller: Caller, number: int, argv: Argv) -> Item:
+    """Run a blocking command of a client, which may wait; `number` is not in use for another wait."""
+    return (WAIT, *caller, number, argv)
+
+
+def forget(number: int) -> Item:
+    """Let a client wait no more."""
+    return (FORGET, number)
+
+
+def serve() -> Item:
+    """A larger unit is over: serve those who wait for what it has made ready."""
+    return (SERVE,)
+
+
+def exist(places: Sequence[Place]) -> Item:
+    """Ask which keys exist."""
+    return (EXIST, places)
+
+
+def attempt(caller: Caller, argv: Argv, guests: Sequence[Guest]) -> Item:
+    """Run a command that may wait, with keys of other shards as guests."""
+    return (ATTEMPT, *caller, argv, guests)
+
+
+def enlist(
+    caller: Caller, number: int, argv: Argv, keys: Sequence[bytes], types: Sequence[bytes], on_removal: bool
+) -> Item:
+    """Let a client wait for these keys; before it is served, main is asked (CLAIM)."""
+    return (ENLIST, *caller, number, argv, keys, types, on_removal)
+
+
+def release(number: int) -> Item:
+    """Main has found nothing for a waiter that was held."""
+    return (RELEASE, number)
+
+
+def settle() -> Item:
+    """A larger unit is about to end: serve those who wait for what it has made ready, as far as it is this shard's."""
+    return (SETTLE,)
 
 
 def size_of(value: Any) -> int:

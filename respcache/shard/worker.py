@@ -6,6 +6,7 @@ that item: nothing that a client sends may end a shard, which takes its data wit
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from operator import length_hint
 from typing import TYPE_CHECKING, Any
@@ -17,18 +18,23 @@ from respcache.errors import CommandError
 from respcache.logs import log_exception
 from respcache.resp.encode import NULL, OK_LINE, encode
 from respcache.resp.types import OK
-from respcache.shard import carrying, debugging, wire
+from respcache.shard import carrying, debugging, in_parts, wire
 from respcache.shard.control import Control
+from respcache.shard.serving import Serving
 from respcache.shard.wire import ANSWER_BYTES, MAX_RESULT, size_of
+from respcache.store.call import Caller
 from respcache.store.guests import ForeignKeys
+from respcache.store.waiting import Blocked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from respcache.commands.table import Handler
     from respcache.resp.types import Argv, Reply
+    from respcache.shard.channel import Channel, Frame
+    from respcache.shard.serving import Details
     from respcache.shard.wire import Item
-    from respcache.store.guests import Guest
+    from respcache.store.guests import ChangedGuest, Guest
     from respcache.store.keyspace import Place
     from respcache.store.reports import Report
     from respcache.store.shard import Shard
@@ -64,9 +70,13 @@ class _Handlers(dict[bytes, "Handler"]):
 class Worker:
     """Carries out items on one `Shard`."""
 
-    def __init__(self, shard: Shard) -> None:
+    def __init__(self, shard: Shard, channel: Channel) -> None:
         # The data that commands run on.
         self.shard = shard
+        # Main. Answers go there by way of whoever called `answers`; only `ask` uses it.
+        self._channel = channel
+        # The running frame is part of a larger unit, such as a transaction over several shards, which is not over yet.
+        self.within_unit = False
         # The cursor that handlers read their arguments from, made once.
         self._args = Args([])
         # The error replies so far, for INFO.
@@ -79,10 +89,12 @@ class Worker:
         self._handlers = _Handlers(self._look_up)
         # Carries out what is no command.
         self._control = control = Control(shard, self._errors)
+        # Runs commands that wait.
+        self._serving = serving = Serving(shard, self._run_to_wait, self.ask)
         # Kinds of items -> what carries them out.
         self._perform: dict[int, Callable[..., Any]] = {
             wire.RUN: self._run,
-            wire.PART: self._part,
+            wire.PART: partial(self._part, self._call_without_waiting),
             wire.EXECUTE: self._execute,
             wire.IS_DIRTY: control.is_dirty,
             wire.WATCH: control.watch,
@@ -96,6 +108,16 @@ class Worker:
             wire.RESET_STATS: control.reset_stats,
             wire.POPULATE: partial(debugging.populate, shard),
             wire.INSPECT: partial(debugging.inspect, shard),
+            wire.WAIT: self._wait,
+            wire.FORGET: shard.waiting.forget,
+            wire.SERVE: serving.serve,
+            wire.EXIST: serving.exist,
+            wire.ATTEMPT: self._attempt,
+            wire.ENLIST: serving.enlist,
+            wire.RELEASE: shard.waiting.release,
+            wire.SETTLE: serving.settle,
+            wire.CHECK: partial(self._part, partial(in_parts.check, shard)),
+            wire.FIND: partial(self._part, partial(in_parts.find, shard, serving.details)),
         }
 
     def answers(self, now: int, items: list[Item]) -> Iterator[Answer]:
@@ -103,9 +125,10 @@ class Worker:
 
         Send each payload before you ask for the next: what is answered in pieces runs in pieces, too.
         """
-        self.shard.set_time(now)
+        self.within_unit = now < 0
+        self.shard.set_time(abs(now))
         reports = self.shard.reports
-        results = reports.results
+        ready = self.shard.waiting.ready
         for item in items:
             perform, arguments = self._perform[item[0]], item[1:]
             while True:
@@ -118,20 +141,65 @@ class Worker:
                     log_exception(f"item {item[0]} failed")
                     result = None
                     reports.failed(errors.INTERNAL)
+                if ready and self._rest is None and not self.within_unit:
+                    self._serve()
+                    self._room -= self._serving.take_reported()
                 if self._room >= 0:
-                    results.append(result)
+                    reports.results.append(result)  # a new list after each frame that `ask` has sent
                     break
                 rest, self._rest = self._rest, None
                 if rest is not None:
                     reports.unfinished()
-                results.append(result)
+                reports.results.append(result)
                 yield self._answer()
-                results = reports.results
                 if rest is None:
                     break
                 perform, arguments = rest, ()
-        if results or not items:
+        if reports.results or reports.waiting or not items:
             yield self._answer()
+
+    def _serve(self) -> None:
+        """Serve those who wait, after an item whose own result nothing can change any more."""
+        try:
+            self._serving.serve()
+        except Exception:
+            log_exception("clients that wait could not be served")
+
+    def ask(self, kind: int, *details: Any, nested: bool) -> Any:
+        """Ask main something in the middle of an item, and wait for the answer. See `respcache.shard.wire`.
+
+        With `nested`, frames that come before the answer are carried out at once: what main needs of this very shard
+        to find the answer. Without it they keep their places behind the running item.
+        """
+        shard, channel = self.shard, self._channel
+        shard.reports.ask(shard.index, kind, *details)
+        channel.send(self._answer())
+        later: list[Frame] = []
+        while True:
+            frame = channel.receive()
+            if frame is None:
+                sys.exit(0)  # main is gone
+            now, items = frame
+            if now is None:
+                channel.put_back(later)
+                return items
+            if nested:
+                self._carry_out_nested(now, items)
+            else:
+                later.append(frame)
+
+    def _carry_out_nested(self, now: int, items: list[Item]) -> None:
+        """Carry out a frame in the middle of another one's item, which goes on as if nothing had happened."""
+        shard = self.shard
+        caller = shard.db_index, shard.protocol, shard.client, shard.touch
+        unit, moment, rest = self.within_unit, shard.now, self._rest
+        argv, at = self._args.argv, self._args.at
+        for payload in self.answers(now, items):
+            self._channel.send(payload)
+        self.within_unit, self._rest = unit, rest
+        self._args.argv, self._args.at = argv, at
+        shard.set_time(moment)
+        shard.enter(*caller)
 
     def _answer(self) -> Answer:
         """The payload of one frame. The next frame begins."""
@@ -141,14 +209,26 @@ class Worker:
     # -- runs and transactions
 
     def _run(
-        self, db: int, protocol: int, client: int, touch: bool, whole: bool, commands: Iterable[Argv]
+        self,
+        db: int,
+        protocol: int,
+        client: int,
+        touch: bool,
+        whole: bool,
+        commands: Iterable[Argv],
+        as_one: bool = False,
     ) -> bytes | list[bytes]:
-        """Run commands until all are done, or the frame is full; `_rest` runs the others then."""
+        """Run commands until all are done, or the frame is full; `_rest` runs the others then.
+
+        Clients that wait are served between two commands, except for those that run `as_one`.
+        """
         shard, args, handlers = self.shard, self._args, self._handlers
         shard.enter(db, protocol, client, touch)
         replies: list[bytes] = []
         room = self._room
-        commands = iter(commands)  # so that the rest can go on where this stops
+        source = commands = iter(commands)  # so that the rest can go on where this stops
+        if shard.waiting.places and not (as_one or self.within_unit):
+            commands = self._serving.between(source, Caller(db, protocol, client, touch))
         for argv in commands:
             args.argv = argv
             args.at = 1
@@ -178,6 +258,10 @@ class Worker:
                 line = self._refusal(error)
                 size = len(line)
                 replies.append(line)
+            except Blocked as blocked:
+                line = encode(blocked.otherwise, protocol)
+                size = len(line)
+                replies.append(line)
             except Exception:
                 line = self._bug(argv)
                 size = len(line)
@@ -187,9 +271,11 @@ class Worker:
                 if room < 0:
                     if size > MAX_RESULT:
                         replies[-1] = self._refusal(CommandError(errors.REPLY_TOO_LARGE))
-                    if length_hint(commands):
-                        self._rest = partial(self._run, db, protocol, client, touch, whole, commands)
                     break
+        if commands is not source:
+            room -= self._serving.take_reported()
+        if room < 0 and length_hint(source):
+            self._rest = partial(self._run, db, protocol, client, touch, whole, source, as_one)
         self._room = room
         return b"".join(replies) if whole else replies
 
@@ -198,14 +284,14 @@ class Worker:
     ) -> bytes | list[bytes] | None:
         if check and self._control.is_dirty(client):
             return None
-        return self._run(db, protocol, client, touch, False, commands)
+        return self._run(db, protocol, client, touch, False, commands, as_one=True)
 
     # -- single commands
 
-    def _part(self, db: int, protocol: int, client: int, touch: bool, argv: Argv) -> Any:
+    def _part(self, run: Callable[[Argv], Any], db: int, protocol: int, client: int, touch: bool, argv: Argv) -> Any:
         self.shard.enter(db, protocol, client, touch)
         try:
-            reply = self._call(argv)
+            reply = run(argv)
             size = size_of(None if reply is OK else reply)
             if size > MAX_RESULT:
                 raise CommandError(errors.REPLY_TOO_LARGE)
@@ -220,11 +306,39 @@ class Worker:
 
     def _carry(
         self, db: int, protocol: int, client: int, touch: bool, argv: Argv, guests: list[Guest]
-    ) -> tuple[bytes, list[Guest], list[Place]]:
+    ) -> tuple[bytes, list[ChangedGuest], list[Place]]:
         self.shard.enter(db, protocol, client, touch)
-        result, size = carrying.carry(self.shard, guests, partial(self._encoded, argv))
+        result, size = carrying.carry(self.shard, guests, partial(self._encoded, argv, self._call_without_waiting))
         self._room -= size
         return result
+
+    def _attempt(
+        self, db: int, protocol: int, client: int, touch: bool, argv: Argv, guests: list[Guest]
+    ) -> tuple[bytes, list[ChangedGuest], list[Place], Details | None]:
+        self.shard.enter(db, protocol, client, touch)
+        lacking: list[Details] = []
+
+        def run() -> bytes:
+            try:
+                return self._run_to_wait(argv)
+            except Blocked as blocked:
+                lacking.append(self._serving.details(argv, blocked))
+                return b""
+
+        result, size = carrying.carry(self.shard, guests, run)
+        self._room -= size + size_of(lacking)
+        return (*result, lacking[0] if lacking else None)
+
+    def _wait(self, db: int, protocol: int, client: int, touch: bool, number: int, argv: Argv) -> bytes | int:
+        result = self._serving.wait(db, protocol, client, touch, number, argv)
+        if type(result) is bytes:
+            self._room -= len(result)
+        return result
+
+    def _run_to_wait(self, argv: Argv) -> bytes:
+        """The reply of one command, or its error, in bytes. Raises Blocked."""
+        line = self._encoded(argv, self._call)
+        return line if len(line) <= MAX_RESULT else self._refusal(CommandError(errors.REPLY_TOO_LARGE))
 
     def _borrow(self, places: list[Place]) -> list[carrying.Loan | None]:
         loans, size = carrying.borrow(self.shard, places)
@@ -244,13 +358,20 @@ class Worker:
         reply: Reply = row.handler(self.shard, args)
         return reply
 
-    def _encoded(self, argv: Argv) -> bytes:
-        """The reply of one command, or its error, in bytes. Raises ForeignKeys."""
+    def _call_without_waiting(self, argv: Argv) -> Reply:
+        """The same where nothing may wait."""
         try:
-            return encode(self._call(argv), self.shard.protocol)
+            return self._call(argv)
+        except Blocked as blocked:
+            return blocked.otherwise
+
+    def _encoded(self, argv: Argv, call: Callable[[Argv], Reply]) -> bytes:
+        """The reply of one command, or its error, in bytes. Raises ForeignKeys, and Blocked if `call` does."""
+        try:
+            return encode(call(argv), self.shard.protocol)
         except CommandError as error:
             return self._refusal(error)
-        except ForeignKeys:
+        except (ForeignKeys, Blocked):
             raise
         except Exception:
             return self._bug(argv)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from respcache.datatypes.types import dump_value, load_value
+from respcache.store.waiting import CREATED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 # Database, key, type name (None for a nonexistent key), its data as `dump_value` gives it, deadline.
 Guest = tuple[int, bytes, str | None, Any, int | None]
+# The same, and whether the key came into being while it was a guest.
+ChangedGuest = tuple[int, bytes, str | None, Any, int | None, bool]
 
 
 class ForeignKeys(Exception):
@@ -31,18 +34,21 @@ class ForeignKeys(Exception):
 class Guests:
     """The guests of one shard."""
 
-    __slots__ = ("_databases", "_modified", "places")
+    __slots__ = ("_databases", "_modified", "_observers", "places")
 
-    def __init__(self, databases: list[Keyspace]) -> None:
+    def __init__(self, databases: list[Keyspace], observers: set[object]) -> None:
+        """`observers` holds this object while there are guests: then it is told of changes."""
+        self._observers = observers
         # The databases of the shard.
         self._databases = databases
         # Where guests may be found now, nonexistent keys included. Empty except while such a command runs.
         self.places: dict[Place, None] = {}
-        # Which of them were modified.
-        self._modified: set[Place] = set()
+        # Which of them were modified, and whether they came into being by that.
+        self._modified: dict[Place, bool] = {}
 
     def arrive(self, guests: Sequence[Guest], limits: Limits, now: int) -> None:
         """Put the guests of a command into the databases."""
+        self._observers.add(self)
         self.places = dict.fromkeys((guest[0], guest[1]) for guest in guests)
         for index, key, name, data, deadline in guests:
             if name is not None:
@@ -50,26 +56,29 @@ class Guests:
                 db.insert(key, load_value(limits, name, data), now)
                 db.set_deadline(key, deadline)
 
-    def modified(self, place: Place) -> None:
+    def modified(self, place: Place, change: int) -> None:
         """A key was created, changed or removed, maybe that of a guest."""
         if place in self.places:
-            self._modified.add(place)
+            self._modified[place] = change == CREATED or self._modified.get(place, False)
 
     def flushed(self, index: int) -> None:
         """Database number `index` loses all its keys, those of guests too."""
-        self._modified.update(place for place in self.places if place[0] == index)
+        for place in self.places:
+            if place[0] == index:
+                self._modified[place] = False
 
-    def leave(self) -> list[Guest]:
+    def leave(self) -> list[ChangedGuest]:
         """Remove all guests. Returns those that were modified, as they are now."""
-        changed: list[Guest] = []
+        changed: list[ChangedGuest] = []
         for place in self.places:
             index, key = place
             db = self._databases[index]
             if place in self._modified:
                 value = db.get(key)
                 name, data = (None, None) if value is None else dump_value(value)
-                changed.append((index, key, name, data, db.deadlines.get(key)))
+                changed.append((index, key, name, data, db.deadlines.get(key), self._modified[place]))
             db.discard(key)
         self.places = {}
+        self._observers.discard(self)
         self._modified.clear()
         return changed

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-EVENT, UNFINISHED, FAILED = range(3)
+EVENT, UNFINISHED, FAILED, ASK, SERVED, SPOILT = range(6)
 
 Report = tuple[Any, ...]
 
@@ -66,6 +66,23 @@ class Reports:
     def failed(self, text: str) -> None:
         """The running item has no result. `text` is that of a `CommandError`."""
         self._reports.append((FAILED, len(self.results), text))
+
+    def served(self, number: int, reply: bytes) -> None:
+        """A client that waited has its reply."""
+        self._reports.append((SERVED, len(self.results), number, reply))
+
+    def spoilt(self, number: int) -> None:
+        """A client that waits for keys of other shards as well has a key of another type here."""
+        self._reports.append((SPOILT, len(self.results), number))
+
+    @property
+    def waiting(self) -> bool:
+        """True if something was reported since the last frame."""
+        return bool(self._reports)
+
+    def ask(self, shard: int, kind: int, *details: Any) -> None:
+        """The shard asks main something, and does nothing else until it has the answer."""
+        self._reports.append((ASK, len(self.results), shard, kind, *details))
 
     def take(self) -> tuple[list[Any], list[Report]]:
         """The results and reports of the frame that is sent now. The next frame begins."""

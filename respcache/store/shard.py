@@ -11,6 +11,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from respcache.datatypes.limits import Limits
+from respcache.datatypes.types import MAY_BE_EMPTY
 from respcache.errors import WrongType
 from respcache.slots import shards_of_slots, slot_of
 from respcache.store.call import Call
@@ -18,6 +19,7 @@ from respcache.store.expiry import Expiry
 from respcache.store.figures import Figures
 from respcache.store.guests import ForeignKeys, Guests
 from respcache.store.reports import Event, Reports
+from respcache.store.waiting import CHANGED, CREATED, OVERWRITTEN, REMOVED, Waiting
 from respcache.store.watching import Watching
 
 if TYPE_CHECKING:
@@ -52,10 +54,15 @@ class Shard(Call):
         self.figures = Figures()
         # What main must hear, and which keyspace events it wants to hear.
         self.reports = Reports()
+        # Those of the next three that have to be told of changes of keys. Mostly empty, which is all that is looked at
+        # with every change.
+        self.observers: set[object] = set()
         # Whose EXEC must fail.
-        self.watching = Watching()
+        self.watching = Watching(self.observers)
         # Keys of other shards that are here while one command runs.
-        self.guests = Guests(self.databases)
+        self.guests = Guests(self.databases, self.observers)
+        # Who waits for which key.
+        self.waiting = Waiting(self.observers)
         # When keys go because of their deadlines.
         self.expiry = Expiry(self.databases, self._remove_expired)
         # The shard of each hash slot.
@@ -161,25 +168,43 @@ class Shard(Call):
     def changed(self, key: bytes, value: Any, kind: str, event: bytes) -> None:
         """The one door back for a value that was modified in place or made by `obtain`; the deadline stays.
 
-        An empty collection is removed. `kind` is a letter of `Event`, `event` the name that subscribers see.
+        An empty collection is removed, unless it is a stream. `kind` is a letter of `Event`, `event` the name that
+        subscribers see.
         """
         db = self.db
         slot = db.slots.get(key)
         if slot is None:
-            if len(value) == 0 and type(value) is not bytes and type(value) is not bytearray:
+            if len(value) == 0 and type(value) not in MAY_BE_EMPTY:
                 return
             db.insert(key, value, self.now)
             if self.reports.kinds:
                 self.notify(Event.NEW, b"new", key)
         else:
             db.values[slot] = value
-        self._modified(key)
+        self.figures.changes += 1
+        if self.observers:
+            self._tell((self.db_index, key), CREATED if slot is None else CHANGED, event)
         if self.reports.kinds:
             self.notify(kind, event, key)
-        if len(value) == 0 and type(value) is not bytes and type(value) is not bytearray:
+        if len(value) == 0 and type(value) not in MAY_BE_EMPTY:
             db.discard(key)
+            if self.observers:
+                self._tell((self.db_index, key), REMOVED)
             if self.reports.kinds:
                 self.notify(Event.GENERIC, b"del", key)
+
+    def noted(self, key: bytes, kind: str = "", event: bytes = b"", *, changes: int = 1) -> None:
+        """A value was modified in what does not count as its content: WATCH is not told (the groups of a stream).
+
+        Sends a keyspace event if one is named. `changes` is how many changes INFO counts.
+        """
+        self.figures.changes += changes
+        if self.observers:
+            place = self.db_index, key
+            self.guests.modified(place, CHANGED)
+            self.waiting.modified(place, CHANGED, event)
+        if event and self.reports.kinds:
+            self.notify(kind, event, key)
 
     def recast(self, key: bytes, value: bytes | bytearray) -> None:
         """Hold an existing string in another form with the same content, which modifies nothing."""
@@ -191,12 +216,13 @@ class Shard(Call):
         db = self.db
         if self.reports.kinds and key not in db.slots:
             self.notify(Event.NEW, b"new", key)
+        self.figures.changes += 1
+        if self.observers:
+            there = key in db.slots and not db.has_expired(key, self.now)
+            self._tell((self.db_index, key), OVERWRITTEN if there else CREATED)
         db.insert(key, value, self.now)
         if db.deadlines and not keep_ttl:
             db.deadlines.pop(key, None)
-        self.figures.changes += 1  # `_modified`, without the call: this is SET
-        if self.watching.watchers or self.guests.places:
-            self._tell((self.db_index, key))
         if self.reports.kinds:
             self.notify(kind, event, key)
 
@@ -206,7 +232,7 @@ class Shard(Call):
         if key not in db.slots or (db.deadlines and self._expire_if_due(key)):
             return False
         db.discard(key)
-        self._modified(key)
+        self._modified(key, REMOVED)
         if self.reports.kinds:
             self.notify(Event.GENERIC, event, key)
         return True
@@ -218,18 +244,20 @@ class Shard(Call):
     def set_deadline(self, key: bytes, deadline: int | None) -> None:
         """Give an existing key a deadline, or none. Sends no event: the names differ by command."""
         self.db.set_deadline(key, deadline)
-        self._modified(key)
+        self._modified(key, CHANGED)
 
-    def replace(self, key: bytes, value: Any, deadline: int | None) -> None:
+    def replace(self, key: bytes, value: Any, deadline: int | None, *, created: bool = True) -> None:
         """Store a value with its deadline, or remove the key (None). Sends no event: those of RENAME, MOVE and COPY
         differ, and what another shard made of a key was reported by that shard.
+
+        The key counts as `created` by this, whatever was there.
         """
         if value is None:
             self.db.discard(key)
         else:
             self.db.insert(key, value, self.now)
             self.db.set_deadline(key, deadline)
-        self._modified(key)
+        self._modified(key, REMOVED if value is None else CREATED if created else OVERWRITTEN)
 
     def flush(self, index: int) -> int:
         """Empty one database; how many keys it had."""
@@ -237,6 +265,7 @@ class Shard(Call):
         count = len(db)
         self.watching.flushed(index, db)
         self.guests.flushed(index)
+        self.waiting.flushed(index, db)
         db.clear()
         self.figures.changes += count
         return count
@@ -247,6 +276,7 @@ class Shard(Call):
             return
         databases = self.databases
         self.watching.swapped(databases, first, second)
+        self.waiting.swapped(databases, first, second)
         databases[first], databases[second] = databases[second], databases[first]
         self.select(self.db_index)
         self.figures.changes += 1
@@ -256,15 +286,16 @@ class Shard(Call):
         if kind in self.reports.kinds:
             self.reports.event(self.db_index, event, key)
 
-    def _modified(self, key: bytes) -> None:
+    def _modified(self, key: bytes, change: int) -> None:
         """A key of the selected database was created, changed or removed."""
         self.figures.changes += 1
-        if self.watching.watchers or self.guests.places:
-            self._tell((self.db_index, key))
+        if self.observers:
+            self._tell((self.db_index, key), change)
 
-    def _tell(self, place: Place) -> None:
+    def _tell(self, place: Place, change: int, event: bytes = b"") -> None:
         self.watching.modified(place)
-        self.guests.modified(place)
+        self.guests.modified(place, change)
+        self.waiting.modified(place, change, event)
 
     # -- expiry
 
@@ -285,6 +316,7 @@ class Shard(Call):
         self.databases[index].discard(key)
         self.figures.expired += 1
         self.figures.changes += 1
-        self._tell((index, key))
+        if self.observers:
+            self._tell((index, key), REMOVED)
         if Event.EXPIRED in self.reports.kinds:
             self.reports.event(index, b"expired", key)

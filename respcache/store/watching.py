@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 class Watching:
     """The watches of all clients on the keys of one shard. Clients are ids."""
 
-    __slots__ = ("_dirty", "_places", "watchers")
+    __slots__ = ("_dirty", "_observers", "_places", "watchers")
 
-    def __init__(self) -> None:
-        # Watched keys, each with its clients. Empty while nobody watches anything, which `Shard` looks at first.
+    def __init__(self, observers: set[object]) -> None:
+        """`observers` holds this object while anybody watches anything: then it is told of changes."""
+        self._observers = observers
+        # Watched keys, each with its clients.
         self.watchers: dict[Place, set[int]] = {}
         # The same the other way round.
         self._places: dict[int, set[Place]] = {}
@@ -27,6 +29,7 @@ class Watching:
 
     def watch(self, client: int, place: Place) -> None:
         """From now on a modification of the key makes the client dirty."""
+        self._observers.add(self)
         self._places.setdefault(client, set()).add(place)
         self.watchers.setdefault(place, set()).add(client)
 
@@ -37,6 +40,8 @@ class Watching:
             clients.discard(client)
             if not clients:
                 del self.watchers[place]
+        if not self.watchers:
+            self._observers.discard(self)
         self._dirty.discard(client)
 
     def modified(self, place: Place) -> None:

@@ -13,6 +13,7 @@ from respcache.datatypes.limits import Limits
 from respcache.datatypes.list import List
 from respcache.datatypes.set import Set
 from respcache.datatypes.sizes import memory_of
+from respcache.datatypes.stream import Stream
 from respcache.datatypes.zset import ZSet
 
 COUNT = 3000
@@ -23,6 +24,13 @@ def distinct() -> list[bytes]:
     return [b"element number %d" % i for i in range(COUNT)]
 
 
+def stream() -> Stream:
+    value = Stream(LIMITS)
+    for number, element in enumerate(distinct()):
+        value.append(number + 1, [b"field", element])
+    return value
+
+
 MAKERS: dict[str, Callable[[], Any]] = {
     "bytes": lambda: b"%0*d" % (100_000, 1),
     "bytearray": lambda: bytearray(100_000),
@@ -30,6 +38,7 @@ MAKERS: dict[str, Callable[[], Any]] = {
     "Set": lambda: Set(LIMITS, distinct()),
     "ZSet": lambda: ZSet(LIMITS, ((element, float(i)) for i, element in enumerate(distinct()))),
     "Hash": lambda: Hash(LIMITS, [(element, element + b"!") for element in distinct()]),
+    "Stream": stream,
 }
 
 

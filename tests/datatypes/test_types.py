@@ -11,10 +11,19 @@ from respcache.datatypes.hash import Hash
 from respcache.datatypes.limits import Limits
 from respcache.datatypes.list import List
 from respcache.datatypes.set import Set
+from respcache.datatypes.stream import Stream
 from respcache.datatypes.types import TYPE_NAMES, copy_value, dump_value, load_value, type_name
 from respcache.datatypes.zset import ZSet
 
 LIMITS = Limits()
+
+
+def stream(entries: int) -> Stream:
+    value = Stream(LIMITS)
+    for number in range(entries):
+        value.append(number + 1, [b"field", b"value %d" % number])
+    return value
+
 
 VALUES: list[tuple[bytes, Any]] = [
     (b"string", b"x"),
@@ -30,6 +39,8 @@ VALUES: list[tuple[bytes, Any]] = [
     (b"zset", ZSet(LIMITS, [(b"x" * 1000, 1.0)])),
     (b"hash", Hash(LIMITS, [(b"f", b"v")])),
     (b"hash", Hash(LIMITS, [(b"f", b"v" * 1000)])),
+    (b"stream", stream(1)),
+    (b"stream", stream(300)),
 ]
 
 

@@ -13,7 +13,19 @@ from hypothesis import strategies as st
 
 from respcache.errors import CommandError, ProtocolError, printable
 from respcache.resp.encode import MAX_REPLY, encode, format_double
-from respcache.resp.types import NULL_ARRAY, OK, Encoded, Pairs, Push, Reply, SetReply, Status, Verbatim
+from respcache.resp.types import (
+    NULL_ARRAY,
+    OK,
+    Encoded,
+    Entries,
+    PairedMap,
+    Pairs,
+    Push,
+    Reply,
+    SetReply,
+    Status,
+    Verbatim,
+)
 
 # Reply -> its bytes in RESP2 and in RESP3.
 REPLIES: dict[str, tuple[Reply, bytes, bytes]] = {
@@ -45,6 +57,20 @@ REPLIES: dict[str, tuple[Reply, bytes, bytes]] = {
     "set": (SetReply([b"a", b"b"]), b"*2\r\n$1\r\na\r\n$1\r\nb\r\n", b"~2\r\n$1\r\na\r\n$1\r\nb\r\n"),
     "pairs": (Pairs([(b"a", 1.5)]), b"*2\r\n$1\r\na\r\n$3\r\n1.5\r\n", b"*1\r\n*2\r\n$1\r\na\r\n,1.5\r\n"),
     "no pairs": (Pairs(), b"*0\r\n", b"*0\r\n"),
+    "paired map": (
+        PairedMap([(b"k", [1]), (b"k", [])]),
+        b"*2\r\n*2\r\n$1\r\nk\r\n*1\r\n:1\r\n*2\r\n$1\r\nk\r\n*0\r\n",
+        b"%2\r\n$1\r\nk\r\n*1\r\n:1\r\n$1\r\nk\r\n*0\r\n",
+    ),
+    "entries": (
+        Entries([(b"1-0", (b"f", b"v")), (b"2-10", ()), (b"3-0", NULL_ARRAY)]),
+        b"*3\r\n*2\r\n$3\r\n1-0\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n*2\r\n$4\r\n2-10\r\n*0\r\n*2\r\n$3\r\n3-0\r\n*-1\r\n",
+        b"*3\r\n*2\r\n$3\r\n1-0\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n*2\r\n$4\r\n2-10\r\n*0\r\n*2\r\n$3\r\n3-0\r\n_\r\n",
+    ),
+    "an entry with a long value": (
+        Entries([(b"1-0", (b"f", b"v" * 2000))]),
+        *[b"*1\r\n*2\r\n$3\r\n1-0\r\n*2\r\n$1\r\nf\r\n$2000\r\n" + b"v" * 2000 + b"\r\n"] * 2,
+    ),
     "push": (Push([b"message", 1]), b"*2\r\n$7\r\nmessage\r\n:1\r\n", b">2\r\n$7\r\nmessage\r\n:1\r\n"),
     "error": (CommandError("ERR no"), b"-ERR no\r\n", b"-ERR no\r\n"),
     "error in a list": ([1, CommandError("ERR no")], b"*2\r\n:1\r\n-ERR no\r\n", b"*2\r\n:1\r\n-ERR no\r\n"),
@@ -102,6 +128,9 @@ class TestLimit:
             lambda size: Push([1] * (size // 4)),
             lambda size: {b"k": [b"x" * size]},
             lambda size: Pairs([(b"x", 1)] * (size // 15)),
+            lambda size: PairedMap([(b"x", 1)] * (size // 15)),
+            lambda size: Entries([(b"1-0", (b"x", b"y"))] * (size // 31)),
+            lambda size: Entries([(b"1-0", (b"x" * size, b"y"))]),
             lambda size: [CommandError("x")] * (size // 4),
         ],
     )

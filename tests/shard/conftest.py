@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import pytest
 
 import respcache.commands.all  # noqa: F401 - fills the table
-from respcache.shard import wire
+from respcache.shard import channel, wire
 from respcache.shard.worker import Worker
 from respcache.store.call import Caller
 from respcache.store.shard import Shard
@@ -24,12 +25,30 @@ class Frame(NamedTuple):
     reports: list[tuple[Any, ...]]
 
 
+class FakeMain:
+    """The channel of a worker without pipes: what it is asked, and the frames that come meanwhile."""
+
+    def __init__(self) -> None:
+        self.frames: deque[channel.Frame] = deque()  # what the worker receives next
+        self.sent: list[Frame] = []  # by the worker, in the middle of an item
+
+    def send(self, payload: Any) -> None:
+        self.sent += [Frame(*answer) for answer in wire.FrameReader().feed(wire.pack(payload))]
+
+    def receive(self) -> channel.Frame | None:
+        return self.frames.popleft() if self.frames else None
+
+    def put_back(self, frames: Iterable[channel.Frame]) -> None:
+        self.frames.extendleft(reversed([*frames]))
+
+
 class Child:
     """A worker without pipes: items and answers are encoded as on a real pipe."""
 
     def __init__(self, index: int = 0, shards: int = 1) -> None:
         self.shard = Shard(16, seed=1, index=index, shards=shards)
-        self.worker = Worker(self.shard)
+        self.main = FakeMain()
+        self.worker = Worker(self.shard, self.main)
         self.now = NOW
         self.caller = Caller(db=0, protocol=2, client=7, touch=True)
 

@@ -43,6 +43,8 @@ def carried(home: Child, owner: Child, command: str, key: bytes = THERE) -> tupl
         ("SADD {} x y z", "SMEMBERS {}"),
         ("ZADD {} 1 x 2 y", "ZRANGE {} 0 -1 WITHSCORES"),
         ("HSET {} f v", "HGETALL {}"),
+        ("XADD {} 1-0 f v", "XRANGE {} - +"),
+        ("XGROUP CREATE {} g 5-0 MKSTREAM", "XINFO GROUPS {}"),
     ],
 )
 def test_every_type_travels(both: list[Child], make: str, look: str) -> None:
@@ -52,7 +54,7 @@ def test_every_type_travels(both: list[Child], make: str, look: str) -> None:
     before = owner.run(look.format(there))
     reply, changed = carried(home, owner, f"RENAME {there} {here}")
     assert reply == b"+OK\r\n"
-    assert changed == [(0, THERE, None, None, None)]
+    assert changed == [(0, THERE, None, None, None, False)]
     assert home.run(look.format(here), f"PTTL {here}") == [*before, b":1000\r\n"]
     assert home.run(f"EXISTS {there}") == owner.run(f"EXISTS {there}") == [b":0\r\n"]
 
@@ -71,7 +73,7 @@ def test_a_guest_that_does_not_exist_can_be_created(both: list[Child]) -> None:
     home.run("SET b v PX 700")
     reply, changed = carried(home, owner, "COPY b a")
     assert reply == b":1\r\n"
-    assert changed == [(0, b"a", "string", b"v", home.now + 700)]
+    assert changed == [(0, b"a", "string", b"v", home.now + 700, True)]
     assert owner.run("GET a", "PTTL a") == [b"$1\r\nv\r\n", b":700\r\n"]
 
 
@@ -101,7 +103,7 @@ def test_an_expired_guest_is_returned_as_missing(both: list[Child]) -> None:
     ((lent,),) = owner.ask(wire.borrow([(0, b"a")]))
     home.now += 200
     ((_, changed, _),) = home.ask(wire.carry(home.caller, words("MGET b a"), [(0, b"a", *lent)]))
-    assert changed == [(0, b"a", None, None, None)]
+    assert changed == [(0, b"a", None, None, None, False)]
 
 
 def test_an_expired_key_is_not_lent(both: list[Child]) -> None:

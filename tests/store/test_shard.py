@@ -344,7 +344,8 @@ class TestForeignKeys:
         shard.set_deadline(b"a", None)
         with shard.within(2):
             shard.put(b"a", b"new", Event.STRING, b"set")
-        assert shard.guests.leave() == [(0, b"a", "string", b"v", None), (2, b"a", "string", b"new", None)]
+        changed = [(0, b"a", "string", b"v", None, False), (2, b"a", "string", b"new", None, True)]
+        assert shard.guests.leave() == changed
         assert [list(db) for db in shard.databases[:3]] == [[b"b"], [], []]
         with pytest.raises(ForeignKeys):
             shard.require([b"a"])
@@ -353,5 +354,5 @@ class TestForeignKeys:
         shard = Shard(index=0, shards=2)
         shard.guests.arrive([(0, b"a", "string", b"v", None), (1, b"a", "string", b"v", None)], shard.limits, 0)
         shard.flush(0)
-        assert shard.guests.leave() == [(0, b"a", None, None, None)]
+        assert shard.guests.leave() == [(0, b"a", None, None, None, False)]
         assert shard.guests.leave() == []

@@ -32,6 +32,7 @@ from respcache.server.io.poller import READ, WRITE, Callback, Poller, Ready
 from respcache.server.server import Server
 from respcache.server.shards.link import ShardLink
 from respcache.shard import wire
+from respcache.shard.channel import Frame
 from respcache.shard.worker import Worker
 from respcache.store.shard import Shard
 from tests.support.resp import Closed, Connection, pack
@@ -147,11 +148,31 @@ class InProcessShard:
         self.link = link
         self._shape = (link.index, shards)
         self._poller = poller
+        # Frames that the worker has set aside while it waited for an answer.
+        self._put_back: deque[Frame] = deque()
         self.worker = self._new_worker()
 
     def _new_worker(self) -> Worker:
         index, shards = self._shape
-        return Worker(Shard(seed=1, index=index, shards=shards))
+        return Worker(Shard(seed=1, index=index, shards=shards), self)
+
+    def send(self, payload: Any) -> None:
+        """Main gets one frame of answers, by way of the wire format."""
+        for answer in wire.FrameReader().feed(wire.pack(payload)):
+            with self._poller.round():
+                self.link.take_answers(*answer)
+
+    def receive(self) -> Frame | None:
+        """What the worker gets in the middle of an item: main must have sent it by now, as nobody else runs."""
+        if self._put_back:
+            return self._put_back.popleft()
+        frame = self.link.queue.take()
+        assert frame is not None, "main has no answer yet"
+        (unpacked,) = wire.FrameReader().feed(wire.pack(frame))
+        return tuple(unpacked)
+
+    def put_back(self, frames: Iterable[Frame]) -> None:
+        self._put_back.extendleft(reversed([*frames]))
 
     def take(self) -> list[wire.Item]:
         """The items of the next frame, to be answered by the test; empty if there is none."""
@@ -165,21 +186,24 @@ class InProcessShard:
 
     def work(self) -> bool:
         """Carry out one frame, by way of the wire format. False if there is none."""
-        frame = self.link.queue.take()
+        if self._put_back:
+            frame: Frame | None = self._put_back.popleft()
+        else:
+            frame = self.link.queue.take()
         if frame is None:
             return False
         for now, items in wire.FrameReader().feed(wire.pack(frame)):
             for payload in self.worker.answers(now, items):
-                for answer in wire.FrameReader().feed(wire.pack(payload)):
-                    with self._poller.round():
-                        self.link.take_answers(*answer)
+                self.send(payload)
         return True
 
     def die(self) -> None:
         """Everything that was taken is lost, and all data; a successor takes the rest."""
         self.worker = self._new_worker()
+        self._put_back.clear()
         with self._poller.round():
             self.link.queue.fail_taken()
+            self.link._on_death(self.link.index)
 
 
 class _Replies(Connection):

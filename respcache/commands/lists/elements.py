@@ -1,4 +1,4 @@
-"""Lists: LPUSH to LMPOP, without those that block."""
+"""Lists: LPUSH to LMPOP. Those that block are in `blocking`."""
 
 from __future__ import annotations
 
@@ -108,11 +108,11 @@ def _pop_command(shard: Shard, args: Args, *, head: bool) -> Reply:
     if items is None:
         return None if count is None else NULL_ARRAY
     if count is None:
-        return _take(shard, key, items, 1, head)[0]
-    return list(_take(shard, key, items, count, head)) if count else []
+        return take(shard, key, items, 1, head)[0]
+    return list(take(shard, key, items, count, head)) if count else []
 
 
-def _take(shard: Shard, key: bytes, items: List, count: int, head: bool) -> list[bytes]:
+def take(shard: Shard, key: bytes, items: List, count: int, head: bool) -> list[bytes]:
     """Remove up to `count` elements of the list at `key` from one end."""
     taken = items.take(count, last=not head)
     shard.changed(key, items, Event.LIST, b"lpop" if head else b"rpop")
@@ -267,7 +267,7 @@ def _positions(items: List, element: bytes, rank: int, count: int, max_length: i
     return found
 
 
-def _side(word: bytes) -> bool:
+def side(word: bytes) -> bool:
     """Whether LEFT or RIGHT means the head of the list."""
     if word not in (b"LEFT", b"RIGHT"):
         raise WrongSyntax
@@ -285,16 +285,17 @@ def _side(word: bytes) -> bool:
 def lmove(shard: Shard, args: Args) -> Reply:
     """Move an element from an end of one list to an end of another, and return it."""
     source, destination = args.next(), args.next()
-    return _move(shard, source, destination, _side(args.option()), _side(args.option()))
+    return move(shard, source, destination, side(args.option()), side(args.option()))
 
 
 @command("RPOPLPUSH", "source destination", arity=3, keys=(TAKE, INSERT.at(2)), flags=WRITE | DENYOOM, since="1.2.0")
 def rpoplpush(shard: Shard, args: Args) -> Reply:
     """Move the last element of one list to the head of another, and return it."""
-    return _move(shard, args.next(), args.next(), from_head=False, to_head=True)
+    return move(shard, args.next(), args.next(), from_head=False, to_head=True)
 
 
-def _move(shard: Shard, source: bytes, destination: bytes, from_head: bool, to_head: bool) -> Reply:
+def move(shard: Shard, source: bytes, destination: bytes, from_head: bool, to_head: bool) -> Reply:
+    """Move an element; None if there is no list at `source`."""
     items = shard.edit(source, List)
     if items is None:
         return None
@@ -321,16 +322,27 @@ def _move(shard: Shard, source: bytes, destination: bytes, from_head: bool, to_h
 )
 def lmpop(shard: Shard, args: Args) -> Reply:
     """Remove and return elements of the first list that is not empty."""
-    keys = [args.next() for _ in range(args.int(NUMKEYS_NOT_POSITIVE, low=1))]
-    head = _side(args.option())
-    count = None
+    keys, head, count = take_lmpop(args)
+    return pop_from_first(shard, keys, head, count) or NULL_ARRAY
+
+
+def take_lmpop(args: Args) -> tuple[list[bytes], bool, int]:
+    """The words of LMPOP from `numkeys` on: keys, whether to take from the head, how many. Raises CommandError."""
+    number = args.int(NUMKEYS_NOT_POSITIVE, low=1)
+    if number >= len(args):
+        raise WrongSyntax
+    keys, head, count = [args.next() for _ in range(number)], side(args.option()), None
     while len(args):
         if args.option() != b"COUNT" or count is not None or not len(args):
             raise WrongSyntax
         count = args.int(COUNT_NOT_POSITIVE, low=1)
+    return keys, head, count or 1
 
+
+def pop_from_first(shard: Shard, keys: list[bytes], head: bool, count: int) -> Reply:
+    """LMPOP's reply: the first key that has a list, and up to `count` elements of it; None if there is none."""
     for key in keys:
         items = shard.edit(key, List)
         if items is not None:
-            return [key, list(_take(shard, key, items, count or 1, head))]
-    return NULL_ARRAY
+            return [key, list(take(shard, key, items, count, head))]
+    return None

@@ -59,7 +59,46 @@ class KeyFinder(NamedTuple):
         return self.find(argv)
 
 
-KeySpec = Keys | NumKeys | KeyFinder
+class StreamKeys(NamedTuple):
+    """Keys after the option STREAMS, and after them as many ids. `start` is where COMMAND INFO says to look for it."""
+
+    start: int
+    access: str = ""
+
+    def positions(self, argv: Argv) -> Sequence[int]:
+        first = self._first(argv)
+        count, rest = divmod(len(argv) - first, 2)
+        return () if rest else range(first, first + count)
+
+    def part(self, argv: Argv, indexes: Sequence[int]) -> Argv:
+        """The words for one shard: about the keys at `indexes` only."""
+        first = self._first(argv)
+        count = (len(argv) - first) // 2
+        return [*argv[:first], *(argv[at] for at in indexes), *(argv[at + count] for at in indexes)]
+
+    @staticmethod
+    def with_ids(argv: Argv, ids: Sequence[bytes]) -> Argv:
+        """The same words with these ids, one for each key."""
+        return [*argv[: len(argv) - len(ids)], *ids]
+
+    @staticmethod
+    def _first(argv: Argv) -> int:
+        """Where the first key is: after STREAMS. The end if that is missing, which the handler reports."""
+        at = 1
+        while at < len(argv):
+            option = argv[at].upper()
+            if option == b"STREAMS":
+                return at + 1
+            if option not in _OPERANDS:
+                break
+            at += 1 + _OPERANDS[option]
+        return len(argv)
+
+
+# How many words follow each option that may stand before STREAMS.
+_OPERANDS = {b"BLOCK": 1, b"COUNT": 1, b"GROUP": 2, b"NOACK": 0}
+
+KeySpec = Keys | NumKeys | KeyFinder | StreamKeys
 
 # The one key of most commands, named for what happens to it; `Keys.at` says it of other keys.
 EXAMINE = Keys(1, access="RO")  # the reply tells something about the value, such as its length, but no contents

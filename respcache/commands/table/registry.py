@@ -10,8 +10,20 @@ from typing import TYPE_CHECKING, TypeVar
 
 from respcache import errors
 from respcache.commands.table.help import help_of
-from respcache.commands.table.keys import KeyFinder, Keys, KeySpec, NumKeys
-from respcache.commands.table.spec import LOADING, NO_FLAGS, STALE, TABLE, Command, Flag, Handler, Reach, Roams
+from respcache.commands.table.keys import KeyFinder, Keys, KeySpec, NumKeys, StreamKeys
+from respcache.commands.table.spec import (
+    LOADING,
+    NO_FLAGS,
+    STALE,
+    TABLE,
+    Command,
+    Flag,
+    Handler,
+    InParts,
+    Reach,
+    Roams,
+    Waits,
+)
 from respcache.resp.types import Reply
 
 if TYPE_CHECKING:
@@ -37,6 +49,9 @@ class Family:
         flags: Flag = NO_FLAGS,
         gather: Gather | None = None,
         roams: Roams | None = None,
+        waits: Waits = lambda _: True,
+        in_parts: InParts | None = None,
+        by_key: bool = False,
         reach: Reach | None = None,
         since: str,
         help_since: str = "",
@@ -46,15 +61,17 @@ class Family:
         """Register the function below as the handler of `name`.
 
         `gather` merges the replies if the command may be cut up by key; without it, a command whose keys are on several
-        shards is carried. `roams` tells if a call may use keys that it does not name: such a call is carried with a
-        barrier over all shards, and its handler asks for those keys by `Shard.require`. `reach` follows from `keys` and
-        is given only for ALL, CURSOR, and commands with keys that main answers. `help_since` adds a HELP subcommand.
-        `categories` are ACL categories beyond those that flags and group imply. The first line of the docstring is the
-        summary in the docs.
+        shards is carried, unless `in_parts` says how each shard does its part. `roams` tells if a call may use keys
+        that it does not name: such a call is carried with a barrier over all shards, and its handler asks for those
+        keys by `Shard.require`. `waits` tells if a call of a blocking command may wait (the default: any may); its
+        handler raises `Blocked`. A blocking command is `by_key` if the first of its keys that exists is all it needs.
+        `reach` follows from `keys` and is given only for ALL, CURSOR, and commands with keys that main answers.
+        `help_since` adds a HELP subcommand. `categories` are ACL categories beyond those that flags and group imply.
+        The first line of the docstring is the summary in the docs.
         """
 
         def register(handler: H) -> H:
-            specs = (keys,) if isinstance(keys, (Keys, NumKeys, KeyFinder)) else keys
+            specs = (keys,) if isinstance(keys, (Keys, NumKeys, KeyFinder, StreamKeys)) else keys
             row = Command(
                 name,
                 handler,
@@ -64,6 +81,9 @@ class Family:
                 flags=flags,
                 gather=gather,
                 roams=roams,
+                waits=waits,
+                in_parts=in_parts,
+                by_key=by_key,
                 reach=reach or (Reach.KEYS if specs else Reach.LOCAL),
                 since=since,
                 group=self.group,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum, IntFlag
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from respcache.commands.table.keys import Keys
 
@@ -61,8 +61,25 @@ class Reach(Enum):
 # ``(shard, args) -> reply`` in a shard; in the main process ``(client, args) -> reply``, perhaps a coroutine.
 Handler = Callable[[Any, Any], Any]
 
+# True if a call with these words may wait (XREAD does only with BLOCK).
+Waits = Callable[["Argv"], bool]
+
 # True if a call with these words may use keys that it does not name (SORT ... BY).
 Roams = Callable[["Argv"], bool]
+
+
+class InParts(NamedTuple):
+    """How a command runs whose keys, after STREAMS, are on several shards: each of them reads its own.
+
+    Nothing may be read if anything is wrong, and only the shard of a key can tell. So all shards check first, and only
+    then they read, under a barrier.
+
+    check: ``(shard, args)`` -> for each key the word to go on with in place of its id, and its error or "".
+    find: ``(shard, args)`` -> for each key that has something: its number, its name and its value in the reply.
+    """
+
+    check: Callable[[Any, Any], list[tuple[bytes, str]]]
+    find: Callable[[Any, Any], list[tuple[int, bytes, Any]]]
 
 
 class Command:
@@ -70,12 +87,15 @@ class Command:
 
     __slots__ = (
         "arity",
+        "blocking",
+        "by_key",
         "categories",
         "first_key",
         "flags",
         "gather",
         "group",
         "handler",
+        "in_parts",
         "keys",
         "max_words",
         "min_words",
@@ -89,6 +109,7 @@ class Command:
         "summary",
         "syntax",
         "tips",
+        "waits",
         "wire_name",
         "words_of_name",
     )
@@ -104,6 +125,9 @@ class Command:
         flags: Flag,
         gather: Gather | None,
         roams: Roams | None,
+        waits: Waits,
+        in_parts: InParts | None,
+        by_key: bool,
         reach: Reach,
         since: str,
         group: str,
@@ -127,10 +151,15 @@ class Command:
         self.flags = flags | (Flag.MOVABLEKEYS if any(not isinstance(k, Keys) for k in keys) else NO_FLAGS)
         # Looked at for every command, and a look at an IntFlag takes half a microsecond.
         self.protected = bool(self.flags & Flag.PROTECTED)
+        self.blocking = bool(self.flags & Flag.BLOCKING)
         self.words_of_name = name.count(" ") + 1
         self.gather = gather
         self.reach = reach
         self.roams = roams
+        self.in_parts = in_parts
+        # Of a blocking command: whether it may wait, and whether the first of its keys that exists is all it needs.
+        self.waits = waits
+        self.by_key = by_key
         self.since = since
         self.group = group
         self.syntax = syntax

@@ -89,6 +89,7 @@ _GROUP_NAMES = {
         ("expiration", "seconds milliseconds unix-time-seconds unix-time-milliseconds keepttl"),
         ("expiration", "seconds milliseconds unix-time-seconds unix-time-milliseconds persist"),
         ("filter", "ip:port new-format"),
+        ("filters", "min-idle-time start end count consumer"),
         ("flush-type", "async sync"),
         ("from", "member fromlonlat"),
         ("full-block", "full count"),

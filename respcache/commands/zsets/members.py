@@ -1,4 +1,4 @@
-"""Sorted sets, member by member: ZADD to ZSCAN, except those that block. Ranges are in `ranges`."""
+"""Sorted sets, member by member: ZADD to ZSCAN. Ranges are in `ranges`, those that block in `blocking`."""
 
 from __future__ import annotations
 
@@ -263,6 +263,12 @@ def take(shard: Shard, key: bytes, zset: ZSet, count: int, *, last: bool) -> lis
 )
 def zmpop(shard: Shard, args: Args) -> Reply:
     """Remove and return members of the first sorted set that is not empty."""
+    keys, last, count = take_zmpop(args)
+    return pop_from_first(shard, keys, last, count) or NULL_ARRAY
+
+
+def take_zmpop(args: Args) -> tuple[list[bytes], bool, int]:
+    """The words of ZMPOP from `numkeys` on: keys, whether to take the highest, how many. Raises CommandError."""
     number = args.int(NUMKEYS_NOT_POSITIVE, low=1)
     if number >= len(args):
         raise WrongSyntax
@@ -273,13 +279,17 @@ def zmpop(shard: Shard, args: Args) -> Reply:
         if args.option() != b"COUNT" or count is not None or not len(args):
             raise WrongSyntax
         count = args.int(COUNT_NOT_POSITIVE, low=1)
+    return keys, where == b"MAX", count or 1
 
+
+def pop_from_first(shard: Shard, keys: list[bytes], last: bool, count: int) -> Reply:
+    """ZMPOP's reply: the first key that has a sorted set, and up to `count` members of it; None if there is none."""
     for key in keys:
         zset = shard.edit(key, ZSet)
         if zset is not None:
             # Only here pairs are nested even in RESP2.
-            return [key, [list(item) for item in take(shard, key, zset, count or 1, last=where == b"MAX")]]
-    return NULL_ARRAY
+            return [key, [list(item) for item in take(shard, key, zset, count, last=last)]]
+    return None
 
 
 @command(

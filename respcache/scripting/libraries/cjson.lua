@@ -2,12 +2,12 @@
 --
 -- Encoding collects pieces in a table and joins them at the end; numbers stay numbers in it, since concat writes them
 -- with %.14g, which is the default precision. Decoding tries patterns that take a whole plain string or number at once,
--- and falls back on `next_token`, which alone knows every form and every error.
+-- and falls back on `next_token` (tokens.lua), which alone knows every form and every error.
 --
 -- Each nested table is exactly one frame of one recursive function, so the level of the caller, whose line errors
 -- carry, is known: depth + 2.
 
-local arguments = ...
+local arguments, load_tokens = ...
 local bad, string_at, integer_at, to_int32 = arguments.bad, arguments.string_at, arguments.integer_at, arguments.to_int32
 local STACK = arguments.STACK
 local error, getmetatable, next, rawget, select, tonumber, type = error, getmetatable, next, rawget, select, tonumber, type
@@ -25,6 +25,9 @@ do
   meta.__metatable = false
 end
 
+local tokens = load_tokens(null)
+local next_token, WORDS, VALUES = tokens.next, tokens.WORDS, tokens.VALUES
+
 local ESCAPED = '[%z\1-\31"\\/\127]'
 local ESCAPES = { ['"'] = '\\"', ["\\"] = "\\\\", ["/"] = "\\/", ["\127"] = "\\u007f" }
 for code = 0, 31 do
@@ -33,17 +36,6 @@ end
 for letter, character in next, { b = "\b", t = "\t", n = "\n", f = "\f", r = "\r" } do
   ESCAPES[character] = "\\" .. letter
 end
-
-local UNESCAPES = { ['"'] = '"', ["\\"] = "\\", ["/"] = "/", b = "\b", t = "\t", n = "\n", f = "\f", r = "\r" }
-
-local SINGLE = {
-  [byte("{")] = "T_OBJ_BEGIN",
-  [byte("}")] = "T_OBJ_END",
-  [byte("[")] = "T_ARR_BEGIN",
-  [byte("]")] = "T_ARR_END",
-  [byte(":")] = "T_COLON",
-  [byte(",")] = "T_COMMA",
-}
 
 -- The keys of objects repeat, so their encoded forms are kept, short ones and not too many.
 local KEPT_KEYS, KEPT_LENGTH = 1000, 64
@@ -66,161 +58,6 @@ local function member(key)
     kept_count = kept_count + 1
   end
   return encoded
-end
-
-local function utf8(code)
-  if code < 0x80 then
-    return char(code)
-  elseif code < 0x800 then
-    return char(0xC0 + floor(code / 0x40), 0x80 + code % 0x40)
-  elseif code < 0x10000 then
-    return char(0xE0 + floor(code / 0x1000), 0x80 + floor(code / 0x40) % 0x40, 0x80 + code % 0x40)
-  end
-  return char(
-    0xF0 + floor(code / 0x40000),
-    0x80 + floor(code / 0x1000) % 0x40,
-    0x80 + floor(code / 0x40) % 0x40,
-    0x80 + code % 0x40
-  )
-end
-
--- The UTF-8 of the escape \uXXXX at `position`, which may take its low surrogate along, and the position after it.
-local function unicode(text, position)
-  local hex = match(text, "^%x%x%x%x", position + 2)
-  if not hex then
-    return nil
-  end
-  local code = tonumber(hex, 16)
-  if code < 0xD800 or code > 0xDFFF then
-    return utf8(code), position + 6
-  end
-  local low = match(text, "^\\u(%x%x%x%x)", position + 6)
-  low = low and tonumber(low, 16)
-  if code >= 0xDC00 or not low or low < 0xDC00 or low > 0xDFFF then
-    return nil
-  end
-  return utf8(0x10000 + (code - 0xD800) * 0x400 + low - 0xDC00), position + 12
-end
-
--- A string with escapes of which some are \uXXXX, between its quotes and known to be right: what it stands for.
-local function unescape(text, position, last)
-  local pieces, count = {}, 0
-  while true do
-    local stop = find(text, "\\", position, true)
-    if not stop or stop > last then
-      pieces[count + 1] = sub(text, position, last)
-      return concat(pieces)
-    end
-    local replaced
-    pieces[count + 1] = sub(text, position, stop - 1)
-    if byte(text, stop + 1) == 117 then -- u
-      replaced, position = unicode(text, stop)
-    else
-      replaced, position = UNESCAPES[sub(text, stop + 1, stop + 1)], stop + 2
-    end
-    pieces[count + 2] = replaced
-    count = count + 2
-  end
-end
-
--- A string token at its opening quote: kind, value, position after it; or an error's kind, text, nil, position.
-local function string_token(text, opening)
-  local position, unicodes = opening + 1, false
-  while true do
-    local stop = find(text, '["\\%z]', position)
-    local code = stop and byte(text, stop)
-    if code == 34 then -- the closing quote
-      if unicodes then
-        return "T_STRING", unescape(text, opening + 1, stop - 1), stop + 1
-      end
-      return "T_STRING", (gsub(sub(text, opening + 1, stop - 1), "\\(.)", UNESCAPES)), stop + 1
-    elseif code ~= 92 then
-      return "T_ERROR", "unexpected end of string", nil, stop or #text + 1
-    end
-    local letter = sub(text, stop + 1, stop + 1)
-    position = stop + 2
-    if letter == "u" then
-      unicodes = true
-      local replaced
-      replaced, position = unicode(text, stop)
-      if not replaced then
-        return "T_ERROR", "invalid unicode escape code", nil, stop
-      end
-    elseif not UNESCAPES[letter] then
-      return "T_ERROR", "invalid escape code", nil, stop
-    end
-  end
-end
-
--- The position after what strtod() would take, nil if it would take nothing.
-local function number_end(text, position)
-  local start = match(text, "^[+-]?()", position)
-  local digits, stop = match(text, "^0[xX](%x*%.?%x*)()", start)
-  if digits and find(digits, "%x") then
-    return match(text, "^[pP][+-]?%d+()", stop) or stop
-  end
-  digits, stop = match(text, "^(%d*%.?%d*)()", start)
-  if find(digits, "%d") then
-    return match(text, "^[eE][+-]?%d+()", stop) or stop
-  end
-  stop = match(text, "^[iI][nN][fF]()", start)
-  if stop then
-    return match(text, "^[iI][nN][iI][tT][yY]()", stop) or stop
-  end
-  stop = match(text, "^[nN][aA][nN]()", start)
-  return stop and (match(text, "^%([0-9A-Za-z_]*%)()", stop) or stop)
-end
-
-local function number_token(text, position)
-  local stop = number_end(text, position)
-  if not stop then
-    return "T_ERROR", "invalid number", nil, position
-  end
-  return "T_NUMBER", tonumber(sub(text, position, stop - 1)), stop
-end
-
--- Whether it is a number only for strtod(), not in JSON. Text that is no number at all may pass.
-local function lax_number(text, position)
-  if byte(text, position) == 43 then -- +
-    return true
-  end
-  position = match(text, "^%-?()", position)
-  return find(text, "^0[xX0-9]", position) or find(text, "^[iI][nN][fF]", position) or find(text, "^[nN][aA][nN]", position)
-end
-
--- The token at `position` or after whitespace: its kind, value, the position after it, and its own position. The text
--- ends at the first NUL, as C strings do.
-local function next_token(text, position, lax)
-  position = match(text, "^[ \t\n\r]*()", position)
-  local code = byte(text, position)
-  if not code or code == 0 then
-    return "T_END", nil, position, position
-  end
-  local kind = SINGLE[code]
-  if kind then
-    return kind, nil, position + 1, position
-  end
-  local value, after, wrong
-  if code == 34 then
-    kind, value, after, wrong = string_token(text, position)
-    return kind, value, after, wrong or position
-  elseif code == 45 or (code >= 48 and code <= 57) then -- - 0..9
-    if not lax and lax_number(text, position) then
-      return "T_ERROR", "invalid number", nil, position
-    end
-    kind, value, after = number_token(text, position)
-    return kind, value, after, position
-  elseif find(text, "^true", position) then
-    return "T_BOOLEAN", true, position + 4, position
-  elseif find(text, "^false", position) then
-    return "T_BOOLEAN", false, position + 5, position
-  elseif find(text, "^null", position) then
-    return "T_NULL", null, position + 4, position
-  elseif lax and find(text, "^[+iInN]", position) and lax_number(text, position) then
-    kind, value, after = number_token(text, position)
-    return kind, value, after, position
-  end
-  return "T_ERROR", "invalid token", nil, position
 end
 
 -- Raise what a token that is not `expected` gives. `depth` is that of the parse function that calls this.
@@ -384,8 +221,8 @@ local function new()
 
   local parse_array, parse_object
 
-  -- The value at `position` and the position after it, unless it is an array or an object: then nil and the function
-  -- that parses it, with the position after its bracket.
+  -- The value at `position` and the position after it. Of an array or an object, which only `decode` leaves to this: nil,
+  -- the position after its bracket and the function that parses it.
   local function parse_value(text, position, depth)
     local kind, value, after, start = next_token(text, position, decode_invalid)
     if kind == "T_ARR_BEGIN" then
@@ -402,46 +239,61 @@ local function new()
     error(format("Found too many nested data structures (%d) at character %d", depth, position), depth + 3)
   end
 
-  -- Parse what follows an opening bracket; return the table and the position after the closing bracket.
+  -- The value at `position`, if it is a plain scalar that begins with this byte, and the position after it and after
+  -- whitespace; nil for all else, known to `next_token`.
+  local function plain(text, position, code)
+    if code == 34 then
+      return match(text, '^"([^"\\%z]*)"[ \t\n\r]*()', position)
+    end
+    local word = WORDS[code]
+    if word then
+      local after = position + #word
+      if sub(text, position, after - 1) == word then
+        return VALUES[word], after
+      end
+    elseif decode_invalid then
+      local digits, after = match(text, "^(-?%d+%.?%d*)[ \t\n\r]*()", position)
+      if digits then
+        code = byte(text, after)
+        if code ~= 101 and code ~= 69 and code ~= 120 and code ~= 88 then -- e E x X: there is more to it
+          return tonumber(digits), after
+        end
+      end
+    end
+  end
+
+  -- Parse what follows an opening bracket; return the table and the position after the closing bracket. `slots` is what
+  -- the C function has on its stack: for a value in an array the array, in an object the object and the key.
   function parse_array(text, position, depth, slots)
     if depth > decode_max_depth or slots + 2 > STACK then
       too_deep(depth, position - 1)
     end
     local items, count = {}, 0
-    position = match(text, "^[ \t\n\r]*()", position)
-    if byte(text, position) == 93 then -- ]
-      return items, position + 1
+    local closing = match(text, "^[ \t\n\r]*%]()", position)
+    if closing then
+      return items, closing
     end
     while true do
-      local value, after, nested
       local code = byte(text, position)
-      if code == 34 then
-        value, after = match(text, '^"([^"\\%z]*)"[ \t\n\r]*()', position)
-      elseif code == 123 then
+      if code and code <= 32 then
+        position = match(text, "^[ \t\n\r]*()", position)
+        code = byte(text, position)
+      end
+      local value, after
+      if code == 123 then -- {
         value, after = parse_object(text, position + 1, depth + 1, slots + 1)
-      elseif code == 91 then
+      elseif code == 91 then -- [
         value, after = parse_array(text, position + 1, depth + 1, slots + 1)
-      elseif decode_invalid then
-        value, after = match(text, "^(-?%d+%.?%d*)[ \t\n\r]*()", position)
-        if value then
-          code = byte(text, after)
-          if code == 101 or code == 69 or code == 120 or code == 88 then -- e E x X: not all of it
-            value = nil
-          else
-            value = tonumber(value)
-          end
-        end
+      else
+        value, after = plain(text, position, code)
       end
       if value == nil then
-        value, after, nested = parse_value(text, position, depth)
-        if nested then
-          value, after = nested(text, after, depth + 1, slots + 1)
-        end
+        value, after = parse_value(text, position, depth)
       end
       count = count + 1
       items[count] = value
       code = byte(text, after)
-      if code ~= 44 and code ~= 93 then
+      if code ~= 44 and code ~= 93 then -- , ]
         local kind, wrong, _, start = next_token(text, after, decode_invalid)
         if kind ~= "T_COMMA" and kind ~= "T_ARR_END" then
           unexpected("comma or array end", kind, wrong, start, depth)
@@ -451,7 +303,7 @@ local function new()
       if code == 93 then
         return items, after + 1
       end
-      position = match(text, "^[ \t\n\r]*()", after + 1)
+      position = after + 1
     end
   end
 
@@ -477,36 +329,24 @@ local function new()
         if kind ~= "T_COLON" then
           unexpected("colon", kind, wrong, start, depth)
         end
+        after = match(text, "^[ \t\n\r]*()", after)
       end
       position = after
-      local value, nested
+      local value
       local code = byte(text, position)
-      if code == 34 then
-        value, after = match(text, '^"([^"\\%z]*)"[ \t\n\r]*()', position)
-      elseif code == 123 then
+      if code == 123 then -- {
         value, after = parse_object(text, position + 1, depth + 1, slots + 2)
-      elseif code == 91 then
+      elseif code == 91 then -- [
         value, after = parse_array(text, position + 1, depth + 1, slots + 2)
-      elseif decode_invalid then
-        value, after = match(text, "^(-?%d+%.?%d*)[ \t\n\r]*()", position)
-        if value then
-          code = byte(text, after)
-          if code == 101 or code == 69 or code == 120 or code == 88 then -- e E x X: not all of it
-            value = nil
-          else
-            value = tonumber(value)
-          end
-        end
+      else
+        value, after = plain(text, position, code)
       end
       if value == nil then
-        value, after, nested = parse_value(text, position, depth)
-        if nested then
-          value, after = nested(text, after, depth + 1, slots + 2)
-        end
+        value, after = parse_value(text, position, depth)
       end
       items[key] = value
       code = byte(text, after)
-      if code ~= 44 and code ~= 125 then
+      if code ~= 44 and code ~= 125 then -- , }
         local kind, wrong, _, start = next_token(text, after, decode_invalid)
         if kind ~= "T_COMMA" and kind ~= "T_OBJ_END" then
           unexpected("comma or object end", kind, wrong, start, depth)

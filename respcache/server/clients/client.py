@@ -10,6 +10,7 @@ what other fields follow from (`plain`, above all).
 | in EXEC     | `executing` is set               | `executing` is None                     |
 | subscribed  | `subscriptions` has entries      | it is empty; RESET                      |
 | muted       | `mute`                           | `unmute`, RESET; after one command      |
+| waiting     | `begin_wait`                     | `end_wait`                              |
 | suspended   | `suspend(reason)`                | `resume(reason)` for each reason        |
 | closing     | `finish`: no further command     | the socket is closed                    |
 | closed      | the socket is closed: `leave`    |                                         |
@@ -29,12 +30,14 @@ if TYPE_CHECKING:
     from respcache.resp.types import Argv
     from respcache.server.io.transport import Transport
     from respcache.server.order.outbox import Outbox
+    from respcache.server.order.waits import Wait
     from respcache.server.parts import Parts
 
 # Why a client's commands are not carried out for now. What it sends is kept.
 IN_COMMAND = 1  # a command waits in main
 IN_PAUSE = 2  # CLIENT PAUSE holds its next command back
 OUTPUT_WAITS = 4  # too many of its replies are under way, or not taken
+IN_WAIT = 8  # it has sent a blocking command, which is not answered
 
 _LOCAL_PREFIXES = ("127.", "[::1]", "[::ffff:127.")
 
@@ -50,6 +53,10 @@ class Input(Protocol):
     def waiting(self) -> bool:
         """True if there may be whole commands among them."""
 
+    @property
+    def ended(self) -> bool:
+        """True if nothing more will come."""
+
     def proceed(self) -> None:
         """Go on with what was kept while the client was suspended."""
 
@@ -57,6 +64,7 @@ class Input(Protocol):
 class _NoInput:
     buffered = 0
     waiting = False
+    ended = False
 
     def proceed(self) -> None:
         pass
@@ -87,6 +95,7 @@ class Client:
         self.watching: set[int] = set()  # shards that hold keys which the client watches
         self.watch_lost = False  # one of those shards died, so the next EXEC fails
         self.subscriptions = Subscriptions()
+        self.wait: Wait | None = None  # its blocking command that is not answered
         self.suspended = 0  # why its commands are not carried out, reasons or-ed; 0: they are
         self.running = False  # one of its own commands is being dispatched
         self.closing = False  # take no further command; close after the last reply
@@ -116,8 +125,15 @@ class Client:
         return whom == "yes" or (whom == "local" and self.is_local)
 
     @property
+    def blocked(self) -> bool:
+        """True while the client waits for what its blocking command has not found."""
+        return self.wait is not None and self.wait.waiting
+
+    @property
     def busy(self) -> bool:
-        """True if the client has asked for something that it does not have yet."""
+        """True if the client has asked for something that it does not have yet. One that waits may never have it."""
+        if self.blocked:
+            return bool(self.outbox.slots or self.transport.unsent)
         return bool(self.outbox.slots or self.input.waiting or self.transport.unsent)
 
     def update_plain(self) -> None:
@@ -231,6 +247,23 @@ class Client:
             if not self.suspended:
                 self.input.proceed()
 
+    def begin_wait(self, wait: Wait) -> None:
+        """It has sent a blocking command."""
+        self.wait = wait
+        self.suspend(IN_WAIT)
+
+    def nothing_found(self) -> None:
+        """The blocking command waits. As in Redis, that is of no use to a client that has half-closed its connection:
+        mostly it is gone altogether, and would take what it does not want any more.
+        """
+        if self.input.ended:
+            self.close()
+
+    def end_wait(self) -> None:
+        """The blocking command has its reply."""
+        self.wait = None
+        self.resume(IN_WAIT)
+
     def end_of_pause(self) -> None:
         """CLIENT PAUSE is over."""
         self.resume(IN_PAUSE)
@@ -290,6 +323,10 @@ class Client:
         parts = self.parts
         parts.registry.remove(self)
         parts.pause.forget(self)
+        if self.wait is not None:
+            if not self.wait.over:
+                self.wait.leave()
+            self.wait = None
         self._let_go()
         self.outbox.close()
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from respcache.commands.table import TABLE, Flag
 from respcache.logs import log, log_exception
 from respcache.resp.decode import Decoder
-from respcache.server.clients.client import IN_PAUSE, OUTPUT_WAITS, Client
+from respcache.server.clients.client import IN_PAUSE, IN_WAIT, OUTPUT_WAITS, Client
 from respcache.server.clients.dispatch import dispatch
 from respcache.server.clients.limits import OutputLimit
 from respcache.server.order.outbox import Batch, Outbox
@@ -191,6 +191,8 @@ class Conversation:
     def end_of_input(self) -> None:
         """The client will send nothing more: answer what it has sent, then close."""
         self._input_ended = True
+        if self.client.blocked:
+            self.client.close()
         self._close_when_done()
 
     def _process(self, commands: list[Argv], size: int) -> None:
@@ -287,6 +289,11 @@ class Conversation:
         """True if there may be whole commands among them."""
         return bool(self._waiting or self._unread or self._undecoded)
 
+    @property
+    def ended(self) -> bool:
+        """True if nothing more will come."""
+        return self._input_ended
+
     def _check_size(self) -> None:
         if self.buffered > min(self._parts.config.client_query_buffer_limit, _LONGEST_COMMAND):
             message = f"Client id={self.client.id} addr={self._transport.peer} closed: it has sent too much at once"
@@ -297,7 +304,7 @@ class Conversation:
         """Read on, or leave what the client sends to TCP."""
         suspended = self.client.suspended
         enough = bool(suspended) and len(self._unread) > _KEPT
-        needed = self._transport.unsent or suspended & IN_PAUSE  # during a pause Redis reads on, up to the limit
+        needed = self._transport.unsent or suspended & (IN_PAUSE | IN_WAIT)  # Redis reads on, up to the limit
         reading = not self._stalled and (not enough or bool(needed))
         if reading is not self._reading:
             self._reading = reading

@@ -88,7 +88,7 @@ def _admit(client: Client, argv: Argv) -> Command:
 
 
 def _run_or_queue(client: Client, row: Command, argv: Argv) -> None:
-    how = plan(row, argv, client.parts.router)
+    how = plan(row, argv, client.parts.router, may_wait=client.transaction is None)
     if client.transaction is not None and row.name not in WHILE_QUEUING:
         client.transaction.commands.append(Queued(row, argv, how))
         _answer(client, encode(QUEUED, client.protocol))
@@ -117,6 +117,11 @@ def route(client: Client, row: Command, argv: Argv, how: Plan) -> None:
                 _await_reply(client, reply)
             elif reply is not IN_A_SLOT:
                 _answer(client, encode(reply, client.protocol))
+        case Kind.WAIT:
+            if len(how.positions) == 1:
+                parts.waits.start(client, argv, how.shard)
+            else:
+                parts.claims.start(client, row, argv, how)
         case Kind.ONE:
             parts.sequencer.one(client.caller, client.outbox, argv, how.shard)
         case Kind.SPLIT | Kind.ALL:
@@ -132,7 +137,9 @@ async def _run_carried(parts: Parts, barrier: Barrier, caller: Caller, row: Comm
     """Run a CARRY. The barrier is lifted whatever happens, cancellation included."""
     try:
         await barrier.reached()
-        return Encoded(await parts.carrier.carry(caller, row, argv, how.positions))
+        reply = Encoded(await parts.carrier.carry(caller, row, argv, how.positions))
+        await parts.claims.settle(how.positions)
+        return reply
     finally:
         barrier.lift()
 

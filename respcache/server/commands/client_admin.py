@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from respcache import errors
-from respcache.commands.args import INT64_MAX, parse_int
+from respcache.commands.args import Args, parse_int
 from respcache.commands.table import ADMIN, LOADING, NOSCRIPT, STALE, family
 from respcache.commands.table.tips import RANDOM_OUTPUT
 from respcache.errors import CommandError, WrongSyntax
@@ -14,9 +14,8 @@ from respcache.server.clients.describe import describe
 from respcache.server.clients.limits import class_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
-    from respcache.commands.args import Args
     from respcache.server.clients.client import Client
 
 command = family("connection")
@@ -121,6 +120,27 @@ def _kill(killer: Client, victims: list[Client]) -> None:
             victim.close()
 
 
+@command("CLIENT UNBLOCK", "client-id [TIMEOUT | ERROR]", arity=-3, flags=CLIENT | ADMIN, since="5.0.0")
+def client_unblock(client: Client, args: Args) -> Any:
+    """End the wait of another connection in a blocking command: as if its time was up, or with an error."""
+    number, reason = args.next(), b"TIMEOUT"
+    if len(args):
+        reason = args.option()
+    if len(args):
+        raise errors.unknown_call("CLIENT", args.argv[1])
+    if reason not in (b"TIMEOUT", b"ERROR"):
+        raise CommandError(errors.UNBLOCK_REASON)
+    other = client.parts.registry.get(Args([number], 0).int())
+    if other is None or other.wait is None:
+        return 0
+    at_once = client.executing is not None
+    return _unblocked(client.parts.waits.unblock(other.wait, with_error=reason == b"ERROR", at_once=at_once))
+
+
+async def _unblocked(waited: Awaitable[bool]) -> Reply:
+    return int(await waited)
+
+
 @command("CLIENT PAUSE", "timeout [WRITE | ALL]", arity=-3, flags=CLIENT | ADMIN, since="3.0.0")
 def client_pause(client: Client, args: Args) -> Reply:
     """Hold all commands back, or those that write, for some milliseconds."""
@@ -133,15 +153,8 @@ def client_pause(client: Client, args: Args) -> Reply:
         only_writes = mode == b"WRITE"
     if len(args):
         raise errors.unknown_call("CLIENT", args.argv[1])
-    milliseconds = parse_int(timeout)
-    if milliseconds is None:
-        raise CommandError(errors.TIMEOUT_NOT_AN_INTEGER)
-    if milliseconds < 0:
-        raise CommandError(errors.TIMEOUT_NEGATIVE)
-    until = client.parts.clock.now_ms() + milliseconds
-    if until > INT64_MAX:
-        raise CommandError(errors.TIMEOUT_OUT_OF_RANGE)
-    client.parts.pause.begin(until, only_writes)
+    now = client.parts.clock.now_ms()
+    client.parts.pause.begin(now + Args([timeout], 0).timeout_ms(now), only_writes)
     return OK
 
 

@@ -15,6 +15,7 @@ from respcache.commands.table import (
     Keys,
     KeySpec,
     NumKeys,
+    StreamKeys,
     family,
     find_row,
 )
@@ -137,6 +138,10 @@ def _describe_keys(spec: KeySpec) -> Reply:
         case NumKeys(at):
             numbers: Reply = {b"keynumidx": 0, b"firstkey": 1, b"keystep": 1}
             return _key_specification(flags, b"index", {b"index": at}, b"keynum", numbers)
+        case StreamKeys(start):
+            search: Reply = {b"keyword": b"STREAMS", b"startfrom": start}
+            half: Reply = {b"lastkey": -1, b"keystep": 1, b"limit": 2}
+            return _key_specification(flags, b"keyword", search, b"range", half)
         case KeyFinder():
             return _key_specification(flags, b"unknown", {}, b"unknown", {})
 

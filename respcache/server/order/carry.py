@@ -2,6 +2,8 @@
 
 A barrier holds the shards. Once it is at the front of all their queues, the foreign keys are borrowed, the command runs
 on its home shard (that of its first key) with them as guests, and the guests that it changed are handed back.
+
+XREAD and XREADGROUP run in parts instead (`respcache.server.order.in_parts`).
 """
 
 from __future__ import annotations
@@ -10,17 +12,20 @@ from typing import TYPE_CHECKING
 
 from respcache import errors
 from respcache.errors import CommandError
+from respcache.server.order.in_parts import run_in_parts
 from respcache.shard import wire
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from respcache.commands.table import Command
     from respcache.resp.types import Argv
+    from respcache.server.order.in_parts import Lacking
     from respcache.server.order.router import Router
     from respcache.server.shards.link import ShardLink
+    from respcache.shard.wire import Item
     from respcache.store.call import Caller
-    from respcache.store.guests import Guest
+    from respcache.store.guests import ChangedGuest, Guest
     from respcache.store.keyspace import Place
 
 # How often a command may find out that it needs further keys: SORT does so for BY, and once more for GET.
@@ -45,6 +50,26 @@ class Carrier:
 
         Cancellation, at the end of the server, may leave changed guests that were not handed back.
         """
+        reply, _ = await self._run(wire.carry, caller, row, argv, positions)
+        return reply
+
+    async def attempt(
+        self, caller: Caller, row: Command, argv: Argv, positions: dict[int, list[int]]
+    ) -> bytes | Lacking:
+        """Like `carry`, for a command that may wait: its reply, or what it waits for."""
+        reply, lacking = await self._run(wire.attempt, caller, row, argv, positions)
+        return lacking or reply
+
+    async def _run(
+        self,
+        item: Callable[[Caller, Argv, Sequence[Guest]], Item],
+        caller: Caller,
+        row: Command,
+        argv: Argv,
+        positions: dict[int, list[int]],
+    ) -> tuple[bytes, Lacking | None]:
+        if row.in_parts is not None:
+            return await run_in_parts(self._links, caller, row, argv, positions)
         home = self._links[self._router.shard_of(argv[row.key_positions(argv)[0]])]
         databases = row.key_databases(argv, caller.db)
         # Keys in a nonexistent database stay where they are: the handler says what is wrong.
@@ -57,11 +82,10 @@ class Carrier:
         for _ in range(_MAX_ATTEMPTS):
             foreign = {place: shard for place, shard in foreign.items() if shard != home.index}
             guests = await self._borrow(foreign)
-            reply, changed, required = await home.call(wire.carry(caller, argv, guests)).result()
+            reply, changed, required, *lacking = await home.call(item(caller, argv, guests)).result()
             if not required:
                 await self._hand_back(foreign, changed)
-                encoded: bytes = reply
-                return encoded
+                return reply, lacking[0] if lacking else None
             foreign |= {(db, key): self._router.shard_of(key) for db, key in required}
         raise CommandError(errors.INTERNAL)
 
@@ -77,8 +101,8 @@ class Carrier:
                 guests.append((*place, *(lent or (None, None, None))))
         return guests
 
-    async def _hand_back(self, owners: dict[Place, int], changed: list[Guest]) -> None:
-        returns: dict[int, list[Guest]] = {}
+    async def _hand_back(self, owners: dict[Place, int], changed: list[ChangedGuest]) -> None:
+        returns: dict[int, list[ChangedGuest]] = {}
         for guest in changed:
             returns.setdefault(owners[guest[0], guest[1]], []).append(guest)
         for call in [self._links[shard].call(wire.hand_back(guests)) for shard, guests in returns.items()]:

@@ -28,7 +28,7 @@ from respcache.server.order.tickets import ExecTicket
 from respcache.shard import wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Collection
 
     from respcache.resp.types import Argv
     from respcache.server.order.carry import Carrier
@@ -87,6 +87,7 @@ class Sender(Protocol):
 class Executor:
     """Carries out transactions.
 
+    settle: serves those who wait for what a transaction has brought to shards under its barrier (`Claims.settle`).
     count_error: told each error that main itself answers with.
     on_report: gets what shards report while a transaction runs, in the order of its commands.
     reports_wanted: True if shards report anything at present.
@@ -97,6 +98,7 @@ class Executor:
         sequencer: Sequencer,
         carrier: Carrier,
         *,
+        settle: Callable[[Collection[int]], Awaitable[None]],
         count_error: Callable[[CommandError], None],
         on_report: Callable[[Report], None],
         reports_wanted: Callable[[], bool],
@@ -105,6 +107,7 @@ class Executor:
         self._links = sequencer.links  # by shard
         self._router = sequencer.router
         self._carrier = carrier
+        self._settle = settle
         self._count_error = count_error
         self._on_report = on_report
         self._reports_wanted = reports_wanted
@@ -123,12 +126,12 @@ class Executor:
             item = wire.execute(caller, bool(watching), words)
             self._links[needed.pop()].submit(item, ticket, sum(map(size_of_words, words)))
             return IN_A_SLOT
-        return self._under_barrier(sender, transaction, watching, self._sequencer.barrier(needed))
+        return self._under_barrier(sender, transaction, watching, needed, self._sequencer.barrier(needed))
 
     async def _under_barrier(
-        self, sender: Sender, transaction: Transaction, watching: set[int], barrier: Barrier
+        self, sender: Sender, transaction: Transaction, watching: set[int], shards: set[int], barrier: Barrier
     ) -> Reply:
-        """EXEC of a transaction that needs several shards, or main. Errors of its commands are in the reply.
+        """EXEC of a transaction that needs several `shards`, or main. Errors of its commands are in the reply.
 
         Raises CommandError if a shard dies while its watches are checked. The barrier is lifted whatever happens;
         cancellation, at the end of the server, may leave the transaction half done.
@@ -141,6 +144,7 @@ class Executor:
             if any([await check.result() for check in checks]):
                 return NULL_ARRAY
             replies = await self._run(sender, transaction.commands)
+            await self._settle(shards)
             return Encoded(b"*%d\r\n%b" % (len(replies), b"".join(replies)))
         finally:
             sender.executing = None

@@ -141,6 +141,12 @@ class Outbox:
         self.slots.append(batch)
         self.unanswered += batch.count
 
+    def withdraw(self, batch: Batch) -> None:
+        """Take back a slot without an answer: what comes after it does not wait for it. `expect` gives a new one."""
+        self.slots.remove(batch)
+        self.unanswered -= batch.count
+        self.ready()
+
     def push(self, data: bytes) -> None:
         """Send out-of-band data: after the replies that are under way, as things happened in that order."""
         if self.slots:

@@ -7,7 +7,9 @@
 | SPLIT  | keys on several shards, and the row has `gather`     | each shard gets the part with its keys, in one step |
 | ALL    | DBSIZE, FLUSHALL, KEYS ...                           | one part per shard, in one step                     |
 | CURSOR | SCAN                                                 | one shard after the other; the cursor names it      |
-| CARRY  | keys on several shards whose data is needed together | under a barrier, with foreign keys as guests        |
+| CARRY  | keys on several shards whose data is needed together | under a barrier, with foreign keys as guests; XREAD |
+|        |                                                      | and XREADGROUP in parts, without                    |
+| WAIT   | BLPOP ..., where it may wait: not within MULTI       | waits beside the data if there is nothing for it    |
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ class Kind(Enum):
     ALL = "all"
     CURSOR = "cursor"
     CARRY = "carry"
+    WAIT = "wait"
 
 
 class Plan(NamedTuple):
@@ -68,13 +71,19 @@ _ALONE = {
 _ON_THE_ONLY_SHARD = Plan(Kind.ONE, {0: []})
 
 
-def plan(row: Command, argv: Argv, router: Router) -> Plan:
-    """How the call `argv` of the command `row` runs."""
+_WAIT_ON_THE_ONLY_SHARD = Plan(Kind.WAIT, {0: []})
+
+
+def plan(row: Command, argv: Argv, router: Router, *, may_wait: bool = False) -> Plan:
+    """How the call `argv` of the command `row` runs; a blocking one waits only if it may."""
     if row.reach is not Reach.KEYS:
         return _ALONE[row.reach]
+    waits = may_wait and row.blocking and row.waits(argv)
     if router.shards == 1:
-        return _ON_THE_ONLY_SHARD
+        return _WAIT_ON_THE_ONLY_SHARD if waits else _ON_THE_ONLY_SHARD
     positions = _positions(row, argv, router)
+    if waits:
+        return Plan(Kind.WAIT, positions)
     if len(positions) == 1:
         return Plan(Kind.ONE, positions)
     return Plan(Kind.CARRY if row.gather is None else Kind.SPLIT, positions)

@@ -156,14 +156,21 @@ class ShardQueue:
         self._clock = clock
         self._on_report = on_report
         self._wake = wake
-        # Submitted and not yet taken: the frame that is being filled with its size in bytes, and those that are full.
+        # Submitted and not yet taken: the frame that is being filled with its size in bytes, and those that are full,
+        # each with its size, and whether the owner of a barrier has sent it.
         self._items: list[Item] = []
         self._size = 0
-        self._full: deque[tuple[list[Item], int]] = deque()
+        self._full: deque[tuple[list[Item], int, bool]] = deque()
         # About how many bytes wait to be taken, the backlog included.
         self.size = 0
         # Of the items that were taken and not answered, then of those that were not taken; without the backlog.
         self._tickets: deque[Ticket] = deque()
+        # The item in whose middle the shard asks for something: what it is sent before `reply` is answered first.
+        self._asking: Ticket | None = None
+        # The answer to that, to be taken before anything else.
+        self._reply: tuple[Any] | None = None
+        # Numbers of those who wait in this shard for something to become ready (`respcache.server.order.waits`).
+        self.waits: set[int] = set()
         # The barrier at the front; the queue is corked while there is one.
         self._corked_by: Barrier | None = None
         # What was submitted after that barrier: items with their tickets and sizes, and further barriers.
@@ -199,10 +206,14 @@ class ShardQueue:
     def cork(self, barrier: Barrier) -> None:
         """Take the next place with a barrier."""
         if self._corked_by is None:
-            self._corked_by = barrier
-            barrier.arrive(self._clock.now_ms())
+            self._hold(barrier)
         else:
             self._backlog.append(barrier)
+
+    def _hold(self, barrier: Barrier) -> None:
+        self._close_frame()  # what came before has nothing to do with what the owner of the barrier sends
+        self._corked_by = barrier
+        barrier.arrive(self._clock.now_ms())
 
     def uncork(self, barrier: Barrier) -> None:
         """Lift the barrier, wherever in the queue it is; go on up to the next one."""
@@ -210,21 +221,21 @@ class ShardQueue:
             if barrier in self._backlog:
                 self._backlog.remove(barrier)
             return
+        self._close_frame()  # calls of the owner that were not taken yet
         self._corked_by = None
-        # Calls of the owner that were not taken yet keep the barrier's time; what follows has its own.
-        self._close_frame()
+        if self.waits:
+            self.submit(wire.serve(), NOBODY)
         while self._backlog and self._corked_by is None:
             entry = self._backlog.popleft()
             if isinstance(entry, Barrier):
-                self._corked_by = entry
-                entry.arrive(self._clock.now_ms())
+                self._hold(entry)
             else:
                 self.size -= entry[2]  # which `submit` counts again
                 self.submit(*entry)
 
     def _close_frame(self) -> None:
         if self._items:
-            self._full.append((self._items, self._size))
+            self._full.append((self._items, self._size, self.corked))
             self._items = []
             self._size = 0
 
@@ -238,32 +249,54 @@ class ShardQueue:
     @property
     def unanswered(self) -> int:
         """Items without an answer."""
-        return len(self._tickets) + len(self._backlog)
+        return len(self._tickets) + len(self._backlog) + (self._asking is not None)
 
     @property
     def _untaken(self) -> int:
-        return len(self._items) + sum(len(items) for items, _ in self._full)
+        return len(self._items) + sum(len(items) for items, _, _ in self._full)
 
     # -- the shard's side
 
-    def take(self) -> tuple[int, list[Item]] | None:
-        """The next frame: its time in milliseconds, and its items. None if there is nothing to send."""
+    def take(self) -> tuple[int | None, Any] | None:
+        """The next frame: its time in milliseconds, negative under a barrier, and its items. None: nothing to send.
+
+        A frame whose time is None holds the answer to what the shard has asked.
+        """
+        if self._reply is not None:
+            answer, self._reply = self._reply[0], None
+            return None, answer
         if self._full:
-            items, size = self._full.popleft()
+            items, size, owned = self._full.popleft()
             self.size -= size
         elif self._items:
-            items, self._items = self._items, []
+            items, owned = self._items, self.corked
+            self._items = []
             self.size -= self._size
             self._size = 0
         else:
             return None
         moment = self._corked_by.moment if self._corked_by is not None else 0
-        return moment or self._clock.now_ms(), items
+        now = moment or self._clock.now_ms()
+        return -now if owned else now, items
+
+    # -- what the shard asks
+
+    def asked(self) -> None:
+        """The shard asks in the middle of its running item, and carries out what it is sent until it has the answer."""
+        assert self._asking is None, "a shard asks for one thing at a time"
+        self._asking = self._tickets.popleft()
+
+    def reply(self, answer: Any) -> None:
+        """The answer to what the shard has asked. It passes everything that was not taken yet."""
+        if self._asking is not None:
+            self._tickets.appendleft(self._asking)
+            self._asking = None
+        self._reply = (answer,)
 
     def begin_with(self, item: Item) -> None:
         """Put an item before everything that was not taken yet: the settings of a shard that has just started."""
         assert len(self._tickets) == self._untaken, "the shard has answers to give"
-        self._full.appendleft(([item], 0))
+        self._full.appendleft(([item], 0, False))
         self._tickets.appendleft(NOBODY)
 
     def answer(self, results: list[Any], reports: Iterable[Report]) -> None:
@@ -286,6 +319,8 @@ class ShardQueue:
             by_index.setdefault(report[1], []).append(report)
         for index, result in enumerate(results):
             self._answer_one(result, by_index.get(index, ()))
+        for report in by_index.get(len(results), ()):
+            self._on_report(report)
 
     def _answer_one(self, result: Any, reports: Iterable[Report]) -> None:
         failure: CommandError | None = None
@@ -311,6 +346,10 @@ class ShardQueue:
 
     def fail_taken(self) -> int:
         """The shard died: fail what it took with it, and return how much that was. The rest is for its successor."""
+        self._reply = None
+        if self._asking is not None:
+            self._tickets.appendleft(self._asking)
+            self._asking = None
         lost = len(self._tickets) - self._untaken
         for _ in range(lost):
             ticket = self._tickets.popleft()

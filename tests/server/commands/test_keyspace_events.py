@@ -81,6 +81,7 @@ KINDS = {
     "s": ("SADD t x", "sadd", "t"),
     "h": ("HSET h f v", "hset", "h"),
     "z": ("ZADD z 1 m", "zadd", "z"),
+    "t": ("XADD x 1-1 f v", "xadd", "x"),
     "m": ("GET missing", "keymiss", "missing"),
 }
 
@@ -92,7 +93,7 @@ class TestKinds:
         events = Events(do, connect, flags="E" + flag)
         for line, _, _ in KINDS.values():
             do(*line.split())
-        shown = flag.replace("A", "g$lshz")
+        shown = flag.replace("A", "g$lshzt")
         assert events() == [(0, event, key) for kind, (_, event, key) in KINDS.items() if kind in shown]
 
     def test_new_comes_first(self, do: Transcript, connect: Connect) -> None:

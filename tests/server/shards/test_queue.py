@@ -129,7 +129,7 @@ class TestBarriers:
         assert it.queue.size == 10
         assert it.queue.unanswered == 2
         it.queue.call(item(3))
-        assert it.take_all() == [[1, 3]]
+        assert it.take_all() == [[1], [3]]
         barrier.lift()
         assert not it.queue.corked
         assert it.take_all() == [[2]]
@@ -143,7 +143,8 @@ class TestBarriers:
             it.queue.call(item(1))
             frame = it.queue.take()
             assert frame is not None
-            assert frame[0] == moment == barrier.moment
+            assert frame[0] == -moment
+            assert barrier.moment == moment
         barrier.lift()
         it.submit(2)
         frame = it.queue.take()
@@ -325,3 +326,55 @@ class TestRefusing:
         it.take()
         it.queue.refuse(1, CommandError(REQUEST_TOO_LARGE))
         assert it.queue.unanswered == 0
+
+
+class TestAsking:
+    """A shard asks in the middle of an item; `reply` passes everything else."""
+
+    def test_the_answer_leaves_first(self, it: Setup) -> None:
+        it.submit(1)
+        it.take()
+        it.submit(2)
+        it.queue.reply(True)
+        assert it.queue.take() == (None, True)
+        assert it.take() == [2]
+        it.queue.answer(["one", "two"], [])
+        assert it.log == ["1 = one", "2 = two"]
+
+    def test_an_item_that_lets_others_in(self, it: Setup) -> None:
+        """What the shard is sent before it has its answer is answered before the item that asks."""
+        barrier = it.barrier()
+        it.queue.submit(item(9), Noting("later", it.log))
+        it.queue.call(item(1))
+        it.queue._tickets[-1] = Noting("1", it.log)
+        it.take()
+        it.queue.answer([], [])
+        it.queue.asked()
+        assert it.queue.unanswered == 2
+        nested = it.queue.call(item(2))
+        assert it.take() == [2]
+        it.queue.answer(["nested"], [])
+        assert nested._result == "nested"
+        it.queue.reply(b"answer")
+        assert it.queue.take() == (None, b"answer")
+        it.queue.answer(["one"], [])
+        barrier.lift()
+        assert it.take() == [9]
+        it.queue.answer(["nine"], [])
+        assert it.log == ["1 = one", "later = nine"]
+
+    def test_a_shard_that_dies_while_it_asks(self, it: Setup) -> None:
+        it.submit(1, 2)
+        it.take()
+        it.queue.asked()
+        it.queue.reply(None)
+        it.submit(3)
+        assert it.queue.fail_taken() == 2
+        assert it.log == [f"1 failed: {SHARD_DIED}", f"2 failed: {SHARD_DIED}"]
+        assert it.take_all() == [[3]]
+
+    def test_reports_after_the_last_result(self, it: Setup) -> None:
+        it.submit(1)
+        it.take()
+        it.queue.answer(["one"], [(wire.EVENT, 0, 0, b"first", b"k"), (wire.EVENT, 1, 0, b"last", b"k")])
+        assert it.log == ["event first", "1 = one", "event last"]

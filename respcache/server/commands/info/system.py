@@ -81,11 +81,11 @@ def clients(facts: Facts) -> Fields:
         "maxclients": facts.parts.config.maxclients,
         "client_recent_max_input_buffer": max((client.input.buffered for client in facts.clients), default=0),
         "client_recent_max_output_buffer": max((client.transport.unsent for client in facts.clients), default=0),
-        "blocked_clients": len(facts.parts.pause.held),
+        "blocked_clients": facts.parts.waits.blocked + len(facts.parts.pause.held),
         "tracking_clients": 0,
-        "clients_in_timeout_table": 0,
-        "total_blocking_keys": 0,
-        "total_blocking_keys_on_nokey": 0,
+        "clients_in_timeout_table": facts.parts.waits.with_timeout,
+        "total_blocking_keys": sum(shard["blocking_keys"][0] for shard in facts.shards),
+        "total_blocking_keys_on_nokey": sum(shard["blocking_keys"][1] for shard in facts.shards),
     }
 
 

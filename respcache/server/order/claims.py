@@ -1,0 +1,304 @@
+"""Blocking commands with keys on several shards, of which main is the judge.
+
+Such a command begins under a barrier over the shards of its keys. If there is something for it, it has its reply;
+otherwise the client is *enlisted* on each shard where it waits for a key. A shard that has something for it *claims*
+it: the shard asks main in the middle of its work, and reads on only when it has the answer, so "push, then somebody
+else's pop" comes out as with one shard. Main answers at once, and waits for nobody.
+
+* A command that takes from one key alone (`by_key`: BLPOP) is run by the first shard that claims it; the others forget
+  it.
+* Others (BLMOVE from one shard to another, XREAD) and those that may find a value of another type elsewhere are *tried*
+  again by main, under a barrier. The shard holds them until then, and those behind them in the line.
+
+When a command that ran under a barrier has made keys ready, its owner lets main `settle` before the barrier is lifted:
+what is pushed to several shards by one EXEC is there at once, and the first key of the waiting command counts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import trio
+
+from respcache import errors
+from respcache.errors import CommandError
+from respcache.logs import log_exception
+from respcache.server.order.waits import Wait, timed_out
+from respcache.server.shards.queue import NOBODY
+from respcache.shard import wire
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection
+
+    from respcache.commands.table import Command
+    from respcache.resp.types import Argv
+    from respcache.server.io.poller import Poller
+    from respcache.server.order.carry import Carrier
+    from respcache.server.order.in_parts import Lacking
+    from respcache.server.order.plan import Plan
+    from respcache.server.order.sequencer import Sequencer
+    from respcache.server.order.waits import Member, Waits
+    from respcache.server.shards.queue import Barrier
+    from respcache.store.reports import Report
+
+
+class SharedWait(Wait):
+    """A blocking command with keys on several shards."""
+
+    __slots__ = (
+        "_enlisted",
+        "argv",
+        "caller",
+        "claimed",
+        "lost",
+        "positions",
+        "row",
+        "spoilt",
+        "time_is_up",
+        "tried",
+        "trying",
+    )
+
+    def __init__(self, waits: Waits, enlisted: list[int], member: Member, row: Command, argv: Argv, plan: Plan) -> None:
+        self._enlisted = enlisted  # how many such clients wait, by shard
+        self.row = row
+        self.argv = argv
+        self.caller = member.caller
+        self.positions = plan.positions
+        self.claimed = False  # some shard runs it now
+        self.trying = False  # main runs it, or is about to: it holds a barrier, or has one in the queues
+        self.tried: trio.Event | None = None  # set when main has run it; None unless it runs now
+        self.spoilt = False  # some key has had a value of another type
+        self.time_is_up = False  # while it was tried
+        self.lost = False  # a shard has died while it was tried
+        super().__init__(waits, member, tuple(plan.positions))
+
+    def found_nothing(self, deadline: int) -> None:
+        """See `Wait`."""
+        for shard in self.shards:
+            self._enlisted[shard] += 1
+        super().found_nothing(deadline)
+
+    def end(self, reply: bytes) -> None:
+        """See `Wait`. Shards where the client may wait forget it."""
+        self._forget()
+        super().end(reply)
+
+    def _finish(self) -> None:
+        if self.waiting:
+            for shard in self.shards:
+                self._enlisted[shard] -= 1
+        super()._finish()
+
+    def _forget(self) -> None:
+        """Passes the queues: what has been decided need not wait for anything."""
+        if self.waiting and not self.claimed:
+            for shard in self.shards:
+                self._waits.links[shard].queue.call(wire.forget(self.number))
+
+    def time_out(self) -> None:
+        """See `Wait`. A claim that was answered, and a try under way, come first."""
+        if self.claimed:
+            return
+        if self.tried is not None:
+            self.time_is_up = True
+        else:
+            self.end(timed_out(self.member))
+
+    def leave(self) -> None:
+        """See `Wait`."""
+        self._forget()
+        self._finish()
+
+    def dismiss(self, *, at_once: bool) -> Awaitable[bool]:  # noqa: ARG002 - a try under way waits for no EXEC
+        """See `Wait`."""
+        return self._still_waits()
+
+    async def _still_waits(self) -> bool:
+        if self.tried is not None:
+            await self.tried.wait()
+        return self.waiting and not self.claimed and not self.over
+
+    def shard_died(self, shard: int) -> None:  # noqa: ARG002 - any of them is enough
+        """See `Wait`. The others forget the client. If a try under way finds something, the client has that."""
+        if self.tried is not None:
+            self.lost = True
+        elif self.waiting:
+            self.end(CommandError(errors.SHARD_DIED).line())
+
+
+class Claims:
+    """Runs blocking commands with keys on several shards.
+
+    spawn: runs an async function in a task that ends with the server.
+    """
+
+    def __init__(
+        self, waits: Waits, sequencer: Sequencer, carrier: Carrier, poller: Poller, spawn: Callable[..., None]
+    ) -> None:
+        self._waits = waits
+        self._sequencer = sequencer
+        self._links = sequencer.links
+        self._router = sequencer.router
+        self._carrier = carrier
+        self._poller = poller
+        self._spawn = spawn
+        # How many wait, by shard: shared with them, as they keep it.
+        self._enlisted = [0] * len(self._links)
+
+    # -- the beginning
+
+    def start(self, member: Member, row: Command, argv: Argv, plan: Plan) -> None:
+        """Run a blocking command. It takes its place in the order now."""
+        wait = SharedWait(self._waits, self._enlisted, member, row, argv, plan)
+        wait.trying = True
+        self._spawn(self._try, wait, self._sequencer.barrier(plan.positions))
+
+    async def _try(self, wait: SharedWait, barrier: Barrier) -> None:
+        """A task: run the command under its barrier, which is lifted whatever happens."""
+        try:
+            await barrier.reached()
+            if not wait.over:
+                await self._try_now(wait)
+        finally:
+            with self._poller.round():
+                barrier.lift()
+
+    async def _try_now(self, wait: SharedWait) -> None:
+        """Run the command; the caller holds a barrier over all its shards. The client has its reply then, or waits."""
+        wait.trying = True
+        wait.tried = trio.Event()
+        try:
+            found = await self._run(wait)
+            if not isinstance(found, bytes):
+                await (self._release(wait) if wait.waiting else self._enlist(wait, found))
+                found = b""
+        except CommandError as error:  # a shard has died
+            found = error.line()
+        except Exception:
+            log_exception(f"{wait.row.name} failed")
+            found = CommandError(errors.INTERNAL).line()
+        finally:
+            tried, wait.tried = wait.tried, None
+            tried.set()
+            wait.trying = False
+        if wait.over:
+            return
+        with self._poller.round():
+            if found:
+                wait.end(found)
+            elif wait.lost:
+                wait.shard_died(-1)
+            elif wait.time_is_up:
+                wait.end(timed_out(wait.member))
+
+    async def _run(self, wait: SharedWait) -> bytes | Lacking:
+        """The encoded reply, or what is lacking."""
+        if not wait.row.by_key:
+            return await self._carrier.attempt(wait.caller, wait.row, wait.argv, wait.positions)
+        # The first key that exists decides. The others are on shards where nobody looks for them.
+        calls = []
+        for shard, indexes in wait.positions.items():
+            places = [(wait.caller.db, wait.argv[at]) for at in indexes]
+            calls.append((shard, indexes, self._links[shard].call(wire.exist(places))))
+        existing = {}
+        for shard, indexes, call in calls:
+            existing.update({at: shard for at, exists in zip(indexes, await call.result(), strict=True) if exists})
+        home = existing[min(existing)] if existing else next(iter(wait.positions))
+        return await self._run_on(wait, home)
+
+    async def _run_on(self, wait: SharedWait, shard: int) -> bytes | Lacking:
+        """The same, on one shard alone."""
+        item = wire.attempt(wait.caller, wait.argv, [])
+        reply, _, _, lacking = await self._links[shard].call(item).result()
+        return cast("Lacking", lacking) if lacking else cast("bytes", reply)
+
+    async def _enlist(self, wait: SharedWait, lacking: Lacking) -> None:
+        """Let the client wait on each shard that has a key which it waits for."""
+        wait.argv, deadline, keys, types, on_removal = lacking
+        by_shard: dict[int, list[bytes]] = {}
+        for key in keys:
+            by_shard.setdefault(self._router.shard_of(key), []).append(key)
+        calls = [
+            self._links[shard].call(wire.enlist(wait.caller, wait.number, wait.argv, own, types, on_removal))
+            for shard, own in by_shard.items()
+        ]
+        for call in calls:
+            await call.result()
+        if wait.over:  # the client has left
+            for shard in by_shard:
+                self._links[shard].call(wire.forget(wait.number))
+            return
+        with self._poller.round():
+            self._waits.move(wait, tuple(by_shard))
+            wait.found_nothing(deadline)
+
+    async def _release(self, wait: SharedWait) -> None:
+        for call in [self._links[shard].call(wire.release(wait.number)) for shard in wait.shards]:
+            await call.result()
+
+    # -- what shards ask and tell
+
+    def claim(self, shard: int, number: int) -> None:
+        """CLAIM: a shard has something for a waiter, and waits for the answer."""
+        self._links[shard].queue.reply(self._judge(shard, self._find(number)))
+
+    def _judge(self, shard: int, wait: SharedWait | None) -> int:
+        if wait is None or wait.claimed:
+            return wire.GONE
+        if wait.trying:
+            return wire.HOLD
+        if wait.row.by_key and not wait.spoilt:
+            wait.claimed = True
+            for other in wait.shards:
+                if other != shard:
+                    self._links[other].submit(wire.forget(wait.number), NOBODY)
+            return wire.YES
+        self._try_again(wait)
+        return wire.HOLD
+
+    def _try_again(self, wait: SharedWait) -> None:
+        wait.trying = True
+        self._spawn(self._try, wait, self._sequencer.barrier(wait.positions))
+
+    def spoilt(self, report: Report) -> None:
+        """A SPOILT report, see `respcache.shard.wire`."""
+        wait = self._find(report[2])
+        if wait is not None:
+            wait.spoilt = True
+
+    def _find(self, number: int) -> SharedWait | None:
+        wait = self._waits.get(number)
+        return wait if isinstance(wait, SharedWait) else None
+
+    # -- larger units
+
+    async def settle(self, shards: Collection[int]) -> None:
+        """Serve those who wait for what the owner of a barrier over `shards` has made ready, before it is lifted.
+
+        What a shard that dies loses is not served. After cancellation the shards do it, when the barrier is lifted.
+        """
+        concerned = [shard for shard in shards if self._enlisted[shard]]
+        while concerned:
+            held: dict[int, None] = {}
+            try:
+                for call in [self._links[shard].call(wire.settle()) for shard in concerned]:
+                    held.update(dict.fromkeys(await call.result()))
+            except CommandError:
+                return
+            # Each round ends at least one wait, or is the last.
+            if not any([await self._settle_one(number, shards) for number in held]):
+                return
+
+    async def _settle_one(self, number: int, shards: Collection[int]) -> bool:
+        """True if this wait is over now."""
+        wait = self._find(number)
+        if wait is None:
+            return False
+        if wait.trying or wait.claimed:
+            return False
+        if set(wait.positions) <= set(shards):
+            await self._try_now(wait)
+        else:
+            self._try_again(wait)
+        return wait.over

@@ -1,0 +1,300 @@
+"""Blocking commands in main: who waits, until when, and how a wait ends.
+
+A blocking command takes its place in the order like any other. Its shard runs it, and if there is nothing to take the
+client waits there, beside the data (`respcache.store.waiting`). The shard is the judge of what happens first: it
+reports who was served, and says whether a client that is to wait no more (its time is up, CLIENT UNBLOCK, it has hung
+up) still waited. So nothing is lost, and nothing is served twice. Where the keys are on several shards, main is the
+judge: `respcache.server.order.claims`.
+
+| a wait is  | from                                  | until                                                        |
+|------------|---------------------------------------|--------------------------------------------------------------|
+| asked      | the command takes its place           | shards have answered: with the reply, or that there is none  |
+| waiting    | they have found nothing               | it has a reply, from a shard or from main                    |
+| over       | the client has its reply, or has left |                                                              |
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from respcache import errors
+from respcache.errors import CommandError
+from respcache.resp.encode import encode
+from respcache.server.order.outbox import Batch
+from respcache.server.order.sequencer import size_of_words
+from respcache.server.shards.queue import NOBODY
+from respcache.shard import wire
+from respcache.store.waiting import TIMED_OUT
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+
+    from respcache.alarms import Alarm, Alarms
+    from respcache.resp.types import Argv
+    from respcache.server.order.outbox import Outbox
+    from respcache.server.shards.link import ShardLink
+    from respcache.store.call import Caller
+    from respcache.store.reports import Report
+
+
+class Member(Protocol):
+    """A client that runs a blocking command. It carries out no other one until `end_wait`."""
+
+    outbox: Outbox
+
+    @property
+    def caller(self) -> Caller:
+        """Who the command runs for."""
+
+    def begin_wait(self, wait: Wait) -> None:
+        """The command has its place in the order."""
+
+    def nothing_found(self) -> None:
+        """From now on the client waits."""
+
+    def end_wait(self) -> None:
+        """The command has its reply."""
+
+
+class Wait:
+    """One blocking command of a client."""
+
+    __slots__ = ("_batch", "_waits", "alarm", "member", "number", "over", "shards", "waiting")
+
+    def __init__(self, waits: Waits, member: Member, shards: Sequence[int]) -> None:
+        self._waits = waits
+        self.number = waits.next_number()  # by which shards know it
+        self.member = member
+        self.shards = shards  # where the client waits
+        self.alarm: Alarm | None = None  # the end of its time
+        self.waiting = False  # shards have found nothing
+        self.over = False  # the client has its reply, or has left
+        self._batch = Batch(member.outbox, 1, 1)
+        waits.add(self)
+        member.begin_wait(self)
+
+    def found_nothing(self, deadline: int) -> None:
+        """The client waits from now on, up to a time in milliseconds; 0: for ever."""
+        self.waiting = True
+        # A client that waits is owed nothing: what is pushed to it meanwhile does not wait for the reply.
+        self.member.outbox.withdraw(self._batch)
+        if deadline:
+            self.alarm = self._waits.alarm(deadline, self)
+        self.member.nothing_found()
+
+    def end(self, reply: bytes) -> None:
+        """The client gets its reply, encoded, and goes on."""
+        self._finish()
+        if self.waiting:
+            self.member.outbox.expect(self._batch)
+        self._batch.data = reply
+        self._batch.arrived()
+        self.member.end_wait()
+
+    def _finish(self) -> None:
+        self.over = True
+        if self.alarm is not None:
+            self.alarm.cancel()
+            self.alarm = None
+        self._waits.remove(self)
+
+    # -- ends that main brings about
+
+    def time_out(self) -> None:
+        """Its time is up."""
+        raise NotImplementedError
+
+    def leave(self) -> None:
+        """The client has gone."""
+        raise NotImplementedError
+
+    def dismiss(self, *, at_once: bool) -> Awaitable[bool]:
+        """Let the client wait no more: True if it still waited, and is to be given a reply (`end`).
+
+        `at_once`: within EXEC, which may hold up the queue of a shard where it waits. Otherwise this takes its place in
+        the order when it is called, not when it is awaited. Raises CommandError if a shard dies.
+        """
+        raise NotImplementedError
+
+    def shard_died(self, shard: int) -> None:
+        """One of its `shards` has died, and what waited there is lost."""
+        raise NotImplementedError
+
+
+class LocalWait(Wait):
+    """One whose keys are on one shard; it is the ticket of its item."""
+
+    __slots__ = ("_link",)
+
+    def __init__(self, waits: Waits, member: Member, link: ShardLink) -> None:
+        super().__init__(waits, member, (link.index,))
+        self._link = link
+
+    # -- the ticket
+
+    def deliver(self, result: bytes | int) -> None:
+        if self.over:
+            return
+        if isinstance(result, bytes):
+            self.end(result)
+        else:
+            self.found_nothing(result)
+
+    def deliver_piece(self, result: Any) -> None:  # noqa: ARG002 - a Ticket has it, and gets no pieces here
+        raise AssertionError("a command that may wait is answered whole")
+
+    def fail(self, error: CommandError) -> None:
+        if not self.over:
+            self.end(error.line())
+
+    # -- its end
+
+    def time_out(self) -> None:
+        """The shard has to say whether the client still waits."""
+        self._link.submit(wire.forget(self.number), _Dismissal(self, timed_out(self.member)))
+
+    def leave(self) -> None:
+        """See `Wait`."""
+        self._finish()
+        self._link.submit(wire.forget(self.number), NOBODY)
+
+    def dismiss(self, *, at_once: bool) -> Awaitable[bool]:
+        """See `Wait`."""
+        item = wire.forget(self.number)
+        call = self._link.call(item) if at_once else self._link.queue.submit_call(item)
+        return call.result()
+
+    def shard_died(self, shard: int) -> None:  # noqa: ARG002 - it has only one
+        """What was only asked fails by itself, or is asked of the successor."""
+        if self.waiting:
+            self.end(CommandError(errors.SHARD_DIED).line())
+
+
+class _Dismissal:
+    """Ticket of a `forget`: if the client still waited, it gets `reply`."""
+
+    __slots__ = ("_reply", "_wait")
+
+    def __init__(self, wait: Wait, reply: bytes) -> None:
+        self._wait = wait
+        self._reply = reply
+
+    def deliver(self, result: bool) -> None:
+        if result and not self._wait.over:
+            self._wait.end(self._reply)
+
+    def deliver_piece(self, result: Any) -> None:  # noqa: ARG002 - a Ticket has it, and gets no pieces here
+        raise AssertionError("it is answered whole")
+
+    def fail(self, error: CommandError) -> None:
+        """The shard has died: `shard_died` tells the client."""
+
+
+class Waits:
+    """All blocking commands that are under way.
+
+    count_error: told each error that main itself answers with.
+    """
+
+    def __init__(self, links: Sequence[ShardLink], alarms: Alarms, count_error: Callable[[CommandError], None]) -> None:
+        self.links = links  # by shard
+        self._alarms = alarms
+        self._count_error = count_error
+        self._last_number = 0  # that was given to a wait
+        self._by_number: dict[int, Wait] = {}  # all that are not over
+
+    def start(self, member: Member, argv: Argv, shard: int) -> None:
+        """Run a blocking command whose keys are on one shard."""
+        link = self.links[shard]
+        wait = LocalWait(self, member, link)
+        link.submit(wire.wait(member.caller, wait.number, argv), wait, size_of_words(argv))
+
+    def served(self, report: Report) -> None:
+        """A SERVED report, see `respcache.shard.wire`."""
+        _, _, number, reply = report
+        wait = self._by_number.get(number)
+        if wait is not None:  # else the client has left, too late for the shard to know
+            wait.end(reply)
+
+    def unblock(self, wait: Wait, *, with_error: bool, at_once: bool) -> Coroutine[Any, Any, bool]:
+        """CLIENT UNBLOCK: end a wait as if its time was up, or with an error. False if it was over already.
+
+        `at_once`: within EXEC. Raises CommandError if a shard dies. Cancellation is safe.
+        """
+        return self._unblock(wait, wait.dismiss(at_once=at_once), with_error)
+
+    async def _unblock(self, wait: Wait, dismissed: Awaitable[bool], with_error: bool) -> bool:
+        if not await dismissed or wait.over:
+            return False
+        if with_error:
+            error = CommandError(errors.UNBLOCKED)
+            self._count_error(error)
+            wait.end(error.line())
+        else:
+            wait.end(timed_out(wait.member))
+        return True
+
+    def shard_died(self, shard: int) -> None:
+        """All who waited there get an error."""
+        for wait in self.all():
+            if shard in wait.shards:
+                wait.shard_died(shard)
+
+    # -- for the waits
+
+    def next_number(self) -> int:
+        """A number that no wait has had."""
+        self._last_number += 1
+        return self._last_number
+
+    def add(self, wait: Wait) -> None:
+        """One begins."""
+        self._by_number[wait.number] = wait
+        for shard in wait.shards:
+            self.links[shard].queue.waits.add(wait.number)
+
+    def remove(self, wait: Wait) -> None:
+        """One is over."""
+        del self._by_number[wait.number]
+        for shard in wait.shards:
+            self.links[shard].queue.waits.discard(wait.number)
+
+    def move(self, wait: Wait, shards: Sequence[int]) -> None:
+        """Only on these shards the client waits."""
+        for shard in set(wait.shards).difference(shards):
+            self.links[shard].queue.waits.discard(wait.number)
+        wait.shards = shards
+
+    def alarm(self, deadline: int, wait: Wait) -> Alarm:
+        """Tell a wait when its time is up: as in Redis, once the millisecond of the deadline is over."""
+
+        def ring() -> None:
+            wait.alarm = None
+            wait.time_out()
+
+        return self._alarms.at(deadline + 1, ring)
+
+    # -- figures
+
+    def get(self, number: int) -> Wait | None:
+        """The wait with this number, if it is not over."""
+        return self._by_number.get(number)
+
+    def all(self) -> list[Wait]:
+        """All that are not over, the oldest first."""
+        return list(self._by_number.values())
+
+    @property
+    def blocked(self) -> int:
+        """How many clients wait."""
+        return sum(wait.waiting for wait in self._by_number.values())
+
+    @property
+    def with_timeout(self) -> int:
+        """How many of them wait up to some time."""
+        return sum(wait.alarm is not None for wait in self._by_number.values())
+
+
+def timed_out(member: Member) -> bytes:
+    """The reply to a client whose time is up."""
+    return encode(TIMED_OUT, member.caller.protocol)

@@ -1,0 +1,211 @@
+"""Who is served first, by what, and with what: several clients, as redis-cli sessions show them.
+
+The keys of one letter are on three different shards where there are three: "a" and "b", "b" and "c" are apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from respcache.server.order.router import Router
+from tests.support.resp import Connection, pack
+from tests.support.transcript import Transcript
+
+Block = Callable[..., Connection]
+Connect = Callable[..., Connection]
+
+WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
+
+
+def test_where_keys_are() -> None:
+    shards = Router(3).shards_of([b"a", b"b", b"c"])
+    assert shards[0] != shards[1] != shards[2]
+
+
+class TestFirstComeFirstServed:
+    def test_on_one_key(self, do: Transcript, block: Block) -> None:
+        waiters = [block("BLPOP", "k", 0) for _ in range(4)]
+        do("RPUSH", "k", "1", "2")
+        do("RPUSH", "k", "3", "4", "5")
+        assert [waiter.read() for waiter in waiters] == [[b"k", b"%d" % n] for n in (1, 2, 3, 4)]
+
+    def test_on_keys_here_and_there(self, do: Transcript, block: Block) -> None:
+        """Who waits for more keys than one stands in line for each of them."""
+        first = block("BLPOP", "a", "b", 0)
+        second = block("BLPOP", "b", 0)
+        third = block("BLPOP", "c", "b", 0)
+        do("RPUSH", "b", "1")
+        assert first.read() == [b"b", b"1"]
+        do("RPUSH", "b", "2")
+        assert second.read() == [b"b", b"2"]
+        do("RPUSH", "a", "x")
+        do("RPUSH", "b", "3")
+        assert third.read() == [b"b", b"3"]
+        assert do("LLEN", "a") == 1
+
+    def test_one_that_comes_again_is_the_last(self, do: Transcript, block: Block) -> None:
+        first, second = block("BLPOP", "k", "a", "b", 0), block("BLPOP", "k", "b", "a", 0)
+        do("RPUSH", "a", "1")
+        assert first.read() == [b"a", b"1"]
+        block("BLPOP", "k", "a", "b", 0, on=first)
+        do("RPUSH", "b", "2")
+        assert second.read() == [b"b", b"2"]
+        do("RPUSH", "b", "3")
+        assert first.read() == [b"b", b"3"]
+
+    def test_one_that_has_given_up(self, do: Transcript, connect: Connect, block: Block) -> None:
+        first, second = connect(), connect()
+        number = first.call("CLIENT", "ID")
+        block("BLPOP", "a", "b", 0, on=first)
+        block("BLPOP", "b", "a", 0, on=second)
+        assert do("CLIENT", "UNBLOCK", number) == 1
+        assert first.read() is None
+        do("RPUSH", "a", "1")
+        do("RPUSH", "b", "2")
+        assert second.read() == [b"a", b"1"]
+        assert do("LLEN", "b") == 1
+
+
+class TestBetweenTwoCommands:
+    """Clients that wait come before everybody's next command, also that of the one who has pushed."""
+
+    def test_in_a_pipeline(self, do: Transcript, block: Block) -> None:
+        waiter = block("BLPOP", "k", 0)
+        replies = do.connection.pipeline(("RPUSH", "k", "1"), ("LPOP", "k"), ("RPUSH", "k", "2"), ("LPOP", "k"))
+        assert replies == [1, None, 1, b"2"]
+        assert waiter.read() == [b"k", b"1"]
+
+    def test_in_a_pipeline_with_keys_elsewhere(self, do: Transcript, block: Block) -> None:
+        first, second = block("BLPOP", "a", "b", "c", 0), block("BLMPOP", 0, 2, "c", "b", "LEFT")
+        replies = do.connection.pipeline(
+            ("RPUSH", "b", "1"), ("LPOP", "b"), ("RPUSH", "b", "2"), ("LPOP", "b"), ("RPUSH", "b", "3"), ("LPOP", "b")
+        )
+        assert replies == [1, None, 1, None, 1, b"3"]
+        assert first.read() == [b"b", b"1"]
+        assert second.read() == [b"b", [b"2"]]
+
+    def test_what_serves_one_serves_others(self, do: Transcript, block: Block) -> None:
+        mover = block("BLMOVE", "{k}1", "{k}2", "LEFT", "LEFT", 0)
+        waiter = block("BLPOP", "{k}2", 0)
+        replies = do.connection.pipeline(("RPUSH", "{k}1", "1"), ("LPOP", "{k}2"), ("LPOP", "{k}1"))
+        assert replies == [1, None, None]
+        assert mover.read() == b"1"
+        assert waiter.read() == [b"{k}2", b"1"]
+
+    def test_many_large_values(self, do: Transcript, block: Block) -> None:
+        """More than fits into one frame of a shard's answers."""
+        value, count = "x" * 1_000_000, 40
+        waiters = [block("BLPOP", "k", 0) for _ in range(count)]
+        do.connection.send_raw(pack(("RPUSH", "k", value)) * count + pack(("LLEN", "k")))
+        for waiter in waiters:
+            assert len(waiter.read()[1]) == len(value)
+        assert [do.connection.read() for _ in range(count + 1)] == [1] * count + [0]
+
+
+class TestTransactions:
+    @pytest.mark.since("7.2")
+    def test_the_first_key_counts(self, do: Transcript, block: Block) -> None:
+        """Not the one that was pushed to first: at the end of the transaction both are there."""
+        waiter = block("BLPOP", "a", "b", 0)
+        do.transaction(("RPUSH", "b", "1"), ("RPUSH", "a", "2"))
+        assert waiter.read() == [b"a", b"2"]
+        assert do("LRANGE", "b", 0, -1) == [b"1"]
+
+    @pytest.mark.since("7.2")
+    def test_several_clients(self, do: Transcript, block: Block) -> None:
+        waiters = [block("BLPOP", "a", "b", 0), block("BLPOP", "b", "c", 0), block("BLPOP", "c", "a", 0)]
+        do.transaction(("RPUSH", "c", "1"), ("RPUSH", "b", "2"), ("RPUSH", "a", "3"))
+        assert [waiter.read() for waiter in waiters] == [[b"a", b"3"], [b"b", b"2"], [b"c", b"1"]]
+
+    def test_moves_within(self, do: Transcript, block: Block) -> None:
+        mover = block("BLMOVE", "a", "b", "LEFT", "RIGHT", 0)
+        waiter = block("BLPOP", "c", "b", 0)
+        do.transaction(("RPUSH", "a", "1"), ("SET", "{b}x", "2"))
+        assert mover.read() == b"1"
+        assert waiter.read() == [b"b", b"1"]
+
+    def test_what_is_taken_back(self, do: Transcript, block: Block) -> None:
+        waiter = block("BLPOP", "a", "b", 0)
+        do.transaction(("RPUSH", "a", "1"), ("RPUSH", "b", "2"), ("LPOP", "a"), ("DEL", "b"))
+        do("RPUSH", "b", "3")
+        assert waiter.read() == [b"b", b"3"]
+
+    @pytest.mark.since("7.2")
+    def test_wrong_types(self, do: Transcript, block: Block) -> None:
+        waiter, other = block("BLPOP", "a", "b", 0), block("BLPOP", "b", 0)
+        do.transaction(("RPUSH", "b", "1"), ("SET", "a", "x"))
+        assert str(waiter.read()) == WRONG_TYPE
+        assert other.read() == [b"b", b"1"]
+
+    def test_order_of_keys(self, do: Transcript, connect: Connect, block: Block) -> None:
+        """Keys in the order in which they came into being, whatever happened to them later."""
+        if do.protocol == 2:
+            pytest.skip(reason="events are read from the same connection")
+        do("CONFIG", "SET", "notify-keyspace-events", "El")
+        waiters = [block("BLPOP", "{k}1", 0), block("BLPOP", "{k}2", 0), block("BLPOP", "{k}3", 0)]
+        listener = connect(3)
+        listener.call("SUBSCRIBE", "__keyevent@0__:lpop")
+        do.transaction(*[("RPUSH", f"{{k}}{n}", "x") for n in (2, 3, 1, 2)])
+        assert [listener.read()[2] for _ in range(3)] == [b"{k}2", b"{k}3", b"{k}1"]
+        for waiter in waiters:
+            waiter.read()
+
+
+class TestOtherWaysIn:
+    def test_moves_between_shards(self, do: Transcript, block: Block) -> None:
+        for command in (
+            ("LMOVE", "c", "a", "LEFT", "LEFT"),
+            ("RENAME", "c", "a"),
+            ("COPY", "c", "a"),
+            ("SORT", "c", "BY", "nosort", "STORE", "a"),
+        ):
+            waiter = block("BLPOP", "b", "a", 0)
+            do("RPUSH", "c", "1")
+            do(*command)
+            assert waiter.read() == [b"a", b"1"], command
+            do("DEL", "c")
+
+    def test_blmove_from_shard_to_shard(self, do: Transcript, block: Block) -> None:
+        waiters = [block("BLMOVE", "a", "b", "LEFT", "RIGHT", 0), block("BRPOPLPUSH", "a", "c", 0)]
+        last = block("BLPOP", "a", 0)
+        do("RPUSH", "a", "1", "2", "3", "4")
+        assert [waiter.read() for waiter in waiters] == [b"1", b"4"]
+        assert last.read() == [b"a", b"2"]
+        assert [do("LRANGE", key, 0, -1) for key in "abc"] == [[b"3"], [b"1"], [b"4"]]
+
+    def test_a_ring_over_shards(self, do: Transcript, block: Block) -> None:
+        waiters = [
+            block("BLMOVE", "a", "b", "LEFT", "RIGHT", 0),
+            block("BLMOVE", "b", "c", "LEFT", "RIGHT", 0),
+            block("BLMOVE", "c", "a", "LEFT", "RIGHT", 0),
+        ]
+        do("RPUSH", "b", "x")
+        assert [waiter.read() for waiter in waiters] == [b"x"] * 3
+        assert do("LRANGE", "b", 0, -1) == [b"x"]
+
+    def test_blmove_to_what_is_no_list(self, do: Transcript, block: Block) -> None:
+        do("SET", "b", "x")
+        mover, waiter = block("BLMOVE", "a", "b", "LEFT", "LEFT", 0), block("BLPOP", "a", "c", 0)
+        do("RPUSH", "a", "1")
+        assert str(mover.read()) == WRONG_TYPE
+        assert waiter.read() == [b"a", b"1"]
+
+    def test_both_types(self, do: Transcript, block: Block) -> None:
+        for_zset, for_list = block("BZPOPMIN", "a", "b", 0), block("BLPOP", "a", "b", 0)
+        do("ZADD", "b", 1, "m")
+        assert for_zset.read() == [b"b", b"m", do.double(1)]
+        do("RPUSH", "b", "x")
+        assert for_list.read() == [b"b", b"x"]
+
+
+@pytest.mark.respcache_only(reason="lets time pass")
+class TestTime:
+    def test_it_runs_out_for_keys_on_several_shards(self, do: Transcript, block: Block) -> None:
+        waiter, other = block("BLPOP", "a", "b", "c", 1), block("BLMOVE", "b", "c", "LEFT", "LEFT", 2)
+        do.advance(1000)
+        do("RPUSH", "b", "1")
+        assert waiter.read() is None
+        assert other.read() == b"1"
+        assert do("LRANGE", "c", 0, -1) == [b"1"]
