@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from respcache.datatypes.types import TYPE_NAMES
+from respcache.logs import log_exception
 from respcache.shard.wire import ANSWER_BYTES, CLAIM, HOLD, YES
 from respcache.store.call import Caller
 from respcache.store.waiting import Blocked, Waiter
@@ -92,12 +93,15 @@ class Serving:
 
         Afterwards the shard has entered nobody in particular.
         """
-        waiting = self._shard.waiting
-        for waiter in waiting.due(self._look):
+        try:
+            for waiter in self._shard.waiting.due(self._look):
+                self._report_spoilt()
+                if not waiter.shared or self._may_serve(waiter):
+                    self._serve_one(waiter)
             self._report_spoilt()
-            if not waiter.shared or self._may_serve(waiter):
-                self._serve_one(waiter)
-        self._report_spoilt()
+        except Exception:
+            # A bug. The command before it is done, and its reply is not to be lost.
+            log_exception("clients that wait could not be served")
 
     def _may_serve(self, waiter: Waiter) -> bool:
         """Whether a waiter that other shards have, too, is to be served here and now. It does not wait here then."""
