@@ -48,10 +48,10 @@ class Serving:
         try:
             return self._run(argv)
         except Blocked as blocked:
-            words, deadline, keys, _, on_removal = self.details(argv, blocked)
+            words = argv if blocked.argv is None else blocked.argv
             caller = Caller(db, protocol, client, touch)
-            shard.waiting.add(Waiter(number, caller, words, keys, blocked.kinds, on_removal))
-            return deadline
+            shard.waiting.add(Waiter(number, caller, words, blocked.keys, blocked.kinds, blocked.on_removal))
+            return shard.now + blocked.timeout if blocked.timeout else 0
 
     def details(self, argv: Argv, blocked: Blocked) -> Details:
         """What a command waits for, as it travels."""
