@@ -93,6 +93,7 @@ class Natives:
     def start(self) -> None:
         """A script is about to run."""
         self._host.protocol = RESP2
+        self._memory.start()
         self.ended = None
         self._gathered = []
 
@@ -116,6 +117,7 @@ class Natives:
     def _interrupted(self) -> bool:
         """The poll: True if the script has to end."""
         try:
+            self._memory.relieve()
             if self.registration is None:
                 self._host.interrupted()
             elif monotonic() > self.registration.deadline:
