@@ -97,6 +97,11 @@ class Interpreter:
         self._forget: Any = engine[b"forget"]
         self._table_from: Any = runtime.table_from
 
+    @property
+    def memory_used(self) -> int:
+        """Bytes that Lua uses, garbage included."""
+        return self._memory.used()
+
     # -- scripts
 
     def compile(self, text: bytes) -> Script:

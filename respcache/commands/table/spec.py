@@ -56,6 +56,7 @@ class Reach(Enum):
     KEYS = "keys"  # the shards of its keys: one, split with `gather`, or carried under a barrier
     ALL = "all"  # a part for every shard, merged with `gather`
     CURSOR = "cursor"  # SCAN: the cursor names the shard
+    SCRIPT = "script"  # EVAL, FCALL: what the script may do decides it
 
 
 # ``(shard, args) -> reply`` in a shard; in the main process ``(client, args) -> reply``, perhaps a coroutine.
