@@ -145,20 +145,21 @@ class Natives:
                     break
             if not words:
                 return self._refuse(errors.NO_CALL_WORDS, raising)
-            failed = None
+            text = None
             ended = None
             try:
                 reply = host.call([*words])
             except CommandError as error:
-                failed = error
+                text = error_text(error)
             except BaseException as reason:
                 ended = reason
+            if text is not None:
+                if raising:
+                    words = ()  # lupa keeps the last traceback, and with it this frame
+                    self._fail(text, counted=True)
+                return self._give(error_table(text))
             if ended is not None:
                 self._end(ended)
-            if failed is not None:
-                if raising:
-                    self._fail(error_text(failed), counted=True)
-                return self._give(error_table(failed))
             kind = type(reply)
             if kind is int:
                 return reply

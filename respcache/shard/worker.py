@@ -157,7 +157,7 @@ class Worker:
                     result = None
                     reports.failed(errors.INTERNAL)
                 if ready and self._rest is None and not self.within_unit:
-                    self._serve()
+                    self._serving.serve()
                     self._room -= self._serving.take_reported()
                 if self._room >= 0:
                     reports.results.append(result)  # a new list after each frame that `ask` has sent
@@ -172,13 +172,6 @@ class Worker:
                 perform, arguments = rest, ()
         if reports.results or reports.waiting or not items:
             yield self._answer()
-
-    def _serve(self) -> None:
-        """Serve those who wait, after an item whose own result nothing can change any more."""
-        try:
-            self._serving.serve()
-        except Exception:
-            log_exception("clients that wait could not be served")
 
     def ask(self, kind: int, *details: Any, nested: bool) -> Any:
         """Ask main something in the middle of an item, and wait for the answer. See `respcache.shard.wire`.

@@ -158,8 +158,7 @@ class Command:
         self.reach = reach
         self.roams = roams
         self.in_parts = in_parts
-        # Of a blocking command: whether it may wait, and whether the first of its keys that exists is all it needs.
-        self.waits = waits
+        self.waits = waits  # of a blocking command
         self.by_key = by_key
         self.since = since
         self.group = group

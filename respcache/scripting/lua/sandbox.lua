@@ -147,6 +147,9 @@ local function safe_getmetatable(...)
     if type(of) == 'string' then
         return string_meta
     end
+    if type(of) == 'userdata' then -- cjson.null, which has none in Redis
+        return nil
+    end
     return getmetatable(of)
 end
 

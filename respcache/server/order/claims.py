@@ -16,7 +16,7 @@ what is pushed to several shards by one EXEC is there at once, and the first key
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -169,11 +169,12 @@ class Claims:
         wait.trying = True
         wait.tried = trio.Event()
         try:
-            found = await self._run(wait)
+            found = await self._carrier.attempt(wait.caller, wait.row, wait.argv, wait.positions)
             if not isinstance(found, bytes):
                 await (self._release(wait) if wait.waiting else self._enlist(wait, found))
                 found = b""
-        except CommandError as error:  # a shard has died
+        except CommandError as error:
+            self._waits.count_error(error)
             found = error.line()
         except Exception:
             log_exception(f"{wait.row.name} failed")
@@ -191,27 +192,6 @@ class Claims:
                 wait.shard_died(-1)
             elif wait.time_is_up:
                 wait.end(timed_out(wait.member))
-
-    async def _run(self, wait: SharedWait) -> bytes | Lacking:
-        """The encoded reply, or what is lacking."""
-        if not wait.row.by_key:
-            return await self._carrier.attempt(wait.caller, wait.row, wait.argv, wait.positions)
-        # The first key that exists decides. The others are on shards where nobody looks for them.
-        calls = []
-        for shard, indexes in wait.positions.items():
-            places = [(wait.caller.db, wait.argv[at]) for at in indexes]
-            calls.append((shard, indexes, self._links[shard].call(wire.exist(places))))
-        existing = {}
-        for shard, indexes, call in calls:
-            existing.update({at: shard for at, exists in zip(indexes, await call.result(), strict=True) if exists})
-        home = existing[min(existing)] if existing else next(iter(wait.positions))
-        return await self._run_on(wait, home)
-
-    async def _run_on(self, wait: SharedWait, shard: int) -> bytes | Lacking:
-        """The same, on one shard alone."""
-        item = wire.attempt(wait.caller, wait.argv, [])
-        reply, _, _, lacking = await self._links[shard].call(item).result()
-        return cast("Lacking", lacking) if lacking else cast("bytes", reply)
 
     async def _enlist(self, wait: SharedWait, lacking: Lacking) -> None:
         """Let the client wait on each shard that has a key which it waits for."""
