@@ -60,17 +60,21 @@ def scenario_lock(url: str) -> None:
     async def main() -> None:
         async with RedisCache(endpoint="127.0.0.1", port=urlsplit(url).port) as cache:
             made = []
+            making = asyncio.Event()
 
             async def obtain() -> object:
                 async with RedLock(cache, "k", lease=10):
                     if (value := await cache.get("k")) is not None:
                         return value
-                    await asyncio.sleep(0.05)
+                    making.set()
+                    await asyncio.sleep(0.2)
                     made.append(1)
                     await cache.set("k", "made")
                     return "made"
 
-            assert await asyncio.gather(*(obtain() for _ in range(10))) == ["made"] * 10
+            first = asyncio.create_task(obtain())
+            await making.wait()  # before that, those who find the lock taken do not know yet whom to wait for
+            assert await asyncio.gather(first, *(obtain() for _ in range(10))) == ["made"] * 11
             assert made == [1]
             assert not await cache.exists("k-lock")
 

@@ -62,10 +62,20 @@ def scenario_retry(url: str) -> None:
             raise ValueError("not yet")
         return len(tries)
 
+    def value(result: Any) -> Any:
+        """None also while it is the error of a try that others follow."""
+        try:
+            return huey.result(result.id, preserve=True)
+        except TaskException:
+            return None
+
     with _consumer(huey):
-        same(stubborn(3).get(blocking=True, timeout=8), 3)
+        succeeding = stubborn(3)
+        same(eventually(lambda: value(succeeding)), 3)
+        failing = stubborn(99)
+        eventually(lambda: len(tries) == 6)
         with raises(TaskException, "not yet"):
-            stubborn(99).get(blocking=True, timeout=8)
+            failing.get(blocking=True, timeout=8)
 
 
 def scenario_pipeline(url: str) -> None:

@@ -196,10 +196,10 @@ def scenario_schedule(url: str) -> None:
         broker = _broker("ListQueueBroker", url)
         source = ListRedisScheduleSource(url)
         async with _running(broker):
-            scheduler = TaskiqScheduler(broker, [source])
-            running = asyncio.create_task(run_scheduler_task(scheduler))
             cron = await broker.find_task("add").schedule_by_cron(source, "0 0 1 1 *", 0, 0)
             await broker.find_task("stubborn").schedule_by_time(source, datetime.now(UTC), "planned")
+            # It looks at the schedules when it begins, and then once a minute.
+            running = asyncio.create_task(run_scheduler_task(TaskiqScheduler(broker, [source])))
             assert cron.schedule_id in {item.schedule_id for item in await source.get_schedules()}
             async with Redis.from_url(url) as redis:
                 while int(await redis.get("planned") or 0) < 3:
