@@ -115,6 +115,7 @@ REACHES = {
     "-": "the command has no keys, or one, or keys that are not data",
     "split": "each shard runs its part, all at one point in the order of commands, and the replies are merged",
     "in parts": "each shard runs its part while all shards involved wait, after all have checked theirs",
+    "by key": "the shard of the first key that exists runs it while all shards involved wait",
     "carried": "the keys are brought to one shard while all shards involved wait",
     "all": "every shard runs it, all at one point in the order of commands",
     "in turn": "one shard after another; the cursor says which is next",
@@ -132,6 +133,8 @@ def over_shards(row: Command) -> str:
         return "-"
     if row.in_parts is not None:
         return "in parts"
+    if row.by_key:
+        return "by key"
     return "carried" if row.gather is None else "split"
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
 
+from compat.twin import contests
 from compat.twin.calls import sources
 from compat.twin.looseness import LEFT_OUT, Dialect
-from compat.twin.sequences import Differs, Step, Twin, commands_of, sequences
+from compat.twin.sequences import Differs, Twin, commands_of, sequences
 
 # A failing case is shrunk, then printed.
 _PHASES = (Phase.generate, Phase.shrink)
@@ -32,12 +35,25 @@ def differences(
         if name in common:
             twin = Twin(ours, theirs, protocol, dialect, common)
             try:
-                yield name, *_run(twin, name, examples, seeded)
+                yield name, *_run(twin, sequences(name), examples, seeded)
             finally:
                 twin.close()
 
 
-def _run(twin: Twin, name: str, examples: int, seeded: int) -> tuple[int, str]:
+def contest_differences(
+    ours: int, theirs: int, protocol: int, dialect: Dialect, *, only: str = "", examples: int = 20, seeded: int = 1
+) -> Iterator[tuple[str, int, str]]:
+    """The same for contests of waiting clients, by the command that they wait by."""
+    common = commands_of(ours) & commands_of(theirs)
+    for name in contests.names(only, common):
+        arena = contests.Arena(ours, theirs, protocol, dialect, common)
+        try:
+            yield name, *_run(arena, contests.contests(name), examples, seeded)
+        finally:
+            arena.close()
+
+
+def _run(twin: Twin | contests.Arena, cases: st.SearchStrategy[Any], examples: int, seeded: int) -> tuple[int, str]:
     @seed(seeded)
     @settings(
         max_examples=examples,
@@ -48,9 +64,9 @@ def _run(twin: Twin, name: str, examples: int, seeded: int) -> tuple[int, str]:
         report_multiple_bugs=False,
         print_blob=False,
     )
-    @given(sequences(name))
-    def compare(sequence: list[Step]) -> None:
-        twin.run(sequence)
+    @given(cases)
+    def compare(case: Any) -> None:
+        twin.run(case)
 
     try:
         compare()

@@ -54,11 +54,24 @@ def _generated(pair: Pair, options: argparse.Namespace) -> Iterator[Finding]:
     )
 
 
+def _contests(pair: Pair, options: argparse.Namespace) -> Iterator[Finding]:
+    yield from generated.contest_differences(
+        pair.ours.port,
+        pair.theirs.port,
+        pair.protocol,
+        pair.dialect,
+        only=options.only,
+        examples=options.examples,
+        seeded=options.seed,
+    )
+
+
 # Part -> the function that runs it, and the protocols to run it in.
 PARTS: Mapping[str, tuple[Callable[[Pair, argparse.Namespace], Iterator[Finding]], tuple[int, ...]]] = {
     "tables": (_tables, (3,)),
     "transcripts": (_transcripts, (2, 3)),
     "generated": (_generated, (2, 3)),
+    "contests": (_contests, (2, 3)),
 }
 
 

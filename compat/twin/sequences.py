@@ -97,7 +97,7 @@ class Twin:
     def run(self, sequence: list[Step]) -> None:
         """Raises Differs at the first reply that differs, or if the data differs at the end."""
         for connection in (self._our_view, self._their_view):
-            connection.pipeline(*SETTING)
+            connection.pipeline(*filter(self._is_common, SETTING))
         session: list[str] = []
         for step in sequence:
             self._step(step, session)

@@ -24,6 +24,7 @@ FAMILIES = (
     "zsets.members",
     "zsets.ranges",
     "zsets.algebra",
+    "scripting.scripts",
     "zsets.blocking",
     "streams.entries",
     "streams.ranges",

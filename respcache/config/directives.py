@@ -106,6 +106,9 @@ _USED = (
     Directive("bind", Words(0, 16), ["127.0.0.1", "-::1"], starting=True).described(
         "Addresses to listen on. Those that start with '-' may be missing."
     ),
+    Directive("busy-reply-threshold", _LONG, 5000, alias="lua-time-limit", shard=True).described(
+        "Milliseconds after which a script that still runs can be ended by SCRIPT KILL, and others get BUSY errors."
+    ),
     Directive("client-output-buffer-limit", OutputLimits(), OutputLimits.default).described(
         "Class, hard limit, soft limit, seconds: a client that leaves more than this unread is disconnected."
     ),
@@ -233,7 +236,6 @@ _KEPT = (
         _LONG,
         {
             "acllog-max-len": 128,
-            "busy-reply-threshold/lua-time-limit": 5000,
             "cluster-node-timeout": 15000,
             "latency-monitor-threshold": 0,
             "repl-backlog-ttl": 3600,

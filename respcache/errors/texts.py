@@ -241,6 +241,29 @@ def exec_aborted_by(error: CommandError) -> CommandError:
     return CommandError(f"EXECABORT Transaction discarded because of: {error.text.removeprefix('ERR ')}")
 
 
+# -- scripts and functions
+
+NO_SCRIPT = "NOSCRIPT No matching script. Please use EVAL."
+NUMKEYS_NEGATIVE = "ERR Number of keys can't be negative"
+UNKNOWN_IN_SCRIPT = "ERR Unknown Redis command called from script"
+WRONG_ARITY_IN_SCRIPT = "ERR Wrong number of args calling Redis command from script"
+NOT_IN_SCRIPT = "ERR This Redis command is not allowed from script"
+WRITE_IN_READ_ONLY_SCRIPT = "ERR Write commands are not allowed from read-only scripts."
+WRITING_SCRIPT_IN_READ_ONLY = "ERR Can not execute a script with write flag using *_ro command."
+BAD_SCRIPT_FLUSH = "ERR SCRIPT FLUSH only support SYNC|ASYNC option"
+BAD_SCRIPT_DEBUG = "ERR Use SCRIPT DEBUG YES/SYNC/NO"
+NO_SCRIPT_DEBUG = "ERR SCRIPT DEBUG must be called outside a pipeline"
+BUSY_SCRIPT = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
+BUSY_FUNCTION = "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
+SCRIPT_KILLED = "ERR Script killed by user with SCRIPT KILL..."
+UNKILLABLE = (
+    "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script "
+    "termination or kill the server in a hard way using the SHUTDOWN NOSAVE command."
+)
+NO_SCRIPT_RUNS = "NOTBUSY No scripts in execution right now."
+# Not Redis' own: a proof that was wrong, or a command that needs more than the shard.
+FOREIGN_IN_SCRIPT = "ERR the script uses a key that it has not declared"
+
 # -- connections: login, HELLO, limits
 
 NO_AUTH = "NOAUTH Authentication required."

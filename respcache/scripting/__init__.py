@@ -9,9 +9,12 @@ A tour:
 * `headers` reads the first line of scripts and libraries (``#!lua flags=no-writes``).
 * `natives` are the functions of `redis` that scripts call, and the poll.
 * `values` turns replies into Lua values, and what a script returns into a reply.
+* `lua/guards.lua` has everything that catches errors, and ends scripts; `lua/random.lua` is Redis' math.random.
 * `lua/sandbox.lua` makes the globals of scripts: what Redis has, read-only, with no way out.
 * `lua/engine.lua` runs scripts in them, finds the line of an error, and flattens what they return.
+* `tailcalls` takes the tail calls out of compiled scripts, so that errors keep their lines.
 * `libraries` are cjson, cmsgpack, struct and bit.
+* `memory` says how much may be handed to Lua.
 
 Three rules keep this safe:
 

@@ -26,6 +26,9 @@ from respcache.scripting.values import encode_tokens, integer, line_text
 
 # The codes of lua/engine.lua.
 _ITEMS, _TOKENS, _MORE, _FAILED, _ENDED = 1, 2, 3, 4, 5
+_LUA = Path(__file__).parent / "lua"
+# Lua's own words, with a code.
+_NO_MEMORY = errors.NO_LUA_MEMORY.encode()
 # How many values go over in one call: Lua's limit is about 8,000.
 _MOST = 4000
 # So many Lua objects can be handed to Python without an allocation in Lua: more than a call can have.
@@ -93,6 +96,11 @@ class Interpreter:
         self._fetch: Any = engine[b"fetch"]
         self._forget: Any = engine[b"forget"]
         self._table_from: Any = runtime.table_from
+
+    @property
+    def memory_used(self) -> int:
+        """Bytes that Lua uses, garbage included."""
+        return self._memory.used()
 
     # -- scripts
 
@@ -168,8 +176,7 @@ class Interpreter:
             # It did not fail within the script, but around it: the poll came there, or the memory was used up.
             if self._natives.ended is not None:
                 return _ENDED, None, None
-            self._memory.collect()
-            return _FAILED, errors.NO_LUA_MEMORY.encode()
+            return _FAILED, _NO_MEMORY
 
     def _check_room(self, size: int) -> None:
         if not self._memory.fits(size):
@@ -187,6 +194,8 @@ class Interpreter:
                 return outcome  # type: ignore[no-any-return]
             return 1 if outcome else None
         if outcome[0] == _FAILED:
+            if outcome[1] == _NO_MEMORY:
+                self._memory.collect()
             raise _failure(name, *outcome[1:])
         if outcome[0] == _ENDED:
             raise self._end(name, *outcome[1:])
@@ -244,11 +253,16 @@ def _no_attributes(thing: object, name: object, setting: bool) -> str:
 
 def _set_up(runtime: Any, natives: Natives) -> Any:
     """Make the sandbox and the engine. Returns the entries."""
-    folder = Path(__file__).parent / "lua"
+
+    def execute(name: str, *arguments: Any) -> Any:
+        # By the name of the chunk, guards.lua and engine.lua tell our frames from those of scripts.
+        return runtime.execute((_LUA / name).read_bytes(), *arguments, name=b"=respcache")
+
     functions = runtime.table_from({**natives.table(), b"signal": natives.signal})
     libraries = runtime.table_from(install(runtime))
-    sandbox = runtime.execute((folder / "sandbox.lua").read_bytes(), functions, libraries, name=b"=respcache")
-    entries = runtime.execute((folder / "engine.lua").read_bytes(), functions, sandbox, name=b"=respcache")
+    guards = execute("guards.lua", functions)
+    sandbox = execute("sandbox.lua", functions, libraries, guards, execute("random.lua"))
+    entries = execute("engine.lua", functions, guards, sandbox)
     runtime.execute(_CLOSE, name=b"=respcache")
     # Make room in Lua's table of references, and leave it empty.
     [runtime.table_from(()) for _ in range(_REFERENCES)]

@@ -93,6 +93,7 @@ class Natives:
     def start(self) -> None:
         """A script is about to run."""
         self._host.protocol = RESP2
+        self._memory.start()
         self.ended = None
         self._gathered = []
 
@@ -116,6 +117,7 @@ class Natives:
     def _interrupted(self) -> bool:
         """The poll: True if the script has to end."""
         try:
+            self._memory.relieve()
             if self.registration is None:
                 self._host.interrupted()
             elif monotonic() > self.registration.deadline:
@@ -143,20 +145,21 @@ class Natives:
                     break
             if not words:
                 return self._refuse(errors.NO_CALL_WORDS, raising)
-            failed = None
+            text = None
             ended = None
             try:
                 reply = host.call([*words])
             except CommandError as error:
-                failed = error
+                text = error_text(error)
             except BaseException as reason:
                 ended = reason
+            if text is not None:
+                if raising:
+                    words = ()  # lupa keeps the last traceback, and with it this frame
+                    self._fail(text, counted=True)
+                return self._give(error_table(text))
             if ended is not None:
                 self._end(ended)
-            if failed is not None:
-                if raising:
-                    self._fail(error_text(failed), counted=True)
-                return self._give(error_table(failed))
             kind = type(reply)
             if kind is int:
                 return reply

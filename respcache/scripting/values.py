@@ -28,9 +28,9 @@ def to_lua(reply: Reply, protocol: int) -> Any:
     return convert(reply, protocol)
 
 
-def error_table(error: CommandError) -> dict[bytes, Any]:
+def error_table(text: bytes) -> dict[bytes, Any]:
     """A failed command as Lua sees it. The mark says that the error has been counted."""
-    return {b"err": error_text(error), b"ignore_error_stats_update": True}
+    return {b"err": text, b"ignore_error_stats_update": True}
 
 
 def error_text(error: CommandError) -> bytes:
@@ -63,7 +63,7 @@ def _status(reply: Status, protocol: int) -> Any:
 
 
 def _error(reply: CommandError, protocol: int) -> Any:
-    return error_table(reply)
+    return error_table(error_text(reply))
 
 
 def _null(reply: Any, protocol: int) -> Any:

@@ -27,7 +27,8 @@ shard, split into parts, on all, by cursor, or carried. `order.outbox` is what a
 in the order of its commands. Answers of shards fill the batches by way of tickets: `order.tickets` has those of runs
 and transactions, `order.gather` those of parts, `order.scan` the one of SCAN. `order.sequencer` gives commands their
 places in the queues, in one synchronous step; that step is what makes commands over several shards atomic.
-`order.carry` brings keys of several shards together for one command, `order.exec` runs transactions.
+`order.carry` brings keys of several shards together for one command, `order.exec` runs transactions. `order.waits` has
+the blocking commands, whose clients wait in a shard, and `order.claims` those with keys on several shards.
 
 **Clients.** `parts` is the object that clients and handlers share: all of the above. `clients.client` is the state of
 one client and its transitions. `clients.dispatch` takes one command through `clients.checks` to its plan.

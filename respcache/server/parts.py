@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from respcache.clock import Clock
     from respcache.config import Config
     from respcache.server.io.poller import Poller
+    from respcache.server.order.busy import Busy
     from respcache.server.order.carry import Carrier
     from respcache.server.order.claims import Claims
     from respcache.server.order.exec import Executor
     from respcache.server.order.outbox import Outboxes
     from respcache.server.order.router import Router
+    from respcache.server.order.scripts import Scripts
     from respcache.server.order.sequencer import Sequencer
     from respcache.server.order.waits import Waits
     from respcache.server.services.congestion import Congestion
@@ -55,6 +57,8 @@ class Parts:
     sequencer: Sequencer
     carrier: Carrier
     executor: Executor
+    scripts: Scripts
+    busy: Busy
     waits: Waits
     claims: Claims
     outboxes: Outboxes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -12,15 +13,19 @@ import respcache.commands.all
 import respcache.server.commands  # noqa: F401 - fills the table with main's own commands
 from respcache.alarms import Alarms
 from respcache.clock import Clock
+from respcache.errors import CommandError
 from respcache.logs import log
+from respcache.server.clients.client import IN_SCRIPT
 from respcache.server.clients.idle import IdleClients
 from respcache.server.doors.resp import RespDoor
 from respcache.server.io.poller import Poller
+from respcache.server.order.busy import Busy
 from respcache.server.order.carry import Carrier
 from respcache.server.order.claims import Claims
 from respcache.server.order.exec import Executor
 from respcache.server.order.outbox import Outboxes
 from respcache.server.order.router import Router
+from respcache.server.order.scripts import Scripts
 from respcache.server.order.sequencer import Sequencer
 from respcache.server.order.waits import Waits
 from respcache.server.parts import Parts
@@ -64,6 +69,10 @@ class Server:
         self._take_report: dict[int, Callable[[Report], None]] = {
             wire.EVENT: KeyspaceEvents(config, self.pubsub).publish,
             wire.ASK: self._on_ask,
+            wire.INVALID_SCRIPT: self._on_invalid_script,
+            wire.SLOW_SCRIPT: self._on_slow_script,
+            wire.END_OF_SLOW_SCRIPT: self._on_end_of_slow_script,
+            wire.EARLY: self._on_early_answers,
         }
         # What a shard asks in the middle of an item: kind -> who answers, by `ShardQueue.reply`, whatever happens.
         self._answer: dict[int, Callable[..., None]] = {}
@@ -72,6 +81,8 @@ class Server:
         router = Router(config.shards)
         self.sequencer = Sequencer(self.links, router, poller.yield_soon)
         carrier = Carrier(self.links, router, config.databases)
+        self.scripts = Scripts(router)
+        self.slow_scripts = Busy(self.links, poller.yield_soon)
         stats = Stats(clock.now_ms())
         self.waits = Waits(self.links, alarms, stats.count_error)
         self._take_report[wire.SERVED] = self.waits.served
@@ -92,13 +103,17 @@ class Server:
             router=router,
             sequencer=self.sequencer,
             carrier=carrier,
+            scripts=self.scripts,
+            busy=self.slow_scripts,
             executor=Executor(
                 self.sequencer,
                 carrier,
+                self.scripts,
                 settle=claims.settle,
                 count_error=stats.count_error,
                 on_report=self._on_report,
                 reports_wanted=lambda: bool(config.notify_keyspace_events),
+                spawn=self._spawn,
             ),
             waits=self.waits,
             claims=claims,
@@ -115,6 +130,7 @@ class Server:
         )
         IdleClients(self.parts)  # kept alive by the configuration, which it listens to
         self.accept = RespDoor(self.parts).accept
+        self._answer[wire.FOREIGN] = self.parts.executor.run_foreign
         self._tie_together()
 
     def _link(self, index: int) -> ShardLink:
@@ -137,6 +153,7 @@ class Server:
         self.parts.on_reset += [
             self.config.reset,
             self.pause.end,
+            self.scripts.flush,
             self._reset_clock,
             *[expiry.reset for expiry in self.expiry],
             self.parts.reset_counters,
@@ -174,7 +191,37 @@ class Server:
         _, _, shard, kind, *details = report
         self._answer[kind](shard, *details)
 
+    def _on_invalid_script(self, report: Report) -> None:
+        _, _, sha = report
+        self.scripts.drop(sha)
+
+    def _on_slow_script(self, report: Report) -> None:
+        _, _, *details = report
+        script = self.slow_scripts.begin(*details)
+        client = self.registry.get(script.client)
+        if client is not None:
+            client.suspend(IN_SCRIPT)
+        self._update_clients()
+
+    def _on_end_of_slow_script(self, report: Report) -> None:
+        _, _, shard = report
+        self._forget_slow_script(shard)
+
+    def _forget_slow_script(self, shard: int) -> None:
+        script = self.slow_scripts.end(shard)
+        if script is None:
+            return
+        self._update_clients()
+        client = self.registry.get(script.client)
+        if client is not None:  # not now: answers are handed out
+            self.poller.next_round(partial(client.resume, IN_SCRIPT))
+
+    def _on_early_answers(self, report: Report) -> None:
+        _, _, shard, places, error = report
+        self.links[shard].queue.answer_early(places, None if error is None else CommandError(error))
+
     def _on_shard_death(self, shard: int) -> None:
+        self._forget_slow_script(shard)
         for client in self.registry.all():
             client.lose_watches(shard)
         self.waits.shard_died(shard)

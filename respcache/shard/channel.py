@@ -12,10 +12,14 @@ from respcache.shard.wire import FrameReader, pack
 from respcache.spin import Spinner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 # The payload of a frame from main: its time and its items, or None and the answer to what the shard has asked.
 Frame = tuple[int | None, Any]
+
+
+# What `poll` reads of frames that nobody receives; the pipe makes main wait then.
+_MOST_POLLED = 64 << 20
 
 
 class Channel(Protocol):
@@ -26,6 +30,9 @@ class Channel(Protocol):
 
     def receive(self) -> Frame | None:
         """The next frame; waits for it. None when main has closed the pipe, or died."""
+
+    def poll(self) -> Sequence[Frame]:
+        """All frames that can be received without waiting. They stay, and so do changes of their lists of items."""
 
     def put_back(self, frames: Iterable[Frame]) -> None:
         """Receive these frames, in this order, before all that come next."""
@@ -40,6 +47,8 @@ class Pipes:
         self._reader = FrameReader()
         # Frames that were received and not asked for yet.
         self._frames: deque[Frame] = deque()
+        # How many bytes of them came by `poll`.
+        self._polled = 0
         # Looks for data a little longer before the process sleeps.
         self._spinner = Spinner()
         # For the sleep.
@@ -51,11 +60,23 @@ class Pipes:
         """See `Channel`."""
         frames = self._frames
         while not frames:
+            self._polled = 0
             data = self._spinner.wait(self._look, self._sleep)
             if not data:
                 return None
             frames.extend(self._reader.feed(data))
         return frames.popleft()
+
+    def poll(self) -> Sequence[Frame]:
+        """See `Channel`. Ends the process if main is gone: whoever polls is in the middle of something."""
+        while self._polled < _MOST_POLLED and (data := self._look()) is not None:
+            if not data:
+                os._exit(0)
+            self._polled += len(data)
+            self._frames.extend(self._reader.feed(data))
+        if self._polled >= _MOST_POLLED and self._readable.poll(0)[0][1] & select.POLLHUP:
+            os._exit(0)
+        return self._frames
 
     def put_back(self, frames: Iterable[Frame]) -> None:
         """See `Channel`."""

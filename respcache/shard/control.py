@@ -62,6 +62,8 @@ class Control:
                     log.configure(level=value)
                 case "logfile":
                     log.configure(path=value)
+                case "busy_reply_threshold":
+                    shard.scripting.patience.threshold = value / 1000
                 case "expiry_paused":
                     shard.expiry.paused = value
                 case _:  # sizes: a name that is not among them is a bug of main
@@ -84,6 +86,7 @@ class Control:
             "busy": figures.busy,
             "blocking_keys": (self._shard.waiting.keys, self._shard.waiting.keys_on_removal),
             "startup_memory": figures.startup_memory,
+            "lua_memory": self._shard.scripting.memory,
             "footprints": [footprint(db) for db in databases] if memory else [],
         }
 

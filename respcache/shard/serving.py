@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from respcache.datatypes.types import TYPE_NAMES
+from respcache.logs import log_exception
 from respcache.shard.wire import ANSWER_BYTES, CLAIM, HOLD, YES
 from respcache.store.call import Caller
 from respcache.store.waiting import Blocked, Waiter
@@ -47,10 +48,10 @@ class Serving:
         try:
             return self._run(argv)
         except Blocked as blocked:
-            words, deadline, keys, _, on_removal = self.details(argv, blocked)
+            words = argv if blocked.argv is None else blocked.argv
             caller = Caller(db, protocol, client, touch)
-            shard.waiting.add(Waiter(number, caller, words, keys, blocked.kinds, on_removal))
-            return deadline
+            shard.waiting.add(Waiter(number, caller, words, blocked.keys, blocked.kinds, blocked.on_removal))
+            return shard.now + blocked.timeout if blocked.timeout else 0
 
     def details(self, argv: Argv, blocked: Blocked) -> Details:
         """What a command waits for, as it travels."""
@@ -92,12 +93,15 @@ class Serving:
 
         Afterwards the shard has entered nobody in particular.
         """
-        waiting = self._shard.waiting
-        for waiter in waiting.due(self._look):
+        try:
+            for waiter in self._shard.waiting.due(self._look):
+                self._report_spoilt()
+                if not waiter.shared or self._may_serve(waiter):
+                    self._serve_one(waiter)
             self._report_spoilt()
-            if not waiter.shared or self._may_serve(waiter):
-                self._serve_one(waiter)
-        self._report_spoilt()
+        except Exception:
+            # A bug. The command before it is done, and its reply is not to be lost.
+            log_exception("clients that wait could not be served")
 
     def _may_serve(self, waiter: Waiter) -> bool:
         """Whether a waiter that other shards have, too, is to be served here and now. It does not wait here then."""

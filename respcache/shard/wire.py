@@ -28,6 +28,9 @@ where the items are part of a larger unit that is not over yet: what the owner o
 | `reset_stats()`                     | None                                                                     |
 | `populate(caller, ...)`             | None                                                                     |
 | `inspect(caller, key)`              | the line of DEBUG OBJECT, None for no such key                           |
+| `compile_script(text)`              | None; fails if it cannot be compiled                                     |
+| `kill(function)`                    | None; fails if no such script runs, or if it has written                 |
+| `skip()`                            | None                                                                     |
 | `wait(caller, number, argv)`        | the encoded reply; or when the wait ends, in milliseconds since the      |
 |                                     | epoch, 0 for never: nothing was found, and the client waits from now on  |
 | `forget(number)`                    | True if the client still waited; it does not any more                    |
@@ -58,9 +61,17 @@ the last result has an index behind it.
 | ``(UNFINISHED, index)``            | the result at `index`, always the last of its frame, is a piece; the next |
 |                                    | one of the same item is the first result of the next frame                |
 | ``(FAILED, index, text)``          | the item failed: `text` is that of a `CommandError`, and the result None  |
+| ``(INVALID_SCRIPT, index, sha)``   | the script cannot be compiled: its text is not worth keeping              |
+| ``(SLOW_SCRIPT, index, shard,      | the running script takes longer than ``busy-reply-threshold``; `function` |
+| client, elapsed, function, argv)`` | is its name, None for EVAL                                                |
+| ``(END_OF_SLOW_SCRIPT, index,      | it has ended, in the item of the result at `index`                        |
+| shard)``                           |                                                                           |
+| ``(EARLY, index, shard, places,    | the answers to items that were received while a script runs, counted from |
+| error)``                           | its own item (0): an error, or None. They are not carried out any more    |
 | ``(ASK, index, shard, kind, ...)`` | always the last of its frame: the shard asks main, in the middle of an    |
 |                                    | item, and waits for ``(None, answer)``, which passes all other frames     |
-
+| ``(RESUMED, 0)``                   | always the first of its frame: the shard has the answer, and goes on with |
+|                                    | the item in whose middle it has asked and let others in                   |
 | ``(SERVED, index, number, reply)`` | a client that waited has its reply, encoded                               |
 | ``(SPOILT, index, number)``        | a client that waits for keys of other shards as well has one of another   |
 |                                    | type here                                                                 |
@@ -77,9 +88,14 @@ from struct import Struct
 from typing import TYPE_CHECKING, Any
 
 from respcache.store.reports import ASK as ASK
+from respcache.store.reports import EARLY as EARLY
+from respcache.store.reports import END_OF_SLOW_SCRIPT as END_OF_SLOW_SCRIPT
 from respcache.store.reports import EVENT as EVENT
 from respcache.store.reports import FAILED as FAILED
+from respcache.store.reports import INVALID_SCRIPT as INVALID_SCRIPT
+from respcache.store.reports import RESUMED as RESUMED
 from respcache.store.reports import SERVED as SERVED
+from respcache.store.reports import SLOW_SCRIPT as SLOW_SCRIPT
 from respcache.store.reports import SPOILT as SPOILT
 from respcache.store.reports import UNFINISHED as UNFINISHED
 
@@ -93,6 +109,7 @@ if TYPE_CHECKING:
 
 RUN, PART, EXECUTE, IS_DIRTY, WATCH, UNWATCH, BORROW, CARRY, HAND_BACK, TICK, CONFIGURE, STATS, RESET_STATS = range(13)
 POPULATE, INSPECT, WAIT, FORGET, SERVE, EXIST, ATTEMPT, ENLIST, RELEASE, SETTLE, CHECK, FIND = range(13, 25)
+COMPILE, KILL, SKIP = range(30, 33)
 # Kinds of ASK.
 CLAIM, FOREIGN = range(2)
 # What main says to CLAIM, "may this waiter be served?": it waits no more; yes; main will do it, so hold it.
@@ -192,6 +209,27 @@ def populate(caller: Caller, count: int, prefix: bytes, size: int) -> Item:
 def inspect(caller: Caller, key: bytes) -> Item:
     """DEBUG OBJECT: ask how a value is stored."""
     return (INSPECT, *caller, key)
+
+
+def compile_script(text: bytes) -> Item:
+    """SCRIPT LOAD: see whether a script can be compiled."""
+    return (COMPILE, text)
+
+
+def kill(function: bool) -> Item:
+    """SCRIPT KILL or FUNCTION KILL: end the running script, if it is of this kind."""
+    return (KILL, function)
+
+
+def skip() -> Item:
+    """Do nothing. Also stands for items that were refused, and shows that what came before is done."""
+    return (SKIP,)
+
+
+def client_of(item: Item) -> int:
+    """The client of a `run`, `part` or `execute`."""
+    client: int = item[3]
+    return client
 
 
 def wait(caller: Caller, number: int, argv: Argv) -> Item:

@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from respcache import errors
 from respcache.commands.args import Args
+from respcache.commands.scripting.running import Scripting
 from respcache.commands.table import TABLE, lookup
 from respcache.errors import CommandError
 from respcache.logs import log_exception
 from respcache.resp.encode import NULL, OK_LINE, encode
 from respcache.resp.types import OK
+from respcache.scripting import ScriptError
 from respcache.shard import carrying, debugging, in_parts, wire
 from respcache.shard.control import Control
+from respcache.shard.patience import Patience
 from respcache.shard.serving import Serving
 from respcache.shard.wire import ANSWER_BYTES, MAX_RESULT, size_of
 from respcache.store.call import Caller
@@ -77,6 +80,9 @@ class Worker:
         self._channel = channel
         # The running frame is part of a larger unit, such as a transaction over several shards, which is not over yet.
         self.within_unit = False
+        # The running frame's items, and an iterator over those that were not begun.
+        self._items: list[Item] = []
+        self._left = iter(self._items)
         # The cursor that handlers read their arguments from, made once.
         self._args = Args([])
         # The error replies so far, for INFO.
@@ -89,6 +95,9 @@ class Worker:
         self._handlers = _Handlers(self._look_up)
         # Carries out what is no command.
         self._control = control = Control(shard, self._errors)
+        # Runs scripts.
+        self._patience = patience = Patience(shard, channel, following=self._following, send=self._send)
+        shard.scripting = Scripting(shard, patience, self._ask_main, self._errors.count)
         # Runs commands that wait.
         self._serving = serving = Serving(shard, self._run_to_wait, self.ask)
         # Kinds of items -> what carries them out.
@@ -108,6 +117,9 @@ class Worker:
             wire.RESET_STATS: control.reset_stats,
             wire.POPULATE: partial(debugging.populate, shard),
             wire.INSPECT: partial(debugging.inspect, shard),
+            wire.COMPILE: self._compile_script,
+            wire.KILL: self._patience.kill,
+            wire.SKIP: lambda: None,
             wire.WAIT: self._wait,
             wire.FORGET: shard.waiting.forget,
             wire.SERVE: serving.serve,
@@ -126,10 +138,11 @@ class Worker:
         Send each payload before you ask for the next: what is answered in pieces runs in pieces, too.
         """
         self.within_unit = now < 0
+        self._items, self._left = items, iter(items)
         self.shard.set_time(abs(now))
         reports = self.shard.reports
         ready = self.shard.waiting.ready
-        for item in items:
+        for item in self._left:
             perform, arguments = self._perform[item[0]], item[1:]
             while True:
                 try:
@@ -175,6 +188,8 @@ class Worker:
             now, items = frame
             if now is None:
                 channel.put_back(later)
+                if nested:
+                    shard.reports.resumed()
                 return items
             if nested:
                 self._carry_out_nested(now, items)
@@ -186,10 +201,12 @@ class Worker:
         shard = self.shard
         caller = shard.db_index, shard.protocol, shard.client, shard.touch
         unit, moment, rest = self.within_unit, shard.now, self._rest
+        frame = self._items, self._left
         argv, at = self._args.argv, self._args.at
         for payload in self.answers(now, items):
             self._channel.send(payload)
         self.within_unit, self._rest = unit, rest
+        self._items, self._left = frame
         self._args.argv, self._args.at = argv, at
         shard.set_time(moment)
         shard.enter(*caller)
@@ -338,6 +355,29 @@ class Worker:
         self._room -= size
         return loans
 
+    # -- scripts
+
+    def _compile_script(self, text: bytes) -> None:
+        self.shard.scripting.compile(text)
+
+    def _following(self) -> tuple[int, list[Item], int]:
+        """The running frame's time as it came, its items, and the index of the first one that was not begun."""
+        now = -self.shard.now if self.within_unit else self.shard.now
+        return now, self._items, len(self._items) - length_hint(self._left)
+
+    def _send(self) -> None:
+        """Send what there is, in the middle of an item."""
+        self._channel.send(self._answer())
+
+    def _ask_main(self, argv: Argv, read_only: bool) -> bytes | None:
+        """The reply to a command that a script has called, and that main has to carry out. None: it cannot."""
+        if not self.within_unit:
+            return None
+        shard = self.shard
+        caller = shard.db_index, shard.protocol, shard.client, shard.touch
+        answer: bytes = self.ask(wire.FOREIGN, caller, argv, read_only, nested=True)
+        return answer
+
     def _look_up(self, _shard: Shard, args: Args) -> Reply:
         """The handler of every command that `_Handlers` does not hold."""
         return self._call(args.argv)
@@ -371,7 +411,8 @@ class Worker:
 
     def _refusal(self, error: CommandError) -> bytes:
         """The bytes of an error reply, which is counted."""
-        self._errors.count(error)
+        if type(error) is not ScriptError or not error.counted:
+            self._errors.count(error)
         return error.line()
 
     def _bug(self, argv: Argv) -> bytes:

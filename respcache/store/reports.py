@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 EVENT, UNFINISHED, FAILED, ASK, SERVED, SPOILT = range(6)
+INVALID_SCRIPT, SLOW_SCRIPT, END_OF_SLOW_SCRIPT, EARLY, RESUMED = range(10, 15)
 
 Report = tuple[Any, ...]
 
@@ -80,9 +81,29 @@ class Reports:
         """True if something was reported since the last frame."""
         return bool(self._reports)
 
+    def invalid_script(self, sha: bytes) -> None:
+        """A script cannot be compiled, so main should not keep its text."""
+        self._reports.append((INVALID_SCRIPT, len(self.results), sha))
+
+    def slow_script(self, shard: int, client: int, elapsed: int, function: bytes | None, argv: list[bytes]) -> None:
+        """A script runs for so many milliseconds already. Without a function, it is one of EVAL."""
+        self._reports.append((SLOW_SCRIPT, len(self.results), shard, client, elapsed, function, argv))
+
+    def end_of_slow_script(self, shard: int) -> None:
+        """That script has ended."""
+        self._reports.append((END_OF_SLOW_SCRIPT, len(self.results), shard))
+
+    def early(self, shard: int, places: list[int], error: str | None) -> None:
+        """Answers to items whose turn has not come, counted from the running one: an error, or None."""
+        self._reports.append((EARLY, len(self.results), shard, places, error))
+
     def ask(self, shard: int, kind: int, *details: Any) -> None:
         """The shard asks main something, and does nothing else until it has the answer."""
         self._reports.append((ASK, len(self.results), shard, kind, *details))
+
+    def resumed(self) -> None:
+        """The shard has the answer to what it has asked. Nothing else was reported since the last frame."""
+        self._reports.append((RESUMED, 0))
 
     def take(self) -> tuple[list[Any], list[Report]]:
         """The results and reports of the frame that is sent now. The next frame begins."""

@@ -44,8 +44,9 @@ class Shard(Call):
         shards: int = 1,
     ) -> None:
         super().__init__(databases)
-        # Which of all shards this is.
+        # Which of all shards this is, and how many there are.
         self.index = index
+        self.shards = shards
         # The one source of randomness.
         self.random = Random(seed)
         # The settings that decide encodings and sizes; shared with every collection, so it is never replaced.
@@ -65,6 +66,8 @@ class Shard(Call):
         self.waiting = Waiting(self.observers)
         # When keys go because of their deadlines.
         self.expiry = Expiry(self.databases, self._remove_expired)
+        # What runs scripts, set by the worker: `respcache.commands.scripting.running.Scripting`.
+        self.scripting: Any = None
         # The shard of each hash slot.
         self._shard_of_slot = shards_of_slots(shards)
 

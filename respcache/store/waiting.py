@@ -260,8 +260,8 @@ class Waiting:
             self.spoilt += queue.spoil(kind)
         line = queue.for_value(kind)
         # Not more than there are now: those that find nothing come to the end of the line again.
-        for _ in range(len(line)):
-            if not line or type(look(place)) is not kind:
+        for count in range(len(line)):
+            if not line or (count and type(look(place)) is not kind):
                 return
             waiter = next(iter(line.values()))
             if waiter.held:

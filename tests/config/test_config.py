@@ -109,9 +109,12 @@ class TestShards:
         assert "timeout" not in values
 
     def test_all_limits_of_a_shard_are_declared(self, config: Config) -> None:
-        assert set(config.shard_values()) - {"notify_keyspace_events", "loglevel", "logfile"} == set(
-            Shard(16).limits.__slots__
-        )
+        assert set(config.shard_values()) - {
+            "notify_keyspace_events",
+            "loglevel",
+            "logfile",
+            "busy_reply_threshold",
+        } == set(Shard(16).limits.__slots__)
 
     def test_called_once_per_command_and_only_for_values_of_shards(self, config: Config) -> None:
         told: list[int] = []

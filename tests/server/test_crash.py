@@ -92,6 +92,25 @@ def process_exists(pid: int) -> bool:
 
 
 class TestAShardIsKilled:
+    def test_clients_that_wait_there(self, admin: Connection, connect: Connect) -> None:
+        """They get an error, also those who wait for keys of other shards as well; the others go on waiting."""
+        lost, kept = keys_of(VICTIM, 1)[0], keys_of(0, 1)[0]
+        there, both, mover, elsewhere = (connect() for _ in range(4))
+        there.send("BLPOP", lost, 0)
+        both.send("BLPOP", kept, lost, 0)
+        mover.send("BLMOVE", lost, kept, "LEFT", "RIGHT", 0)
+        elsewhere.send("BLPOP", kept, 0)
+        assert eventually(lambda: b"blocked_clients:4\r" in admin.call("INFO", "clients"))
+        os.kill(shard_pids(admin)[VICTIM], signal.SIGKILL)
+        assert [client.read() for client in (there, both, mover)] == [DIED] * 3
+        assert eventually(lambda: restarts(admin)[VICTIM] == 1)
+        there.send("BLPOP", lost, 0)
+        assert eventually(lambda: b"blocked_clients:2\r" in admin.call("INFO", "clients"))
+        assert admin.call("RPUSH", lost, "1") == 1
+        assert admin.call("RPUSH", kept, "2") == 1
+        assert there.read() == [lost.encode(), b"1"]
+        assert elsewhere.read() == [kept.encode(), b"2"]
+
     def test_only_commands_that_it_was_running_fail(self, admin: Connection, connect: Connect) -> None:
         """The shard is stopped first, so that the commands it is running are known."""
         lost, kept = keys_of(VICTIM, 2), keys_of(0, 2)

@@ -38,6 +38,9 @@ class FakeMain:
     def receive(self) -> channel.Frame | None:
         return self.frames.popleft() if self.frames else None
 
+    def poll(self) -> deque[channel.Frame]:
+        return self.frames
+
     def put_back(self, frames: Iterable[channel.Frame]) -> None:
         self.frames.extendleft(reversed([*frames]))
 

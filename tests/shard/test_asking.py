@@ -25,13 +25,13 @@ def asking(child: Child, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtur
     return child
 
 
-@pytest.mark.parametrize("asking", [False, True], indirect=True)
-def test_what_has_happened_so_far_comes_with_it(asking: Child) -> None:
+@pytest.mark.parametrize(("asking", "reports"), [(False, []), (True, [(wire.RESUMED, 0)])], indirect=["asking"])
+def test_what_has_happened_so_far_comes_with_it(asking: Child, reports: list[Any]) -> None:
     asking.main.frames.append((None, b"that"))
     run = [wire.run(asking.caller, [words(command)], whole=True) for command in ("SET k v", "LLEN l", "GET k")]
     (frame,) = asking.send(*run)
     assert [sent[1:] for sent in asking.main.sent] == [([b"+OK\r\n"], [(wire.ASK, 1, 0, KIND, b"what")])]
-    assert frame[1:] == ([b"$4\r\nthat\r\n", b"$1\r\nv\r\n"], [])
+    assert frame[1:] == ([b"$4\r\nthat\r\n", b"$1\r\nv\r\n"], reports)
 
 
 @pytest.mark.parametrize("asking", [False], indirect=True)

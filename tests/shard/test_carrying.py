@@ -43,6 +43,8 @@ def carried(home: Child, owner: Child, command: str, key: bytes = THERE) -> tupl
         ("SADD {} x y z", "SMEMBERS {}"),
         ("ZADD {} 1 x 2 y", "ZRANGE {} 0 -1 WITHSCORES"),
         ("HSET {} f v", "HGETALL {}"),
+        ("XADD {} 1-0 f v", "XRANGE {} - +"),
+        ("XGROUP CREATE {} g 5-0 MKSTREAM", "XINFO GROUPS {}"),
     ],
 )
 def test_every_type_travels(both: list[Child], make: str, look: str) -> None:

@@ -171,6 +171,11 @@ class InProcessShard:
         (unpacked,) = wire.FrameReader().feed(wire.pack(frame))
         return tuple(unpacked)
 
+    def poll(self) -> deque[Frame]:
+        while (frame := self.link.queue.take()) is not None:
+            self._put_back += wire.FrameReader().feed(wire.pack(frame))
+        return self._put_back
+
     def put_back(self, frames: Iterable[Frame]) -> None:
         self._put_back.extendleft(reversed([*frames]))
 

@@ -317,6 +317,7 @@ def move(shard: Shard, source: bytes, destination: bytes, from_head: bool, to_he
     "numkeys key [key ...] <LEFT | RIGHT> [COUNT count]",
     arity=-4,
     keys=NumKeys(1, access="RW ACCESS DELETE"),
+    by_key=True,
     flags=WRITE,
     since="7.0.0",
 )

@@ -39,6 +39,8 @@ _OF_FLAG = (
 def categories_of(row: Command) -> list[str]:
     """Names without the ``@``, each once."""
     names = [name for flag, name in _OF_FLAG if flag in row.flags]
+    if row.group == "scripting":  # what EVAL_RO reads is what its script says
+        names = [name for name in names if name != "read"]
     if row.group in _OF_GROUP and not row.subcommands and _TYPES.isdisjoint(row.categories):
         names.append(_OF_GROUP[row.group])
     names += row.categories

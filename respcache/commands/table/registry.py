@@ -61,10 +61,10 @@ class Family:
         """Register the function below as the handler of `name`.
 
         `gather` merges the replies if the command may be cut up by key; without it, a command whose keys are on several
-        shards is carried, unless `in_parts` says how each shard does its part. `roams` tells if a call may use keys
-        that it does not name: such a call is carried with a barrier over all shards, and its handler asks for those
-        keys by `Shard.require`. `waits` tells if a call of a blocking command may wait (the default: any may); its
-        handler raises `Blocked`. A blocking command is `by_key` if the first of its keys that exists is all it needs.
+        shards is carried, unless `in_parts` says how each shard does its part, or it is `by_key`: it needs only the
+        first of its keys that exists, and runs there. `roams` tells if a call may use keys that it does not name: such
+        a call is carried with a barrier over all shards, and its handler asks for those keys by `Shard.require`.
+        `waits` tells if a call of a blocking command may wait (the default: any may); its handler raises `Blocked`.
         `reach` follows from `keys` and is given only for ALL, CURSOR, and commands with keys that main answers.
         `help_since` adds a HELP subcommand. `categories` are ACL categories beyond those that flags and group imply.
         The first line of the docstring is the summary in the docs.

@@ -56,6 +56,7 @@ class Reach(Enum):
     KEYS = "keys"  # the shards of its keys: one, split with `gather`, or carried under a barrier
     ALL = "all"  # a part for every shard, merged with `gather`
     CURSOR = "cursor"  # SCAN: the cursor names the shard
+    SCRIPT = "script"  # EVAL, FCALL: what the script may do decides it
 
 
 # ``(shard, args) -> reply`` in a shard; in the main process ``(client, args) -> reply``, perhaps a coroutine.
@@ -157,8 +158,7 @@ class Command:
         self.reach = reach
         self.roams = roams
         self.in_parts = in_parts
-        # Of a blocking command: whether it may wait, and whether the first of its keys that exists is all it needs.
-        self.waits = waits
+        self.waits = waits  # of a blocking command
         self.by_key = by_key
         self.since = since
         self.group = group

@@ -258,6 +258,7 @@ def take(shard: Shard, key: bytes, zset: ZSet, count: int, *, last: bool) -> lis
     "numkeys key [key ...] <MIN | MAX> [COUNT count]",
     arity=-4,
     keys=NumKeys(1, access="RW ACCESS DELETE"),
+    by_key=True,
     flags=WRITE,
     since="7.0.0",
 )

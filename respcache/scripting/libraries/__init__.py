@@ -32,7 +32,7 @@ def install(runtime: Any) -> dict[bytes, Any]:
     """
     arguments = _load(runtime, "arguments")
     lent: dict[str, tuple[Any, ...]] = {
-        "cjson": (),
+        "cjson": (_compile(runtime, "tokens"),),
         "cmsgpack": (_shortest_float, _float.unpack, _double.unpack),
         "struct": (_float_bits, _double_bits, _float.unpack, _double.unpack),
         "bit": (operator.and_, operator.or_, operator.xor),
@@ -41,8 +41,12 @@ def install(runtime: Any) -> dict[bytes, Any]:
 
 
 def _load(runtime: Any, name: str, *arguments: Any) -> Any:
+    return _compile(runtime, name)(*arguments)
+
+
+def _compile(runtime: Any, name: str) -> Any:
     # The name of the chunk is that of all our Lua code: by it the engine tells the frames of scripts from ours.
-    return runtime.execute((_HERE / f"{name}.lua").read_bytes(), *arguments, name=b"=respcache")
+    return runtime.compile((_HERE / f"{name}.lua").read_bytes(), name=b"=respcache")
 
 
 def _float_bits(number: float) -> int:

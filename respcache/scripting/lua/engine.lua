@@ -1,16 +1,16 @@
 -- Runs scripts and functions, finds out where they failed, and flattens what they return.
 --
--- Takes: the native functions by name, and what sandbox.lua returned. Returns: a table of the functions that Python calls.
+-- Takes: the native functions by name, and what guards.lua and sandbox.lua returned. Returns: a table of the functions that Python calls.
 --
 -- A result for Python is either one plain value (string, number, boolean, nil) or several, the first of which says what
 -- they are: see the codes below. Nothing that Python gets is a Lua table, so nothing refers from one side to the other.
 
-local natives, sandbox = ...
+local natives, guards, sandbox = ...
 
 local getmetatable, loadstring, next, rawget, select, setfenv = getmetatable, loadstring, next, rawget, select, setfenv
 local tostring, type, unpack, xpcall = tostring, type, unpack, xpcall
 local getinfo, byte = debug.getinfo, string.byte
-local state, translate, behind, KILLED = sandbox.state, sandbox.translate, sandbox.behind, sandbox.KILLED
+local state, translate, KILLED, behind = guards.state, guards.translate, guards.KILLED, sandbox.behind
 
 -- ITEMS, item ...: an array of strings and integers. TOKENS, token ...: a reply in tokens. MORE, count: so many values are
 -- to be fetched. FAILED, text, source, line, counted. ENDED, source, line: the script had to end.
@@ -300,7 +300,7 @@ end
 
 local function prepare()
     state.dead = false
-    sandbox.forget_coroutines()
+    guards.forget_coroutines()
 end
 
 -- The words in two tables: the first `count` are keys. Without a count they come as tables, since a call can have no more.

@@ -5,62 +5,27 @@
 -- the table behind it and refuses writes. Functions that go past metatables (rawset, next, table.insert ...) are replaced
 -- by ones that know fronts.
 --
--- `natives.call` and its like are Python functions as C functions. What such a function raises arrives as userdata; no
--- script sees that, because everything that catches errors is replaced here too, and translates it (`translate`).
---
--- Takes: the native functions by name, and cjson, cmsgpack, struct, bit as a table of tables. Returns: a table of what
--- engine.lua needs.
+-- Takes: the native functions by name; cjson, cmsgpack, struct, bit as a table of tables; what guards.lua and random.lua
+-- returned. Returns: a table of what engine.lua needs.
 
-local natives, libraries = ...
+local natives, libraries, guards, numbers = ...
 
 local collectgarbage, error, getmetatable, load, loadstring = collectgarbage, error, getmetatable, load, loadstring
-local next, pairs, pcall = next, pairs, pcall
-local rawget, rawset, select, setfenv, setmetatable = rawget, rawset, select, setfenv, setmetatable
-local tonumber, tostring, type, unpack, xpcall = tonumber, tostring, type, unpack, xpcall
-local create, resume = coroutine.create, coroutine.resume
-local insert, floor, byte, dump = table.insert, math.floor, string.byte, string.dump
-local getinfo, sethook, debug_getmetatable = debug.getinfo, debug.sethook, debug.getmetatable
+local next, pairs, rawget, rawset, select = next, pairs, rawget, rawset, select
+local setfenv, setmetatable, tonumber, tostring, type = setfenv, setmetatable, tonumber, tostring, type
+local insert, byte, dump = table.insert, string.byte, string.dump
+local debug_getmetatable = debug.getmetatable
+local is_native, translate, rethrow_if_dead = guards.is_native, guards.translate, guards.rethrow_if_dead
 
 local READONLY = 'Attempt to modify a readonly table'
--- The name of our own chunks.
-local OURS = getinfo(1, 'S').source
--- How many instructions run between two polls.
-local POLL = 100000
 
--- `dead` is KILLED once the running script has to end: nothing catches that.
-local state = { dead = false }
-local KILLED = {}
-
--- Functions of Python as C functions, so that error positions and the type are those of Redis. The signal just stays.
-for name, native in pairs(natives) do
-    if name ~= 'signal' then
-        natives[name] = python.as_function(native)
-    end
+-- As luaL_checktype complains. `...` are the arguments, to tell nil from nothing.
+local function bad_argument(position, name, expected, ...)
+    local got = select('#', ...) < position and 'no value' or type((select(position, ...)))
+    error('bad argument #' .. position .. " to '" .. name .. "' (" .. expected .. ' expected, got ' .. got .. ')', 3)
 end
 
--- lupa takes time in proportion to the square of the number of arguments, so many words go over in slices.
-local SLICE = 48
-local gather = natives.gather
-
-local function with_any_words(native)
-    return function(...)
-        local count = select('#', ...)
-        if count <= SLICE then
-            return native(...)
-        end
-        local words = { ... }
-        for from = 1, count - SLICE, SLICE do
-            gather(unpack(words, from, from + SLICE - 1))
-        end
-        return native(unpack(words, count - (count - 1) % SLICE, count))
-    end
-end
-
-for _, name in pairs({ 'acl_check_cmd', 'call', 'pcall' }) do
-    natives[name] = with_any_words(natives[name])
-end
-
--- fronts ----------------------------------------------------------------------------------------------------------------
+-- fronts ---------------------------------------------------------------------------------------------------------------
 
 -- front -> the table behind it; front -> what getmetatable shows.
 local behind, shown = {}, {}
@@ -90,165 +55,7 @@ local function strict_front(of)
     return made
 end
 
--- errors ----------------------------------------------------------------------------------------------------------------
-
-local describe, SIGNAL = natives.describe, natives.signal
-
--- What a script gets to see of an error.
-local function translate(problem)
-    if problem == SIGNAL then
-        local text, counted = describe()
-        if not text then
-            state.dead = KILLED
-            return KILLED
-        end
-        problem = { err = text }
-        if counted then
-            problem.ignore_error_stats_update = true
-        end
-    end
-    return problem
-end
-
-local function rethrow_if_dead()
-    if state.dead then
-        error(KILLED, 0)
-    end
-end
-
--- As luaL_checktype complains. `...` are the arguments, to tell nil from nothing.
-local function bad_argument(position, name, expected, ...)
-    local got = select('#', ...) < position and 'no value' or type((select(position, ...)))
-    error('bad argument #' .. position .. " to '" .. name .. "' (" .. expected .. ' expected, got ' .. got .. ')', 3)
-end
-
--- As in Redis, an error table becomes its text, which is what scripts for Redis before 7 expect.
-local function caught(ok, problem, ...)
-    if ok then
-        return true, problem, ...
-    end
-    problem = translate(problem)
-    rethrow_if_dead()
-    if type(problem) == 'table' then
-        local text = problem.err
-        if type(text) == 'string' or type(text) == 'number' then
-            return false, text
-        end
-    end
-    return false, problem
-end
-
-local function safe_pcall(...)
-    if select('#', ...) == 0 then
-        return false, 'attempt to call a boolean value'
-    end
-    return caught(pcall(...))
-end
-
-local function passed(ok, ...)
-    if not ok then
-        rethrow_if_dead()
-    end
-    return ok, ...
-end
-
-local function safe_xpcall(body, ...)
-    if select('#', ...) == 0 then
-        error("bad argument #2 to 'xpcall' (value expected)", 2)
-    end
-    local handler = ...
-    return passed(xpcall(body, function(problem)
-        problem = translate(problem)
-        if state.dead then
-            return KILLED
-        end
-        return handler(problem)
-    end))
-end
-
--- the poll --------------------------------------------------------------------------------------------------------------
-
-local interrupted = natives.interrupted
-
-local function poll()
-    if state.dead or interrupted() then
-        state.dead = KILLED
-        error(KILLED, 0)
-    end
-end
-
--- Stays for good. The registry has a table of hooks by thread, which would keep an entry for each coroutine.
-sethook(poll, '', POLL)
-local hooks, main_thread
-for key, value in pairs(debug.getregistry()) do
-    if type(key) == 'userdata' and type(value) == 'table' and next(value) then
-        hooks, main_thread = value, next(value)
-    end
-end
-
-local polled = setmetatable({}, { __mode = 'k' })
-
-local function forget_coroutines()
-    if next(polled) then
-        polled = setmetatable({}, { __mode = 'k' })
-        for thread in pairs(hooks) do
-            if thread ~= main_thread then
-                hooks[thread] = nil
-            end
-        end
-    end
-end
-
--- Functions of ours are C functions to scripts.
-local function is_native(body)
-    local about = getinfo(body, 'S')
-    return about.what == 'C' or about.source == OURS
-end
-
--- coroutines ------------------------------------------------------------------------------------------------------------
-
-local function resumed(ok, problem, ...)
-    if ok then
-        return true, problem, ...
-    end
-    problem = translate(problem)
-    rethrow_if_dead()
-    return false, problem
-end
-
-local function safe_resume(thread, ...)
-    if type(thread) ~= 'thread' then
-        error("bad argument #1 to 'resume' (coroutine expected)", 2)
-    end
-    if not polled[thread] then
-        polled[thread] = true
-        sethook(thread, poll, '', POLL)
-    end
-    return resumed(resume(thread, ...))
-end
-
-local function safe_create(body, name)
-    if type(body) ~= 'function' or is_native(body) then
-        error("bad argument #1 to '" .. (name or 'create') .. "' (Lua function expected)", name and 3 or 2)
-    end
-    return create(body)
-end
-
-local function unwrapped(ok, problem, ...)
-    if ok then
-        return problem, ...
-    end
-    error(problem, type(problem) == 'string' and 3 or 0)
-end
-
-local function safe_wrap(body)
-    local thread = safe_create(body, 'wrap')
-    return function(...)
-        return unwrapped(safe_resume(thread, ...))
-    end
-end
-
--- tables ----------------------------------------------------------------------------------------------------------------
+-- tables ---------------------------------------------------------------------------------------------------------------
 
 local function safe_next(...)
     local of, key = ...
@@ -340,10 +147,13 @@ local function safe_getmetatable(...)
     if type(of) == 'string' then
         return string_meta
     end
+    if type(of) == 'userdata' then -- cjson.null, which has none in Redis
+        return nil
+    end
     return getmetatable(of)
 end
 
--- chunks ----------------------------------------------------------------------------------------------------------------
+-- chunks ---------------------------------------------------------------------------------------------------------------
 
 -- To Lua, a text that begins with this byte is bytecode, which can do anything.
 local BYTECODE = 27
@@ -400,58 +210,6 @@ local function loaders(environment)
     return load_text, load_pieces
 end
 
--- numbers ---------------------------------------------------------------------------------------------------------------
-
--- Redis' own generator, drand48's: the 48 bits in three parts of 16. It runs on from script to script.
-local low, middle, high = 0x330E, 0xABCD, 0x1234
-
-local function seed(value)
-    value = value % 4294967296
-    low, middle, high = 0x330E, value % 65536, floor(value / 65536)
-end
-
-local function random_unit()
-    local product = 0xE66D * low + 0xB
-    local first = product % 65536
-    product = floor(product / 65536) + 0xE66D * middle + 0xDEEC * low
-    local second = product % 65536
-    product = floor(product / 65536) + 0xE66D * high + 0xDEEC * middle + 0x5 * low
-    low, middle, high = first, second, product % 65536
-    return (high * 32768 + floor(middle / 2)) % 2147483647 / 2147483647
-end
-
--- An argument cut to an integer, as luaL_checkint does.
-local function int_argument(position, name, ...)
-    local value = select(position, ...)
-    local number = (type(value) == 'number' or type(value) == 'string') and tonumber(value)
-    if not number then
-        local got = select('#', ...) < position and 'no value' or type(value)
-        error('bad argument #' .. position .. " to '" .. name .. "' (number expected, got " .. got .. ')', 3)
-    end
-    return number < 0 and -floor(-number) or floor(number)
-end
-
-local function random(...)
-    local unit, count = random_unit(), select('#', ...)
-    if count == 0 then
-        return unit
-    elseif count > 2 then
-        error('wrong number of arguments', 2)
-    end
-    local from, to = 1, int_argument(1, 'random', ...)
-    if count == 2 then
-        from, to = to, int_argument(2, 'random', ...)
-    end
-    if from > to then
-        error('bad argument #' .. count .. " to 'random' (interval is empty)", 2)
-    end
-    return floor(unit * (to - from + 1)) + from
-end
-
-local function randomseed(...)
-    seed(int_argument(1, 'randomseed', ...))
-end
-
 -- odds and ends --------------------------------------------------------------------------------------------------------
 
 -- Scripts may not stop the collector for those after them, nor tune it.
@@ -482,7 +240,7 @@ local function safe_dump(...)
     return dump(body)
 end
 
--- globals ---------------------------------------------------------------------------------------------------------------
+-- globals --------------------------------------------------------------------------------------------------------------
 
 local function copy(from, changes)
     local made = {}
@@ -499,8 +257,8 @@ string.dump = safe_dump -- strings themselves read from this table too
 local fronts = {
     string = front(string),
     table = front(copy(table, { insert = safe_insert })),
-    math = front(copy(math, { random = random, randomseed = randomseed })),
-    coroutine = front(copy(coroutine, { create = safe_create, resume = safe_resume, wrap = safe_wrap })),
+    math = front(copy(math, { random = numbers.random, randomseed = numbers.randomseed })),
+    coroutine = front(copy(coroutine, { create = guards.create, resume = guards.resume, wrap = guards.wrap })),
     os = front({ clock = os.clock }),
 }
 for name, library in pairs(libraries) do
@@ -518,8 +276,8 @@ local function globals(redis, more)
     local load_text, load_pieces = loaders(environment)
     local own = {
         _G = environment, redis = redis, collectgarbage = safe_collectgarbage, getmetatable = safe_getmetatable,
-        load = load_pieces, loadstring = load_text, next = safe_next, pairs = safe_pairs, pcall = safe_pcall,
-        rawget = safe_rawget, rawset = safe_rawset, setmetatable = safe_setmetatable, xpcall = safe_xpcall,
+        load = load_pieces, loadstring = load_text, next = safe_next, pairs = safe_pairs, pcall = guards.pcall,
+        rawget = safe_rawget, rawset = safe_rawset, setmetatable = safe_setmetatable, xpcall = guards.xpcall,
     }
     for _, additions in ipairs({ own, fronts, more or {} }) do
         for name, value in pairs(additions) do
@@ -530,6 +288,5 @@ local function globals(redis, more)
 end
 
 return {
-    KILLED = KILLED, behind = behind, copy = copy, forget_coroutines = forget_coroutines, front = front, globals = globals,
-    state = state, straightened = straightened, strict_front = strict_front, translate = translate,
+    behind = behind, copy = copy, front = front, globals = globals, straightened = straightened, strict_front = strict_front,
 }

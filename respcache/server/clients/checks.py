@@ -66,7 +66,14 @@ def allowed_in_multi(client: Client, row: Command) -> None:
         raise CommandError(errors.NOT_IN_MULTI)
 
 
-CHECKS = (debug_is_enabled, test_commands_are_enabled, logged_in, allowed_while_subscribed, allowed_in_multi)
+def not_busy(client: Client, row: Command) -> None:
+    """While a script runs for too long, only what may end it is allowed, and what needs no data."""
+    busy = client.parts.busy
+    if busy.scripts and not row.flags & Flag.ALLOW_BUSY:
+        raise busy.error()
+
+
+CHECKS = (debug_is_enabled, test_commands_are_enabled, logged_in, allowed_while_subscribed, allowed_in_multi, not_busy)
 
 
 def held_by_pause(client: Client, row: Command) -> bool:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 IN_COMMAND = 1  # a command waits in main
 IN_PAUSE = 2  # CLIENT PAUSE holds its next command back
 OUTPUT_WAITS = 4  # too many of its replies are under way, or not taken
+IN_SCRIPT = 16  # a script that it has sent runs for too long
 IN_WAIT = 8  # it has sent a blocking command, which is not answered
 
 _LOCAL_PREFIXES = ("127.", "[::1]", "[::ffff:127.")
@@ -144,6 +145,7 @@ class Client:
             and self.reply_mode == b"ON"
             and not (self.caller.protocol == 2 and len(self.subscriptions))
             and not self.parts.pause.active
+            and not self.parts.busy.scripts
         )
 
     # -- transitions

@@ -10,7 +10,7 @@ from inspect import iscoroutine
 from typing import TYPE_CHECKING, Any
 
 from respcache import errors
-from respcache.commands.table import Command, lookup
+from respcache.commands.table import Command, Reach, lookup
 from respcache.errors import CommandError
 from respcache.logs import log, log_exception
 from respcache.resp.encode import encode
@@ -88,8 +88,15 @@ def _admit(client: Client, argv: Argv) -> Command:
 
 
 def _run_or_queue(client: Client, row: Command, argv: Argv) -> None:
-    how = plan(row, argv, client.parts.router, may_wait=client.transaction is None)
-    if client.transaction is not None and row.name not in WHILE_QUEUING:
+    queued = client.transaction is not None and row.name not in WHILE_QUEUING
+    if row.reach is Reach.SCRIPT:
+        how = client.parts.scripts.plan(row, argv, queued=queued)
+        if not queued:
+            argv = client.parts.scripts.words(row, argv)
+    else:
+        how = plan(row, argv, client.parts.router, may_wait=client.transaction is None)
+    if queued:
+        assert client.transaction is not None
         client.transaction.commands.append(Queued(row, argv, how))
         _answer(client, encode(QUEUED, client.protocol))
     else:
@@ -131,6 +138,9 @@ def route(client: Client, row: Command, argv: Argv, how: Plan) -> None:
         case Kind.CARRY:
             barrier = parts.sequencer.barrier(how.positions)
             _await_reply(client, _run_carried(parts, barrier, client.caller, row, argv, how))
+        case Kind.SCRIPT:
+            barrier = parts.sequencer.barrier(how.positions)
+            _await_reply(client, parts.executor.run_script(client, Queued(row, argv, how), barrier))
 
 
 async def _run_carried(parts: Parts, barrier: Barrier, caller: Caller, row: Command, argv: Argv, how: Plan) -> Reply:

@@ -39,6 +39,8 @@ def shutdown(client: Client, args: Args) -> Any:
     options = [word.upper() for word in args.rest()]
     if set(options) - {b"NOSAVE", b"SAVE", b"NOW", b"FORCE", b"ABORT"} or {b"SAVE", b"NOSAVE"} <= set(options):
         raise WrongSyntax
+    if client.parts.busy.scripts and b"NOSAVE" not in options:
+        raise client.parts.busy.error()
     if b"ABORT" in options:
         if len(options) > 1:
             raise WrongSyntax

@@ -3,7 +3,8 @@
 A barrier holds the shards. Once it is at the front of all their queues, the foreign keys are borrowed, the command runs
 on its home shard (that of its first key) with them as guests, and the guests that it changed are handed back.
 
-XREAD and XREADGROUP run in parts instead (`respcache.server.order.in_parts`).
+XREAD and XREADGROUP run in parts instead (`respcache.server.order.in_parts`). Commands that take from the first of
+their keys that exists (LMPOP, BLPOP) run on its shard, as they are: there is nothing for them anywhere else.
 """
 
 from __future__ import annotations
@@ -70,6 +71,10 @@ class Carrier:
     ) -> tuple[bytes, Lacking | None]:
         if row.in_parts is not None:
             return await run_in_parts(self._links, caller, row, argv, positions)
+        if row.by_key:
+            home = self._links[await self._first_that_exists(caller, argv, positions)]
+            reply, _, _, *lacking = await home.call(item(caller, argv, [])).result()
+            return reply, lacking[0] if lacking else None
         home = self._links[self._router.shard_of(argv[row.key_positions(argv)[0]])]
         databases = row.key_databases(argv, caller.db)
         # Keys in a nonexistent database stay where they are: the handler says what is wrong.
@@ -88,6 +93,17 @@ class Carrier:
                 return reply, lacking[0] if lacking else None
             foreign |= {(db, key): self._router.shard_of(key) for db, key in required}
         raise CommandError(errors.INTERNAL)
+
+    async def _first_that_exists(self, caller: Caller, argv: Argv, positions: dict[int, list[int]]) -> int:
+        """The shard of the first key that exists; any shard if none does."""
+        calls = []
+        for shard, indexes in positions.items():
+            item = wire.exist([(caller.db, argv[at]) for at in indexes])
+            calls.append((shard, indexes, self._links[shard].call(item)))
+        existing = {}
+        for shard, indexes, call in calls:
+            existing.update({at: shard for at, exists in zip(indexes, await call.result(), strict=True) if exists})
+        return existing[min(existing)] if existing else next(iter(positions))
 
     async def _borrow(self, foreign: dict[Place, int]) -> list[Guest]:
         """Copies of keys that live on other shards."""

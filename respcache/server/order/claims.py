@@ -16,7 +16,7 @@ what is pushed to several shards by one EXEC is there at once, and the first key
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -45,9 +45,22 @@ if TYPE_CHECKING:
 class SharedWait(Wait):
     """A blocking command with keys on several shards."""
 
-    __slots__ = ("argv", "caller", "claimed", "lost", "positions", "row", "spoilt", "time_is_up", "tried", "trying")
+    __slots__ = (
+        "_enlisted",
+        "argv",
+        "caller",
+        "claimed",
+        "lost",
+        "positions",
+        "row",
+        "spoilt",
+        "time_is_up",
+        "tried",
+        "trying",
+    )
 
-    def __init__(self, waits: Waits, member: Member, row: Command, argv: Argv, plan: Plan) -> None:
+    def __init__(self, waits: Waits, enlisted: list[int], member: Member, row: Command, argv: Argv, plan: Plan) -> None:
+        self._enlisted = enlisted  # how many such clients wait, by shard
         self.row = row
         self.argv = argv
         self.caller = member.caller
@@ -57,13 +70,25 @@ class SharedWait(Wait):
         self.tried: trio.Event | None = None  # set when main has run it; None unless it runs now
         self.spoilt = False  # some key has had a value of another type
         self.time_is_up = False  # while it was tried
-        self.lost = False  # a shard has died while the client was being enlisted
+        self.lost = False  # a shard has died while it was tried
         super().__init__(waits, member, tuple(plan.positions))
+
+    def found_nothing(self, deadline: int) -> None:
+        """See `Wait`."""
+        for shard in self.shards:
+            self._enlisted[shard] += 1
+        super().found_nothing(deadline)
 
     def end(self, reply: bytes) -> None:
         """See `Wait`. Shards where the client may wait forget it."""
         self._forget()
         super().end(reply)
+
+    def _finish(self) -> None:
+        if self.waiting:
+            for shard in self.shards:
+                self._enlisted[shard] -= 1
+        super()._finish()
 
     def _forget(self) -> None:
         """Passes the queues: what has been decided need not wait for anything."""
@@ -95,11 +120,11 @@ class SharedWait(Wait):
         return self.waiting and not self.claimed and not self.over
 
     def shard_died(self, shard: int) -> None:  # noqa: ARG002 - any of them is enough
-        """See `Wait`. The others forget the client."""
-        if self.waiting:
-            self.end(CommandError(errors.SHARD_DIED).line())
-        else:
+        """See `Wait`. The others forget the client. If a try under way finds something, the client has that."""
+        if self.tried is not None:
             self.lost = True
+        elif self.waiting:
+            self.end(CommandError(errors.SHARD_DIED).line())
 
 
 class Claims:
@@ -118,12 +143,14 @@ class Claims:
         self._carrier = carrier
         self._poller = poller
         self._spawn = spawn
+        # How many wait, by shard: shared with them, as they keep it.
+        self._enlisted = [0] * len(self._links)
 
     # -- the beginning
 
     def start(self, member: Member, row: Command, argv: Argv, plan: Plan) -> None:
         """Run a blocking command. It takes its place in the order now."""
-        wait = SharedWait(self._waits, member, row, argv, plan)
+        wait = SharedWait(self._waits, self._enlisted, member, row, argv, plan)
         wait.trying = True
         self._spawn(self._try, wait, self._sequencer.barrier(plan.positions))
 
@@ -142,11 +169,12 @@ class Claims:
         wait.trying = True
         wait.tried = trio.Event()
         try:
-            found = await self._run(wait)
+            found = await self._carrier.attempt(wait.caller, wait.row, wait.argv, wait.positions)
             if not isinstance(found, bytes):
                 await (self._release(wait) if wait.waiting else self._enlist(wait, found))
                 found = b""
-        except CommandError as error:  # a shard has died
+        except CommandError as error:
+            self._waits.count_error(error)
             found = error.line()
         except Exception:
             log_exception(f"{wait.row.name} failed")
@@ -160,29 +188,10 @@ class Claims:
         with self._poller.round():
             if found:
                 wait.end(found)
+            elif wait.lost:
+                wait.shard_died(-1)
             elif wait.time_is_up:
                 wait.end(timed_out(wait.member))
-
-    async def _run(self, wait: SharedWait) -> bytes | Lacking:
-        """The encoded reply, or what is lacking."""
-        if not wait.row.by_key:
-            return await self._carrier.attempt(wait.caller, wait.row, wait.argv, wait.positions)
-        # The first key that exists decides. The others are on shards where nobody looks for them.
-        calls = []
-        for shard, indexes in wait.positions.items():
-            places = [(wait.caller.db, wait.argv[at]) for at in indexes]
-            calls.append((shard, indexes, self._links[shard].call(wire.exist(places))))
-        existing = {}
-        for shard, indexes, call in calls:
-            existing.update({at: shard for at, exists in zip(indexes, await call.result(), strict=True) if exists})
-        home = existing[min(existing)] if existing else next(iter(wait.positions))
-        return await self._run_on(wait, home)
-
-    async def _run_on(self, wait: SharedWait, shard: int) -> bytes | Lacking:
-        """The same, on one shard alone."""
-        item = wire.attempt(wait.caller, wait.argv, [])
-        reply, _, _, lacking = await self._links[shard].call(item).result()
-        return cast("Lacking", lacking) if lacking else cast("bytes", reply)
 
     async def _enlist(self, wait: SharedWait, lacking: Lacking) -> None:
         """Let the client wait on each shard that has a key which it waits for."""
@@ -203,8 +212,6 @@ class Claims:
         with self._poller.round():
             self._waits.move(wait, tuple(by_shard))
             wait.found_nothing(deadline)
-            if wait.lost and not wait.over:
-                wait.shard_died(-1)
 
     async def _release(self, wait: SharedWait) -> None:
         for call in [self._links[shard].call(wire.release(wait.number)) for shard in wait.shards]:
@@ -251,7 +258,7 @@ class Claims:
 
         What a shard that dies loses is not served. After cancellation the shards do it, when the barrier is lifted.
         """
-        concerned = [shard for shard in shards if self._shared_on(shard)]
+        concerned = [shard for shard in shards if self._enlisted[shard]]
         while concerned:
             held: dict[int, None] = {}
             try:
@@ -262,10 +269,6 @@ class Claims:
             # Each round ends at least one wait, or is the last.
             if not any([await self._settle_one(number, shards) for number in held]):
                 return
-
-    def _shared_on(self, shard: int) -> bool:
-        numbers = self._links[shard].queue.waits
-        return bool(numbers) and any(self._find(number) for number in numbers)
 
     async def _settle_one(self, number: int, shards: Collection[int]) -> bool:
         """True if this wait is over now."""

@@ -15,17 +15,22 @@ from inspect import isawaitable
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from respcache.commands.table import Command, Part
+from respcache import errors
+from respcache.commands.args import Args
+from respcache.commands.scripting.admission import admit, row_of
+from respcache.commands.table import Command, Part, Reach
 from respcache.errors import CommandError
+from respcache.logs import log_exception
 from respcache.resp.encode import encode
 from respcache.resp.types import NULL_ARRAY, Encoded, Reply
 from respcache.server.order.gather import merge
 from respcache.server.order.outbox import IN_A_SLOT, Batch
-from respcache.server.order.plan import Kind, Plan, cut_up
+from respcache.server.order.plan import Kind, Plan, cut_up, plan
 from respcache.server.order.scan import Scan
 from respcache.server.order.sequencer import size_of_words
 from respcache.server.order.tickets import ExecTicket
 from respcache.shard import wire
+from respcache.store.call import Caller
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
@@ -33,9 +38,10 @@ if TYPE_CHECKING:
     from respcache.resp.types import Argv
     from respcache.server.order.carry import Carrier
     from respcache.server.order.outbox import Outbox
+    from respcache.server.order.scripts import Scripts
     from respcache.server.order.sequencer import Sequencer
+    from respcache.server.shards.link import ShardLink
     from respcache.server.shards.queue import Barrier, Call
-    from respcache.store.call import Caller
     from respcache.store.reports import Report
 
 
@@ -84,33 +90,57 @@ class Sender(Protocol):
         """Carry out a LOCAL command: its reply, an awaitable of it, or IN_A_SLOT. Raises CommandError."""
 
 
+class _WithinScript:
+    """A client, as main's commands find it when a script of that client calls them."""
+
+    def __init__(self, client: Sender, caller: Caller) -> None:
+        self._client = client
+        self.caller = caller  # with the database and the protocol of the script
+        self.protocol = caller.protocol
+        self.outbox = client.outbox
+        self.executing: Transaction | None = Transaction()  # nothing may wait
+
+    def run_local(self, row: Command, argv: Argv) -> Any:
+        return row.handler(self, Args(argv, row.words_of_name))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+
 class Executor:
-    """Carries out transactions.
+    """Carries out transactions, and scripts that need a barrier.
 
     settle: serves those who wait for what a transaction has brought to shards under its barrier (`Claims.settle`).
     count_error: told each error that main itself answers with.
     on_report: gets what shards report while a transaction runs, in the order of its commands.
     reports_wanted: True if shards report anything at present.
+    spawn: runs an async function in a task that ends with the server.
     """
 
     def __init__(
         self,
         sequencer: Sequencer,
         carrier: Carrier,
+        scripts: Scripts,
         *,
         settle: Callable[[Collection[int]], Awaitable[None]],
         count_error: Callable[[CommandError], None],
         on_report: Callable[[Report], None],
         reports_wanted: Callable[[], bool],
+        spawn: Callable[..., None],
     ) -> None:
         self._sequencer = sequencer
         self._links = sequencer.links  # by shard
         self._router = sequencer.router
         self._carrier = carrier
+        self._scripts = scripts
         self._settle = settle
         self._count_error = count_error
         self._on_report = on_report
         self._reports_wanted = reports_wanted
+        self._spawn = spawn
+        # Shard -> for whom it runs a script under a barrier.
+        self._running: dict[int, Sender] = {}
 
     def execute(self, sender: Sender, transaction: Transaction, watching: set[int]) -> Any:
         """EXEC: its reply, a coroutine of it, or IN_A_SLOT. Takes its place in the order before it returns.
@@ -120,7 +150,7 @@ class Executor:
         commands = transaction.commands
         needed = watching.union(*(queued.plan.shards(self._router) for queued in commands))
         if len(needed) == 1 and all(queued.plan.kind is Kind.ONE for queued in commands):
-            words = [queued.argv for queued in commands]
+            words = [self._current(queued).argv for queued in commands]
             caller = sender.caller
             ticket = ExecTicket(Batch(sender.outbox, 1, 1), len(commands), caller.protocol)
             item = wire.execute(caller, bool(watching), words)
@@ -159,7 +189,7 @@ class Executor:
         for queued in commands:
             kind = queued.plan.kind
             if kind is one:
-                together.append(queued)
+                together.append(self._current(queued))
                 continue
             if kind in _CUT_UP:
                 together.append(queued)
@@ -171,6 +201,12 @@ class Executor:
             if kind not in _CUT_UP:
                 replies.append(await self._run_one(sender, queued))
         return replies + await self._run_together(sender.caller, together)
+
+    def _current(self, queued: Queued) -> Queued:
+        """A command of which it is the turn now: a script is called by its text then."""
+        if queued.row.reach is not Reach.SCRIPT:
+            return queued
+        return queued._replace(argv=self._scripts.words(queued.row, queued.argv))
 
     async def _run_together(self, caller: Caller, commands: list[Queued]) -> list[bytes]:
         """Consecutive commands of which the shards can be sent everything at once."""
@@ -245,11 +281,60 @@ class Executor:
                     return b"" if reply is IN_A_SLOT else encode(reply, sender.caller.protocol)
                 case Kind.CURSOR:
                     return await self._scan(caller, argv)
+                case Kind.SCRIPT:
+                    return await self._run_script(sender, self._current(queued))
                 case _:
                     return await self._carrier.carry(caller, row, argv, plan.positions)
         except CommandError as error:
             self._count_error(error)
             return error.line()
+
+    # -- scripts that need a barrier
+
+    async def run_script(self, sender: Sender, queued: Queued, barrier: Barrier) -> Reply:
+        """A script that is no part of a transaction. The barrier is lifted whatever happens."""
+        try:
+            await barrier.reached()
+            reply = Encoded(await self._run_script(sender, queued))
+            await self._settle(queued.plan.positions)
+            return reply
+        finally:
+            barrier.lift()
+
+    async def _run_script(self, sender: Sender, queued: Queued) -> bytes:
+        """The reply of a script, encoded; errors are encoded, too. The caller holds the barrier, which was reached."""
+        item = wire.execute(sender.caller, False, [queued.argv])
+        link = self._links[queued.plan.shard]
+        self._running[link.index] = sender
+        try:
+            (reply,) = await self._answers(link.call(item), 1)
+        finally:
+            del self._running[link.index]
+        return reply
+
+    def run_foreign(self, shard: int, caller: tuple[int, int, int, bool], argv: Argv, read_only: bool) -> None:
+        """A script on `shard` calls a command that is not for this shard alone. The shard waits for the reply."""
+        link = self._links[shard]
+        link.queue.asked()
+        sender = _WithinScript(self._running[shard], Caller(*caller))
+        self._spawn(self._answer_foreign, link, sender, argv, read_only)
+
+    async def _answer_foreign(self, link: ShardLink, sender: _WithinScript, argv: Argv, read_only: bool) -> None:
+        lives = link.restarts
+        try:
+            row = row_of(argv)
+            admit(row, argv, read_only=read_only)
+            assert row is not None
+            (reply,) = await self._run(sender, [Queued(row, argv, plan(row, argv, self._router))])
+        except CommandError as error:
+            self._count_error(error)
+            reply = error.line()
+        except Exception:
+            log_exception(f"{errors.printable(argv[0])} failed in a script")
+            reply = CommandError(errors.INTERNAL).line()
+        if link.restarts == lives:
+            link.queue.reply(reply)
+            link.flush()
 
     async def _scan(self, caller: Caller, argv: Argv) -> bytes:
         scan = Scan(caller, argv, self._router.shards)

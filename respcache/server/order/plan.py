@@ -10,6 +10,9 @@
 | CARRY  | keys on several shards whose data is needed together | under a barrier, with foreign keys as guests; XREAD |
 |        |                                                      | and XREADGROUP in parts, without                    |
 | WAIT   | BLPOP ..., where it may wait: not within MULTI       | waits beside the data if there is nothing for it    |
+| SCRIPT | scripts that may need more than one shard has        | under a barrier, on the shard of their first key    |
+
+Scripts that need no more are ONE; `respcache.server.order.scripts` plans both.
 """
 
 from __future__ import annotations
@@ -37,6 +40,7 @@ class Kind(Enum):
     ALL = "all"
     CURSOR = "cursor"
     CARRY = "carry"
+    SCRIPT = "script"
     WAIT = "wait"
 
 
@@ -52,7 +56,7 @@ class Plan(NamedTuple):
 
     @property
     def shard(self) -> int:
-        """The shard of a ONE."""
+        """The shard of a ONE, or of a script: that of its first key."""
         return next(iter(self.positions))
 
     def shards(self, router: Router) -> Sequence[int]:

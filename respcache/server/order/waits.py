@@ -199,7 +199,7 @@ class Waits:
     def __init__(self, links: Sequence[ShardLink], alarms: Alarms, count_error: Callable[[CommandError], None]) -> None:
         self.links = links  # by shard
         self._alarms = alarms
-        self._count_error = count_error
+        self.count_error = count_error
         self._last_number = 0  # that was given to a wait
         self._by_number: dict[int, Wait] = {}  # all that are not over
 
@@ -228,7 +228,7 @@ class Waits:
             return False
         if with_error:
             error = CommandError(errors.UNBLOCKED)
-            self._count_error(error)
+            self.count_error(error)
             wait.end(error.line())
         else:
             wait.end(timed_out(wait.member))

@@ -287,11 +287,40 @@ class ShardQueue:
         self._asking = self._tickets.popleft()
 
     def reply(self, answer: Any) -> None:
-        """The answer to what the shard has asked. It passes everything that was not taken yet."""
+        """The answer to what the shard has asked. It passes everything that was not taken yet.
+
+        What was taken before it, such as a call that passed the queue, too, is answered before the shard resumes.
+        """
+        self._reply = (answer,)
+
+    def _resume(self) -> None:
+        """The shard has the answer: its next result is that of the item in whose middle it has asked."""
         if self._asking is not None:
             self._tickets.appendleft(self._asking)
             self._asking = None
-        self._reply = (answer,)
+
+    # -- while a script runs for too long
+
+    def answer_early(self, places: Iterable[int], error: CommandError | None) -> None:
+        """Answers to items whose turn has not come, counted from the running one: an error, or None."""
+        for place in places:
+            ticket, self._tickets[place] = self._tickets[place], NOBODY
+            if error is None:
+                ticket.deliver(None)
+            else:
+                ticket.fail(error)
+
+    def refuse_backlog(self, error: CommandError, refused: Callable[[Item], bool]) -> None:
+        """Fail those items behind the barrier that `refused` picks."""
+        kept: deque[tuple[Item, Ticket, int] | Barrier] = deque()
+        for entry in self._backlog:
+            if isinstance(entry, Barrier) or not refused(entry[0]):
+                kept.append(entry)
+            else:
+                _, ticket, size = entry
+                self.size -= size
+                ticket.fail(error)
+        self._backlog = kept
 
     def begin_with(self, item: Item) -> None:
         """Put an item before everything that was not taken yet: the settings of a shard that has just started."""
@@ -316,6 +345,9 @@ class ShardQueue:
             return
         by_index: dict[int, list[Report]] = {}
         for report in reports:
+            if report[0] == wire.RESUMED:  # always the first report of its frame, before all results
+                self._resume()
+                continue
             by_index.setdefault(report[1], []).append(report)
         for index, result in enumerate(results):
             self._answer_one(result, by_index.get(index, ()))

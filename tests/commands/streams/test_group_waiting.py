@@ -75,6 +75,20 @@ def test_several_streams(groups: Transcript, block: Block) -> None:
 
 
 @pytest.mark.since("7.2")
+def test_a_transaction_that_adds_to_several_streams(groups: Transcript, block: Block) -> None:
+    """Redis 7.0 serves one of them."""
+    do = groups
+    waiter = block(*read("a", "s", "t", "other"))
+    do.transaction(("XADD", "other", "1-0", "f", "v"), ("XADD", "s", "2-0", "f", "v"))
+    reply = waiter.read()
+    if do.protocol == 3:
+        assert reply == given(do, "s", "2-0") | given(do, "other", "1-0")
+    else:
+        assert reply == given(do, "s", "2-0") + given(do, "other", "1-0")
+    assert do(*read("b", "s", "t", "other", timeout=1)) is None
+
+
+@pytest.mark.since("7.2")
 def test_an_entry_that_is_gone_again(groups: Transcript, block: Block) -> None:
     do = groups
     waiter = block(*read("a", "s"))

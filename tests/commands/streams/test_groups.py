@@ -449,6 +449,21 @@ def test_progress_after_xsetid(do: Transcript, progress: Callable[[], tuple[Any,
     assert progress() == (None, 0)
 
 
+@pytest.mark.since("8.0")
+def test_progress_of_a_group_that_was_behind_when_the_stream_was_trimmed(
+    do: Transcript, progress: Callable[[], tuple[Any, Any]]
+) -> None:
+    fill(do, "s", "1-0", "2-0", "3-0", "4-0", "5-0")
+    do("XGROUP", "CREATE", "s", "g", "0")
+    do("XREADGROUP", "GROUP", "g", "c", "COUNT", 1, "STREAMS", "s", ">")
+    do("XTRIM", "s", "MAXLEN", 2)
+    assert progress() == (1, 2)
+    do("XREADGROUP", "GROUP", "g", "c", "COUNT", 1, "STREAMS", "s", ">")
+    assert progress() == (4, 1)
+    do("XREADGROUP", "GROUP", "g", "c", "COUNT", 1, "STREAMS", "s", ">")
+    assert progress() == (5, 0)
+
+
 @pytest.mark.since("7.2")
 def test_progress_when_the_tombstone_is_before_the_first_entry(
     do: Transcript, progress: Callable[[], tuple[Any, Any]]

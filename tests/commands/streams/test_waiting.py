@@ -111,3 +111,20 @@ def test_errors(do: Transcript) -> None:
     do("SET", "string", "x")
     assert do.error("XREAD", "BLOCK", 0, "STREAMS", "string", "$") == WRONG_TYPE
     assert do.error("XREAD", "BLOCK", 0, "STREAMS", "s", "x").startswith("ERR Invalid stream ID")
+
+
+def test_several_streams(do: Transcript, block: Block) -> None:
+    """They live on different ones of three shards."""
+    keys = ("key:one", "key:two", "key:three")
+    add(do, "key:two", "5-0")
+    waiters = [block("XREAD", "BLOCK", 0, "STREAMS", *keys, "$", "$", 0) for _ in range(2)]
+    add(do, "key:two", "5-1")
+    assert [waiter.read() for waiter in waiters] == [given(do, "key:two", "5-1")] * 2
+    waiter = block("XREAD", "BLOCK", 0, "STREAMS", *keys, "$", "$", 0)
+    add(do, "key:three", "1-0", "2-0")
+    assert waiter.read() == given(do, "key:three", "1-0", "2-0")
+    assert do("XREAD", "BLOCK", 0, "STREAMS", *keys, 0, "5-0", "1-0") == (
+        given(do, "key:two", "5-1") | given(do, "key:three", "2-0")
+        if do.protocol == 3
+        else given(do, "key:two", "5-1") + given(do, "key:three", "2-0")
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import pytest
@@ -154,6 +155,21 @@ class TestWhileAClientWaits:
         block("BLPOP", "k", 0, on=waiter)
         do("RPUSH", "k", "1")
         assert waiter.call("PING") == "PONG"
+
+    def test_it_may_not_send_too_much(self, do: Transcript, block: Block) -> None:
+        """It is read from, up to the limit of any client, so that its end is noticed."""
+        limit = 1 << 20
+        do("CONFIG", "SET", "client-query-buffer-limit", limit)
+        waiter = block("BLPOP", "a", "b", 0)
+        waiter.send("SET", "k", "x" * (limit // 2))
+        do("PING")
+        assert blocked(do) == 1
+        with contextlib.suppress(OSError):
+            waiter.send("SET", "k", "x" * limit)
+        assert eventually(lambda: blocked(do) == 0)
+        assert do("EXISTS", "k") == 0
+        with pytest.raises((Closed, OSError)):
+            waiter.read()
 
     def test_it_is_not_idle(self, do: Transcript, connect: Connect, block: Block) -> None:
         """Clients that wait are not closed for saying nothing."""

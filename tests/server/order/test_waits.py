@@ -12,6 +12,7 @@ import pytest
 from respcache.server.order.router import Router
 from tests.support.resp import Connection, pack
 from tests.support.transcript import Transcript
+from tests.support.waiting import eventually
 
 Block = Callable[..., Connection]
 Connect = Callable[..., Connection]
@@ -104,6 +105,21 @@ class TestBetweenTwoCommands:
         assert [do.connection.read() for _ in range(count + 1)] == [1] * count + [0]
 
 
+@pytest.mark.parametrize(("count", "keys"), [(1000, ["k"]), (200, ["a", "b", "c"])])
+def test_a_thousand_clients(do: Transcript, connect: Connect, count: int, keys: list[str]) -> None:
+    """All wait for one key, which is pushed to as often: each gets its own, in the order in which they came."""
+    waiters = [connect() for _ in range(count)]
+    for waiter in waiters:
+        waiter.send("CLIENT", "ID")
+        waiter.read()  # they come one after the other
+        waiter.send("BLPOP", *keys, 0)
+    assert eventually(lambda: f"blocked_clients:{count}" in str(do("INFO", "clients")))
+    do.connection.send_raw(b"".join(pack(("RPUSH", keys[-1], number)) for number in range(count)))
+    assert [do.connection.read() for _ in range(count)] == [1] * count
+    assert [waiter.read()[1] for waiter in waiters] == [b"%d" % number for number in range(count)]
+    assert do("EXISTS", keys[-1]) == 0
+
+
 class TestTransactions:
     @pytest.mark.since("7.2")
     def test_the_first_key_counts(self, do: Transcript, block: Block) -> None:
@@ -151,6 +167,30 @@ class TestTransactions:
         assert [listener.read()[2] for _ in range(3)] == [b"{k}2", b"{k}3", b"{k}1"]
         for waiter in waiters:
             waiter.read()
+
+
+class TestEvents:
+    def test_in_order(self, do: Transcript, connect: Connect, block: Block) -> None:
+        """What serves a client follows what made the key ready, and comes before the next command's."""
+        do("CONFIG", "SET", "notify-keyspace-events", "EA")
+        listener = connect(2)
+        listener.send("PSUBSCRIBE", "*")
+        listener.read()
+
+        def events(count: int) -> list[str]:
+            messages = [listener.read() for _ in range(count)]
+            return [f"{channel.decode().partition(':')[2]} {key.decode()}" for *_, channel, key in messages]
+
+        mover, popper = block("BLMOVE", "{k}1", "{k}2", "LEFT", "LEFT", 0), block("BRPOP", "{k}2", 0)
+        do.connection.pipeline(("RPUSH", "{k}1", "x"), ("SET", "{k}3", "y"))
+        assert (mover.read(), popper.read()) == (b"x", [b"{k}2", b"x"])
+        moved = ["rpush {k}1", "lpush {k}2", "lpop {k}1", "del {k}1", "rpop {k}2", "del {k}2", "set {k}3"]
+        assert events(7) == moved
+
+        popper = block("BZPOPMAX", "a", "b", 0)
+        do("ZADD", "b", 1, "m")
+        popper.read()
+        assert events(3) == ["zadd b", "zpopmax b", "del b"]
 
 
 class TestOtherWaysIn:

@@ -356,12 +356,28 @@ class TestAsking:
         it.queue.answer(["nested"], [])
         assert nested._result == "nested"
         it.queue.reply(b"answer")
+        passing = it.queue.call(item(3))
         assert it.queue.take() == (None, b"answer")
-        it.queue.answer(["one"], [])
+        assert it.take() == [3]
+        it.queue.answer(["one", "passing"], [(wire.RESUMED, 0)])
+        assert passing._result == "passing"
         barrier.lift()
         assert it.take() == [9]
         it.queue.answer(["nine"], [])
         assert it.log == ["1 = one", "later = nine"]
+
+    def test_what_is_taken_before_the_answer_and_answered_after_it(self, it: Setup) -> None:
+        """Something that passes the queue, such as SCRIPT KILL, may meet the answer on its way."""
+        it.submit(1)
+        it.take()
+        it.queue.asked()
+        passing = it.queue.call(item(2))
+        assert it.take() == [2]
+        it.queue.reply(b"answer")
+        it.queue.answer(["two"], [])
+        assert passing._result == "two"
+        it.queue.answer(["one"], [(wire.RESUMED, 0)])
+        assert it.log == ["1 = one"]
 
     def test_a_shard_that_dies_while_it_asks(self, it: Setup) -> None:
         it.submit(1, 2)

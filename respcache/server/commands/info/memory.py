@@ -15,6 +15,9 @@ def memory(facts: Facts) -> Fields:
     footprint = facts.footprint
     config = facts.parts.config
     installed = system.total()
+    scripts = facts.parts.scripts
+    # Scripts and functions share one interpreter per shard.
+    lua = sum(shard["lua_memory"] for shard in facts.shards)
     return {
         "used_memory": footprint.used,
         "used_memory_human": human(footprint.used),
@@ -33,19 +36,19 @@ def memory(facts: Facts) -> Fields:
         "allocator_resident": footprint.used,
         "total_system_memory": installed,
         "total_system_memory_human": human(installed),
-        "used_memory_lua": 0,
-        "used_memory_vm_eval": 0,
-        "used_memory_lua_human": human(0),
-        "used_memory_scripts_eval": 0,
-        "number_of_cached_scripts": 0,
+        "used_memory_lua": lua,
+        "used_memory_vm_eval": lua,
+        "used_memory_lua_human": human(lua),
+        "used_memory_scripts_eval": scripts.memory,
+        "number_of_cached_scripts": len(scripts),
         "number_of_functions": 0,
         "number_of_libraries": 0,
         "used_memory_vm_functions": 0,
-        "used_memory_vm_total": 0,
-        "used_memory_vm_total_human": human(0),
+        "used_memory_vm_total": lua,
+        "used_memory_vm_total_human": human(lua),
         "used_memory_functions": 0,
-        "used_memory_scripts": 0,
-        "used_memory_scripts_human": human(0),
+        "used_memory_scripts": scripts.memory,
+        "used_memory_scripts_human": human(scripts.memory),
         "maxmemory": config.value("maxmemory"),
         "maxmemory_human": human(config.value("maxmemory")),
         "maxmemory_policy": config.value("maxmemory-policy"),

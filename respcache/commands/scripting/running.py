@@ -1,0 +1,258 @@
+"""Scripts in a shard: what they see of it, and the compiled ones that are kept.
+
+A command that a script calls runs right here if its keys are. One whose keys live elsewhere, or that main answers, is
+asked of main (`FOREIGN`). That is possible only under a barrier over all that the script may touch, since main carries
+it out in the middle of the script. Main knows from the script's text whether it needs a barrier
+(`respcache.commands.scripting.closed`). Should that have been wrong, the script gets an error.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from hashlib import sha1
+from typing import TYPE_CHECKING, Protocol
+
+from respcache import errors
+from respcache.commands.args import Args
+from respcache.commands.scripting.admission import admit, row_of
+from respcache.commands.scripting.calls import ANSWERED_IN_SCRIPTS
+from respcache.commands.scripting.replies import decode
+from respcache.commands.table import Reach
+from respcache.errors import CommandError
+from respcache.logs import log, log_exception
+from respcache.redis_commands import REDIS_COMMANDS
+from respcache.resp.types import OK, PONG
+from respcache.scripting import Interpreter
+from respcache.store.waiting import Blocked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from respcache.commands.table import Command
+    from respcache.resp.types import Argv, Reply
+    from respcache.scripting import Script
+    from respcache.store.shard import Shard
+
+# All commands, also those that main answers, of which a shard has no rows.
+_NAMES = frozenset(REDIS_COMMANDS)
+_CONTAINERS = frozenset(name.partition(" ")[0] for name in REDIS_COMMANDS if " " in name)
+# Compiled scripts are kept: so many, and with texts of so many bytes together.
+_MOST_SCRIPTS = 1000
+_MOST_BYTES = 16 << 20
+# A script that mostly calls commands is looked at after so many of them: instructions alone would be too few.
+_CALLS_BETWEEN_LOOKS = 256
+# Bytes that scripts of one shard may use, with everything that they have made and not thrown away.
+_MEMORY = 256 << 20
+
+
+class Patience(Protocol):
+    """With scripts that run for too long: `respcache.shard.patience`."""
+
+    wrote: bool
+    threshold: float
+
+    def begin(self, function: bytes | None, argv: Argv) -> None:
+        """A script runs from now on."""
+
+    def look(self) -> None:
+        """It still runs. Raises Killed."""
+
+    def end(self) -> None:
+        """It has ended."""
+
+
+class _Counted(CommandError):
+    """An error that was counted where the command was carried out."""
+
+    __slots__ = ()
+
+
+class Scripting:
+    """Runs the scripts of one shard; the `Host` of its interpreter.
+
+    ask_main: the answer of main to a command, encoded. In a frame that is no part of a larger unit, it is None.
+    count_error: told each error of a command that a script has called.
+    """
+
+    def __init__(
+        self,
+        shard: Shard,
+        patience: Patience,
+        ask_main: Callable[[Argv, bool], bytes | None],
+        count_error: Callable[[CommandError], None],
+    ) -> None:
+        self._shard = shard
+        self.patience = patience
+        self._ask_main = ask_main
+        self._count_error = count_error
+        self._interpreter: Interpreter | None = None  # from the first script on
+        # Compiled scripts by their texts, the latest last, and how many bytes those have.
+        self._scripts: OrderedDict[bytes, Script] = OrderedDict()
+        self._bytes = 0
+        # The running script.
+        self._read_only = False
+        # Commands that scripts have called.
+        self._calls = 0
+        # TIME within scripts: the last moment that one has run at, in milliseconds, and how many did so before.
+        self._moment = 0
+        self._earlier = 0
+
+    @property
+    def memory(self) -> int:
+        """Bytes that Lua uses."""
+        return 0 if self._interpreter is None else self._interpreter.memory_used
+
+    # -- scripts
+
+    def compile(self, text: bytes) -> Script:
+        """A script, ready to run. Raises CommandError; main is told, too."""
+        script = self._scripts.get(text)
+        if script is not None:
+            self._scripts.move_to_end(text)
+            return script
+        if self._interpreter is None:
+            self._interpreter = Interpreter(self, _MEMORY)
+        try:
+            script = self._interpreter.compile(text)
+        except CommandError:
+            self._shard.reports.invalid_script(sha1(text, usedforsecurity=False).hexdigest().encode())
+            raise
+        self._scripts[text] = script
+        self._bytes += len(text)
+        while len(self._scripts) > _MOST_SCRIPTS or (self._bytes > _MOST_BYTES and len(self._scripts) > 1):
+            oldest, _ = self._scripts.popitem(last=False)
+            self._bytes -= len(oldest)
+        return script
+
+    def run(self, script: Script, keys: list[bytes], arguments: list[bytes], *, read_only: bool) -> Reply:
+        """What a script returns. Raises CommandError: what it raised."""
+        if script.flags is not None:
+            if read_only and b"no-writes" not in script.flags:
+                raise CommandError(errors.WRITING_SCRIPT_IN_READ_ONLY)
+            read_only = b"no-writes" in script.flags
+        shard = self._shard
+        db, protocol = shard.db_index, shard.protocol
+        self._read_only = read_only
+        self._begin()
+        self.patience.begin(None, [])
+        try:
+            assert self._interpreter is not None
+            reply: Reply = self._interpreter.run(script, keys, arguments, protocol)
+        finally:
+            self.patience.end()
+            shard.protocol = protocol
+            shard.select(db)
+        return reply
+
+    def _begin(self) -> None:
+        """Each script has a time of its own, if there are less than a thousand in a millisecond."""
+        now = self._shard.now
+        if now == self._moment:
+            self._earlier = min(self._earlier + 1, 999)
+        else:
+            self._moment, self._earlier = now, 0
+
+    # -- what a script sees
+
+    @property
+    def protocol(self) -> int:
+        """Of replies within the script."""
+        return self._shard.protocol
+
+    @protocol.setter
+    def protocol(self, protocol: int) -> None:
+        self._shard.protocol = protocol
+
+    def call(self, argv: Argv) -> Reply:
+        """The reply to a command. Raises CommandError, and Killed."""
+        self._calls += 1
+        if not self._calls % _CALLS_BETWEEN_LOOKS:
+            self.patience.look()
+        try:
+            return self._call(argv)
+        except CommandError as error:
+            if not isinstance(error, _Counted):
+                self._count_error(error)
+            raise
+
+    def _call(self, argv: Argv) -> Reply:
+        if argv[0].upper() in ANSWERED_IN_SCRIPTS:
+            return self._answer(argv)
+        row = row_of(argv)
+        if row is None or row.reach is Reach.LOCAL:
+            return self._asked(argv)
+        if admit(row, argv, read_only=self._read_only):
+            self.patience.wrote = True
+        if self._shard.shards > 1 and not self._is_local(row, argv):
+            return self._asked(argv)
+        shard = self._shard
+        try:
+            reply: Reply = row.handler(shard, Args(argv, row.words_of_name))
+        except CommandError:
+            raise
+        except Blocked as blocked:  # nothing waits here
+            return blocked.otherwise
+        except Exception:
+            log_exception(f"{errors.printable(argv[0])} failed")
+            raise CommandError(errors.INTERNAL) from None
+        return reply
+
+    def _is_local(self, row: Command, argv: Argv) -> bool:
+        """True if all keys of a command are on this shard."""
+        owns = self._shard.owns
+        if row.first_key:
+            return owns(argv[row.first_key])
+        if row.reach is not Reach.KEYS or (row.roams is not None and row.roams(argv)):
+            return False
+        if (len(argv) - row.min_words) % row.step:
+            return True  # a group is not complete: the handler refuses it
+        return all(owns(argv[at]) for at in row.key_positions(argv))
+
+    def _asked(self, argv: Argv) -> Reply:
+        """The reply to a command that main carries out."""
+        answer = self._ask_main(argv, self._read_only)
+        self.patience.look()
+        if answer is None:
+            raise CommandError(errors.UNKNOWN_IN_SCRIPT if row_of(argv) is None else errors.FOREIGN_IN_SCRIPT)
+        reply = decode(answer)
+        if isinstance(reply, CommandError):
+            raise _Counted(reply.text)
+        return reply
+
+    def _answer(self, argv: Argv) -> Reply:
+        """What main answers to clients, and the shard to scripts."""
+        count = len(argv)
+        match argv[0].upper():
+            case b"PING":
+                if count > 2:
+                    raise errors.wrong_arity("ping")
+                return PONG if count == 1 else argv[1]
+            case b"TIME" if count == 1:
+                seconds, milliseconds = divmod(self._moment, 1000)
+                return [b"%d" % seconds, b"%d" % (milliseconds * 1000 + self._earlier)]
+            case b"ECHO" if count == 2:
+                return argv[1]
+            case b"SELECT" if count == 2:
+                index = Args(argv).int(low=-(1 << 31), high=(1 << 31) - 1, range_error=errors.NOT_AN_INT32)
+                if not 0 <= index < len(self._shard.databases):
+                    raise CommandError(errors.DB_OUT_OF_RANGE)
+                self._shard.select(index)
+                return OK
+            case _:
+                raise CommandError(errors.WRONG_ARITY_IN_SCRIPT)
+
+    def interrupted(self) -> None:
+        """Called from time to time while a script runs. Raises Killed."""
+        self.patience.look()
+
+    def log(self, level: int, text: bytes) -> None:
+        """redis.log."""
+        line = errors.printable(text)
+        (log.debug, log.verbose, log.notice, log.warning)[level](line)
+
+    def allowed(self, argv: Argv) -> bool | None:
+        """redis.acl_check_cmd: the default user may do everything. None if there is no such command."""
+        names = [word.decode("latin-1").upper() for word in argv[:2]]
+        if names[0] in _CONTAINERS:
+            return True if " ".join(names) in _NAMES or len(names) == 1 else None
+        return True if names[0] in _NAMES else None

@@ -1,0 +1,497 @@
+"""Clients that wait for keys on several shards, moment by moment. No socket, no process: see `tests.support.house`.
+
+Key "a" is on shard 1, "b" on shard 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from respcache.server.order.claims import SharedWait
+from respcache.shard import wire
+from respcache.shard.channel import Frame
+from tests.support.house import House, InProcessShard, Peer, house
+
+pytestmark = pytest.mark.trio
+
+DIED = "ERR the shard of this command died while the command was under way; whether it took effect is unknown"
+
+
+async def waiter(main: House, *words: Any) -> Peer:
+    """A client that waits."""
+    client = main.connect()
+    client.send(*words)
+    await main.settle()
+    assert client.client.blocked
+    return client
+
+
+async def ask(main: House, client: Peer, *words: Any) -> Any:
+    client.send(*words)
+    await main.settle()
+    (reply,) = client.replies()
+    return reply
+
+
+async def keys_waited_for(main: House) -> int:
+    (call_one, call_two) = [link.call(wire.stats()) for link in main.server.links]
+    await main.settle()
+    return sum([(await call.result())["blocking_keys"][0] for call in (call_one, call_two)])
+
+
+class TestClaims:
+    async def test_the_first_one_counts(self) -> None:
+        """Both shards have something before main knows; one of them is told that it is too late."""
+        async with house(shards=2) as main:
+            client, pusher = await waiter(main, "BLPOP", "a", "b", 0), main.connect()
+            pusher.send("RPUSH", "a", 1)
+            pusher.send("RPUSH", "b", 2)
+            main.turn()
+            main.turn()
+            main.shards[0].work()
+            main.shards[1].work()
+            await main.settle()
+            assert client.replies() == [[b"b", b"2"]]
+            assert pusher.replies() == [1, 1]
+            assert await ask(main, pusher, "LRANGE", "a", 0, -1) == [b"1"]
+            assert await keys_waited_for(main) == 0
+
+    async def test_time_that_is_up_before_the_claim(self) -> None:
+        async with house(shards=2) as main:
+            client, pusher = await waiter(main, "BLPOP", "a", "b", 1), main.connect()
+            pusher.send("RPUSH", "a", 1)
+            main.turn()  # it has its place in the order, but the shard has not seen it
+            main.time.pass_(2)
+            with main.poller.round():
+                main.parts.alarms.fire()
+            await main.settle()
+            assert client.replies() == [None]
+            assert pusher.replies() == [1]
+            assert await ask(main, pusher, "LLEN", "a") == 1
+
+    async def test_a_client_that_leaves_before_the_claim(self) -> None:
+        async with house(shards=2) as main:
+            client, pusher = await waiter(main, "BLPOP", "a", "b", 0), main.connect()
+            pusher.send("RPUSH", "a", 1)
+            main.turn()
+            client.break_()
+            main.turn()
+            await main.settle()
+            assert client.closed
+            assert pusher.replies() == [1]
+            assert await ask(main, pusher, "LLEN", "a") == 1
+            assert await keys_waited_for(main) == 0
+
+    async def test_those_behind_one_that_is_held(self) -> None:
+        """A move between shards keeps its place while main brings the keys together."""
+        async with house(shards=2) as main:
+            mover, popper = (
+                await waiter(main, "BLMOVE", "a", "b", "LEFT", "LEFT", 0),
+                await waiter(main, "BLPOP", "a", 0),
+            )
+            pusher = main.connect()
+            pusher.send("RPUSH", "a", 1, 2)
+            main.turn()
+            main.shards[1].work()
+            assert popper.replies() == []
+            await main.settle()
+            assert mover.replies() == [b"1"]
+            assert popper.replies() == [[b"a", b"2"]]
+
+    async def test_a_held_one_that_leaves(self) -> None:
+        async with house(shards=2) as main:
+            mover, popper = (
+                await waiter(main, "BLMOVE", "a", "b", "LEFT", "LEFT", 0),
+                await waiter(main, "BLPOP", "a", 0),
+            )
+            pusher = main.connect()
+            pusher.send("RPUSH", "a", 1)
+            main.turn()
+            main.shards[1].work()
+            mover.break_()
+            main.turn()
+            await main.settle()
+            assert popper.replies() == [[b"a", b"1"]]
+            assert await keys_waited_for(main) == 0
+
+    async def test_a_held_one_whose_time_is_up(self) -> None:
+        async with house(shards=2) as main:
+            mover, popper = (
+                await waiter(main, "BLMOVE", "a", "b", "LEFT", "LEFT", 1),
+                await waiter(main, "BLPOP", "a", 0),
+            )
+            pusher = main.connect()
+            pusher.send("RPUSH", "a", 1)
+            main.turn()
+            main.shards[1].work()
+            main.time.pass_(2)
+            with main.poller.round():
+                main.parts.alarms.fire()
+            await main.settle()
+            assert mover.replies() == [None]
+            assert popper.replies() == [[b"a", b"1"]]
+
+    async def test_a_held_one_that_comes_too_late(self) -> None:
+        """Somebody's command was on its way to the shard already. The move goes on waiting, in its place."""
+        async with house(shards=2) as main:
+            mover = await waiter(main, "BLMOVE", "a", "b", "LEFT", "LEFT", 0)
+            popper = await waiter(main, "BLPOP", "a", 0)
+            pusher, other = main.connect(), main.connect()
+            pusher.send("RPUSH", "a", 1)
+            main.turn()
+            other.send("LPOP", "a")
+            main.turn()
+            await main.settle()
+            assert (pusher.replies(), other.replies()) == ([1], [b"1"])
+            assert mover.client.blocked
+            assert popper.client.blocked
+            assert await ask(main, pusher, "RPUSH", "a", 2, 3) == 2
+            assert mover.replies() == [b"2"]
+            assert popper.replies() == [[b"a", b"3"]]
+
+
+class TestInTheMiddleOfAClaim:
+    """Main has answered, and the shard has not served the client yet."""
+
+    @staticmethod
+    async def run(main: House, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], object]) -> Peer:
+        """A client waits for "a" and "b", and "a" is pushed to."""
+        client, pusher = await waiter(main, "BLPOP", "b", "a", 1), main.connect()
+        pusher.send("RPUSH", "a", 1)
+        pusher.send("RPUSH", "b", 2)
+        main.turn()
+        main.turn()
+        receive = main.shards[1].receive
+
+        def receive_later() -> Frame | None:
+            monkeypatch.undo()
+            meanwhile()
+            return receive()
+
+        monkeypatch.setattr(main.shards[1], "receive", receive_later)
+        main.shards[1].work()
+        await main.settle()
+        assert pusher.replies() == [1, 1]
+        assert await ask(main, pusher, "EXISTS", "a") == 0
+        assert await ask(main, pusher, "LRANGE", "b", 0, -1) == [b"2"]
+        assert await keys_waited_for(main) == 0
+        return client
+
+    async def test_another_shard_claims_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        async with house(shards=2) as main:
+            client = await self.run(main, monkeypatch, lambda: main.shards[0].work())
+            assert client.replies() == [[b"a", b"1"]]
+
+    async def test_its_time_is_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        async with house(shards=2) as main:
+
+            def time_passes() -> None:
+                main.time.pass_(2)
+                main.parts.alarms.fire()
+
+            client = await self.run(main, monkeypatch, time_passes)
+            assert client.replies() == [[b"a", b"1"]]
+
+    async def test_it_hangs_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What it was to get is lost, as if it had hung up a moment later."""
+        async with house(shards=2) as main:
+            client = await self.run(main, monkeypatch, lambda: main.server.registry.all()[0].close())
+            assert client.closed
+
+
+class TestTrying:
+    """Main runs the command under a barrier, while time goes on."""
+
+    async def test_two_shards_ask(self) -> None:
+        async with house(shards=3) as main:
+            client, pusher = await waiter(main, "BLPOP", "a", "b", "c", 0), main.connect()
+            assert await ask(main, pusher, "SET", "c", "x") == "OK"
+            pusher.send("RPUSH", "b", 2)
+            pusher.send("RPUSH", "a", 1)
+            main.turn()
+            main.turn()
+            for shard in main.shards:
+                shard.work()
+            await main.settle()
+            assert client.replies() == [[b"a", b"1"]]
+            pusher.replies()
+            assert await ask(main, pusher, "LLEN", "b") == 1
+
+    @pytest.mark.parametrize("pushed", [True, False])
+    async def test_time_that_is_up_meanwhile(self, pushed: bool) -> None:
+        """What the command finds counts; if it finds nothing, the time is up."""
+        async with house(shards=2) as main:
+            client, pusher = await waiter(main, "BLMOVE", "a", "b", "LEFT", "LEFT", 1), main.connect()
+            if not pushed:  # to be taken by somebody else, whose command is on its way
+                pusher.send("RPUSH", "a", 1)
+                main.turn()
+                pusher.send("LPOP", "a")
+                main.turn()
+            else:
+                pusher.send("RPUSH", "a", 1)
+                main.turn()
+            main.shards[1].work()
+            await main.tasks()
+            (wait,) = main.parts.waits.all()
+            assert isinstance(wait, SharedWait)
+            assert wait.tried is not None
+            main.time.pass_(2)
+            with main.poller.round():
+                main.parts.alarms.fire()
+            assert client.replies() == []
+            await main.settle()
+            assert client.replies() == [b"1" if pushed else None]
+            pusher.replies()
+            assert await ask(main, pusher, "LLEN", "b") == pushed
+
+    async def test_unblocking_meanwhile(self) -> None:
+        async with house(shards=2) as main:
+            client, pusher = await waiter(main, "BLMOVE", "a", "b", "LEFT", "LEFT", 0), main.connect()
+            pusher.send("RPUSH", "a", 1)
+            main.turn()
+            main.shards[1].work()
+            await main.tasks()
+            assert await ask(main, main.connect(), "CLIENT", "UNBLOCK", client.client.id) == 0
+            assert client.replies() == [b"1"]
+
+
+class Died(BaseException):
+    """The shard's process ends."""
+
+
+class TestDeaths:
+    async def test_while_clients_wait(self) -> None:
+        async with house(shards=2) as main:
+            here = await waiter(main, "BLPOP", "a", 0)
+            there = await waiter(main, "BLPOP", "b", 0)
+            both = await waiter(main, "BLPOP", "b", "a", 100)
+            mover = await waiter(main, "BLMOVE", "b", "a", "LEFT", "LEFT", 0)
+            main.shards[1].die()
+            await main.settle()
+            assert [str(reply) for reply in here.replies() + both.replies()] == [DIED, DIED]
+            assert there.client.blocked
+            assert mover.client.blocked  # it waits for a key of the other one
+            pusher = main.connect()
+            assert await ask(main, pusher, "RPUSH", "b", 1, 2) == 2
+            assert there.replies() == [[b"b", b"1"]]
+            assert mover.replies() == [b"2"]
+            assert await ask(main, pusher, "LRANGE", "a", 0, -1) == [b"2"]
+            assert await keys_waited_for(main) == 0
+            assert main.parts.waits.all() == []
+
+    async def test_before_it_has_answered(self) -> None:
+        async with house(shards=2) as main:
+            client = main.connect()
+            client.send("BLPOP", "a", 0)
+            main.turn()
+            main.shards[1].take()
+            main.shards[1].die()
+            await main.settle()
+            assert [str(reply) for reply in client.replies()] == [DIED]
+
+    async def test_before_it_was_asked(self) -> None:
+        async with house(shards=2) as main:
+            client = main.connect()
+            client.send("BLPOP", "a", 0)
+            main.turn()
+            main.shards[1].die()
+            await main.settle()
+            assert client.client.blocked
+            assert await ask(main, main.connect(), "RPUSH", "a", 1) == 1
+            assert client.replies() == [[b"a", b"1"]]
+
+    @pytest.mark.parametrize("words", [("BLPOP", "a", "b", 0), ("BLMOVE", "a", "b", "LEFT", "LEFT", 0)])
+    async def test_in_the_middle_of_a_claim(self, words: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+        """Main has said yes, or has asked it to hold the client, and it dies before it knows."""
+        async with house(shards=2) as main:
+            client, pusher = await waiter(main, *words), main.connect()
+            pusher.send("RPUSH", "a", 1)
+            main.turn()
+
+            def receive(self: InProcessShard) -> None:
+                raise Died
+
+            with monkeypatch.context() as context:
+                context.setattr(InProcessShard, "receive", receive)
+                with pytest.raises(Died):
+                    main.shards[1].work()
+            main.shards[1].die()
+            await main.settle()
+            assert [str(reply) for reply in client.replies()] == [DIED]
+            assert [str(reply) for reply in pusher.replies()] == [DIED]
+            assert main.parts.waits.all() == []
+            assert await keys_waited_for(main) == 0
+            assert await ask(main, client, "PING") == "PONG"
+
+    async def test_while_main_runs_the_command(self) -> None:
+        async with house(shards=2) as main:
+            client = main.connect()
+            client.send("BLPOP", "a", "b", 0)
+            main.turn()
+            await main.tasks()
+            main.shards[1].work()  # it has no such key
+            main.shards[0].take()
+            main.shards[0].die()
+            await main.settle()
+            assert [str(reply) for reply in client.replies()] == [DIED]
+            assert await keys_waited_for(main) == 0
+
+
+async def test_a_server_that_stops_does_not_wait_for_them() -> None:
+    async with house(shards=2) as main:
+        await waiter(main, "BLPOP", "a", 0)
+        await waiter(main, "BLPOP", "a", "b", 0)
+        assert not main.server.busy
+
+
+async def test_a_half_closed_client_does_not_begin_to_wait() -> None:
+    """What is there it gets; otherwise the connection is closed, as everybody's who sends no more and waits."""
+    async with house(shards=2) as main:
+        for keys in (["a"], ["a", "b"]):
+            pusher = main.connect()
+            await ask(main, pusher, "RPUSH", "a", 1)
+            client = main.connect()
+            client.send("BLPOP", *keys, 0)
+            client.send("BLPOP", *keys, 0)
+            client.send("RPUSH", "a", "never")
+            client.end()
+            await main.settle()
+            assert client.replies() == [[b"a", b"1"]]
+            assert client.closed
+            assert await ask(main, pusher, "EXISTS", "a") == 0
+            assert await keys_waited_for(main) == 0
+
+
+# -- anything in any order
+
+CLIENTS = 5
+KEYS = ["a", "b", "c", "d"]  # on three shards
+WHO = st.integers(0, CLIENTS - 1)
+SOME_KEYS = st.lists(st.sampled_from(KEYS), min_size=1, max_size=3)
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("pop"), WHO, st.sampled_from(["BLPOP", "BRPOP"]), SOME_KEYS, st.sampled_from([0, 0, 1, 5])),
+        st.tuples(st.just("move"), WHO, st.sampled_from(KEYS), st.sampled_from(KEYS), st.sampled_from([0, 0, 3])),
+        st.tuples(st.just("push"), st.sampled_from(KEYS), st.integers(1, 3)),
+        st.tuples(st.just("transaction"), SOME_KEYS),
+        st.tuples(st.just("rename"), st.sampled_from(KEYS), st.sampled_from(KEYS)),
+        st.tuples(st.just("settle")),
+        st.tuples(st.just("turn")),
+        st.tuples(st.just("tasks")),
+        st.tuples(st.just("work"), st.integers(0, 2)),
+        st.tuples(st.just("unblock"), WHO),
+        st.tuples(st.just("pass"), st.sampled_from([0.5, 2])),
+        st.tuples(st.just("break"), WHO),
+    ),
+    max_size=60,
+)
+
+
+class Model:
+    """Clients that push and pop values, each of which there is once."""
+
+    def __init__(self, main: House) -> None:
+        self.main = main
+        self.pusher = main.connect()
+        self.clients = [main.connect() for _ in range(CLIENTS)]
+        self.values = 0  # that were pushed
+        self.got: list[bytes] = []  # by clients
+        self.broken = 0  # clients that have hung up while they waited: each may have had something on its way
+
+    def new_values(self, count: int) -> list[str]:
+        self.values += count
+        return [f"v{number}" for number in range(self.values - count, self.values)]
+
+    def collect(self, client: Peer) -> None:
+        for reply in client.replies():
+            if isinstance(reply, list):
+                self.got.append(reply[1])
+            else:
+                assert reply is None or isinstance(reply, bytes | int), reply
+
+    async def step(self, name: str, *details: Any) -> None:
+        await getattr(self, name)(*details)
+
+    async def pop(self, who: int, command: str, keys: list[str], timeout: int) -> None:
+        self.clients[who].send(command, *keys, timeout)
+
+    async def move(self, who: int, source: str, destination: str, timeout: int) -> None:
+        self.clients[who].send("BLMOVE", source, destination, "LEFT", "RIGHT", timeout)
+
+    async def push(self, key: str, count: int) -> None:
+        self.pusher.send("RPUSH", key, *self.new_values(count))
+
+    async def transaction(self, keys: list[str]) -> None:
+        self.pusher.send("MULTI")
+        for key in keys:
+            self.pusher.send("RPUSH", key, *self.new_values(1))
+        self.pusher.send("EXEC")
+
+    async def rename(self, source: str, destination: str) -> None:
+        self.pusher.send("LMOVE", source, destination, "LEFT", "RIGHT")
+
+    async def settle(self) -> None:
+        await self.main.settle()
+
+    async def turn(self) -> None:
+        self.main.turn()
+
+    async def tasks(self) -> None:
+        await self.main.tasks()
+
+    async def work(self, shard: int) -> None:
+        self.main.shards[shard].work()
+
+    async def unblock(self, who: int) -> None:
+        self.pusher.send("CLIENT", "UNBLOCK", self.clients[who].client.id)
+
+    async def pass_(self, seconds: float) -> None:
+        self.main.time.pass_(seconds)
+        with self.main.poller.round():
+            self.main.parts.alarms.fire()
+
+    async def break_(self, who: int) -> None:
+        self.collect(self.clients[who])
+        self.clients[who].break_()
+        self.broken += 1
+        self.clients[who] = self.main.connect()
+
+    async def check(self) -> None:
+        await self.main.settle()
+        for client in self.clients:
+            self.collect(client)
+        self.pusher.received()
+        left: dict[str, list[bytes]] = {}
+        for key in KEYS:
+            left[key] = await ask(self.main, self.pusher, "LRANGE", key, 0, -1)
+        found = self.got + [value for values in left.values() for value in values]
+        assert len(found) == len(set(found)), "something was served twice"
+        assert len(found) >= self.values - self.broken, "something was lost"
+        if not self.broken:
+            assert len(found) == self.values
+        # Whoever still waits has nothing to wait for.
+        for number, wait in [(wait.number, wait) for wait in self.main.parts.waits.all()]:
+            assert wait.waiting, number
+        waited_for = {place for shard in self.main.shards for place in shard.worker.shard.waiting.places}
+        assert not [key for key in KEYS if left[key] and (0, key.encode()) in waited_for]
+        assert not any(shard.worker.shard.waiting.ready for shard in self.main.shards)
+        for shard in self.main.shards:
+            waiting = shard.worker.shard.waiting
+            assert not any(waiter.held for waiter in waiting._waiters.values())
+            assert set(waiting._waiters) == shard.link.queue.waits
+
+
+@settings(max_examples=150, deadline=None)
+@given(STEPS)
+async def test_anything_in_any_order(steps: list[tuple[Any, ...]]) -> None:
+    """Nothing is lost, nothing is served twice, and nobody waits beside something that is there for the taking."""
+    async with house(shards=3) as main:
+        model = Model(main)
+        for name, *details in steps:
+            await model.step({"pass": "pass_", "break": "break_"}.get(name, name), *details)
+        await model.check()
