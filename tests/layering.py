@@ -24,7 +24,7 @@ FLOORS = (
     ("", "errors", "clock", "alarms", "glob", "logs", "quoting", "redis_commands", "slots", "spin", "system"),
     ("config",),
     ("resp",),
-    ("datatypes", "scripting"),
+    ("datatypes", "rdb", "scripting"),
     ("store",),
     ("commands",),
     ("shard",),

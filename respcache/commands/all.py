@@ -25,6 +25,7 @@ FAMILIES = (
     "zsets.ranges",
     "zsets.algebra",
     "scripting.scripts",
+    "scripting.functions",
     "zsets.blocking",
     "streams.entries",
     "streams.ranges",

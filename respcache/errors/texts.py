@@ -250,6 +250,12 @@ WRONG_ARITY_IN_SCRIPT = "ERR Wrong number of args calling Redis command from scr
 NOT_IN_SCRIPT = "ERR This Redis command is not allowed from script"
 WRITE_IN_READ_ONLY_SCRIPT = "ERR Write commands are not allowed from read-only scripts."
 WRITING_SCRIPT_IN_READ_ONLY = "ERR Can not execute a script with write flag using *_ro command."
+NO_FUNCTION = "ERR Function not found"
+NO_LIBRARY = "ERR Library not found"
+BAD_NUMBER_OF_KEYS = "ERR Bad number of keys provided"
+BAD_FUNCTION_FLUSH = "ERR FUNCTION FLUSH only supports SYNC|ASYNC option"
+BAD_RESTORE_POLICY = "ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE."
+NO_LIBRARY_PATTERN = "ERR library name argument was not given"
 BAD_SCRIPT_FLUSH = "ERR SCRIPT FLUSH only support SYNC|ASYNC option"
 BAD_SCRIPT_DEBUG = "ERR Use SCRIPT DEBUG YES/SYNC/NO"
 NO_SCRIPT_DEBUG = "ERR SCRIPT DEBUG must be called outside a pipeline"
@@ -263,6 +269,27 @@ UNKILLABLE = (
 NO_SCRIPT_RUNS = "NOTBUSY No scripts in execution right now."
 # Not Redis' own: a proof that was wrong, or a command that needs more than the shard.
 FOREIGN_IN_SCRIPT = "ERR the script uses a key that it has not declared"
+
+
+def library_exists(name: bytes) -> CommandError:
+    return CommandError(f"ERR Library '{printable(name)}' already exists")
+
+
+def restored_library_exists(name: bytes) -> CommandError:
+    return CommandError(f"ERR Library {printable(name)} already exists")
+
+
+def function_exists(name: bytes) -> CommandError:
+    return CommandError(f"ERR Function {printable(name)} already exists")
+
+
+def unknown_load_option(word: bytes) -> CommandError:
+    return CommandError(f"ERR Unknown option given: {printable(word)}")
+
+
+def unknown_list_argument(word: bytes) -> CommandError:
+    return CommandError(f"ERR Unknown argument {printable(word)}")
+
 
 # -- connections: login, HELLO, limits
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from respcache.server.order.carry import Carrier
     from respcache.server.order.claims import Claims
     from respcache.server.order.exec import Executor
+    from respcache.server.order.libraries import Libraries
     from respcache.server.order.outbox import Outboxes
     from respcache.server.order.router import Router
     from respcache.server.order.scripts import Scripts
@@ -58,6 +59,7 @@ class Parts:
     carrier: Carrier
     executor: Executor
     scripts: Scripts
+    libraries: Libraries
     busy: Busy
     waits: Waits
     claims: Claims

@@ -23,6 +23,7 @@ from respcache.server.order.busy import Busy
 from respcache.server.order.carry import Carrier
 from respcache.server.order.claims import Claims
 from respcache.server.order.exec import Executor
+from respcache.server.order.libraries import Libraries
 from respcache.server.order.outbox import Outboxes
 from respcache.server.order.router import Router
 from respcache.server.order.scripts import Scripts
@@ -81,7 +82,8 @@ class Server:
         router = Router(config.shards)
         self.sequencer = Sequencer(self.links, router, poller.yield_soon)
         carrier = Carrier(self.links, router, config.databases)
-        self.scripts = Scripts(router)
+        self.libraries = Libraries(self.links)
+        self.scripts = Scripts(router, self.libraries)
         self.slow_scripts = Busy(self.links, poller.yield_soon)
         stats = Stats(clock.now_ms())
         self.waits = Waits(self.links, alarms, stats.count_error)
@@ -104,6 +106,7 @@ class Server:
             sequencer=self.sequencer,
             carrier=carrier,
             scripts=self.scripts,
+            libraries=self.libraries,
             busy=self.slow_scripts,
             executor=Executor(
                 self.sequencer,
@@ -140,7 +143,7 @@ class Server:
             self.config.databases,
             self.poller,
             self.clock,
-            settings=self._shard_settings,
+            settings=self._settings_at_start,
             on_report=self._on_report,
             on_death=self._on_shard_death,
         )
@@ -154,6 +157,7 @@ class Server:
             self.config.reset,
             self.pause.end,
             self.scripts.flush,
+            self.libraries.flush,
             self._reset_clock,
             *[expiry.reset for expiry in self.expiry],
             self.parts.reset_counters,
@@ -174,6 +178,10 @@ class Server:
     def _shard_settings(self) -> dict[str, Any]:
         """What a shard has to know of the configuration, and of CLIENT PAUSE."""
         return self.config.shard_values() | {"expiry_paused": self.pause.active}
+
+    def _settings_at_start(self) -> dict[str, Any]:
+        """What a shard that has just started has to know."""
+        return self._shard_settings() | {"libraries": self.libraries.codes()}
 
     def _configure_shards(self) -> None:
         settings = self._shard_settings()

@@ -52,7 +52,7 @@ class Control:
         self._shard.figures.expiring += process_time_ns() - started
 
     def configure(self, values: dict[str, Any]) -> None:
-        """Directives that shards need, by their names with underscores, and `expiry_paused` (CLIENT PAUSE)."""
+        """Directives that shards need, by their names with underscores; `expiry_paused` (CLIENT PAUSE); `libraries`."""
         shard = self._shard
         for name, value in values.items():
             match name:
@@ -64,6 +64,8 @@ class Control:
                     log.configure(path=value)
                 case "busy_reply_threshold":
                     shard.scripting.patience.threshold = value / 1000
+                case "libraries":
+                    shard.scripting.change_libraries(value, flush=True)
                 case "expiry_paused":
                     shard.expiry.paused = value
                 case _:  # sizes: a name that is not among them is a bug of main

@@ -29,6 +29,10 @@ where the items are part of a larger unit that is not over yet: what the owner o
 | `populate(caller, ...)`             | None                                                                     |
 | `inspect(caller, key)`              | the line of DEBUG OBJECT, None for no such key                           |
 | `compile_script(text)`              | None; fails if it cannot be compiled                                     |
+| `inspect_library(code)`             | its functions: ``(name, description, flags)`` each; fails if it cannot   |
+|                                     | be loaded                                                                |
+| `libraries(codes, flush)`           | None; these libraries were loaded, others of their names replaced, those |
+|                                     | without a code removed; with `flush`, all others were removed before     |
 | `kill(function)`                    | None; fails if no such script runs, or if it has written                 |
 | `skip()`                            | None                                                                     |
 | `wait(caller, number, argv)`        | the encoded reply; or when the wait ends, in milliseconds since the      |
@@ -109,7 +113,7 @@ if TYPE_CHECKING:
 
 RUN, PART, EXECUTE, IS_DIRTY, WATCH, UNWATCH, BORROW, CARRY, HAND_BACK, TICK, CONFIGURE, STATS, RESET_STATS = range(13)
 POPULATE, INSPECT, WAIT, FORGET, SERVE, EXIST, ATTEMPT, ENLIST, RELEASE, SETTLE, CHECK, FIND = range(13, 25)
-COMPILE, KILL, SKIP = range(30, 33)
+COMPILE, KILL, SKIP, INSPECT_LIBRARY, LIBRARIES = range(30, 35)
 # Kinds of ASK.
 CLAIM, FOREIGN = range(2)
 # What main says to CLAIM, "may this waiter be served?": it waits no more; yes; main will do it, so hold it.
@@ -214,6 +218,16 @@ def inspect(caller: Caller, key: bytes) -> Item:
 def compile_script(text: bytes) -> Item:
     """SCRIPT LOAD: see whether a script can be compiled."""
     return (COMPILE, text)
+
+
+def inspect_library(code: bytes) -> Item:
+    """See whether a library can be loaded, and what is in it. The shard does not keep it."""
+    return (INSPECT_LIBRARY, code)
+
+
+def libraries(codes: dict[bytes, bytes | None], *, flush: bool = False) -> Item:
+    """FUNCTION LOAD, DELETE, FLUSH, RESTORE: libraries by name, None for those that go."""
+    return (LIBRARIES, codes, flush)
 
 
 def kill(function: bool) -> Item:

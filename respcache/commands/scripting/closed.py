@@ -22,7 +22,7 @@ from respcache.commands.scripting.calls import Call, answered_by_main, keys_are_
 from respcache.commands.scripting.tokens import END, NAME, NUMBER, STRING, Token, UnknownText, tokens_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 # Longer texts are not looked into, and no deeper nesting.
 LONGEST = 1 << 16
@@ -82,6 +82,30 @@ def prove(text: bytes) -> Proof:
         return UNPROVEN
 
 
+def prove_library(code: bytes) -> Proof:
+    """What the text of a library of functions proves of them all.
+
+    The first parameter of a function that is registered is what KEYS is to a script.
+    """
+    if len(code) > LONGEST:
+        return UNPROVEN
+    _, _, code = code.partition(b"\n")
+    try:
+        tokens = tokens_of(code)
+        return _Parser(tokens, frozenset(_registered(tokens))).proof()
+    except (UnknownText, _Doubt):
+        return UNPROVEN
+
+
+def _registered(tokens: list[Token]) -> Iterator[bytes | None]:
+    """Names that may be those of registered functions: what follows a string, or ``callback =``."""
+    yield None  # functions without a name
+    for before, between, token, after in zip(tokens, tokens[1:], tokens[2:], tokens[3:], strict=False):
+        named = (before.kind == STRING and between.kind == ",") or (before.value == b"callback" and between.kind == "=")
+        if named and token.kind == NAME and after.kind in (")", ",", "}", ";"):
+            yield token.value
+
+
 class _Doubt(Exception):
     """Nothing can be said of this text."""
 
@@ -98,6 +122,7 @@ class _Is(Enum):
     KEYS_WALK = auto()  # ipairs(KEYS) or pairs(KEYS), for a loop
     REDIS = auto()
     CALLER = auto()  # redis.call or redis.pcall
+    REGISTER = auto()  # redis.register_function
     FUNCTION = auto()  # a function of the script; `Value.function` holds it
     GLOBAL = auto()  # a harmless global; `Value.text` is its name
     MANY = auto()  # any number of values
@@ -130,19 +155,25 @@ class _Variable:
 
 
 class _Function:
-    """A function of the script, and its parameters, which are what all calls give to them."""
+    """A function of the script, and its parameters, which are what all calls give to them.
 
-    __slots__ = ("parameters",)
+    The first one of a `registered` function is KEYS: nothing but FCALL calls it, else the proof fails.
+    """
 
-    def __init__(self, parameters: list[_Variable]) -> None:
-        self.parameters = parameters
+    __slots__ = ("parameters", "registered")
+
+    def __init__(self, registered: bool) -> None:
+        self.parameters: list[_Variable] = []
+        self.registered = registered
 
 
 class _Parser:
     """Recursive descent, as Lua's own `lparser.c`. Raises _Doubt, also for what is no Lua."""
 
-    def __init__(self, tokens: list[Token]) -> None:
+    def __init__(self, tokens: list[Token], registered: frozenset[bytes | None] | None = None) -> None:
         self._tokens = tokens
+        # In a library: the names of functions that may be registered. None in a script.
+        self._registered = registered
         self._at = 0
         self._depth = 0
         self._scopes: list[dict[bytes, _Variable]] = [{}]
@@ -212,7 +243,7 @@ class _Parser:
 
     def _assign(self, variable: _Variable, value: _Value) -> None:
         self._use(value)
-        if variable.value.kind in (_Is.CALLER, _Is.FUNCTION):
+        if variable.value.kind in (_Is.CALLER, _Is.FUNCTION, _Is.KEYS):
             raise _Doubt
         variable.assigned = True
         if variable.value.kind is _Is.LITERAL and variable.relied_on:
@@ -222,15 +253,22 @@ class _Parser:
     def _use(self, value: _Value) -> _Value:
         """A value goes where it is not followed."""
         match value.kind:
-            case _Is.REDIS | _Is.CALLER:
+            case _Is.REDIS | _Is.CALLER | _Is.REGISTER:
                 raise _Doubt
             case _Is.KEYS | _Is.KEYS_WALK:
                 self._closed = False
             case _Is.FUNCTION:
                 assert value.function is not None
+                if value.function.registered:
+                    self._closed = False
                 for parameter in value.function.parameters:
                     self._refute(parameter)
         return value
+
+    def _register(self, value: _Value) -> None:
+        """A value is an argument of redis.register_function, or a field of its table."""
+        if value.kind is not _Is.FUNCTION or value.function is None or not value.function.registered:
+            self._use(value)
 
     def _is_key(self, value: _Value) -> bool:
         """True if the value is an element of KEYS; the proof depends on that from now on."""
@@ -249,7 +287,7 @@ class _Parser:
             variable = scope.get(name)
             if variable is not None:
                 value = variable.value
-                if value.kind in (_Is.CALLER, _Is.FUNCTION):
+                if value.kind in (_Is.CALLER, _Is.FUNCTION, _Is.KEYS):
                     return value
                 if value.kind is _Is.LITERAL and not variable.assigned:
                     return value._replace(variable=variable)
@@ -367,7 +405,7 @@ class _Parser:
         self._next()
         if self._accept("function"):
             name = self._name()
-            function = _Function([])
+            function = _Function(self._registered is not None and name in self._registered)
             self._declare(name, _Value(_Is.FUNCTION, function=function))  # its body may call it
             self._function_body(function)
             return
@@ -420,12 +458,12 @@ class _Parser:
 
     # -- expressions
 
-    def _expressions(self) -> list[_Value]:
+    def _expressions(self, registering: bool = False) -> list[_Value]:
         """A list of them. Each but the last is one value, whatever it is."""
-        values = [self._expression()]
+        values = [self._expression(registering=registering)]
         while self._accept(","):
             values[-1] = self._first_of(values[-1])
-            values.append(self._expression())
+            values.append(self._expression(registering=registering))
         return values
 
     def _first_of(self, value: _Value) -> _Value:
@@ -437,7 +475,7 @@ class _Parser:
             case _:
                 return value
 
-    def _expression(self, limit: int = 0) -> _Value:
+    def _expression(self, limit: int = 0, *, registering: bool = False) -> _Value:
         self._enter()
         if self._kind in _UNARY:
             self._next()
@@ -446,7 +484,7 @@ class _Parser:
                 self._use(operand)
             value = _ANY
         else:
-            value = self._simple()
+            value = self._simple(registering)
         while (priorities := _BINARY.get(self._kind)) and priorities[_LEFT] > limit:
             operator = self._next().kind
             left, right = self._first_of(value), self._first_of(self._expression(priorities[_RIGHT]))
@@ -456,7 +494,7 @@ class _Parser:
         self._depth -= 1
         return value
 
-    def _simple(self) -> _Value:
+    def _simple(self, registering: bool) -> _Value:
         token = self._tokens[self._at]
         match token.kind:
             case _ if token.kind in (STRING, NUMBER):
@@ -472,16 +510,16 @@ class _Parser:
                 self._next()
                 return _MANY
             case "{":
-                return self._table()
+                return self._table(registering)
             case "function":
                 self._next()
-                function = _Function([])
+                function = _Function(registering)
                 self._function_body(function)
                 return _Value(_Is.FUNCTION, function=function)
             case _:
                 return self._suffixed()
 
-    def _table(self) -> _Value:
+    def _table(self, registering: bool) -> _Value:
         self._expect("{")
         while not self._accept("}"):
             if self._accept("["):
@@ -490,7 +528,11 @@ class _Parser:
                 self._expect("=")
             elif self._kind == NAME and self._tokens[self._at + 1].kind == "=":
                 self._at += 2
-            self._use(self._expression())
+            value = self._expression(registering=registering)
+            if registering:
+                self._register(value)
+            else:
+                self._use(value)
             if not (self._accept(",") or self._accept(";")) and self._kind != "}":
                 raise _Doubt
         return _ANY
@@ -507,9 +549,16 @@ class _Parser:
                 raise _Doubt
         self._enter()
         self._scopes.append({})
-        for name in names:
+        for at, name in enumerate(names):
+            if function.registered and at == 0:
+                self._scopes[-1][name] = _Variable(_Value(_Is.KEYS))
+                continue
             # Until a call says otherwise, a parameter is an element of KEYS: there may be no call.
-            function.parameters.append(self._declare(name, _Value(_Is.NIL, key=True)))
+            parameter = self._declare(name, _Value(_Is.NIL, key=True))
+            if function.registered:
+                self._refute(parameter)
+            else:
+                function.parameters.append(parameter)
         self._statements()
         self._expect("end")
         self._scopes.pop()
@@ -543,7 +592,7 @@ class _Parser:
                         self._use(argument)
                     value = _MANY
                 case "(" | "string" | "{":
-                    value = self._call(value, self._arguments())
+                    value = self._call(value, self._arguments(value.kind is _Is.REGISTER))
                 case _:
                     return value
 
@@ -553,21 +602,23 @@ class _Parser:
         if value.kind is _Is.REDIS:
             if name in (b"call", b"pcall"):
                 return _Value(_Is.CALLER)
+            if name == b"register_function" and self._registered is not None:
+                return _Value(_Is.REGISTER)
             if name not in _HARMLESS_FIELDS:
                 raise _Doubt
             return _ANY
         self._use(value)
         return _ANY
 
-    def _arguments(self) -> list[_Value]:
+    def _arguments(self, registering: bool = False) -> list[_Value]:
         token = self._tokens[self._at]
         if token.kind == STRING:
             self._next()
             return [_ANY if token.value is None else _Value(_Is.LITERAL, token.value)]
         if token.kind == "{":
-            return [self._table()]
+            return [self._table(registering)]
         self._expect("(")
-        values = [] if self._kind == ")" else self._expressions()
+        values = [] if self._kind == ")" else self._expressions(registering)
         self._expect(")")
         return values
 
@@ -578,8 +629,14 @@ class _Parser:
             case _Is.CALLER:
                 self._command(arguments)
                 return _ANY
+            case _Is.REGISTER:
+                for value in arguments:
+                    self._register(value)
+                return _MANY
             case _Is.FUNCTION:
                 assert called.function is not None
+                if called.function.registered:
+                    self._closed = False
                 self._call_function(called.function, arguments)
                 return _MANY
             case _Is.GLOBAL if arguments:

@@ -9,6 +9,7 @@ it out in the middle of the script. Main knows from the script's text whether it
 from __future__ import annotations
 
 from collections import OrderedDict
+from functools import partial
 from hashlib import sha1
 from typing import TYPE_CHECKING, Protocol
 
@@ -26,11 +27,11 @@ from respcache.scripting import Interpreter
 from respcache.store.waiting import Blocked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from respcache.commands.table import Command
     from respcache.resp.types import Argv, Reply
-    from respcache.scripting import Script
+    from respcache.scripting import Function, Library, Script
     from respcache.store.shard import Shard
 
 # All commands, also those that main answers, of which a shard has no rows.
@@ -89,6 +90,9 @@ class Scripting:
         # Compiled scripts by their texts, the latest last, and how many bytes those have.
         self._scripts: OrderedDict[bytes, Script] = OrderedDict()
         self._bytes = 0
+        # Libraries by name, and all their functions, by name in lower case.
+        self._libraries: dict[bytes, Library] = {}
+        self._functions: dict[bytes, Function] = {}
         # The running script.
         self._read_only = False
         # Commands that scripts have called.
@@ -126,18 +130,31 @@ class Scripting:
 
     def run(self, script: Script, keys: list[bytes], arguments: list[bytes], *, read_only: bool) -> Reply:
         """What a script returns. Raises CommandError: what it raised."""
-        if script.flags is not None:
-            if read_only and b"no-writes" not in script.flags:
+        assert self._interpreter is not None
+        run = partial(self._interpreter.run, script, keys, arguments)
+        return self._run(run, script.flags, read_only=read_only)
+
+    def _run(
+        self,
+        run: Callable[[int], Reply],
+        flags: Collection[bytes] | None,
+        *,
+        read_only: bool,
+        function: bytes | None = None,
+        argv: Argv | None = None,
+    ) -> Reply:
+        """Run a script or a function for the running command's client. Without `flags`: as before Redis 7.0."""
+        if flags is not None:
+            if read_only and b"no-writes" not in flags:
                 raise CommandError(errors.WRITING_SCRIPT_IN_READ_ONLY)
-            read_only = b"no-writes" in script.flags
+            read_only = b"no-writes" in flags
         shard = self._shard
         db, protocol = shard.db_index, shard.protocol
         self._read_only = read_only
         self._begin()
-        self.patience.begin(None, [])
+        self.patience.begin(function, argv or [])
         try:
-            assert self._interpreter is not None
-            reply: Reply = self._interpreter.run(script, keys, arguments, protocol)
+            reply = run(protocol)
         finally:
             self.patience.end()
             shard.protocol = protocol
@@ -151,6 +168,46 @@ class Scripting:
             self._earlier = min(self._earlier + 1, 999)
         else:
             self._moment, self._earlier = now, 0
+
+    # -- functions
+
+    def inspect_library(self, code: bytes) -> list[tuple[bytes, bytes | None, list[bytes]]]:
+        """The functions of a library: name, description, flags. Raises CommandError if it cannot be loaded."""
+        library = self._load(code)
+        return [(name, each.description, list(each.flags)) for name, each in library.functions.items()]
+
+    def change_libraries(self, codes: dict[bytes, bytes | None], *, flush: bool) -> None:
+        """Load libraries by name, perhaps in the place of others, or remove them (None). Main has checked them."""
+        for name in [*self._libraries] if flush else codes:
+            library = self._libraries.pop(name, None)
+            for function in library.functions if library is not None else ():
+                del self._functions[function.lower()]
+        for name, code in codes.items():
+            if code is None:
+                continue
+            try:
+                library = self._libraries[name] = self._load(code)
+            except CommandError as error:  # main has loaded it elsewhere: perhaps there is no memory left for it here
+                log.warning(f"library {errors.printable(name)} could not be loaded: {error.text}")
+                continue
+            self._functions.update((function.lower(), each) for function, each in library.functions.items())
+
+    def _load(self, code: bytes) -> Library:
+        if self._interpreter is None:
+            self._interpreter = Interpreter(self, _MEMORY)
+        return self._interpreter.load_library(code)
+
+    def function(self, name: bytes) -> Function | None:
+        """The function of this name, in any case."""
+        return self._functions.get(name.lower())
+
+    def run_function(
+        self, function: Function, keys: list[bytes], arguments: list[bytes], argv: Argv, *, read_only: bool
+    ) -> Reply:
+        """What a function returns. Raises CommandError. `argv` is the command that calls it."""
+        assert self._interpreter is not None
+        run = partial(self._interpreter.run_function, function, keys, arguments)
+        return self._run(run, function.flags, read_only=read_only, function=function.name, argv=argv)
 
     # -- what a script sees
 

@@ -34,9 +34,9 @@ WRITES = NumKeys(2, access="RW ACCESS UPDATE")
 READS = NumKeys(2, access="RO ACCESS")
 
 
-def keys_and_arguments(args: Args) -> tuple[list[bytes], list[bytes]]:
+def keys_and_arguments(args: Args, error: str = errors.NOT_AN_INTEGER) -> tuple[list[bytes], list[bytes]]:
     """What follows the number of keys. Raises CommandError."""
-    count = args.int()
+    count = args.int(error)
     if count > len(args):
         raise CommandError(errors.TOO_FEW_KEYS)
     if count < 0:

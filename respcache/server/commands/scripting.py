@@ -1,19 +1,22 @@
-"""SCRIPT: the scripts that the server knows."""
+"""SCRIPT and FUNCTION: the scripts and the libraries that the server knows."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from respcache import errors
-from respcache.commands.table import ALLOW_BUSY, NOSCRIPT, STALE, family
-from respcache.commands.table.tips import ALL_NODES
+from respcache.commands.table import ALLOW_BUSY, DENYOOM, NOSCRIPT, STALE, WRITE, family
+from respcache.commands.table.tips import ALL_NODES, ALL_SHARDS_MERGED, RANDOM_ORDER
 from respcache.errors import CommandError
-from respcache.resp.types import OK, Reply
+from respcache.glob import compile_glob
+from respcache.rdb.functions import BadPayload, dump, restore
+from respcache.resp.types import OK, Reply, SetReply, Status
 from respcache.shard import wire
 
 if TYPE_CHECKING:
     from respcache.commands.args import Args
     from respcache.server.clients.client import Client
+    from respcache.server.order.libraries import Library
     from respcache.server.order.scripts import Script
 
 command = family("scripting")
@@ -85,3 +88,140 @@ def script_kill(client: Client, args: Args) -> Any:
 async def _kill(client: Client, *, function: bool) -> Reply:
     await client.parts.busy.kill(function)
     return OK
+
+
+# -- FUNCTION
+
+command.container("FUNCTION", "Manage libraries of functions.", since="7.0.0", help_since="7.0.0")
+
+_WRITES = WRITE | NOSCRIPT
+_ALL_SHARDS = ("request_policy:all_shards", "response_policy:all_succeeded")
+
+
+def _passing(client: Client) -> bool:
+    """True within EXEC, which may hold up the queues of these very shards."""
+    return client.executing is not None
+
+
+@command("FUNCTION LOAD", "[REPLACE] function-code", arity=-3, flags=_WRITES | DENYOOM, since="7.0.0", tips=_ALL_SHARDS)
+def function_load(client: Client, args: Args) -> Any:
+    """Load a library."""
+    replace = False
+    while len(args) > 1:
+        word = args.next()
+        if word.upper() != b"REPLACE":
+            raise errors.unknown_load_option(word)
+        replace = True
+    return client.parts.libraries.load(args.next(), replace=replace, passing=_passing(client))
+
+
+@command("FUNCTION DELETE", "library-name", arity=3, flags=_WRITES, since="7.0.0", tips=_ALL_SHARDS)
+def function_delete(client: Client, args: Args) -> Reply:
+    """Remove a library and its functions."""
+    client.parts.libraries.delete(args.next(), passing=_passing(client))
+    return OK
+
+
+@command("FUNCTION FLUSH", "[ASYNC | SYNC]", arity=-2, flags=_WRITES, since="7.0.0", tips=_ALL_SHARDS)
+def function_flush(client: Client, args: Args) -> Reply:
+    """Remove all libraries."""
+    if len(args) > 1:
+        raise errors.unknown_call("FUNCTION", b"FLUSH")
+    if len(args) and args.option() not in (b"ASYNC", b"SYNC"):
+        raise CommandError(errors.BAD_FUNCTION_FLUSH)
+    client.parts.libraries.flush(passing=_passing(client))
+    return OK
+
+
+@command(
+    "FUNCTION LIST",
+    "[LIBRARYNAME library-name-pattern] [WITHCODE]",
+    arity=-2,
+    flags=NOSCRIPT,
+    since="7.0.0",
+    tips=RANDOM_ORDER,
+)
+def function_list(client: Client, args: Args) -> Reply:
+    """Describe libraries and their functions."""
+    pattern, with_code = None, False
+    while len(args):
+        word = args.next()
+        if not with_code and word.upper() == b"WITHCODE":
+            with_code = True
+        elif pattern is None and word.upper() == b"LIBRARYNAME":
+            if not len(args):
+                raise CommandError(errors.NO_LIBRARY_PATTERN)
+            pattern = args.next()
+        else:
+            raise errors.unknown_list_argument(word)
+    matches = None if pattern is None else compile_glob(pattern, ignore_case=True)
+    return [
+        _described(library, with_code)
+        for library in client.parts.libraries.all()
+        if matches is None or matches(library.name)
+    ]
+
+
+def _described(library: Library, with_code: bool) -> Reply:
+    functions: list[Reply] = [
+        {b"name": function.name, b"description": function.description, b"flags": SetReply(map(Status, function.flags))}
+        for function in library.functions
+    ]
+    described: dict[bytes, Reply] = {b"library_name": library.name, b"engine": b"LUA", b"functions": functions}
+    if with_code:
+        described[b"library_code"] = library.code
+    return described
+
+
+@command("FUNCTION DUMP", arity=2, flags=NOSCRIPT, since="7.0.0")
+def function_dump(client: Client, args: Args) -> Reply:
+    """Return all libraries as a payload."""
+    return dump(client.parts.libraries.codes().values())
+
+
+@command(
+    "FUNCTION RESTORE",
+    "serialized-value [FLUSH | APPEND | REPLACE]",
+    arity=-3,
+    flags=_WRITES | DENYOOM,
+    since="7.0.0",
+    tips=_ALL_SHARDS,
+)
+def function_restore(client: Client, args: Args) -> Any:
+    """Load the libraries of a payload."""
+    if len(args) > 2:
+        raise errors.unknown_call("FUNCTION", b"RESTORE")
+    payload = args.next()
+    policy = args.option() if len(args) else b"APPEND"
+    if policy not in (b"FLUSH", b"APPEND", b"REPLACE"):
+        raise CommandError(errors.BAD_RESTORE_POLICY)
+    try:
+        codes = restore(payload)
+    except BadPayload as error:
+        raise CommandError(f"ERR {error}") from None
+    return _restore(client, codes, policy)
+
+
+async def _restore(client: Client, codes: list[bytes], policy: bytes) -> Reply:
+    await client.parts.libraries.restore(codes, policy=policy, passing=_passing(client))
+    return OK
+
+
+@command("FUNCTION STATS", arity=2, flags=NOSCRIPT | ALLOW_BUSY, since="7.0.0", tips=ALL_SHARDS_MERGED)
+def function_stats(client: Client, args: Args) -> Reply:
+    """Tell which function runs for too long, and how many there are."""
+    parts = client.parts
+    running: Reply = None
+    for script in parts.busy.scripts.values():
+        if script.function is None:
+            raise parts.busy.error()
+        running = {b"name": script.function, b"command": script.argv, b"duration_ms": script.duration}
+        break
+    counts = {b"libraries_count": len(parts.libraries.all()), b"functions_count": parts.libraries.functions}
+    return {b"running_script": running, b"engines": {b"LUA": counts}}
+
+
+@command("FUNCTION KILL", arity=2, flags=NOSCRIPT | ALLOW_BUSY, since="7.0.0", tips=_BY_ONE)
+def function_kill(client: Client, args: Args) -> Any:
+    """End the function that is running, if it has not written anything."""
+    return _kill(client, function=True)

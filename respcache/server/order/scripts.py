@@ -22,6 +22,7 @@ from respcache.server.order.router import on_shard
 if TYPE_CHECKING:
     from respcache.commands.table import Command
     from respcache.resp.types import Argv
+    from respcache.server.order.libraries import Libraries
     from respcache.server.order.router import Router
 
 # The texts of EVAL: how many are kept, and with how many bytes together.
@@ -48,8 +49,9 @@ class Script:
 class Scripts:
     """All of them, by SHA and by text."""
 
-    def __init__(self, router: Router) -> None:
+    def __init__(self, router: Router, libraries: Libraries) -> None:
         self._router = router
+        self._libraries = libraries
         self._by_sha: dict[bytes, Script] = {}
         self._by_text: dict[bytes, Script] = {}
         # Those that came with EVAL, the latest last, and the bytes of their texts.
@@ -126,7 +128,7 @@ class Scripts:
         """How this call runs. With `queued`, it will do so in the end of a transaction, which may load the script."""
         proof = self._proof(row, argv)
         shards = self._router.shards
-        if proof is None:  # no such script
+        if proof is None:  # no such script or function
             if not queued:
                 return _ON_THE_FIRST
             proof = UNPROVEN
@@ -142,6 +144,8 @@ class Scripts:
         return Plan(Kind.ONE if len(positions) == 1 else Kind.SCRIPT, positions)
 
     def _proof(self, row: Command, argv: Argv) -> Proof | None:
+        if row.name in _FUNCTIONS:
+            return self._libraries.proof(argv[1])
         if row.name in _BY_SHA:
             script = self.find(argv[1])
             return None if script is None else script.proof
@@ -155,6 +159,8 @@ class Scripts:
 
     def words(self, row: Command, argv: Argv) -> Argv:
         """The words for the shard: with the text, if there is one. Now the script is called."""
+        if row.name in _FUNCTIONS:
+            return argv
         if row.name in _BY_SHA:
             script = self.find(argv[1])
             if script is None:

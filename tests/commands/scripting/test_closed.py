@@ -10,7 +10,7 @@ import pytest
 
 import respcache.commands.all
 import respcache.server.commands  # noqa: F401 - fills the table with main's own commands
-from respcache.commands.scripting.closed import Proof, prove
+from respcache.commands.scripting.closed import Proof, prove, prove_library
 from respcache.commands.scripting.tokens import END, NAME, NUMBER, STRING, UnknownText, tokens_of
 from respcache.commands.table import TABLE, Reach
 
@@ -171,6 +171,47 @@ def test_keys_in_doubt(text: bytes) -> None:
 )
 def test_everything_in_doubt(text: bytes) -> None:
     assert not prove(text).in_shard
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"redis.register_function('f', function(keys, args) return redis.call('get', keys[1]) end)",
+        b"local function f(keys, args) return redis.call('set', keys[1], args[1]) end redis.register_function('f', f)",
+        b"local function f(keys) for _, k in ipairs(keys) do redis.call('del', k) end end "
+        b"redis.register_function{function_name = 'f', callback = f, flags = {'no-writes'}}",
+        b"redis.register_function{function_name = 'f', callback = function(k) return redis.call('get', k[1]) end}",
+        b"local function get(key) return redis.call('get', key) end "
+        b"redis.register_function('f', function(keys) return get(keys[1]) end)",
+        b"redis.register_function('f', function() return 1 end)",
+    ],
+)
+def test_closed_libraries(text: bytes) -> None:
+    assert prove_library(b"#!lua name=l\n" + text).closed
+    assert not prove(text).in_shard
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"redis.register_function('f', function(keys, args) return redis.call('get', args[1]) end)",
+        b"local function f(keys) return redis.call('get', keys[1]) end redis.register_function('f', f) f({'k'})",
+        b"local function f(keys) return redis.call('get', keys[1]) end f({'k'}) redis.register_function('f', f)",
+        b"local function f(keys) return redis.call('get', keys[1]) end "
+        b"redis.register_function('f', f) redis.register_function('g', function() return pcall(f, {'k'}) end)",
+        b"redis.register_function('f', (function(keys) redis.call('get', keys[1]) return f end)({'k'}))",
+        b"redis.register_function('f', type(function(keys) redis.call('get', keys[1]) end))",
+        b"local function f(keys) return redis.call('get', keys[1]) end "
+        b"local t = {callback = f} redis.register_function(t)",
+        b"redis.register_function('f', function(keys) keys[1] = 'k' return redis.call('get', keys[1]) end)",
+        b"redis.register_function('f', function(keys, key) return redis.call('get', key) end)",
+        b"local function f(a, keys) return redis.call('get', keys[1]) end redis.register_function('f', f)",
+        b"local g = function(keys) return redis.call('get', keys[1]) end redis.register_function('f', g)",
+    ],
+)
+def test_libraries_in_doubt(text: bytes) -> None:
+    proof = prove_library(b"#!lua name=l\n" + text)
+    assert not proof.closed
 
 
 def test_tokens() -> None:

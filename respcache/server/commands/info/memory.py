@@ -15,7 +15,7 @@ def memory(facts: Facts) -> Fields:
     footprint = facts.footprint
     config = facts.parts.config
     installed = system.total()
-    scripts = facts.parts.scripts
+    scripts, libraries = facts.parts.scripts, facts.parts.libraries
     # Scripts and functions share one interpreter per shard.
     lua = sum(shard["lua_memory"] for shard in facts.shards)
     return {
@@ -41,14 +41,14 @@ def memory(facts: Facts) -> Fields:
         "used_memory_lua_human": human(lua),
         "used_memory_scripts_eval": scripts.memory,
         "number_of_cached_scripts": len(scripts),
-        "number_of_functions": 0,
-        "number_of_libraries": 0,
+        "number_of_functions": libraries.functions,
+        "number_of_libraries": len(libraries.all()),
         "used_memory_vm_functions": 0,
         "used_memory_vm_total": lua,
         "used_memory_vm_total_human": human(lua),
-        "used_memory_functions": 0,
-        "used_memory_scripts": scripts.memory,
-        "used_memory_scripts_human": human(scripts.memory),
+        "used_memory_functions": libraries.memory,
+        "used_memory_scripts": scripts.memory + libraries.memory,
+        "used_memory_scripts_human": human(scripts.memory + libraries.memory),
         "maxmemory": config.value("maxmemory"),
         "maxmemory_human": human(config.value("maxmemory")),
         "maxmemory_policy": config.value("maxmemory-policy"),
