@@ -9,7 +9,7 @@ from typing import Any
 from compat.programs.support import eventually, raises, same, started
 
 REQUIREMENTS = ("celery-redbeat==2.4.2", "celery==5.6.2", "redis==7.1.0", "packaging==26.4")
-MISSING = ("BRPOP", "EVALSHA")
+MISSING = ("EVALSHA",)
 
 _LOCK = "redbeat::lock"
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import respcache.commands.all
 import respcache.server.commands  # noqa: F401 - fills the table with main's own commands
 from compat.twin import blocking, scripts, streams
-from compat.twin.grammar import Call, Words
+from compat.twin.grammar import Call, Words, weighted
 from respcache.commands.table import TABLE, Command
 from respcache.commands.table.syntax import Argument, parse_syntax
 
@@ -79,7 +79,7 @@ def sources(*, without: frozenset[str] = frozenset()) -> Iterator[Source]:
     by_hand = {name: (group, calls) for group, of_group in BY_HAND.items() for name, calls in of_group.items()}
     for name, (group, calls) in by_hand.items():
         if name not in without:
-            yield Source(name, group, st.one_of(calls, calls, calls, _damaged(calls)).map(blocking.soon))
+            yield Source(name, group, _some_damaged(calls).map(blocking.soon))
     for row in TABLE.values():
         for command in row.subcommands.values() or (row,):
             if command.name not in without and row.name not in without and command.name not in by_hand:
@@ -90,9 +90,13 @@ def _calls_of(row: Command) -> st.SearchStrategy[Call]:
     arguments = parse_syntax(row.name, row.syntax, max(1, len(row.keys)))
     keys = st.sampled_from(KEYS)
     if row.group in _AT_HOME:
-        keys = st.one_of(st.just(_AT_HOME[row.group]), keys)
+        keys = weighted((1, st.just(_AT_HOME[row.group])), (1, keys))
     valid = _all(arguments, keys).map(lambda words: (*row.name.split(), *words))
-    return st.one_of(valid, valid, valid, _damaged(valid))
+    return _some_damaged(valid)
+
+
+def _some_damaged(valid: st.SearchStrategy[Call]) -> st.SearchStrategy[Call]:
+    return weighted((3, valid), (1, _damaged(valid)))
 
 
 @st.composite

@@ -168,6 +168,16 @@ def _without_addresses(reply: Any) -> Any:
     return reply
 
 
+def same_but_which(ours: Any, theirs: Any) -> bool:
+    """For FUNCTION LOAD: equal, except which of several functions is said to exist already."""
+    if isinstance(ours, ReplyError) and isinstance(theirs, ReplyError):
+        return same(*(ReplyError(_FUNCTION_EXISTS.sub("", str(error))) for error in (ours, theirs)))
+    return same_but_addresses(ours, theirs)
+
+
+_FUNCTION_EXISTS = re.compile(r"(?<=Function )\w+(?= already exists)")
+
+
 def same_libraries(ours: Any, theirs: Any) -> bool:
     """For FUNCTION LIST: the same libraries, and the same functions in each, in any order."""
     return same(_in_order(ours), _in_order(theirs))
@@ -212,6 +222,7 @@ OF: Mapping[str, tuple[Equal, str]] = {
     "XPENDING": (same_but_idle_times, _TIME),
     **dict.fromkeys(_SCRIPTING, (same_but_addresses, "Lua shows where in memory a table is")),
     "FUNCTION LIST": (same_libraries, _UNORDERED),
+    "FUNCTION LOAD": (same_but_which, _UNORDERED),
     "FUNCTION DUMP": (same_error, "holds the version of the server"),
 }
 
@@ -272,7 +283,9 @@ OF_VALKEY: Mapping[str, tuple[Equal, str]] = {
 }
 
 
-_HUGE = frozenset(("1E400", "9223372036854775807", "INF"))
+# What scripts may call since 7.2, where it does not wait; and an error that was reworded.
+_CHANGED_IN_SCRIPTS = re.compile(r"\('(?:BLPOP|BLMOVE|BZPOPMIN|WAIT)'|'BLOCK'|SET_REPL\(\)")
+_HUGE = frozenset(("1E400", "9223372036854775807", "9223372036854775808", "INF"))
 
 
 class Dialect(NamedTuple):
@@ -304,6 +317,8 @@ class Dialect(NamedTuple):
             return False  # the last entry, since 7.4
         if self.version >= (7, 2):
             return True
+        if _CHANGED_IN_SCRIPTS.search(" ".join(words)):
+            return False
         if words[0].startswith("B") and not _HUGE.isdisjoint(words):
             return False  # 7.0 calls timeouts negative that are too large
         with_score = call[0].upper() in ("ZRANK", "ZREVRANK") and len(call) > 3

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from compat.twin.grammar import Call, Words, call, maybe, one_of, several
+from compat.twin.grammar import Call, Words, call, maybe, one_of, several, weighted
 
 FOLDER = Path(__file__).with_name("lua")
 KEYS = ("a", "b", "c", "d", "e", "s", "none")
@@ -173,7 +173,7 @@ def _digest(text: str) -> str:
 
 _SHA = one_of(*map(_digest, KNOWN), _digest(KNOWN[0]).upper(), "f" * 40, "x", "")
 _KNOWN = one_of(*KNOWN)
-_EVALUATED = st.one_of(SCRIPTS, SCRIPTS, SCRIPTS, _KNOWN)
+_EVALUATED = weighted((4, SCRIPTS), (1, _KNOWN))
 
 # -- functions
 
@@ -280,11 +280,11 @@ CALLS: Mapping[str, st.SearchStrategy[Call]] = {
     "EVAL_RO": call("EVAL_RO", _EVALUATED, keys_and_arguments()),
     "EVALSHA": call("EVALSHA", _SHA, keys_and_arguments()),
     "EVALSHA_RO": call("EVALSHA_RO", _SHA, keys_and_arguments()),
-    "SCRIPT LOAD": call("SCRIPT", "LOAD", st.one_of(_KNOWN, _KNOWN, SCRIPTS)),
+    "SCRIPT LOAD": call("SCRIPT", "LOAD", weighted((2, _KNOWN), (1, SCRIPTS))),
     "SCRIPT EXISTS": call("SCRIPT", "EXISTS", several(_SHA)),
     "SCRIPT FLUSH": call("SCRIPT", "FLUSH", maybe(one_of("ASYNC", "SYNC", "x"))),
     "SCRIPT KILL": call("SCRIPT", "KILL"),
-    "FUNCTION LOAD": call("FUNCTION", "LOAD", maybe("REPLACE"), st.one_of(libraries(), libraries(), st.just(USUAL))),
+    "FUNCTION LOAD": call("FUNCTION", "LOAD", maybe("REPLACE"), weighted((3, libraries()), (1, st.just(USUAL)))),
     "FUNCTION DELETE": call("FUNCTION", "DELETE", _NAMES),
     "FUNCTION LIST": call("FUNCTION", "LIST", maybe("WITHCODE"), maybe("LIBRARYNAME", one_of("lib", "l*", "x", "LIB"))),
     "FUNCTION STATS": call("FUNCTION", "STATS"),

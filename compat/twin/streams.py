@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from hypothesis import strategies as st
 
-from compat.twin.grammar import Call, Part, Words, call, maybe, one_of, several, words
+from compat.twin.grammar import Call, Part, Words, call, maybe, one_of, several, weighted, words
 
 # The streams when a sequence begins: one with two groups, one of which has read, and a small one.
 SETTING: tuple[Call, ...] = (
@@ -42,7 +42,7 @@ _IDLE = one_of("0", "0", "100000", "-1")
 
 
 def _mostly(usual: st.SearchStrategy[str], odd: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    return st.one_of(usual, usual, usual, usual, usual, odd)
+    return weighted((6, usual), (1, odd))
 
 
 _SOME_ID = _mostly(ID, _ODD_ID)
@@ -65,8 +65,9 @@ def _streams(draw: st.DrawFn, ids: st.SearchStrategy[str]) -> Words:
     return ["STREAMS", *keys, *(draw(ids) for _ in keys)]
 
 
+_ID_OR_LAST = weighted((2, _SOME_ID), (1, st.just("$")))
 _ENTRIES_READ = maybe("ENTRIESREAD", one_of("0", "1", "2", "5", "-1", "-2", "x"))
-_NEW_OR_OLD = st.one_of(st.just(">"), st.just(">"), _SOME_ID)
+_NEW_OR_OLD = weighted((2, st.just(">")), (1, _SOME_ID))
 _CLAIM_OPTIONS: tuple[Part, ...] = (
     maybe("IDLE", one_of("0", "500000", "-1", "x")),
     maybe("TIME", one_of("1600000000000", "0", "-1", "x")),
@@ -85,7 +86,7 @@ CALLS: Mapping[str, st.SearchStrategy[Call]] = {
     "XLEN": call("XLEN", KEY),
     "XRANGE": call("XRANGE", _RANGE),
     "XREVRANGE": call("XREVRANGE", _RANGE),
-    "XREAD": call("XREAD", maybe("COUNT", COUNT), _BLOCK, _streams(st.one_of(_SOME_ID, st.just("$")))),
+    "XREAD": call("XREAD", maybe("COUNT", COUNT), _BLOCK, _streams(weighted((3, _SOME_ID), (1, st.just("$"))))),
     "XSETID": call(
         "XSETID",
         KEY,
@@ -93,10 +94,8 @@ CALLS: Mapping[str, st.SearchStrategy[Call]] = {
         maybe("ENTRIESADDED", one_of("0", "1", "5", "100", "-1")),
         maybe("MAXDELETEDID", _SOME_ID),
     ),
-    "XGROUP CREATE": call(
-        "XGROUP", "CREATE", KEY, GROUP, st.one_of(_SOME_ID, st.just("$")), maybe("MKSTREAM"), _ENTRIES_READ
-    ),
-    "XGROUP SETID": call("XGROUP", "SETID", KEY, GROUP, st.one_of(_SOME_ID, st.just("$")), _ENTRIES_READ),
+    "XGROUP CREATE": call("XGROUP", "CREATE", KEY, GROUP, _ID_OR_LAST, maybe("MKSTREAM"), _ENTRIES_READ),
+    "XGROUP SETID": call("XGROUP", "SETID", KEY, GROUP, _ID_OR_LAST, _ENTRIES_READ),
     "XGROUP DESTROY": call("XGROUP", "DESTROY", KEY, GROUP),
     "XGROUP CREATECONSUMER": call("XGROUP", "CREATECONSUMER", KEY, GROUP, CONSUMER),
     "XGROUP DELCONSUMER": call("XGROUP", "DELCONSUMER", KEY, GROUP, CONSUMER),

@@ -29,7 +29,8 @@ class StartedServer:
     def reset(self) -> None:
         """Empty it, and undo what tests may change for others."""
         connection = Connection(self.port)
-        connection.pipeline(("FLUSHALL",), ("CONFIG", "SET", "notify-keyspace-events", ""))
+        changed = ("notify-keyspace-events", "", "client-query-buffer-limit", "1gb")
+        connection.pipeline(("FLUSHALL",), ("CONFIG", "SET", *changed))
         connection.close()
 
     def stop(self) -> None:
