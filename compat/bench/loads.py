@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 
+import hiredis
 from redis.lock import Lock
 
 from compat.bench import fill, growth, loadgen
@@ -147,7 +148,7 @@ def hand_over(*keys: str) -> Callable[[ServerUnderTest, Plan], float]:
             pushing.call("FLUSHALL")
             while time.perf_counter() < until:
                 waiting.send("BLPOP", *keys, "0")
-                pushing.call("PING")  # when this is answered, the server has read the BLPOP
+                _until_blocked(pushing)
                 started = time.perf_counter()
                 pushing.send("LPUSH", keys[-1], "xxx")
                 waiting.receive()
@@ -156,6 +157,15 @@ def hand_over(*keys: str) -> Callable[[ServerUnderTest, Plan], float]:
         return statistics.median(times) * 1e6
 
     return measure
+
+
+def _until_blocked(wire: Wire) -> None:
+    """Wait until a client of the server is blocked. fakeredis cannot say: it gets a millisecond, which is plenty."""
+    try:
+        while b"blocked_clients:1\r" not in wire.call("INFO", "clients"):
+            pass
+    except hiredis.ReplyError:
+        time.sleep(0.001)
 
 
 def flush(server: ServerUnderTest, _plan: Plan) -> float:
