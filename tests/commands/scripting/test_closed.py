@@ -214,8 +214,8 @@ def test_closed_libraries(text: bytes) -> None:
         b"redis.register_function('g', function() return redis.call('get', key) end)",
         b"local g redis.register_function('f', function(keys) g = function() redis.call('get', keys[1]) end end) "
         b"redis.register_function('g', function() return g() end)",
-        b"local g redis.register_function('f', function(keys) local key = keys[1] g = function() redis.call('get', key) end "
-        b"end) redis.register_function('g', function() return g() end)",
+        b"local g redis.register_function('f', function(keys) local key = keys[1] "
+        b"g = function() redis.call('get', key) end end) redis.register_function('g', function() return g() end)",
         b"local function make() local key redis.register_function('f', function(keys) key = keys[1] end) "
         b"redis.register_function('g', function() return redis.call('get', key) end) end make()",
     ],
