@@ -40,13 +40,15 @@ def error_text(error: CommandError) -> bytes:
 
 
 def weight(value: Any) -> int:
-    """About how many bytes a value from `to_lua` will take in Lua."""
-    if isinstance(value, bytes):
+    """About how many bytes a reply, or a value from `to_lua`, will take in Lua."""
+    if isinstance(value, (bytes, bytearray)):
         return len(value) + _ELEMENT
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return _ELEMENT + sum(map(weight, value))
     if isinstance(value, dict):
         return _ELEMENT + sum(weight(key) + weight(element) for key, element in value.items())
+    if isinstance(value, (Status, Verbatim)):
+        return len(value.text) + _ELEMENT
     return _ELEMENT
 
 
