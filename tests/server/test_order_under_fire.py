@@ -34,14 +34,15 @@ from tests.support.fire import (
     account,
     elements_in,
 )
-from tests.support.lines import Lines, Wanted
-from tests.support.processes import StartedServer
+from tests.support.lines import Lines, Outcome, Wanted
+from tests.support.processes import RespcacheServer, StartedServer
 from tests.support.resp import Connection
 from tests.support.waiting import eventually
 
 CLIENTS = 12
 STEPS = 30
 SEEDS = range(int(os.environ.get("RESPCACHE_FIRE_SEEDS", "1")))
+PATIENCE = 5.0  # seconds until something has happened
 ROUNDS = 3  # of those who wait in a known order
 WAITERS = 6  # in each
 
@@ -194,7 +195,8 @@ class Controller:
     def __init__(self, server: StartedServer, connection: Connection, chance: random.Random) -> None:
         self._connection = connection
         self._chance = chance
-        self._lines = Lines(by_words=server.version >= (7, 2))
+        router = Router(3 if isinstance(server, RespcacheServer) and server.shards == 3 else 1)
+        self._lines = Lines(server.version >= (7, 2), lambda key: router.shard_of(key.encode()))
         self._waiters = [Waiter(server, connection) for _ in range(WAITERS)]
         self._fed = 0
         self._told: list[str] = []
@@ -208,11 +210,10 @@ class Controller:
             if not any(key in self._lines.data for key in wanted.keys):
                 self._told.append(f"{number} waits: {wanted.words}")
                 self._waiters[number].wait(wanted)
-                assert self._lines.wait(number, wanted) is None
+                self._lines.wait(number, wanted)
         while self._lines.waiting:
             kinds = [self._put_one, self._put_several, self._move_one, self._unblock, self._cut, self._cut_and_put]
             chance.choices(kinds, [4, 5, 3, 1, 1, 3])[0]()
-            self._compare_data()
         # No client has had more than its replies.
         for waiter in self._waiters:
             assert waiter.connection.call("PING") == "PONG", self._report()
@@ -268,7 +269,7 @@ class Controller:
     def _feed(self, pushed: list[tuple[str, list[bytes]]], *commands: tuple[Any, ...]) -> None:
         self._told.append(f"fed: {commands}")
         self._connection.pipeline(*commands)
-        self._compare_replies(self._lines.feed(*pushed))
+        self._compare(self._lines.feed(*pushed))
 
     # -- clients that leave
 
@@ -294,54 +295,62 @@ class Controller:
         if wanted.destination is not None:
             return
         key, element = self._chance.choice(wanted.keys), self._element()
+        self._told.append(f"{number} hangs up while {key} is fed {element!r}")
         without = self._lines.copy()
         without.leave(number)
-        others_without = without.feed((key, [element]))
-        others = self._lines.feed((key, [element]))
-        if number not in others:
-            without, others_without = self._lines, others  # somebody else is before it
-            without.waiting.pop(number)
+        outcomes = without.feed((key, [element]))
+        for lines, served in self._lines.feed((key, [element])):
+            if number in served:
+                del served[number]
+                outcomes.append(Outcome(lines, served))
         waiter = self._waiters[number]
-        self._told.append(f"{number} hangs up while {key} is fed {element!r}")
         waiter.hang_up()
         self._connection.call(*put(key, element))
         assert eventually(waiter.has_gone)
         waiter.connect()
-        others.pop(number, None)
-        # What the data and the others show now decides which it was.
-        has_it = self._data() != contents(without) or any(
-            self._waiters[other].flags() == "b" for other in others_without
-        )
-        if not has_it:
-            self._lines, others = without, others_without
-        self._told.append("which it has had" if has_it else "which it has not had")
-        self._compare_replies(others)
+        self._compare(outcomes)
 
     # -- the comparison
 
-    def _compare_replies(self, served: dict[int, Any]) -> None:
-        for number, reply in served.items():
-            try:
-                seen = self._waiters[number].connection.read()
-            except TimeoutError:
-                seen = "nothing"
-            assert seen == reply, f"{number} gets {seen}, but should get {reply}\n{self._report()}"
+    def _compare(self, outcomes: list[Outcome]) -> None:
+        """What there is must be one of these, soon."""
 
-    def _data(self) -> dict[str, list[bytes]]:
-        commands = [("LRANGE", key, 0, -1) for key in LINE_LISTS] + [("ZRANGE", key, 0, -1) for key in LINE_ZSETS]
-        *_, replies = self._connection.pipeline(("MULTI",), *commands, ("EXEC",))
-        return {key: elements for key, elements in zip((*LINE_LISTS, *LINE_ZSETS), replies, strict=True) if elements}
+        def fits() -> list[Outcome]:
+            seen = self._state()
+            return [outcome for outcome in outcomes if state_of(outcome.lines) == seen]
 
-    def _compare_data(self) -> None:
-        data = self._data()
-        assert data == contents(self._lines), f"{data}, but should be {contents(self._lines)}\n{self._report()}"
+        if not eventually(lambda: bool(fits()), within=PATIENCE):
+            expected = "\n".join(str(state_of(outcome.lines)) for outcome in outcomes)
+            raise AssertionError(f"{self._state()}, but should be\n{expected}\n{self._report()}")
+        fitting = fits()
+        served = {number: self._waiters[number].connection.read() for number in fitting[0].served}
+        self._lines = next((lines for lines, replies in fitting if replies == served), None)
+        expected = "\n".join(str(outcome.served) for outcome in fitting)
+        assert self._lines is not None, f"{served}, but should be\n{expected}\n{self._report()}"
+
+    def _state(self) -> State:
+        """What is in the keys, and who waits, at one moment."""
+        keys = (*LINE_LISTS, *LINE_ZSETS)
+        reading = [("LRANGE", key, 0, -1) for key in LINE_LISTS] + [("ZRANGE", key, 0, -1) for key in LINE_ZSETS]
+        while True:
+            before = self._waiting()
+            *_, replies = self._connection.pipeline(("MULTI",), *reading, ("EXEC",))
+            if self._waiting() == before:
+                return {key: elements for key, elements in zip(keys, replies, strict=True) if elements}, before
+
+    def _waiting(self) -> set[int]:
+        flags = clients_of(self._connection, "ID", *(waiter.number for waiter in self._waiters))
+        return {number for number, waiter in enumerate(self._waiters) if flags.get(waiter.number) == "b"}
 
     def _report(self) -> str:
         return "\n".join(self._told)
 
 
-def contents(lines: Lines) -> dict[str, list[bytes]]:
-    return {key: list(elements) for key, elements in lines.data.items()}
+State = tuple[dict[str, list[bytes]], set[int]]
+
+
+def state_of(lines: Lines) -> State:
+    return lines.data, set(lines.waiting)
 
 
 def run_lines(server: StartedServer, connection: Connection, chance: random.Random) -> None:
