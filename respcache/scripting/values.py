@@ -8,7 +8,7 @@ from typing import Any
 
 from respcache.errors import REPLY_TOO_LARGE, CommandError, printable
 from respcache.resp.encode import MAX_REPLY, NULL, RESP2, encode, format_double
-from respcache.resp.types import NullArray, Pairs, Reply, SetReply, Status, Verbatim
+from respcache.resp.types import BigNumber, NullArray, Pairs, Reply, SetReply, Status, Verbatim
 
 _LEAST = -(1 << 63)
 
@@ -106,6 +106,10 @@ def _verbatim(reply: Verbatim, protocol: int) -> Any:
     return {b"verbatim_string": {b"string": bytes(reply.text), b"format": reply.format}}
 
 
+def _big_number(reply: BigNumber, protocol: int) -> Any:
+    return reply.digits if protocol == RESP2 else {b"big_number": reply.digits}
+
+
 _CONVERTERS: dict[type, Callable[[Any, int], Any]] = {
     bytes: _same,
     bytearray: _bytes,
@@ -117,6 +121,7 @@ _CONVERTERS: dict[type, Callable[[Any, int], Any]] = {
     Status: _status,
     CommandError: _error,
     Verbatim: _verbatim,
+    BigNumber: _big_number,
     list: _list,
     tuple: _list,
     dict: _map,
