@@ -37,12 +37,13 @@ if TYPE_CHECKING:
 # All commands, also those that main answers, of which a shard has no rows.
 _NAMES = frozenset(REDIS_COMMANDS)
 _CONTAINERS = frozenset(name.partition(" ")[0] for name in REDIS_COMMANDS if " " in name)
-# Compiled scripts are kept: so many, and with texts of so many bytes together.
+# Compiled scripts are kept: so many, and with texts that take this part of the memory together. Compiled, a text takes
+# up to 12 times its size; and if they fill half of the memory, nothing more can be handed to Lua.
 _MOST_SCRIPTS = 1000
-_MOST_BYTES = 16 << 20
+_SHARE_OF_TEXTS = 1 / 64
 # A script that mostly calls commands is looked at after so many of them: instructions alone would be too few.
 _CALLS_BETWEEN_LOOKS = 256
-# Bytes that scripts of one shard may use, with everything that they have made and not thrown away.
+# Bytes that scripts of one shard may use.
 _MEMORY = 256 << 20
 
 
@@ -73,6 +74,7 @@ class Scripting:
 
     ask_main: the answer of main to a command, encoded. In a frame that is no part of a larger unit, it is None.
     count_error: told each error of a command that a script has called.
+    memory: bytes that scripts may use, with everything that they have made and not thrown away.
     """
 
     def __init__(
@@ -81,11 +83,13 @@ class Scripting:
         patience: Patience,
         ask_main: Callable[[Argv, bool], bytes | None],
         count_error: Callable[[CommandError], None],
+        memory: int = _MEMORY,
     ) -> None:
         self._shard = shard
         self.patience = patience
         self._ask_main = ask_main
         self._count_error = count_error
+        self._memory = memory
         self._interpreter: Interpreter | None = None  # from the first script on
         # Compiled scripts by their texts, the latest last, and how many bytes those have.
         self._scripts: OrderedDict[bytes, Script] = OrderedDict()
@@ -114,19 +118,23 @@ class Scripting:
         if script is not None:
             self._scripts.move_to_end(text)
             return script
-        if self._interpreter is None:
-            self._interpreter = Interpreter(self, _MEMORY)
         try:
-            script = self._interpreter.compile(text)
+            script = self._obtain_interpreter().compile(text)
         except CommandError:
             self._shard.reports.invalid_script(sha1(text, usedforsecurity=False).hexdigest().encode())
             raise
         self._scripts[text] = script
         self._bytes += len(text)
-        while len(self._scripts) > _MOST_SCRIPTS or (self._bytes > _MOST_BYTES and len(self._scripts) > 1):
+        most_bytes = self._memory * _SHARE_OF_TEXTS
+        while len(self._scripts) > _MOST_SCRIPTS or (self._bytes > most_bytes and len(self._scripts) > 1):
             oldest, _ = self._scripts.popitem(last=False)
             self._bytes -= len(oldest)
         return script
+
+    def _obtain_interpreter(self) -> Interpreter:
+        if self._interpreter is None:
+            self._interpreter = Interpreter(self, self._memory)
+        return self._interpreter
 
     def run(self, script: Script, keys: list[bytes], arguments: list[bytes], *, read_only: bool) -> Reply:
         """What a script returns. Raises CommandError: what it raised."""
@@ -193,9 +201,7 @@ class Scripting:
             self._functions.update((function.lower(), each) for function, each in library.functions.items())
 
     def _load(self, code: bytes) -> Library:
-        if self._interpreter is None:
-            self._interpreter = Interpreter(self, _MEMORY)
-        return self._interpreter.load_library(code)
+        return self._obtain_interpreter().load_library(code)
 
     def function(self, name: bytes) -> Function | None:
         """The function of this name, in any case."""
