@@ -8,7 +8,7 @@ from typing import Any
 
 from respcache.errors import REPLY_TOO_LARGE, CommandError, printable
 from respcache.resp.encode import MAX_REPLY, NULL, RESP2, encode, format_double
-from respcache.resp.types import BigNumber, NullArray, Pairs, Reply, SetReply, Status, Verbatim
+from respcache.resp.types import BigNumber, NullArray, PairedMap, Pairs, Reply, SetReply, Status, Verbatim
 
 _LEAST = -(1 << 63)
 
@@ -102,6 +102,12 @@ def _pairs(reply: Pairs, protocol: int) -> Any:
     return [_list(pair, protocol) for pair in reply]
 
 
+def _paired_map(reply: PairedMap, protocol: int) -> Any:
+    if protocol == RESP2:
+        return [_list(pair, protocol) for pair in reply]
+    return {b"map": {to_lua(key, protocol): to_lua(value, protocol) for key, value in reply}}
+
+
 def _verbatim(reply: Verbatim, protocol: int) -> Any:
     if protocol == RESP2:
         return bytes(reply.text)
@@ -129,6 +135,7 @@ _CONVERTERS: dict[type, Callable[[Any, int], Any]] = {
     dict: _map,
     SetReply: _set,
     Pairs: _pairs,
+    PairedMap: _paired_map,
 }
 
 
