@@ -1,6 +1,7 @@
-"""EVAL and its kin, in a shard. Main has put the text of the script in the place of its SHA, if it knows it.
+"""EVAL and its kin, in a shard. Main has put the text of the script in the place of its SHA.
 
-A text that main does not know cannot be told from one that cannot be compiled: a SHA is no Lua.
+For a script that main does not know, it has put something that cannot be compiled: a word that claims to be a SHA may
+well be Lua.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from respcache.store.shard import Shard
 
 command = family("scripting")
+
+# Hexadecimal digits. What is shorter or longer is refused before the number of keys is looked at.
+SHA_LENGTH = 40
 
 FLAGS = NOSCRIPT | STALE | SKIP_MONITOR | Flag.NO_MANDATORY_KEYS
 WRITES = NumKeys(2, access="RW ACCESS UPDATE")
@@ -113,7 +117,7 @@ def _evalsha(shard: Shard, args: Args, *, read_only: bool) -> Reply:
         script = shard.scripting.compile(text)
     except CommandError:
         script = None
-    if script is None and len(text) != 40:
+    if script is None and len(text) != SHA_LENGTH:
         raise CommandError(errors.NO_SCRIPT)
     keys, arguments = keys_and_arguments(args)
     if script is None:

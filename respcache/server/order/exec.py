@@ -313,7 +313,7 @@ class Executor:
         link = self._links[queued.plan.shard]
         self._running[link.index] = sender
         try:
-            (reply,) = await self._answers(link.call(item), 1)
+            (reply,) = await self._answers(link.call(item, asks=True), 1)
         finally:
             del self._running[link.index]
         return reply

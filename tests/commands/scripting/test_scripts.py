@@ -221,6 +221,13 @@ def test_evalsha(do: Transcript) -> None:
     assert do.error("EVALSHA_RO", SHA_OF_1, 0) == NO_SCRIPT
 
 
+@pytest.mark.parametrize("sha", ["", "return 1", "return redis.call('set', 'k', 'v') --   "])
+def test_lua_in_place_of_a_sha(do: Transcript, sha: str) -> None:
+    assert do.error("EVALSHA", sha, 0) == NO_SCRIPT
+    assert do.error("EVALSHA_RO", sha, 0) == NO_SCRIPT
+    assert do("EXISTS", "k") == 0
+
+
 def test_script_load_and_exists(do: Transcript) -> None:
     assert do("SCRIPT", "LOAD", "return 1") == SHA_OF_1.encode()
     assert do("SCRIPT", "EXISTS", SHA_OF_1, "nope", SHA_OF_1.upper()) == [1, 0, 1]
