@@ -16,6 +16,7 @@ from respcache.server.order.claims import SharedWait
 from respcache.shard import wire
 from respcache.shard.channel import Frame
 from tests.support.house import House, InProcessShard, Peer, house
+from tests.support.resp import pack
 
 pytestmark = pytest.mark.trio
 
@@ -45,21 +46,51 @@ async def keys_waited_for(main: House) -> int:
 
 
 class TestClaims:
-    async def test_the_first_one_counts(self) -> None:
-        """Both shards have something before main knows; one of them is told that it is too late."""
+    @pytest.mark.parametrize("first", ["a", "b"])
+    @pytest.mark.parametrize("faster", [0, 1])
+    @pytest.mark.parametrize("pipelined", [True, False])
+    async def test_the_first_one_counts(self, first: str, faster: int, pipelined: bool) -> None:
+        """Whichever shard is faster, what was pushed first is there first."""
+        other = "b" if first == "a" else "a"
         async with house(shards=2) as main:
             client, pusher = await waiter(main, "BLPOP", "a", "b", 0), main.connect()
-            pusher.send("RPUSH", "a", 1)
-            pusher.send("RPUSH", "b", 2)
+            pushes = [pack(("RPUSH", first, 1)), pack(("RPUSH", other, 2))]
+            pusher.send_raw(*([b"".join(pushes)] if pipelined else pushes))
             main.turn()
             main.turn()
-            main.shards[0].work()
-            main.shards[1].work()
+            main.shards[faster].work()
+            main.shards[1 - faster].work()
             await main.settle()
-            assert client.replies() == [[b"b", b"2"]]
+            assert client.replies() == [[first.encode(), b"1"]]
             assert pusher.replies() == [1, 1]
-            assert await ask(main, pusher, "LRANGE", "a", 0, -1) == [b"1"]
+            assert await ask(main, pusher, "LRANGE", other, 0, -1) == [b"2"]
             assert await keys_waited_for(main) == 0
+
+    @pytest.mark.parametrize("faster", [0, 1])
+    async def test_another_type_before_it(self, faster: int) -> None:
+        """As in Redis, the command runs again from its first key, which has got another type meanwhile."""
+        async with house(shards=2) as main:
+            client, pusher = await waiter(main, "BLPOP", "a", "b", 0), main.connect()
+            pusher.send_raw(pack(("SET", "a", 1)) + pack(("RPUSH", "b", 2)))
+            main.turn()
+            main.shards[faster].work()
+            await main.settle()
+            (reply,) = client.replies()
+            assert str(reply) == "WRONGTYPE Operation against a key holding the wrong kind of value"
+            assert pusher.replies() == ["OK", 1]
+            assert await ask(main, pusher, "LLEN", "b") == 1
+
+    async def test_a_shard_that_dies_while_its_claim_is_open(self) -> None:
+        async with house(shards=2) as main:
+            client, pusher = await waiter(main, "BLPOP", "a", "b", 0), main.connect()
+            pusher.send_raw(pack(("RPUSH", "b", 1)) + pack(("RPUSH", "a", 2)))
+            main.turn()
+            shard = main.server.links[1].index
+            main.server.claims.open[shard] = client.client.wait.number  # it has asked, and has no answer yet
+            main.shards[shard].die()
+            assert not main.server.claims.open
+            await main.settle()
+            assert [str(reply) for reply in client.replies()] == [DIED]
 
     async def test_time_that_is_up_before_the_claim(self) -> None:
         async with house(shards=2) as main:
