@@ -328,6 +328,26 @@ class TestDeaths:
             assert await keys_waited_for(main) == 0
             assert await ask(main, client, "PING") == "PONG"
 
+    async def test_another_one_after_a_claim(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What the first one has taken for the client is not lost."""
+        async with house(shards=2) as main:
+            client, pusher = await waiter(main, "BLPOP", "a", "b", 0), main.connect()
+            pusher.send("RPUSH", "a", 1)
+            main.turn()
+            receive = InProcessShard.receive
+
+            def receive_later(self: InProcessShard) -> Any:
+                main.shards[0].die()
+                return receive(self)
+
+            with monkeypatch.context() as context:
+                context.setattr(InProcessShard, "receive", receive_later)
+                main.shards[1].work()
+            await main.settle()
+            assert client.replies() == [[b"a", b"1"]]
+            assert main.parts.waits.all() == []
+            assert await keys_waited_for(main) == 0
+
     async def test_while_main_runs_the_command(self) -> None:
         async with house(shards=2) as main:
             client = main.connect()
