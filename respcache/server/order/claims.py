@@ -169,6 +169,8 @@ class Claims:
             await barrier.reached()
             if not wait.over:
                 await self._try_now(wait)
+                if wait.over and not wait.row.by_key:
+                    await self.settle(wait.positions)  # BLMOVE gives to others what it takes
         finally:
             with self._poller.round():
                 barrier.lift()

@@ -103,6 +103,16 @@ class TestClaims:
             assert mover.replies() == [b"1"]
             assert popper.replies() == [[b"a", b"2"]]
 
+    @pytest.mark.parametrize(("source", "target"), [("a", "b"), ("b", "a")])
+    async def test_one_behind_a_move_that_waits_for_both_keys(self, source: str, target: str) -> None:
+        """Both keys are ready when the move is done, on two shards: the first one in its words counts."""
+        async with house(shards=2) as main:
+            mover = await waiter(main, "BLMOVE", source, target, "LEFT", "LEFT", 0)
+            popper = await waiter(main, "BLMPOP", 0, 2, source, target, "LEFT", "COUNT", 2)
+            assert await ask(main, main.connect(), "RPUSH", source, 1, 2, 3) == 3
+            assert mover.replies() == [b"1"]
+            assert popper.replies() == [[source.encode(), [b"2", b"3"]]]
+
     async def test_a_held_one_that_leaves(self) -> None:
         async with house(shards=2) as main:
             mover, popper = (
