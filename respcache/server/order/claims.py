@@ -97,6 +97,15 @@ class SharedWait(Wait):
             for shard in self.shards:
                 self._waits.links[shard].queue.call(wire.forget(self.number))
 
+    def claimed_by(self, shard: int) -> None:
+        """A shard runs it now, and it alone matters from now on: what another that dies has held is no loss."""
+        self.claimed = True
+        for other in self.shards:
+            if other != shard:
+                self._waits.links[other].submit(wire.forget(self.number), NOBODY)
+                self._enlisted[other] -= 1
+        self._waits.move(self, (shard,))
+
     def time_out(self) -> None:
         """See `Wait`. A claim that was answered, and a try under way, come first."""
         if self.claimed:
@@ -280,10 +289,7 @@ class Claims:
         if wait.trying:
             return wire.HOLD
         if self._by_one_shard(wait):
-            wait.claimed = True
-            for other in wait.shards:
-                if other != shard:
-                    self._links[other].submit(wire.forget(wait.number), NOBODY)
+            wait.claimed_by(shard)
             return wire.YES
         self._try_again(wait)
         return wire.HOLD

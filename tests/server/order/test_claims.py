@@ -134,6 +134,16 @@ class TestClaims:
             assert mover.replies() == [b"1"]
             assert popper.replies() == [[b"a", b"2"]]
 
+    @pytest.mark.parametrize(("source", "target"), [("a", "b"), ("b", "a")])
+    async def test_one_behind_a_move_that_waits_for_both_keys(self, source: str, target: str) -> None:
+        """Both keys are ready when the move is done, on two shards: the first one in its words counts."""
+        async with house(shards=2) as main:
+            mover = await waiter(main, "BLMOVE", source, target, "LEFT", "LEFT", 0)
+            popper = await waiter(main, "BLMPOP", 0, 2, source, target, "LEFT", "COUNT", 2)
+            assert await ask(main, main.connect(), "RPUSH", source, 1, 2, 3) == 3
+            assert mover.replies() == [b"1"]
+            assert popper.replies() == [[source.encode(), [b"2", b"3"]]]
+
     async def test_a_held_one_that_leaves(self) -> None:
         async with house(shards=2) as main:
             mover, popper = (
@@ -358,6 +368,26 @@ class TestDeaths:
             assert main.parts.waits.all() == []
             assert await keys_waited_for(main) == 0
             assert await ask(main, client, "PING") == "PONG"
+
+    async def test_another_one_after_a_claim(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What the first one has taken for the client is not lost."""
+        async with house(shards=2) as main:
+            client, pusher = await waiter(main, "BLPOP", "a", "b", 0), main.connect()
+            pusher.send("RPUSH", "a", 1)
+            main.turn()
+            receive = InProcessShard.receive
+
+            def receive_later(self: InProcessShard) -> Any:
+                main.shards[0].die()
+                return receive(self)
+
+            with monkeypatch.context() as context:
+                context.setattr(InProcessShard, "receive", receive_later)
+                main.shards[1].work()
+            await main.settle()
+            assert client.replies() == [[b"a", b"1"]]
+            assert main.parts.waits.all() == []
+            assert await keys_waited_for(main) == 0
 
     async def test_while_main_runs_the_command(self) -> None:
         async with house(shards=2) as main:
