@@ -8,7 +8,7 @@ from typing import Any
 
 from respcache.errors import REPLY_TOO_LARGE, CommandError, printable
 from respcache.resp.encode import MAX_REPLY, NULL, RESP2, encode, format_double
-from respcache.resp.types import NullArray, Pairs, Reply, SetReply, Status, Verbatim
+from respcache.resp.types import BigNumber, NullArray, PairedMap, Pairs, Reply, SetReply, Status, Verbatim
 
 _LEAST = -(1 << 63)
 
@@ -102,10 +102,20 @@ def _pairs(reply: Pairs, protocol: int) -> Any:
     return [_list(pair, protocol) for pair in reply]
 
 
+def _paired_map(reply: PairedMap, protocol: int) -> Any:
+    if protocol == RESP2:
+        return [_list(pair, protocol) for pair in reply]
+    return {b"map": {to_lua(key, protocol): to_lua(value, protocol) for key, value in reply}}
+
+
 def _verbatim(reply: Verbatim, protocol: int) -> Any:
     if protocol == RESP2:
         return bytes(reply.text)
     return {b"verbatim_string": {b"string": bytes(reply.text), b"format": reply.format}}
+
+
+def _big_number(reply: BigNumber, protocol: int) -> Any:
+    return reply.digits if protocol == RESP2 else {b"big_number": reply.digits}
 
 
 _CONVERTERS: dict[type, Callable[[Any, int], Any]] = {
@@ -119,11 +129,13 @@ _CONVERTERS: dict[type, Callable[[Any, int], Any]] = {
     Status: _status,
     CommandError: _error,
     Verbatim: _verbatim,
+    BigNumber: _big_number,
     list: _list,
     tuple: _list,
     dict: _map,
     SetReply: _set,
     Pairs: _pairs,
+    PairedMap: _paired_map,
 }
 
 

@@ -68,6 +68,14 @@ def test_a_killed_script_has_its_line(engine: Engine) -> None:
     assert engine.wire(f"\n\n{FOREVER}").endswith(b", on @user_script:3.\r\n")
 
 
+def test_a_script_can_be_killed_while_its_reply_is_made(engine: Engine) -> None:
+    words = [b"%d" % i for i in range(50_000)]
+    engine.eval("return KEYS", *words, keys=len(words))
+    assert engine.world.polls  # the script itself is one instruction
+    engine.world.polls, engine.world.kill_at = 0, 1
+    assert engine.error("return KEYS", *words, keys=len(words)) == KILLED
+
+
 def test_the_poll_comes_every_100_000_instructions(engine: Engine) -> None:
     engine.eval("for i = 1, 1000000 do end")
     assert 9 <= engine.world.polls <= 11
