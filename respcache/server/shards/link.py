@@ -92,6 +92,14 @@ class ShardLink:
         self.flush()
         return call
 
+    def ask(self, item: Item, *, passing: bool) -> Call:
+        """The same in its place in the order, or by `call`, for the owner of a barrier."""
+        if passing:
+            return self.call(item)
+        call = self.queue.submit_call(item)
+        self.flush()
+        return call
+
     # -- the pipes
 
     def flush(self) -> bool:
