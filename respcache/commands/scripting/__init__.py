@@ -1,8 +1,10 @@
 """Scripts and functions, seen from the commands: what a text can be proven to do, and EVAL, FCALL and their kin.
 
-* `tokens`: Lua cut into tokens;
-* `closed`: what a script's text proves about the commands and keys that it uses, which decides how it runs;
-* `scripts`, `functions`: the commands that run in a shard.
+* `scripts`, `functions`: the commands that run in a shard;
+* `running`: what these run on, and what scripts see of their shard;
+* `admission`: which commands a script may call; `replies`: what main answers to one, as values again;
+* `closed`: what a script's text proves about the commands and keys that it uses, which decides how it runs. It needs
+  `tokens`, Lua cut into tokens, and `calls`, which keys a call has.
 
 SCRIPT and FUNCTION are main's, in `respcache.server.commands.scripting`.
 """
