@@ -283,8 +283,8 @@ OF_VALKEY: Mapping[str, tuple[Equal, str]] = {
 }
 
 
-# What scripts may call since 7.2, where it does not wait; and an error that was reworded.
-_CHANGED_IN_SCRIPTS = re.compile(r"\('(?:BLPOP|BLMOVE|BZPOPMIN|WAIT)'|'BLOCK'|SET_REPL\(\)")
+# What scripts may call since 7.2, where it does not wait; a library that they have since; and errors with new words.
+_CHANGED_IN_SCRIPTS = re.compile(r"\('(?:BLPOP|BLMOVE|BZPOPMIN|WAIT)'|'BLOCK'|\bOS\.|SET_REPL\(\)|REDIS\.LOG\(9")
 _HUGE = frozenset(("1E400", "9223372036854775807", "9223372036854775808", "INF"))
 
 

@@ -377,6 +377,11 @@ TEST_COMMANDS_NOT_ALLOWED = (
     'ERR RESPCACHE command not allowed. If the enable-test-commands option is set to "local", you can run it from a '
     "local connection, otherwise you need to set this option in the configuration file, and then restart the server."
 )
+NO_PUSHES = "ERR RESP2 is not supported by this command"
+UNKNOWN_REPLY_TYPE = (
+    "ERR Wrong protocol type name. Please use one of the following: "
+    "string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false"
+)
 NO_SHUTDOWN = "ERR No shutdown in progress."
 
 

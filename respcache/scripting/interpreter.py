@@ -97,6 +97,10 @@ class Interpreter:
         self._forget: Any = engine[b"forget"]
         self._table_from: Any = runtime.table_from
 
+    def collect(self) -> None:
+        """Throw garbage away."""
+        self._memory.collect()
+
     @property
     def memory_used(self) -> int:
         """Bytes that Lua uses, garbage included."""

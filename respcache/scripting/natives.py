@@ -189,7 +189,8 @@ class Natives:
                 return False if host.protocol == RESP2 else None
             if reply is OK and used() < half:
                 return table_from(_OK)
-            return self._give(to_lua(reply, host.protocol))
+            self._make_room(weight(reply))  # before it is copied: it may hold the same long string many times
+            return self._hand_over(to_lua(reply, host.protocol))
 
         return call
 
@@ -203,6 +204,9 @@ class Natives:
     def _give(self, value: Any) -> Any:
         """A value from `to_lua` for Lua."""
         self._make_room(weight(value))
+        return self._hand_over(value)
+
+    def _hand_over(self, value: Any) -> Any:
         return self._table_from(value, recursive=True) if isinstance(value, (list, dict)) else value
 
     def _make_room(self, size: int) -> None:

@@ -158,6 +158,7 @@ class Server:
             self.pause.end,
             self.scripts.flush,
             self.libraries.flush,
+            self.parts.executor.reset,
             self._reset_clock,
             *[expiry.reset for expiry in self.expiry],
             self.parts.reset_counters,

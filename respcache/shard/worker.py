@@ -118,6 +118,7 @@ class Worker:
             wire.POPULATE: partial(debugging.populate, shard),
             wire.INSPECT: partial(debugging.inspect, shard),
             wire.COMPILE: self._compile_script,
+            wire.FORGET_SCRIPTS: lambda: shard.scripting.forget(),
             wire.INSPECT_LIBRARY: lambda code: shard.scripting.inspect_library(code),
             wire.LIBRARIES: lambda codes, flush: shard.scripting.change_libraries(codes, flush=flush),
             wire.KILL: self._patience.kill,

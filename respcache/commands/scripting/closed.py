@@ -145,10 +145,11 @@ _KEY = _Value(_Is.KEY, key=True)
 class _Variable:
     """A local variable, or a parameter."""
 
-    __slots__ = ("assigned", "key", "relied_on", "value")
+    __slots__ = ("assigned", "function", "key", "relied_on", "value")
 
-    def __init__(self, value: _Value) -> None:
+    def __init__(self, value: _Value, function: _Function | None) -> None:
         self.value = value  # that it has from its declaration
+        self.function = function  # in which it was declared; None outside of all
         self.key = True  # everything it was given so far is an element of KEYS, or nil
         self.relied_on = False  # that `key` holds was used in the proof
         self.assigned = False  # since its declaration
@@ -177,6 +178,7 @@ class _Parser:
         self._at = 0
         self._depth = 0
         self._scopes: list[dict[bytes, _Variable]] = [{}]
+        self._function: _Function | None = None  # whose body this is
         self._closed = True
         self._in_shard = True
 
@@ -217,11 +219,16 @@ class _Parser:
     # -- what is known of variables
 
     def _declare(self, name: bytes, value: _Value) -> _Variable:
-        """A new local. Aliases of `redis.call` and of functions stay known; so do keys and literals."""
+        """A new local. Aliases of `redis.call` and of functions stay known; so do keys and literals.
+
+        What is a literal only as long as another variable is not assigned to is not followed.
+        """
         kept = value if value.kind in (_Is.CALLER, _Is.FUNCTION, _Is.LITERAL, _Is.NIL) else _ANY
+        if value.variable is not None:
+            kept = _ANY
         if kept is _ANY:
             self._use(value)
-        variable = _Variable(kept)
+        variable = _Variable(kept, self._function)
         self._give(variable, value)
         self._scopes[-1][name] = variable
         return variable
@@ -287,10 +294,16 @@ class _Parser:
             variable = scope.get(name)
             if variable is not None:
                 value = variable.value
+                outlives = self._outlives_call(variable)
+                if value.kind is _Is.KEYS and outlives:
+                    self._closed = False
+                    return _ANY
                 if value.kind in (_Is.CALLER, _Is.FUNCTION, _Is.KEYS):
                     return value
                 if value.kind is _Is.LITERAL and not variable.assigned:
                     return value._replace(variable=variable)
+                if outlives:
+                    return _ANY
                 return _Value(_Is.ANY, key=variable.key, reliance=(variable,))
         if name == b"KEYS":
             return _Value(_Is.KEYS)
@@ -299,6 +312,13 @@ class _Parser:
         if name in _HARMLESS:
             return _Value(_Is.GLOBAL, name)
         raise _Doubt  # `_G` and `loadstring` above all
+
+    def _outlives_call(self, variable: _Variable) -> bool:
+        """True if a variable may have its value from an earlier call, which had other keys.
+
+        A library's closures stay from one call to the next, and so does what they refer to.
+        """
+        return self._registered is not None and variable.function is not self._function
 
     # -- statements
 
@@ -549,9 +569,10 @@ class _Parser:
                 raise _Doubt
         self._enter()
         self._scopes.append({})
+        outer, self._function = self._function, function
         for at, name in enumerate(names):
             if function.registered and at == 0:
-                self._scopes[-1][name] = _Variable(_Value(_Is.KEYS))
+                self._scopes[-1][name] = _Variable(_Value(_Is.KEYS), function)
                 continue
             # Until a call says otherwise, a parameter is an element of KEYS: there may be no call.
             parameter = self._declare(name, _Value(_Is.NIL, key=True))
@@ -561,6 +582,7 @@ class _Parser:
                 function.parameters.append(parameter)
         self._statements()
         self._expect("end")
+        self._function = outer
         self._scopes.pop()
         self._depth -= 1
 

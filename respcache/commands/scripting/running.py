@@ -18,11 +18,12 @@ from respcache.commands.args import Args
 from respcache.commands.scripting.admission import admit, row_of
 from respcache.commands.scripting.calls import ANSWERED_IN_SCRIPTS
 from respcache.commands.scripting.replies import decode
+from respcache.commands.scripting.sorting import unordered
 from respcache.commands.table import Reach
 from respcache.errors import CommandError
 from respcache.logs import log, log_exception
 from respcache.redis_commands import REDIS_COMMANDS
-from respcache.resp.types import OK, PONG
+from respcache.resp.types import OK, PONG, Status
 from respcache.scripting import Interpreter
 from respcache.store.waiting import Blocked
 
@@ -41,6 +42,7 @@ _CONTAINERS = frozenset(name.partition(" ")[0] for name in REDIS_COMMANDS if " "
 # up to 12 times its size; and if they fill half of the memory, nothing more can be handed to Lua.
 _MOST_SCRIPTS = 1000
 _SHARE_OF_TEXTS = 1 / 64
+_SORTS = frozenset(("SORT", "SORT_RO"))
 # A script that mostly calls commands is looked at after so many of them: instructions alone would be too few.
 _CALLS_BETWEEN_LOOKS = 256
 # Bytes that scripts of one shard may use.
@@ -91,6 +93,7 @@ class Scripting:
         self._count_error = count_error
         self._memory = memory
         self._interpreter: Interpreter | None = None  # from the first script on
+        self._idle_memory = 0  # bytes that Lua took then
         # Compiled scripts by their texts, the latest last, and how many bytes those have.
         self._scripts: OrderedDict[bytes, Script] = OrderedDict()
         self._bytes = 0
@@ -105,10 +108,21 @@ class Scripting:
         self._moment = 0
         self._earlier = 0
 
-    @property
-    def memory(self) -> int:
-        """Bytes that Lua uses."""
-        return 0 if self._interpreter is None else self._interpreter.memory_used
+    def memory(self, *, exact: bool) -> int:
+        """Bytes that Lua uses for scripts and functions, besides what it takes itself; `exact`: without garbage."""
+        if self._interpreter is None:
+            return 0
+        if exact:
+            self._interpreter.collect()
+        return max(0, self._interpreter.memory_used - self._idle_memory)
+
+    def _started(self) -> Interpreter:
+        """The interpreter, which is started for the first script."""
+        if self._interpreter is None:
+            self._interpreter = Interpreter(self, self._memory)
+            self._interpreter.collect()
+            self._idle_memory = self._interpreter.memory_used
+        return self._interpreter
 
     # -- scripts
 
@@ -119,7 +133,7 @@ class Scripting:
             self._scripts.move_to_end(text)
             return script
         try:
-            script = self._obtain_interpreter().compile(text)
+            script = self._started().compile(text)
         except CommandError:
             self._shard.reports.invalid_script(sha1(text, usedforsecurity=False).hexdigest().encode())
             raise
@@ -131,10 +145,15 @@ class Scripting:
             self._bytes -= len(oldest)
         return script
 
-    def _obtain_interpreter(self) -> Interpreter:
-        if self._interpreter is None:
-            self._interpreter = Interpreter(self, self._memory)
-        return self._interpreter
+    def forget(self) -> None:
+        """Throw all compiled scripts away; if there are no libraries, the interpreter as well, as Redis does.
+
+        A script that waits for main at this moment still has what it needs.
+        """
+        self._scripts.clear()
+        self._bytes = 0
+        if not self._libraries:
+            self._interpreter = None
 
     def run(self, script: Script, keys: list[bytes], arguments: list[bytes], *, read_only: bool) -> Reply:
         """What a script returns. Raises CommandError: what it raised."""
@@ -201,7 +220,7 @@ class Scripting:
             self._functions.update((function.lower(), each) for function, each in library.functions.items())
 
     def _load(self, code: bytes) -> Library:
-        return self._obtain_interpreter().load_library(code)
+        return self._started().load_library(code)
 
     def function(self, name: bytes) -> Function | None:
         """The function of this name, in any case."""
@@ -246,6 +265,8 @@ class Scripting:
             return self._asked(argv)
         if admit(row, argv, read_only=self._read_only):
             self.patience.wrote = True
+        if row.name in _SORTS:
+            argv = self._sort_that_repeats(argv)
         if self._shard.shards > 1 and not self._is_local(row, argv):
             return self._asked(argv)
         shard = self._shard
@@ -259,6 +280,14 @@ class Scripting:
             log_exception(f"{errors.printable(argv[0])} failed")
             raise CommandError(errors.INTERNAL) from None
         return reply
+
+    def _sort_that_repeats(self, argv: Argv) -> Argv:
+        """A SORT of a set without an order (BY something constant): Redis orders it within scripts."""
+        words = unordered(argv)
+        if words is None:
+            return argv
+        kind = self._call([b"TYPE", argv[1]])
+        return words if isinstance(kind, Status) and kind.text == b"set" else argv
 
     def _is_local(self, row: Command, argv: Argv) -> bool:
         """True if all keys of a command are on this shard."""

@@ -64,6 +64,8 @@ def script_flush(client: Client, args: Args) -> Reply:
     if len(args) > 1 or (len(args) and args.option() not in (b"ASYNC", b"SYNC")):
         raise CommandError(errors.BAD_SCRIPT_FLUSH)
     client.parts.scripts.flush()
+    for link in client.parts.links:
+        link.call(wire.forget_scripts())
     return OK
 
 
@@ -126,7 +128,7 @@ def function_delete(client: Client, args: Args) -> Reply:
 def function_flush(client: Client, args: Args) -> Reply:
     """Remove all libraries."""
     if len(args) > 1:
-        raise errors.unknown_call("FUNCTION", b"FLUSH")
+        raise errors.unknown_call("FUNCTION", args.argv[1])
     if len(args) and args.option() not in (b"ASYNC", b"SYNC"):
         raise CommandError(errors.BAD_FUNCTION_FLUSH)
     client.parts.libraries.flush(passing=_passing(client))
@@ -190,7 +192,7 @@ def function_dump(client: Client, args: Args) -> Reply:
 def function_restore(client: Client, args: Args) -> Any:
     """Load the libraries of a payload."""
     if len(args) > 2:
-        raise errors.unknown_call("FUNCTION", b"RESTORE")
+        raise errors.unknown_call("FUNCTION", args.argv[1])
     payload = args.next()
     policy = args.option() if len(args) else b"APPEND"
     if policy not in (b"FLUSH", b"APPEND", b"REPLACE"):

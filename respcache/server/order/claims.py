@@ -16,6 +16,7 @@ what is pushed to several shards by one EXEC is there at once, and the first key
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import trio
@@ -160,18 +161,25 @@ class Claims:
             await barrier.reached()
             if not wait.over:
                 await self._try_now(wait)
+                if wait.over and not wait.row.by_key and wait.row.in_parts is None:
+                    await self.settle(wait.positions)  # it has moved something, for which others may wait
         finally:
             with self._poller.round():
                 barrier.lift()
 
-    async def _try_now(self, wait: SharedWait) -> None:
-        """Run the command; the caller holds a barrier over all its shards. The client has its reply then, or waits."""
+    async def _try_now(self, wait: SharedWait, positions: dict[int, list[int]] | None = None) -> None:
+        """Run the command; the caller holds a barrier over all its shards. The client has its reply then, or waits.
+
+        With `positions` the barrier, and the keys that are looked at, are on these shards alone: for `by_key`. If there
+        is nothing the command is tried again under its own barrier, because the others may have had something.
+        """
         wait.trying = True
         wait.tried = trio.Event()
         try:
-            found = await self._carrier.attempt(wait.caller, wait.row, wait.argv, wait.positions)
+            found = await self._carrier.attempt(wait.caller, wait.row, wait.argv, positions or wait.positions)
             if not isinstance(found, bytes):
-                await (self._release(wait) if wait.waiting else self._enlist(wait, found))
+                if positions is None:
+                    await (self._release(wait) if wait.waiting else self._enlist(wait, found))
                 found = b""
         except CommandError as error:
             self._waits.count_error(error)
@@ -192,6 +200,8 @@ class Claims:
                 wait.shard_died(-1)
             elif wait.time_is_up:
                 wait.end(timed_out(wait.member))
+            elif positions is not None:
+                self._try_again(wait)
 
     async def _enlist(self, wait: SharedWait, lacking: Lacking) -> None:
         """Let the client wait on each shard that has a key which it waits for."""
@@ -228,7 +238,7 @@ class Claims:
             return wire.GONE
         if wait.trying:
             return wire.HOLD
-        if wait.row.by_key and not wait.spoilt:
+        if self._by_one_shard(wait):
             wait.claimed = True
             for other in wait.shards:
                 if other != shard:
@@ -259,6 +269,8 @@ class Claims:
         What a shard that dies loses is not served. After cancellation the shards do it, when the barrier is lifted.
         """
         concerned = [shard for shard in shards if self._enlisted[shard]]
+        # The oldest of those that need other shards, too: they are tried later, and all younger ones after them.
+        put_off = sys.maxsize
         while concerned:
             held: dict[int, None] = {}
             try:
@@ -266,19 +278,24 @@ class Claims:
                     held.update(dict.fromkeys(await call.result()))
             except CommandError:
                 return
+            served = False
+            # The oldest first: another one may take from a key for which it comes first.
+            for number in sorted(held):
+                wait = self._find(number)
+                if wait is None or wait.trying or wait.claimed:
+                    continue
+                within = {shard: at for shard, at in wait.positions.items() if shard in shards}
+                if number > put_off or not (len(within) == len(wait.positions) or self._by_one_shard(wait)):
+                    put_off = min(put_off, number)
+                    self._try_again(wait)
+                    continue
+                await self._try_now(wait, None if len(within) == len(wait.positions) else within)
+                served |= wait.over
             # Each round ends at least one wait, or is the last.
-            if not any([await self._settle_one(number, shards) for number in held]):
+            if not served:
                 return
 
-    async def _settle_one(self, number: int, shards: Collection[int]) -> bool:
-        """True if this wait is over now."""
-        wait = self._find(number)
-        if wait is None:
-            return False
-        if wait.trying or wait.claimed:
-            return False
-        if set(wait.positions) <= set(shards):
-            await self._try_now(wait)
-        else:
-            self._try_again(wait)
-        return wait.over
+    @staticmethod
+    def _by_one_shard(wait: SharedWait) -> bool:
+        """Whether any shard with something for it may serve it, whatever the others have."""
+        return wait.row.by_key and not wait.spoilt

@@ -85,9 +85,9 @@ class ShardLink:
         """About how many bytes the shard has not been given yet."""
         return self.queue.size + len(self._unsent)
 
-    def call(self, item: Item) -> Call:
+    def call(self, item: Item, asks: bool = False) -> Call:
         """Pass the queue: for the owner of a barrier, and for what needs no order. The answer is to be awaited."""
-        call = self.queue.call(item)
+        call = self.queue.call(item, asks=asks)
         self.flush()
         return call
 

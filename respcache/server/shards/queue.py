@@ -190,11 +190,17 @@ class ShardQueue:
         else:
             self._backlog.append((item, ticket, size))
 
-    def call(self, item: Item, keep_reports: bool = False) -> Call:
-        """For the owner of the barrier, and for what needs no order: pass the queue. The answer is to be awaited."""
+    def call(self, item: Item, keep_reports: bool = False, asks: bool = False) -> Call:
+        """For the owner of the barrier, and for what needs no order: pass the queue. The answer is to be awaited.
+
+        asks: the shard may ask for something in the middle of the item. What it is sent then is answered before
+        everything that follows the item in its own frame, so nothing may.
+        """
         ticket = Call(self._wake, keep_reports)
         self._items.append(item)
         self._tickets.append(ticket)
+        if asks:
+            self._close_frame()
         return ticket
 
     def submit_call(self, item: Item) -> Call:

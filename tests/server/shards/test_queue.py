@@ -366,6 +366,24 @@ class TestAsking:
         it.queue.answer(["nine"], [])
         assert it.log == ["1 = one", "later = nine"]
 
+    def test_nothing_follows_an_item_that_may_ask_in_its_frame(self, it: Setup) -> None:
+        """What passes the queue, such as INFO, might come so close behind a script that both leave together."""
+        barrier = it.barrier()
+        script = it.queue.call(item(1), asks=True)
+        passing = it.queue.call(item(2))
+        assert it.take() == [1]
+        it.queue.answer([], [])
+        it.queue.asked()
+        assert it.take() == [2]
+        nested = it.queue.call(item(3))
+        assert it.take() == [3]
+        it.queue.answer(["passing"], [])
+        it.queue.answer(["nested"], [])
+        it.queue.reply(b"answer")
+        it.queue.answer(["script"], [(wire.RESUMED, 0)])
+        assert [call._result for call in (passing, nested, script)] == ["passing", "nested", "script"]
+        barrier.lift()
+
     def test_what_is_taken_before_the_answer_and_answered_after_it(self, it: Setup) -> None:
         """Something that passes the queue, such as SCRIPT KILL, may meet the answer on its way."""
         it.submit(1)
