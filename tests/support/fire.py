@@ -90,9 +90,7 @@ for i = 2, #ARGV do
 end
 return false"""
 PUT = "for i = 2, #ARGV do redis.call('rpush', ARGV[1], ARGV[i]) end return 1"
-TRANSFER = after_work(
-    "redis.call('decrby', ARGV[1], ARGV[3]) WORK redis.call('incrby', ARGV[2], ARGV[3]) return 1"
-)
+TRANSFER = after_work("redis.call('decrby', ARGV[1], ARGV[3]) WORK redis.call('incrby', ARGV[2], ARGV[3]) return 1")
 # By reading first: an update of somebody else in between would be lost.
 TRANSFER_DECLARED = after_work("""
 local from, to = redis.call('get', KEYS[1]), redis.call('get', KEYS[2])
