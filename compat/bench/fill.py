@@ -39,6 +39,13 @@ def a_sorted_set(wire: Wire, key: str, count: int) -> None:
     _send(wire, count, command)
 
 
+def a_stream(wire: Wire, key: str, count: int) -> None:
+    """A stream of entries with one small field. Each takes a command of its own."""
+    for start in range(0, count, BATCH):
+        entries = min(BATCH, count - start)
+        wire.exchange([pack("XADD", key, "*", "field", "xxx")] * entries)
+
+
 def _send(wire: Wire, count: int, command: Callable[[range], list[Word]]) -> None:
     """Send `command(numbers)` for each `BATCH` of the numbers below `count`."""
     starts = range(0, count, BATCH)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+
+import hiredis
+from redis.lock import Lock
 
 from compat.bench import fill, growth, loadgen
 from compat.bench.plan import Measurement, Plan
@@ -28,24 +32,27 @@ def throughput(
     clients: int = 50,
     pipeline: int = 1,
     prepare: Callable[[Wire, int], None] | None = None,
-    keys: int = KEYSPACE,
+    keys: int | None = KEYSPACE,
+    what: str = "",
 ) -> Measurement:
     """Requests per second of one command under load. `prepare` gets the number of requests that will follow.
 
     ``__rand_int__`` stands for `keys` different keys (or elements); with 1 it stands for itself, as in
-    `redis-benchmark -t get,set`.
+    `redis-benchmark -t get,set`; with None there are as many keys as requests. `what` is for the title, instead of
+    the name of the command.
     """
     words = command.split()
     options = ["-c", str(clients), "-P", str(pipeline)]
-    if keys > 1:
-        options += ["-r", str(keys)]
+    if keys != 1:
+        options += ["-r", "REQUESTS" if keys is None else str(keys)]
 
     def run(server: ServerUnderTest, requests: int) -> float:
         with server.wire() as wire:
             wire.call("FLUSHALL")
             if prepare is not None:
                 prepare(wire, requests)
-        return _drive(server.port, options, requests, words)
+        filled = [str(requests) if option == "REQUESTS" else option for option in options]
+        return _drive(server.port, filled, requests, words)
 
     def measure(server: ServerUnderTest, plan: Plan) -> float:
         at_least = max(1000, 10 * clients * pipeline)  # fewer would be too fast to measure
@@ -56,10 +63,11 @@ def throughput(
 
     few = len(words) < 10
     shown = command if few else f"{' '.join(words[:2])} ... ({len(words) - 1} keys)"
-    title = f"{words[0]}{'' if few else f' of {len(words) - 1} keys'}, {clients} client{'s' * (clients > 1)}"
+    what = what or (words[0] if few else f"{words[0]} of {len(words) - 1} keys")
+    title = f"{what}, {clients} client{'s' * (clients > 1)}"
     if pipeline > 1:
         title += f", pipelines of {pipeline}"
-    if words[0] in ("GET", "SET") and keys > 1:
+    if words[0] in ("GET", "SET") and keys is not None and keys > 1:
         title += f", {keys:,} keys"
     return Measurement(
         name,
@@ -98,6 +106,21 @@ def _enough_to_pop(wire: Wire, requests: int) -> None:
     fill.a_list(wire, "mylist", requests)
 
 
+def _locks(wire: Wire, requests: int) -> None:
+    """As many locks as requests. They are released at random, so about 63% of the releases find theirs still held."""
+    wire.call("SCRIPT", "LOAD", Lock.LUA_RELEASE_SCRIPT)
+    fill.strings(wire, requests, value="token")
+
+
+def _a_stream(wire: Wire, _requests: int) -> None:
+    fill.a_stream(wire, "mystream", 1000)
+
+
+def _enough_to_read(wire: Wire, requests: int) -> None:
+    fill.a_stream(wire, "mystream", requests)
+    wire.call("XGROUP", "CREATE", "mystream", "mygroup", "0")
+
+
 # Times: one client that waits for each answer.
 
 
@@ -113,6 +136,36 @@ def round_trip(server: ServerUnderTest, plan: Plan) -> float:
             client.get("key")
             gets += 1
     return elapsed / gets * 1e6
+
+
+def hand_over(*keys: str) -> Callable[[ServerUnderTest, Plan], float]:
+    """Microseconds from the push of an element until a client that waits for it has it."""
+
+    def measure(server: ServerUnderTest, plan: Plan) -> float:
+        times = []
+        until = time.perf_counter() + plan.seconds
+        with server.wire() as waiting, server.wire() as pushing:
+            pushing.call("FLUSHALL")
+            while time.perf_counter() < until:
+                waiting.send("BLPOP", *keys, "0")
+                _until_blocked(pushing)
+                started = time.perf_counter()
+                pushing.send("LPUSH", keys[-1], "xxx")
+                waiting.receive()
+                times.append(time.perf_counter() - started)
+                pushing.receive()
+        return statistics.median(times) * 1e6
+
+    return measure
+
+
+def _until_blocked(wire: Wire) -> None:
+    """Wait until a client of the server is blocked. fakeredis cannot say: it gets a millisecond, which is plenty."""
+    try:
+        while b"blocked_clients:1\r" not in wire.call("INFO", "clients"):
+            pass
+    except hiredis.ReplyError:
+        time.sleep(0.001)
 
 
 def flush(server: ServerUnderTest, _plan: Plan) -> float:
@@ -186,6 +239,7 @@ def idle(server: ServerUnderTest, plan: Plan) -> float | None:
 
 GET = "GET key:__rand_int__"
 SET = "SET key:__rand_int__ xxx"
+RELEASE = f"EVALSHA {hashlib.sha1(Lock.LUA_RELEASE_SCRIPT.encode()).hexdigest()} 1 key:__rand_int__ token"
 
 MEASUREMENTS = [
     # As in `redis-benchmark -t get,set`: a single key, so a single shard.
@@ -206,6 +260,15 @@ MEASUREMENTS = [
     throughput("hset", "HSET myhash element:__rand_int__ xxx"),
     throughput("zadd", "ZADD myzset 0 element:__rand_int__"),
     throughput("mget", "MGET" + 100 * " key:__rand_int__", prepare=_keys),
+    throughput("evalsha", RELEASE, prepare=_locks, keys=None, what="EVALSHA, releasing a lock of redis-py"),
+    throughput("xadd", "XADD mystream * field xxx"),
+    throughput(
+        "xreadgroup",
+        "XREADGROUP GROUP mygroup me COUNT 1 STREAMS mystream >",
+        prepare=_enough_to_read,
+        what="XREADGROUP of 1 entry",
+    ),
+    throughput("xrange", "XRANGE mystream - + COUNT 100", prepare=_a_stream, what="XRANGE of 100 entries"),
     Measurement(
         "round-trip",
         "redis-py, one GET after the other",
@@ -213,6 +276,22 @@ MEASUREMENTS = [
         round_trip,
         "`redis.Redis(port=PORT).get('key')` in a loop",
         charted=True,
+    ),
+    Measurement(
+        "blpop",
+        "BLPOP, from the push to the waiting client",
+        "µs",
+        hand_over("mylist"),
+        "one process with two connections: `BLPOP mylist 0` on one; then the time from sending `LPUSH mylist xxx` on "
+        "the other until the first has its reply; the median",
+        charted=True,
+    ),
+    Measurement(
+        "blpop-keys",
+        "BLPOP of 3 keys, the same",
+        "µs",
+        hand_over("list:1", "list:2", "list:3"),
+        "the same, waiting for 3 keys, of which the last is pushed to",
     ),
     Measurement(
         "flushall",

@@ -44,9 +44,14 @@ class Wire:
         """Send packed commands at once and return their replies."""
         packed = list(commands)
         self._socket.sendall(b"".join(packed))
-        return [self._read() for _ in packed]
+        return [self.receive() for _ in packed]
 
-    def _read(self) -> Any:
+    def send(self, *words: Word) -> None:
+        """Send one command, whose reply is read later."""
+        self._socket.sendall(pack(*words))
+
+    def receive(self) -> Any:
+        """Read one reply."""
         while (reply := self._replies.gets()) is False:
             data = self._socket.recv(1 << 16)
             if not data:

@@ -6,7 +6,6 @@ import asyncio
 from urllib.parse import urlsplit
 
 REQUIREMENTS = ("aiocache[redis]==0.12.3", "redis==5.2.1")
-MISSING = ("EVAL",)  # compare-and-set, and optimistic locks
 
 
 def scenario_values(url: str) -> None:

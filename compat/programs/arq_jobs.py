@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 from compat.programs.support import eventually, started
 
 REQUIREMENTS = ("arq==0.28.0",)
-MISSING = ()
 
 
 async def _add(_context: dict[str, Any], a: int, b: int) -> int:

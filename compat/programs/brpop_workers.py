@@ -18,7 +18,6 @@ from typing import Any
 from compat.programs.support import eventually, same, started
 
 REQUIREMENTS = ("redis==7.1.0",)
-MISSING = ("BRPOP", "BLMOVE", "EVALSHA")
 
 _QUEUES = tuple(f"queue:{number}" for number in range(1, 9))
 _RETRIES = 2

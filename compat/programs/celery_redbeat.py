@@ -9,7 +9,6 @@ from typing import Any
 from compat.programs.support import eventually, raises, same, started
 
 REQUIREMENTS = ("celery-redbeat==2.4.2", "celery==5.6.2", "redis==7.1.0", "packaging==26.4")
-MISSING = ("EVALSHA",)
 
 _LOCK = "redbeat::lock"
 

@@ -12,7 +12,6 @@ from typing import Any
 from compat.programs.support import eventually, raises, same, started
 
 REQUIREMENTS = ("celery==5.6.2", "redis==7.1.0", "pytest==8.4.2")
-MISSING = ("EVALSHA",)  # its mutex
 
 
 def _app(url: str) -> Any:

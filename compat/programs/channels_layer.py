@@ -9,7 +9,6 @@ from typing import Any
 from compat.programs.support import eventually, raises, same, started
 
 REQUIREMENTS = ("channels_redis==4.3.0", "redis==7.1.0")
-MISSING = ("BZPOPMIN", "EVAL")
 
 
 def _run(url: str, body: Callable[[Any], Awaitable[None]], **options: Any) -> None:

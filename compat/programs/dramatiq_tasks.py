@@ -10,7 +10,6 @@ from typing import Any
 from compat.programs.support import eventually, raises, same, started
 
 REQUIREMENTS = ("dramatiq[redis]==2.2.1", "redis==7.1.0")
-MISSING = ("EVALSHA", "BRPOP")
 
 
 class _Tasks:

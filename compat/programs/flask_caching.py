@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 REQUIREMENTS = ("Flask-Caching==2.5.1", "redis==7.1.0")
-MISSING = ()
 
 
 def _cache(url: str):  # type: ignore[no-untyped-def]  # not installed where types are checked

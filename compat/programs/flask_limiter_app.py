@@ -9,7 +9,6 @@ from typing import Any
 from compat.programs.support import eventually, same, started
 
 REQUIREMENTS = ("flask-limiter[redis]==4.1.1", "redis==7.1.0")
-MISSING = ("EVALSHA",)
 
 _STRATEGIES = ("fixed-window", "moving-window", "sliding-window-counter")
 

@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 from compat.programs.support import eventually, raises, same, started
 
 REQUIREMENTS = ("huey==3.5.4", "redis==7.1.0")
-MISSING = ("EVALSHA", "BRPOP", "BZPOPMIN")  # scheduled tasks are fetched with a script
 
 
 def _huey(url: str, kind: str = "RedisHuey") -> Any:

@@ -11,7 +11,6 @@ from typing import Any
 from compat.programs.support import eventually, same, started
 
 REQUIREMENTS = ("limits[redis,async-redis]==5.8.0", "redis==7.1.0")
-MISSING = ("EVALSHA",)
 
 _STRATEGIES = ("fixed-window", "moving-window", "sliding-window-counter")
 _GRANTED = 40  # by all processes together

@@ -26,14 +26,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
 }
 # Programs that run the script of another one, with other versions of its packages.
 _SCRIPTS = {"bullmq_5": "bullmq"}
-MISSING: dict[str, tuple[str, ...]] = {
-    "bee_queue": ("EVALSHA", "BRPOPLPUSH"),
-    "bullmq": ("EVALSHA", "BZPOPMIN", "XADD"),
-    "bullmq_5": ("EVALSHA", "BZPOPMIN", "XADD"),
-    "ioredis_streams": ("XADD",),
-    "redlock": ("EVALSHA",),
-    "redlock_4": ("EVAL",),
-}
+MISSING: dict[str, tuple[str, ...]] = {}
 _SHARED = "scenarios.mjs"
 
 

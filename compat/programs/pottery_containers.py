@@ -9,7 +9,6 @@ from typing import Any
 from compat.programs.support import raises, same, started
 
 REQUIREMENTS = ("pottery==3.0.1", "redis==4.6.0")
-MISSING = ("EVALSHA", "XADD")  # Redlock, and its queue
 
 
 def scenario_containers(url: str) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 from compat.programs.support import eventually, raises, same, started
 
 REQUIREMENTS = ("python-redis-lock==4.0.1", "redis==7.1.0")
-MISSING = ("EVALSHA", "BLPOP")
 
 _TURNS = 50
 

@@ -10,7 +10,6 @@ from typing import Any
 from compat.programs.support import eventually, raises, same, started
 
 REQUIREMENTS = ("redis==8.1.0",)
-MISSING = ("EVALSHA",)
 
 _WORKERS, _TURNS = 4, 25
 

@@ -11,7 +11,6 @@ from typing import Any
 from compat.programs.support import eventually, same, started
 
 REQUIREMENTS = ("rq==2.6.0", "redis==7.1.0")
-MISSING = ("EVALSHA", "BLMOVE", "XADD")  # needs these; see differences.toml
 
 
 def _connect(url: str) -> Any:

@@ -10,7 +10,6 @@ from typing import Any
 from compat.programs.support import eventually, raises, same, started
 
 REQUIREMENTS = ("saq[redis]==0.26.4", "typing_extensions==4.16.0")
-MISSING = ("EVALSHA", "BLMOVE")
 
 
 async def _add(_context: Any, *, a: int, b: int) -> int:

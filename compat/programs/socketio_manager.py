@@ -10,7 +10,6 @@ from typing import Any
 from compat.programs.support import same, started
 
 REQUIREMENTS = ("python-socketio[asyncio-client]==5.18.1", "redis==8.1.0")
-MISSING = ()
 
 
 class _Server:

@@ -12,7 +12,6 @@ from typing import Any
 from compat.programs.support import eventually, raises, same, started
 
 REQUIREMENTS = ("taskiq-redis==1.2.4", "taskiq==0.13.0")
-MISSING = ("BRPOP", "XADD", "EVALSHA")
 
 
 def _broker(kind: str, url: str, **options: Any) -> Any:

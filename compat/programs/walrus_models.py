@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 from compat.programs.support import same
 
 REQUIREMENTS = ("walrus==0.9.8", "redis==7.1.0")
-MISSING = ("EVALSHA", "BLPOP", "XADD")
 
 
 def _database(url: str):  # type: ignore[no-untyped-def]  # not installed where types are checked

@@ -69,17 +69,11 @@ def _stream(stream: Stream) -> int:
 def _group(group: Group) -> int:
     read = _UNKNOWN if group.entries_read is None else group.entries_read
     size = sum(map(_count, (group.last_id >> 64, group.last_id & MAX_PART, read, len(group.pending))))
-    deliveries = filter(None, map(group.pending.get, group.pending))
-    size += sum(_ID + _TIME + _count(delivery.count) for delivery in deliveries)
-    consumers = group.consumers.items()
-    return (
-        size
-        + _count(len(consumers))
-        + sum(
-            _string(name) + 2 * _TIME + _count(len(consumer.pending)) + _ID * len(consumer.pending)
-            for name, consumer in consumers
-        )
-    )
+    size += sum(_ID + _TIME + _count(delivery.count) for _, delivery in group.pending.items())
+    size += _count(len(group.consumers))
+    for name, consumer in group.consumers.items():
+        size += _string(name) + 2 * _TIME + _count(len(consumer.pending)) + _ID * len(consumer.pending)
+    return size
 
 
 def _integer_width(value: Set) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sortedcontainers import SortedList
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import ItemsView, Iterator, Sequence
 
     from respcache.datatypes.stream_ids import StreamID
 
@@ -78,6 +78,10 @@ class Pending:
     def __iter__(self) -> Iterator[StreamID]:
         """The ids in no particular order."""
         return iter(self._deliveries)
+
+    def items(self) -> ItemsView[StreamID, Delivery]:
+        """The ids with their deliveries, in no particular order."""
+        return self._deliveries.items()
 
     def get(self, id: StreamID) -> Delivery | None:
         return self._deliveries.get(id)
@@ -238,25 +242,22 @@ class Group:
         self.consumers[delivery.consumer].pending.pop(id)
         return True
 
-    # -- copies
-
-    def copy(self) -> Group:
-        return Group.load(self.dump())
+    # -- travelling
 
     def dump(self) -> tuple[Any, ...]:
         """Plain data, as `load` takes it: the group, its consumers, its deliveries, all in columns."""
         consumers = self.consumers.values()
         numbers = {name: number for number, name in enumerate(self.consumers)}
-        deliveries = [self.pending.get(id) for id in self.pending]
+        deliveries = [delivery for _, delivery in self.pending.items()]
         return (
             self.last_id,
             self.entries_read,
             ([c.name for c in consumers], [c.seen_time for c in consumers], [c.active_time for c in consumers]),
             (
                 list(self.pending),
-                [numbers[d.consumer] for d in deliveries if d],
-                [d.time for d in deliveries if d],
-                [d.count for d in deliveries if d],
+                [numbers[d.consumer] for d in deliveries],
+                [d.time for d in deliveries],
+                [d.count for d in deliveries],
             ),
         )
 

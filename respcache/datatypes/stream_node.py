@@ -50,7 +50,7 @@ class Node:
         self.last = master
         # The field names of that first entry. Entries with the same names take less room.
         self.names = names
-        # How many entries it has, and how many of it were deleted.
+        # How many entries it has, and how many of its entries were deleted.
         self.count = 0
         self.deleted = 0
         # Its bytes as a listpack, without the two numbers above, which are part of it.
@@ -127,11 +127,7 @@ class Node:
         entries = [tuple(map(intern, fields, fields)) for fields in self.entries]
         return marshal.dumps((differences, entries))
 
-    # -- copies
-
-    def copy(self) -> Node:
-        """An independent node with the same content, packed."""
-        return Node.load(self.dump())
+    # -- travelling
 
     def dump(self) -> NodeData:
         return self.master, self.last, self.names, self.count, self.deleted, self.size, self._as_bytes()

@@ -254,6 +254,10 @@ NO_FUNCTION = "ERR Function not found"
 NO_LIBRARY = "ERR Library not found"
 BAD_NUMBER_OF_KEYS = "ERR Bad number of keys provided"
 BAD_FUNCTION_FLUSH = "ERR FUNCTION FLUSH only supports SYNC|ASYNC option"
+BAD_PAYLOAD = "ERR DUMP payload version or checksum are wrong"
+OLD_PAYLOAD = "ERR Pre-GA function format not supported"
+NOT_A_FUNCTION = "ERR given type is not a function"
+BROKEN_PAYLOAD = "ERR failed loading the given functions payload"
 BAD_RESTORE_POLICY = "ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE."
 NO_LIBRARY_PATTERN = "ERR library name argument was not given"
 BAD_SCRIPT_FLUSH = "ERR SCRIPT FLUSH only support SYNC|ASYNC option"
@@ -372,6 +376,11 @@ DEBUG_NOT_ALLOWED = (
 TEST_COMMANDS_NOT_ALLOWED = (
     'ERR RESPCACHE command not allowed. If the enable-test-commands option is set to "local", you can run it from a '
     "local connection, otherwise you need to set this option in the configuration file, and then restart the server."
+)
+NO_PUSHES = "ERR RESP2 is not supported by this command"
+UNKNOWN_REPLY_TYPE = (
+    "ERR Wrong protocol type name. Please use one of the following: "
+    "string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false"
 )
 NO_SHUTDOWN = "ERR No shutdown in progress."
 

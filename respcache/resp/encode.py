@@ -14,7 +14,19 @@ from math import copysign, isinf, isnan
 from typing import Any
 
 from respcache.errors import REPLY_TOO_LARGE, CommandError
-from respcache.resp.types import Encoded, Entries, NullArray, PairedMap, Pairs, Push, Reply, SetReply, Status, Verbatim
+from respcache.resp.types import (
+    BigNumber,
+    Encoded,
+    Entries,
+    NullArray,
+    PairedMap,
+    Pairs,
+    Push,
+    Reply,
+    SetReply,
+    Status,
+    Verbatim,
+)
 
 RESP2 = 2
 RESP3 = 3
@@ -127,6 +139,13 @@ def _verbatim(reply: Verbatim, protocol: int, out: bytearray) -> None:
         _text(b"=%d\r\n%b:" % (len(reply.text) + 4, reply.format), reply.text, out)
     else:
         _text(b"$%d\r\n" % len(reply.text), reply.text, out)
+
+
+def _big_number(reply: BigNumber, protocol: int, out: bytearray) -> None:
+    if protocol == RESP3:
+        out += b"(%b\r\n" % reply.digits
+    else:
+        _string(reply.digits, protocol, out)
 
 
 def _text(header: bytes, text: bytes | bytearray, out: bytearray) -> None:
@@ -250,6 +269,7 @@ _WRITERS: dict[type, Callable[[Any, int, bytearray], None]] = {
     bytearray: _string,
     Status: _status,
     Verbatim: _verbatim,
+    BigNumber: _big_number,
     Encoded: _encoded,
     CommandError: _error,
     list: _list,

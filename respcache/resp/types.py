@@ -10,6 +10,7 @@
 | `bytes` `bytearray` | bulk string                 | bulk string          |
 | `Status`            | ``+OK``                     | ``+OK``              |
 | `Verbatim`          | bulk string                 | ``=15\\r\\ntxt:...`` |
+| `BigNumber`         | bulk string                 | ``(123...``          |
 | `list` `tuple`      | array                       | array                |
 | `dict`              | flat array                  | map                  |
 | `SetReply`          | array                       | set                  |
@@ -48,6 +49,15 @@ class Verbatim:
     def __init__(self, text: bytes, format: bytes = b"txt") -> None:
         self.text = text
         self.format = format
+
+
+class BigNumber:
+    """An integer of any size, as its digits. No command of Redis answers with one; scripts may, and DEBUG PROTOCOL."""
+
+    __slots__ = ("digits",)
+
+    def __init__(self, digits: bytes) -> None:
+        self.digits = digits
 
 
 class NullArray:
@@ -106,6 +116,6 @@ PONG = Status(b"PONG")
 NULL_ARRAY = NullArray()
 
 Reply: TypeAlias = (
-    "bool | int | float | bytes | bytearray | Status | Verbatim | NullArray | SetReply | Pairs | PairedMap | Entries "
-    "| Push | Encoded | CommandError | Sequence[Reply] | Mapping[bytes, Reply] | None"
+    "bool | int | float | bytes | bytearray | Status | Verbatim | BigNumber | NullArray | SetReply | Pairs | PairedMap "
+    "| Entries | Push | Encoded | CommandError | Sequence[Reply] | Mapping[bytes, Reply] | None"
 )

@@ -97,6 +97,10 @@ class Interpreter:
         self._forget: Any = engine[b"forget"]
         self._table_from: Any = runtime.table_from
 
+    def collect(self) -> None:
+        """Throw garbage away."""
+        self._memory.collect()
+
     @property
     def memory_used(self) -> int:
         """Bytes that Lua uses, garbage included."""
@@ -157,9 +161,8 @@ class Interpreter:
         self._check_room(2 * len(text))
         try:
             outcome = compiler(text)
-        except self._lua_error:
-            self._memory.collect()
-            raise CommandError(errors.NO_LUA_MEMORY) from None
+        except (Signal, self._lua_error):
+            raise self._outside() from None
         return outcome[1] if type(outcome) is tuple else outcome
 
     def _enter(self, entry: Any, body: Any, keys: list[bytes], args: list[bytes]) -> Any:
@@ -173,10 +176,7 @@ class Interpreter:
             self._check_room(sum(len(word) + 64 for word in (*keys, *args)))
             return entry(body, None, self._table_from(keys), self._table_from(args))
         except (Signal, self._lua_error):
-            # It did not fail within the script, but around it: the poll came there, or the memory was used up.
-            if self._natives.ended is not None:
-                return _ENDED, None, None
-            return _FAILED, _NO_MEMORY
+            raise self._outside() from None
 
     def _check_room(self, size: int) -> None:
         if not self._memory.fits(size):
@@ -217,11 +217,24 @@ class Interpreter:
     def _fetch_all(self, count: int) -> list[Any]:
         """The values that wait in Lua, `_MOST` at a time."""
         values: list[Any] = []
-        for start in range(1, count + 1, _MOST):
-            end = min(start + _MOST - 1, count)
-            values += self._fetch(start, end) if end > start else (self._fetch(start, end),)
-        self._forget()
+        try:
+            for start in range(1, count + 1, _MOST):
+                end = min(start + _MOST - 1, count)
+                values += self._fetch(start, end) if end > start else (self._fetch(start, end),)
+            self._forget()
+        except (Signal, self._lua_error):
+            raise self._outside() from None
         return values
+
+    def _outside(self) -> BaseException:
+        """What to raise if it was not the script that failed, but our Lua code around it.
+
+        Either the poll came there, or the memory was used up.
+        """
+        if self._natives.ended is not None:
+            return self._end(None, None, None)
+        self._memory.collect()
+        return CommandError(errors.NO_LUA_MEMORY)
 
     def _end(self, name: bytes | None, source: bytes | None, line: int | None) -> BaseException:
         """What to raise for a script that had to end."""

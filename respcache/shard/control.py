@@ -88,7 +88,7 @@ class Control:
             "busy": figures.busy,
             "blocking_keys": (self._shard.waiting.keys, self._shard.waiting.keys_on_removal),
             "startup_memory": figures.startup_memory,
-            "lua_memory": self._shard.scripting.memory,
+            "lua_memory": self._shard.scripting.memory(exact=memory),
             "footprints": [footprint(db) for db in databases] if memory else [],
         }
 

@@ -33,7 +33,7 @@ def populate(
 def inspect(shard: Shard, db: int, protocol: int, client: int, touch: bool, key: bytes) -> bytes | None:
     """How a value is stored, as a line of names and figures; None if there is no such key."""
     shard.enter(db, protocol, client, touch)
-    value = shard.peek(key)
+    value = shard.db.get(key)  # also one that has expired and was not removed
     if value is None:
         return None
     encoding = encoding_of(value)

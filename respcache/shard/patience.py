@@ -64,13 +64,15 @@ class Patience:
     def end(self) -> None:
         """It has ended."""
         self._since = None
+        self._argv = []  # it may be large
         if self._slow:
             self._slow = False
             self._shard.reports.end_of_slow_script(self._shard.index)
 
     def look(self) -> None:
-        """Called from time to time while the script runs. Raises Killed."""
-        assert self._since is not None
+        """Called from time to time while Lua runs. Raises Killed."""
+        if self._since is None:
+            return  # it compiles something
         frames = self._channel.poll()
         elapsed = monotonic() - self._since
         reports = self._shard.reports

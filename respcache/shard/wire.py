@@ -29,6 +29,7 @@ where the items are part of a larger unit that is not over yet: what the owner o
 | `populate(caller, ...)`             | None                                                                     |
 | `inspect(caller, key)`              | the line of DEBUG OBJECT, None for no such key                           |
 | `compile_script(text)`              | None; fails if it cannot be compiled                                     |
+| `forget_scripts()`                  | None; the shard has no compiled scripts any more                         |
 | `inspect_library(code)`             | its functions: ``(name, description, flags)`` each; fails if it cannot   |
 |                                     | be loaded                                                                |
 | `libraries(codes, flush)`           | None; these libraries were loaded, others of their names replaced, those |
@@ -113,7 +114,7 @@ if TYPE_CHECKING:
 
 RUN, PART, EXECUTE, IS_DIRTY, WATCH, UNWATCH, BORROW, CARRY, HAND_BACK, TICK, CONFIGURE, STATS, RESET_STATS = range(13)
 POPULATE, INSPECT, WAIT, FORGET, SERVE, EXIST, ATTEMPT, ENLIST, RELEASE, SETTLE, CHECK, FIND = range(13, 25)
-COMPILE, KILL, SKIP, INSPECT_LIBRARY, LIBRARIES = range(30, 35)
+COMPILE, KILL, SKIP, INSPECT_LIBRARY, LIBRARIES, FORGET_SCRIPTS = range(30, 36)
 # Kinds of ASK.
 CLAIM, FOREIGN = range(2)
 # What main says to CLAIM, "may this waiter be served?": it waits no more; yes; main will do it, so hold it.
@@ -218,6 +219,11 @@ def inspect(caller: Caller, key: bytes) -> Item:
 def compile_script(text: bytes) -> Item:
     """SCRIPT LOAD: see whether a script can be compiled."""
     return (COMPILE, text)
+
+
+def forget_scripts() -> Item:
+    """SCRIPT FLUSH: throw compiled scripts away."""
+    return (FORGET_SCRIPTS,)
 
 
 def inspect_library(code: bytes) -> Item:

@@ -77,7 +77,7 @@ class GroupMachine(RuleBasedStateMachine):
     @rule()
     def copy(self) -> None:
         original = self.group
-        self.group = original.copy()
+        self.group = Group.load(original.dump())
         for name in list(original.consumers):
             original.remove_consumer(name)  # which must not change the copy
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
 
 import pytest
@@ -67,6 +68,14 @@ def test_a_killed_script_has_its_line(engine: Engine) -> None:
     assert engine.wire(f"\n\n{FOREVER}").endswith(b", on @user_script:3.\r\n")
 
 
+def test_a_script_can_be_killed_while_its_reply_is_made(engine: Engine) -> None:
+    words = [b"%d" % i for i in range(50_000)]
+    engine.eval("return KEYS", *words, keys=len(words))
+    assert engine.world.polls  # the script itself is one instruction
+    engine.world.polls, engine.world.kill_at = 0, 1
+    assert engine.error("return KEYS", *words, keys=len(words)) == KILLED
+
+
 def test_the_poll_comes_every_100_000_instructions(engine: Engine) -> None:
     engine.eval("for i = 1, 1000000 do end")
     assert 9 <= engine.world.polls <= 11
@@ -114,6 +123,25 @@ def test_words_that_do_not_fit_are_refused(engine: Engine) -> None:
     assert engine.error("return 1", b"x" * (20 << 20)) == NO_MEMORY
     assert engine.error(b"return '" + b"x" * (20 << 20) + b"'") == NO_MEMORY
     assert engine.eval("return #ARGV[1]", b"x" * (1 << 20)) == 1 << 20
+
+
+def test_a_reply_that_does_not_fit_is_not_copied_first(engine: Engine) -> None:
+    engine.world.canned[b"same"] = [bytearray(1 << 20)] * 1000  # as MGET gives them
+    tracemalloc.start()
+    try:
+        assert engine.error("return redis.call('SAME')") == NO_MEMORY
+        assert tracemalloc.get_traced_memory()[1] < 100 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "bounds", ["-2^31, 2^31 - 1", "-2^31", "0, 2^31 - 1", "2^31, 2^31 - 1", "0/0, 2^31 - 1", "1, 7998"]
+)
+def test_unpack_has_a_limit(engine: Engine, bounds: str) -> None:
+    """Lua's own counts the values in an int, which overflows."""
+    assert engine.error(f"return unpack({{}}, {bounds})") == "ERR user_script:1: too many results to unpack"
+    assert engine.eval("return select('#', unpack({}, 1, 7997))") == 7997
 
 
 def test_tables_among_the_words_of_a_command_at_the_edge_of_memory(engine: Engine) -> None:

@@ -24,8 +24,11 @@ def row_of(argv: Argv) -> Command | None:
     return row
 
 
-def admit(row: Command | None, argv: Argv, *, read_only: bool) -> bool:
-    """Raises CommandError if a script may not call this. True if the command writes."""
+def admit(row: Command | None, argv: Argv, *, read_only: bool, deny: bool = True) -> bool:
+    """Raises CommandError if a script may not call this; what is not for scripts, only with `deny`.
+
+    True if the command writes.
+    """
     if row is None:
         raise CommandError(errors.UNKNOWN_IN_SCRIPT)
     if not row.accepts(len(argv)):
@@ -34,7 +37,7 @@ def admit(row: Command | None, argv: Argv, *, read_only: bool) -> bool:
     if facts is None:
         facts = _facts[row] = (bool(row.flags & Flag.NOSCRIPT), bool(row.flags & _WRITES))
     forbidden, writes = facts
-    if forbidden:
+    if forbidden and deny:
         raise CommandError(errors.NOT_IN_SCRIPT)
     if writes and read_only:
         raise CommandError(errors.WRITE_IN_READ_ONLY_SCRIPT)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from respcache.errors import CommandError, printable
-from respcache.resp.types import NULL_ARRAY, SetReply, Status, Verbatim
+from respcache.resp.types import NULL_ARRAY, BigNumber, SetReply, Status, Verbatim
 
 if TYPE_CHECKING:
     from respcache.resp.types import Reply
@@ -52,6 +52,13 @@ def _decode(data: bytes, at: int) -> tuple[Any, int]:
             return line == b"t", end
         case 0x2C:  # ,
             return float(line), end
+        case 0x28:  # (
+            return BigNumber(line), end
+        case 0x7C:  # |: an attribute, which scripts do not see; the reply itself follows
+            _, end = _decode_many(data, end, 2 * int(line))
+            return _decode(data, end)
+        case 0x3E:  # >
+            return _decode_many(data, end, int(line))
         case 0x3D:  # =
             size = int(line)
             return Verbatim(data[end + 4 : end + size], data[end : end + 3]), end + size + 2

@@ -18,11 +18,12 @@ from respcache.commands.args import Args
 from respcache.commands.scripting.admission import admit, row_of
 from respcache.commands.scripting.calls import ANSWERED_IN_SCRIPTS
 from respcache.commands.scripting.replies import decode
+from respcache.commands.scripting.sorting import unordered
 from respcache.commands.table import Reach
 from respcache.errors import CommandError
 from respcache.logs import log, log_exception
 from respcache.redis_commands import REDIS_COMMANDS
-from respcache.resp.types import OK, PONG
+from respcache.resp.types import OK, PONG, Status
 from respcache.scripting import Interpreter
 from respcache.store.waiting import Blocked
 
@@ -37,12 +38,14 @@ if TYPE_CHECKING:
 # All commands, also those that main answers, of which a shard has no rows.
 _NAMES = frozenset(REDIS_COMMANDS)
 _CONTAINERS = frozenset(name.partition(" ")[0] for name in REDIS_COMMANDS if " " in name)
-# Compiled scripts are kept: so many, and with texts of so many bytes together.
+# Compiled scripts are kept: so many, and with texts that take this part of the memory together. Compiled, a text takes
+# up to 12 times its size; and if they fill half of the memory, nothing more can be handed to Lua.
 _MOST_SCRIPTS = 1000
-_MOST_BYTES = 16 << 20
+_SHARE_OF_TEXTS = 1 / 64
+_SORTS = frozenset(("SORT", "SORT_RO"))
 # A script that mostly calls commands is looked at after so many of them: instructions alone would be too few.
 _CALLS_BETWEEN_LOOKS = 256
-# Bytes that scripts of one shard may use, with everything that they have made and not thrown away.
+# Bytes that scripts of one shard may use.
 _MEMORY = 256 << 20
 
 
@@ -73,6 +76,7 @@ class Scripting:
 
     ask_main: the answer of main to a command, encoded. In a frame that is no part of a larger unit, it is None.
     count_error: told each error of a command that a script has called.
+    memory: bytes that scripts may use, with everything that they have made and not thrown away.
     """
 
     def __init__(
@@ -81,12 +85,15 @@ class Scripting:
         patience: Patience,
         ask_main: Callable[[Argv, bool], bytes | None],
         count_error: Callable[[CommandError], None],
+        memory: int = _MEMORY,
     ) -> None:
         self._shard = shard
         self.patience = patience
         self._ask_main = ask_main
         self._count_error = count_error
+        self._memory = memory
         self._interpreter: Interpreter | None = None  # from the first script on
+        self._idle_memory = 0  # bytes that Lua took then
         # Compiled scripts by their texts, the latest last, and how many bytes those have.
         self._scripts: OrderedDict[bytes, Script] = OrderedDict()
         self._bytes = 0
@@ -101,10 +108,21 @@ class Scripting:
         self._moment = 0
         self._earlier = 0
 
-    @property
-    def memory(self) -> int:
-        """Bytes that Lua uses."""
-        return 0 if self._interpreter is None else self._interpreter.memory_used
+    def memory(self, *, exact: bool) -> int:
+        """Bytes that Lua uses for scripts and functions, besides what it takes itself; `exact`: without garbage."""
+        if self._interpreter is None:
+            return 0
+        if exact:
+            self._interpreter.collect()
+        return max(0, self._interpreter.memory_used - self._idle_memory)
+
+    def _started(self) -> Interpreter:
+        """The interpreter, which is started for the first script."""
+        if self._interpreter is None:
+            self._interpreter = Interpreter(self, self._memory)
+            self._interpreter.collect()
+            self._idle_memory = self._interpreter.memory_used
+        return self._interpreter
 
     # -- scripts
 
@@ -114,19 +132,28 @@ class Scripting:
         if script is not None:
             self._scripts.move_to_end(text)
             return script
-        if self._interpreter is None:
-            self._interpreter = Interpreter(self, _MEMORY)
         try:
-            script = self._interpreter.compile(text)
+            script = self._started().compile(text)
         except CommandError:
             self._shard.reports.invalid_script(sha1(text, usedforsecurity=False).hexdigest().encode())
             raise
         self._scripts[text] = script
         self._bytes += len(text)
-        while len(self._scripts) > _MOST_SCRIPTS or (self._bytes > _MOST_BYTES and len(self._scripts) > 1):
+        most_bytes = self._memory * _SHARE_OF_TEXTS
+        while len(self._scripts) > _MOST_SCRIPTS or (self._bytes > most_bytes and len(self._scripts) > 1):
             oldest, _ = self._scripts.popitem(last=False)
             self._bytes -= len(oldest)
         return script
+
+    def forget(self) -> None:
+        """Throw all compiled scripts away; if there are no libraries, the interpreter as well, as Redis does.
+
+        A script that waits for main at this moment still has what it needs.
+        """
+        self._scripts.clear()
+        self._bytes = 0
+        if not self._libraries:
+            self._interpreter = None
 
     def run(self, script: Script, keys: list[bytes], arguments: list[bytes], *, read_only: bool) -> Reply:
         """What a script returns. Raises CommandError: what it raised."""
@@ -181,7 +208,7 @@ class Scripting:
         for name in [*self._libraries] if flush else codes:
             library = self._libraries.pop(name, None)
             for function in library.functions if library is not None else ():
-                del self._functions[function.lower()]
+                self._functions.pop(function.lower(), None)  # perhaps two of them differ only in case
         for name, code in codes.items():
             if code is None:
                 continue
@@ -193,9 +220,7 @@ class Scripting:
             self._functions.update((function.lower(), each) for function, each in library.functions.items())
 
     def _load(self, code: bytes) -> Library:
-        if self._interpreter is None:
-            self._interpreter = Interpreter(self, _MEMORY)
-        return self._interpreter.load_library(code)
+        return self._started().load_library(code)
 
     def function(self, name: bytes) -> Function | None:
         """The function of this name, in any case."""
@@ -240,6 +265,8 @@ class Scripting:
             return self._asked(argv)
         if admit(row, argv, read_only=self._read_only):
             self.patience.wrote = True
+        if row.name in _SORTS:
+            argv = self._sort_that_repeats(argv)
         if self._shard.shards > 1 and not self._is_local(row, argv):
             return self._asked(argv)
         shard = self._shard
@@ -253,6 +280,14 @@ class Scripting:
             log_exception(f"{errors.printable(argv[0])} failed")
             raise CommandError(errors.INTERNAL) from None
         return reply
+
+    def _sort_that_repeats(self, argv: Argv) -> Argv:
+        """A SORT of a set without an order (BY something constant): Redis orders it within scripts."""
+        words = unordered(argv)
+        if words is None:
+            return argv
+        kind = self._call([b"TYPE", argv[1]])
+        return words if isinstance(kind, Status) and kind.text == b"set" else argv
 
     def _is_local(self, row: Command, argv: Argv) -> bool:
         """True if all keys of a command are on this shard."""

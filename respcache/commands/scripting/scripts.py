@@ -1,6 +1,7 @@
-"""EVAL and its kin, in a shard. Main has put the text of the script in the place of its SHA, if it knows it.
+"""EVAL and its kin, in a shard.
 
-A text that main does not know cannot be told from one that cannot be compiled: a SHA is no Lua.
+Main puts the text of a script in the place of its SHA, or one of two words (`UNKNOWN_SHA`, `NOT_A_SHA`) if it does not
+know the script: which error comes first is decided here.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from respcache.store.shard import Shard
 
 command = family("scripting")
+
+# What EVALSHA is given instead of a SHA that main does not know, and of a word that cannot be one. They are not Lua.
+UNKNOWN_SHA, NOT_A_SHA = b"?" * 40, b"?"
 
 FLAGS = NOSCRIPT | STALE | SKIP_MONITOR | Flag.NO_MANDATORY_KEYS
 WRITES = NumKeys(2, access="RW ACCESS UPDATE")
@@ -109,15 +113,15 @@ def evalsha_ro(shard: Shard, args: Args) -> Reply:
 
 def _evalsha(shard: Shard, args: Args, *, read_only: bool) -> Reply:
     text = args.next()
-    try:
-        script = shard.scripting.compile(text)
-    except CommandError:
-        script = None
-    if script is None and len(text) != 40:
+    if text == NOT_A_SHA:
         raise CommandError(errors.NO_SCRIPT)
     keys, arguments = keys_and_arguments(args)
-    if script is None:
+    if text == UNKNOWN_SHA:
         raise CommandError(errors.NO_SCRIPT)
+    try:
+        script = shard.scripting.compile(text)
+    except CommandError:  # main has just heard of it by an EVAL that has failed since
+        raise CommandError(errors.NO_SCRIPT) from None
     return _run(shard, script, keys, arguments, read_only=read_only)
 
 

@@ -6,8 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from respcache.commands.streams.groups import obtain_consumer
-from respcache.commands.streams.ids import entry_reply, format_id, parse_id
-from respcache.commands.streams.pending import lower_bound
+from respcache.commands.streams.ids import entry_reply, format_id, parse_id, parse_start
 from respcache.commands.table import DELETE, FAST, UPDATE, WRITE, family
 from respcache.commands.table.tips import RANDOM_OUTPUT
 from respcache.datatypes.stream import Stream
@@ -145,7 +144,7 @@ def xautoclaim(shard: Shard, args: Args) -> Reply:
     key, name, consumer_name = args.next(), args.next(), args.next()
     stream = shard.look(key)
     min_idle = args.int(bad_claim_argument("min-idle-time", "XAUTOCLAIM"))
-    start = lower_bound(args.next())
+    start = parse_start(args.next())
     count, just_ids = _options(args)
 
     if stream is not None and type(stream) is not Stream:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from respcache.commands.args import parse_int
 from respcache.datatypes.stream_ids import MAX_ID, MAX_PART, MIN_ID, StreamID
-from respcache.errors import BAD_STREAM_ID, CommandError
+from respcache.errors import BAD_END_ID, BAD_START_ID, BAD_STREAM_ID, CommandError
 from respcache.resp.types import Entries
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from respcache.datatypes.stream import Entry
     from respcache.resp.types import Reply
 
+# The longest text that Redis reads as an id, in bytes.
 _LONGEST = 127
 
 # What C's strtoull takes.
@@ -67,6 +68,22 @@ def parse_bound(text: bytes, missing: int) -> tuple[StreamID, bool]:
     if special == b"+":
         return MAX_ID, False
     return parse_id(text, missing), False
+
+
+def parse_start(word: bytes) -> StreamID:
+    """The lowest id of a range. Raises CommandError."""
+    id, exclusive = parse_bound(word, missing=0)
+    if exclusive and id == MAX_ID:
+        raise CommandError(BAD_START_ID)
+    return id + exclusive
+
+
+def parse_end(word: bytes) -> StreamID:
+    """The highest id of a range. Raises CommandError."""
+    id, exclusive = parse_bound(word, missing=MAX_PART)
+    if exclusive and id == MIN_ID:
+        raise CommandError(BAD_END_ID)
+    return id - exclusive
 
 
 def _split(text: bytes) -> tuple[int | None, bytes, bytes]:

@@ -6,12 +6,11 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from respcache.commands.streams.group_info import in_order
-from respcache.commands.streams.ids import format_id, parse_bound, parse_id
+from respcache.commands.streams.ids import format_id, parse_end, parse_id, parse_start
 from respcache.commands.table import FAST, READ, READONLY, UPDATE, WRITE, family
 from respcache.commands.table.tips import RANDOM_OUTPUT
 from respcache.datatypes.stream import Stream
-from respcache.datatypes.stream_ids import MAX_ID, MAX_PART, MIN_ID, StreamID
-from respcache.errors import BAD_END_ID, BAD_START_ID, CommandError, WrongSyntax, no_key_or_group
+from respcache.errors import WrongSyntax, no_key_or_group
 from respcache.resp.types import NULL_ARRAY, Reply
 from respcache.store.shard import Shard
 
@@ -87,8 +86,8 @@ class _Range:
                 raise WrongSyntax
         start, end = args.next(), args.next()
         self.count = max(args.int(), 0)
-        self.start = lower_bound(start)
-        self.end = _upper_bound(end)
+        self.start = parse_start(start)
+        self.end = parse_end(end)
         # Redis does not mind further words.
         self.consumer = args.next() if len(args) else None
 
@@ -105,19 +104,3 @@ class _Range:
             if not self.idle or now - delivery.time >= self.idle
         )
         return list(islice(found, self.count))
-
-
-def lower_bound(word: bytes) -> StreamID:
-    """The first id of a range. Raises CommandError."""
-    id, is_open = parse_bound(word, 0)
-    if is_open and id == MAX_ID:
-        raise CommandError(BAD_START_ID)
-    return id + is_open
-
-
-def _upper_bound(word: bytes) -> StreamID:
-    """The last id of a range. Raises CommandError."""
-    id, is_open = parse_bound(word, MAX_PART)
-    if is_open and id == MIN_ID:
-        raise CommandError(BAD_END_ID)
-    return id - is_open

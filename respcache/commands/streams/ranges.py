@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from respcache.commands.streams.ids import entries_reply, parse_bound
+from respcache.commands.streams.ids import entries_reply, parse_end, parse_start
 from respcache.commands.table import READ, READONLY, family
 from respcache.datatypes.stream import Stream
-from respcache.datatypes.stream_ids import MAX_ID, MAX_PART, MIN_ID, StreamID
-from respcache.errors import BAD_END_ID, BAD_START_ID, CommandError, WrongSyntax
+from respcache.errors import WrongSyntax
 from respcache.resp.types import NULL_ARRAY, Reply
 
 if TYPE_CHECKING:
@@ -42,24 +41,8 @@ def xrevrange(shard: Shard, args: Args) -> Reply:
     return NULL_ARRAY if count == 0 else entries_reply(stream.reverse_range(start, end, count))
 
 
-def parse_start(word: bytes) -> StreamID:
-    """The lowest id of a range. Raises CommandError."""
-    id, exclusive = parse_bound(word, missing=0)
-    if exclusive and id == MAX_ID:
-        raise CommandError(BAD_START_ID)
-    return id + exclusive
-
-
-def parse_end(word: bytes) -> StreamID:
-    """The highest id of a range. Raises CommandError."""
-    id, exclusive = parse_bound(word, missing=MAX_PART)
-    if exclusive and id == MIN_ID:
-        raise CommandError(BAD_END_ID)
-    return id - exclusive
-
-
 def _count(args: Args) -> int | None:
-    """The operand of COUNT; none is negative. None for all."""
+    """The operand of COUNT, 0 if it is negative; None without one, for all entries."""
     count = None
     while len(args):
         if args.option() != b"COUNT" or not len(args):

@@ -33,7 +33,7 @@ command = family("stream")
 class Reading:
     """The words of one XREAD or XREADGROUP."""
 
-    __slots__ = ("_argv", "_ids_at", "consumer", "count", "group", "ids", "keys", "noack", "timeout")
+    __slots__ = ("_argv", "consumer", "count", "group", "ids", "keys", "noack", "timeout")
 
     def __init__(self, args: Args, now: int, *, of_group: bool) -> None:
         """Raises CommandError. The ids are not checked."""
@@ -49,7 +49,6 @@ class Reading:
         self._argv = args.argv
         words = args.rest()
         half = len(words) // 2
-        self._ids_at = len(self._argv) - half
         # The names of the streams, and for each the id in words.
         self.keys, self.ids = words[:half], words[half:]
 
@@ -82,7 +81,7 @@ class Reading:
     def words_from(self, ids: list[StreamID]) -> Argv:
         """The words of the command with each ``$`` replaced by the id in its place."""
         words = [format_id(id) if word == b"$" else word for word, id in zip(self.ids, ids, strict=True)]
-        return [*self._argv[: self._ids_at], *words]
+        return StreamKeys.with_ids(self._argv, words)
 
 
 def may_wait(argv: Argv) -> bool:

@@ -299,7 +299,7 @@ local function compile_script(text)
 end
 
 local function prepare()
-    state.dead = false
+    state.dead, waiting = false, nil
     guards.forget_coroutines()
 end
 

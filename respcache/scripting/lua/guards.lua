@@ -31,7 +31,7 @@ for name, native in pairs(natives) do
 end
 
 -- lupa takes time in proportion to the square of the number of arguments, so many words go over in slices.
-local SLICE = 48
+local SLICE = 24
 local gather = natives.gather
 
 local function with_any_words(native)

@@ -18,7 +18,8 @@ from respcache.commands.table import (
 )
 from respcache.commands.table.help import help_reply
 from respcache.errors import CommandError, NotAFloat, printable
-from respcache.resp.types import OK, Reply, Status
+from respcache.resp.encode import encode
+from respcache.resp.types import OK, BigNumber, Encoded, Push, Reply, SetReply, Status, Verbatim
 from respcache.shard import wire
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ _DEBUG_HELP = (
     ("ADVANCE-CLOCK <milliseconds>", "Shift the server's clock forward; for tests of what depends on time."),
     ("ERROR <string>", "Answer with this text as an error."),
     ("OBJECT <key>", "Tell how a value is stored."),
+    ("PROTOCOL <type>", "Answer with a reply of this type, for tests of clients."),
     ("POPULATE <count> [<prefix>] [<size>]", "Make string keys key:0, key:1 and so on, except for those that exist."),
+    ("SET-DISABLE-DENY-SCRIPTS <0|1>", "Whether scripts may call commands that are not for scripts."),
     ("SHARDS", "Of each shard: its number, process id, restarts, and commands under way."),
     ("SLEEP <seconds>", "Do nothing else for so long. Takes decimals."),
     ("CHANGE-REPL-ID | QUICKLIST-PACKED-THRESHOLD <bytes>", "Accepted for the sake of test suites, without effect."),
@@ -60,6 +63,11 @@ def debug(client: Client, args: Args) -> Any:
             return OK
         case b"ERROR":
             raise CommandError(printable(args.next()))
+        case b"PROTOCOL" if len(args) == 1:
+            return _reply_of_type(client, args.next())
+        case b"SET-DISABLE-DENY-SCRIPTS" if len(args) == 1:
+            client.parts.executor.deny_in_scripts = args.next() == b"0"
+            return OK
         case b"OBJECT" if len(args) == 1:
             return _object(client, args.next())
         case b"POPULATE" if 1 <= len(args) <= 3:
@@ -68,6 +76,47 @@ def debug(client: Client, args: Args) -> Any:
             return [[link.index, link.pid, link.restarts, link.queue.unanswered] for link in client.parts.links]
         case _:
             raise errors.unknown_call("DEBUG", word)
+
+
+_MAP: Any = {0: False, 1: True, 2: False}
+_AFTER_AN_ATTRIBUTE = b"Some real reply following the attribute"
+_ATTRIBUTE_AND_REPLY = Encoded(
+    b"|1\r\n" + encode(b"key-popularity", 3) + encode([b"key:123", 90], 3) + encode(_AFTER_AN_ATTRIBUTE, 3)
+)
+
+
+def _reply_of_type(client: Client, kind: bytes) -> Any:
+    """As redis 7.2's `debugCommand` answers, whose tests compare it."""
+    match kind.lower():
+        case b"string":
+            return b"Hello World"
+        case b"integer":
+            return 12345
+        case b"double":
+            return 3.141
+        case b"null":
+            return None
+        case b"array":
+            return [0, 1, 2]
+        case b"set":
+            return SetReply([0, 1, 2])
+        case b"map":
+            return _MAP
+        case b"true" | b"false" as word:
+            return word == b"true"
+        case b"verbatim":
+            return Verbatim(b"This is a verbatim\nstring")
+        case b"bignum":
+            return BigNumber(b"1234567999999999999999999999999999999")
+        case b"attrib":
+            return _ATTRIBUTE_AND_REPLY if client.protocol == 3 else _AFTER_AN_ATTRIBUTE
+        case b"push":
+            if client.protocol == 2:
+                raise CommandError(errors.NO_PUSHES)
+            client.push(encode(Push([b"server-cpu-usage", 42]), 3))
+            return b"Some real reply following the push reply"
+        case _:
+            raise CommandError(errors.UNKNOWN_REPLY_TYPE)
 
 
 def _sleep(args: Args) -> Reply:

@@ -139,8 +139,14 @@ class Executor:
         self._on_report = on_report
         self._reports_wanted = reports_wanted
         self._spawn = spawn
+        # False: scripts may call any command (DEBUG SET-DISABLE-DENY-SCRIPTS).
+        self.deny_in_scripts = True
         # Shard -> for whom it runs a script under a barrier.
         self._running: dict[int, Sender] = {}
+
+    def reset(self) -> None:
+        """RESPCACHE RESET: scripts may call what is for scripts."""
+        self.deny_in_scripts = True
 
     def execute(self, sender: Sender, transaction: Transaction, watching: set[int]) -> Any:
         """EXEC: its reply, a coroutine of it, or IN_A_SLOT. Takes its place in the order before it returns.
@@ -149,6 +155,8 @@ class Executor:
         """
         commands = transaction.commands
         needed = watching.union(*(queued.plan.shards(self._router) for queued in commands))
+        if any(queued.row.group == "scripting" and queued.plan.kind is Kind.LOCAL for queued in commands):
+            needed.update(range(self._router.shards))  # SCRIPT and FUNCTION: no shard may be in the middle of a script
         if len(needed) == 1 and all(queued.plan.kind is Kind.ONE for queued in commands):
             words = [self._current(queued).argv for queued in commands]
             caller = sender.caller
@@ -307,7 +315,7 @@ class Executor:
         link = self._links[queued.plan.shard]
         self._running[link.index] = sender
         try:
-            (reply,) = await self._answers(link.call(item), 1)
+            (reply,) = await self._answers(link.call(item, asks=True), 1)
         finally:
             del self._running[link.index]
         return reply
@@ -323,7 +331,7 @@ class Executor:
         lives = link.restarts
         try:
             row = row_of(argv)
-            admit(row, argv, read_only=read_only)
+            admit(row, argv, read_only=read_only, deny=self.deny_in_scripts)
             assert row is not None
             (reply,) = await self._run(sender, [Queued(row, argv, plan(row, argv, self._router))])
         except CommandError as error:

@@ -216,9 +216,18 @@ def test_evalsha(do: Transcript) -> None:
     assert do.error("EVALSHA", SHA_OF_1, 0) == NO_SCRIPT
     # A SHA of the wrong length is refused at once, any other after the number of keys.
     assert do.error("EVALSHA", "abc", "x") == NO_SCRIPT
+    assert do.error("EVALSHA", "return 1", 0) == NO_SCRIPT
+    assert do.error("EVALSHA", "return 1".ljust(40), 0) == NO_SCRIPT
     assert do.error("EVALSHA", SHA_OF_1, "x") == "ERR value is not an integer or out of range"
     assert do.error("EVALSHA", SHA_OF_1, 3) == "ERR Number of keys can't be greater than number of args"
     assert do.error("EVALSHA_RO", SHA_OF_1, 0) == NO_SCRIPT
+
+
+@pytest.mark.parametrize("sha", ["", "return 1", "return redis.call('set', 'k', 'v') --   "])
+def test_lua_in_place_of_a_sha(do: Transcript, sha: str) -> None:
+    assert do.error("EVALSHA", sha, 0) == NO_SCRIPT
+    assert do.error("EVALSHA_RO", sha, 0) == NO_SCRIPT
+    assert do("EXISTS", "k") == 0
 
 
 def test_script_load_and_exists(do: Transcript) -> None:
@@ -367,3 +376,55 @@ def test_texts_of_eval_are_bounded(do: Transcript) -> None:
         do("EVAL", f"return {i}", 0)
     assert do("SCRIPT", "EXISTS", *shas) == [0, 0, 0]
     assert "number_of_cached_scripts:501\r\n" in text(do("INFO", "memory"))
+
+
+def test_sets_have_an_order_within_scripts(do: Transcript) -> None:
+    members = [b"%c" % letter for letter in b"qwertzuiopasdfghjklyxcvbnm"]
+    for key in ("a", "b", "c"):
+        do("SADD", key, *members)
+        for script in (
+            "return redis.call('sort', ARGV[1], 'by', '_')",
+            "return redis.call('sort_ro', ARGV[1], 'by', '_')",
+        ):
+            assert do("EVAL", script, 0, key) == sorted(members)
+        script = "return redis.call('sort', KEYS[1], 'by', '_', 'desc', 'limit', 1, 2)"
+        assert do("EVAL", script, 1, key) == [b"y", b"x"]
+    do("RPUSH", "l", "b", "a", "c")
+    assert do("EVAL", "return redis.call('sort', KEYS[1], 'by', '_')", 1, "l") == [b"b", b"a", b"c"]
+
+
+def test_many_scripts_and_libraries(do: Transcript) -> None:
+    """What was loaded before and is replaced leaves nothing behind, however often."""
+    library = "#!lua name=lib\nredis.register_function('f{}', function() return {} end)"
+    for start in range(0, 3000, 500):
+        replies = do.connection.pipeline(
+            *[("FUNCTION", "LOAD", "REPLACE", library.format(i, i)) for i in range(start, start + 500)]
+        )
+        assert replies == [b"lib"] * 500
+    assert do("FCALL", "f2999", 0) == 2999
+    for start in range(0, 6000, 500):
+        replies = do.connection.pipeline(*[("EVAL", f"return {i}", 0) for i in range(start, start + 500)])
+        assert replies == list(range(start, start + 500))
+    do("SCRIPT", "FLUSH")
+    assert do("FCALL", "f2999", 0) == 2999
+    do("FUNCTION", "FLUSH")
+    assert (
+        int(dict(line.split(":") for line in text(do("INFO", "memory")).split() if ":" in line)["used_memory_lua"])
+        < 100_000
+    )
+
+
+def test_what_debug_lets_scripts_do(do: Transcript) -> None:
+    assert do("DEBUG", "SET-DISABLE-DENY-SCRIPTS", 1) == "OK"
+    assert do("EVAL", "return redis.call('debug', 'protocol', 'bignum')", 0) == b"1234567999999999999999999999999999999"
+    kinds = (
+        "redis.setresp(3) local r = redis.call('debug', 'protocol', ARGV[1]) for name in pairs(r) do return name end"
+    )
+    for kind, field in (("map", b"map"), ("set", b"set"), ("double", b"double"), ("bignum", b"big_number")):
+        assert do("EVAL", kinds, 0, kind) == field
+    assert do("EVAL", "redis.setresp(3) return redis.call('debug', 'protocol', 'attrib')", 0) == (
+        b"Some real reply following the attribute"
+    )
+    assert do("DEBUG", "SET-DISABLE-DENY-SCRIPTS", 0) == "OK"
+    error = do.error("EVAL", "return redis.pcall('debug', 'protocol', 'map')", 0)
+    assert error == "ERR This Redis command is not allowed from script"

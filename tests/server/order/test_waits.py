@@ -195,6 +195,70 @@ class TestTransactions:
             waiter.read()
 
 
+class TestScripts:
+    """A script is one unit, too."""
+
+    def test_what_is_taken_back(self, do: Transcript, block: Block) -> None:
+        waiter = block("BLPOP", "k", 0)
+        script = "redis.call('RPUSH', KEYS[1], '1', '2') return redis.call('LPOP', KEYS[1])"
+        assert do("EVAL", script, 1, "k") == b"1"
+        assert waiter.read() == [b"k", b"2"]
+        waiter = block("BLPOP", "k", 0)
+        assert do("EVAL", "redis.call('RPUSH', 'k', '1') return redis.call('DEL', 'k')", 0) == 1
+        do("RPUSH", "k", "3")
+        assert waiter.read() == [b"k", b"3"]
+
+    def test_in_a_pipeline(self, do: Transcript, block: Block) -> None:
+        waiter = block("BLPOP", "k", 0)
+        push = ("EVAL", "return redis.call('RPUSH', KEYS[1], 'x')", 1, "k")
+        assert do.connection.pipeline(push, ("LPOP", "k")) == [1, None]
+        assert waiter.read() == [b"k", b"x"]
+
+    @pytest.mark.since("7.2")
+    def test_keys_on_several_shards(self, do: Transcript, block: Block) -> None:
+        waiters = [block("BLPOP", "a", "b", 0), block("BLMOVE", "b", "c", "LEFT", "LEFT", 0)]
+        script = "redis.call('RPUSH', 'b', '1') redis.call('RPUSH', 'a', '2') return redis.call('LLEN', 'b')"
+        assert do("EVAL", script, 0) == 1
+        assert [waiter.read() for waiter in waiters] == [[b"a", b"2"], b"1"]
+        assert do("LRANGE", "c", 0, -1) == [b"1"]
+
+    @pytest.mark.since("7.2")
+    def test_nobody_waits_in_them(self, do: Transcript) -> None:
+        assert do("EVAL", "return redis.call('BLPOP', KEYS[1], 0)", 1, "k") is None
+        assert do("EVAL", "return redis.call('BLMOVE', KEYS[1], KEYS[2], 'LEFT', 'LEFT', 0)", 2, "a", "b") is None
+        assert do("EVAL", "return redis.call('BLPOP', 'a', 'b', 'c', 0)", 0) is None
+        assert do("EVAL", "return {redis.call('RPUSH', 'b', 'x'), redis.call('BLPOP', 'a', 'b', 'c', 0)}", 0) == [
+            1,
+            [b"b", b"x"],
+        ]
+
+
+class TestStreams:
+    @pytest.mark.since("7.2")
+    def test_on_several_shards(self, do: Transcript, block: Block) -> None:
+        reader = block("XREAD", "BLOCK", 0, "STREAMS", "a", "b", "c", "$", "$", "$")
+        do("XADD", "b", "1-1", "f", "v")
+        entry = [b"1-1", [b"f", b"v"]]
+        assert dict(reader.read()) == {b"b": [entry]}
+        block("XREAD", "BLOCK", 0, "STREAMS", "b", "a", "$", "$", on=reader)
+        do.transaction(("XADD", "a", "1-1", "f", "v"), ("XADD", "b", "2-1", "f", "v"))
+        assert dict(reader.read()) == {b"b": [[b"2-1", [b"f", b"v"]]], b"a": [entry]}
+
+    def test_groups_on_several_shards(self, do: Transcript, block: Block) -> None:
+        for key in "ab":
+            do("XGROUP", "CREATE", key, "g", "$", "MKSTREAM")
+        words = ("STREAMS", "a", "b", ">", ">")
+        first = block("XREADGROUP", "GROUP", "g", "one", "BLOCK", 0, *words)
+        second = block("XREADGROUP", "GROUP", "g", "two", "BLOCK", 0, *words)
+        do("XADD", "b", "1-1", "f", "v")
+        do("XADD", "a", "1-1", "f", "v")
+        assert dict(first.read()) == {b"b": [[b"1-1", [b"f", b"v"]]]}
+        assert dict(second.read()) == {b"a": [[b"1-1", [b"f", b"v"]]]}
+        block("XREADGROUP", "GROUP", "g", "one", "BLOCK", 0, *words, on=first)
+        do("XGROUP", "DESTROY", "b", "g")
+        assert str(first.read()).startswith("NOGROUP ")
+
+
 class TestEvents:
     def test_in_order(self, do: Transcript, connect: Connect, block: Block) -> None:
         """What serves a client follows what made the key ready, and comes before the next command's."""
