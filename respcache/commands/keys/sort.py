@@ -140,6 +140,8 @@ def _sorted(shard: Shard, key: bytes, request: _Request) -> list[bytes | None]:
     value = shard.look(key)
     if value is not None and type(value) not in (List, Set, ZSet):
         raise WrongType
+    if isinstance(value, ZSet):
+        value.end_listpack()  # a quirk of Redis, even for SORT_RO: SORT z, OBJECT ENCODING z
     start, stop = request.bounds(0 if value is None else len(value))
     if request.sorts or type(value) is Set:
         elements: list[bytes] = [] if value is None else list(value)
