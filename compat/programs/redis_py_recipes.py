@@ -9,7 +9,6 @@ from typing import Any
 from compat.programs.support import eventually, raises, same, started
 
 REQUIREMENTS = ("redis==8.1.0",)
-MISSING = ("FUNCTION",)
 
 _MULTIPLY = """
 local value = redis.call('GET', KEYS[1])

@@ -11,7 +11,6 @@ from typing import Any
 from compat.programs.support import eventually, raises, same, started
 
 REQUIREMENTS = ("streaq==7.2.0", "redis==7.1.0")
-MISSING = ("FUNCTION",)
 
 
 class _Jobs:
