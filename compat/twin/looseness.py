@@ -71,6 +71,18 @@ def same_if_balanced(ours: Any, theirs: Any) -> bool:
     return same(ours, theirs)
 
 
+def served_nonetheless(ours: Any, theirs: Any) -> bool:
+    """For a client that waited for keys on several shards: Redis found a value of the wrong type in one that is before
+    the key that became ready, and we served the client (difference "waiting-for-several-shards")."""
+    return str(theirs).startswith("WRONGTYPE") and isinstance(theirs, ReplyError) and not isinstance(ours, ReplyError)
+
+
+def served_elsewhere(ours: Any, theirs: Any) -> bool:
+    """For a client that waited for keys on several shards, of which others waited for some: both servers served it, but
+    with elements of different keys (the same difference)."""
+    return isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs) and ours[0] != theirs[0]
+
+
 def uncompared(_ours: Any, _theirs: Any) -> bool:
     """Always true."""
     return True
@@ -283,8 +295,8 @@ OF_VALKEY: Mapping[str, tuple[Equal, str]] = {
 }
 
 
-# What scripts may call since 7.2, where it does not wait; and an error that was reworded.
-_CHANGED_IN_SCRIPTS = re.compile(r"\('(?:BLPOP|BLMOVE|BZPOPMIN|WAIT)'|'BLOCK'|SET_REPL\(\)")
+# What scripts may call since 7.2, where it does not wait; a library that they have since; and errors with new words.
+_CHANGED_IN_SCRIPTS = re.compile(r"\('(?:BLPOP|BLMOVE|BZPOPMIN|WAIT)'|'BLOCK'|\bOS\.|SET_REPL\(\)|REDIS\.LOG\(9")
 _HUGE = frozenset(("1E400", "9223372036854775807", "9223372036854775808", "INF"))
 
 

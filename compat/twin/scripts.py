@@ -8,7 +8,7 @@ would show, since Lua's has none. The keys are those of the sequences, over seve
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from hypothesis import strategies as st
@@ -19,15 +19,33 @@ FOLDER = Path(__file__).with_name("lua")
 KEYS = ("a", "b", "c", "d", "e", "s", "none")
 
 
-def _lines(name: str) -> st.SearchStrategy[str]:
-    """A line of a file of Lua."""
+# File of Lua -> the scripts in which one of its lines can stand.
+_FRAMES: Mapping[str, tuple[str, ...]] = {
+    "values": ("return {}",),
+    "errors": ("{}",),
+    "libraries": ("return {}", "return {{{}}}", "return tostring({})"),
+}
+
+
+def _numbered(name: str) -> list[tuple[int, str]]:
+    """The lines of a file of Lua with their numbers."""
     lines = (FOLDER / f"{name}.txt").read_text("utf-8").splitlines()
-    return one_of(*(line for line in lines if not line.startswith("--")))
+    return [(number, line) for number, line in enumerate(lines, 1) if not line.startswith("--")]
 
 
-_VALUES = _lines("values")
-_ERRORS = _lines("errors")
-_LIBRARIES = _lines("libraries")
+def _scripts(name: str) -> st.SearchStrategy[str]:
+    """A script with a line of a file of Lua."""
+    return st.builds(str.format, one_of(*_FRAMES[name]), one_of(*(line for _, line in _numbered(name))))
+
+
+def each_line(name: str) -> Iterator[tuple[int, Call]]:
+    """For each line of a file of Lua, its number and calls of all scripts in which it can stand."""
+    for number, line in _numbered(name):
+        for frame in _FRAMES[name]:
+            yield number, ("EVAL", frame.format(line), "2", "a", "b", "1", "m")
+
+
+_VALUES, _ERRORS, _LIBRARIES = map(_scripts, _FRAMES)
 _WORDS = one_of("1", "2", "m", "n", "x", "", "-5", "3.5", "aé")
 _KEY = st.one_of(one_of("KEYS[1]", "KEYS[1]", "KEYS[2]"), one_of(*(f"'{key}'" for key in KEYS)))
 _ARGUMENT = st.one_of(one_of("ARGV[1]", "ARGV[2]", "1", "2.5", "10", "-1", "3.0"), _WORDS.map(lambda word: f"'{word}'"))
@@ -101,16 +119,13 @@ def bodies(draw: st.DrawFn) -> str:
     kind = draw(st.sampled_from(("value", "call", "call", "call", "error", "library", "library")))
     match kind:
         case "value":
-            lines.append(f"return {draw(_VALUES)}")
+            lines.append(draw(_VALUES))
         case "call":
             lines.append(draw(_returning))
         case "error":
             lines.append(draw(_ERRORS))
         case _:
-            expression = draw(_LIBRARIES)
-            lines.append(
-                draw(one_of(f"return {expression}", f"return {{{expression}}}", f"return tostring({expression})"))
-            )
+            lines.append(draw(_LIBRARIES))
     return "\n".join(lines)
 
 

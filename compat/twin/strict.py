@@ -16,6 +16,10 @@ class Double(str):
     """A RESP3 double, as its digits."""
 
 
+class BigNumber(str):
+    """A RESP3 big number, as its text: scripts may return any."""
+
+
 class StrictConnection(Connection):
     """Tells the three nulls apart, and different digits of one number. No answer at all counts as an answer."""
 
@@ -33,3 +37,6 @@ class StrictConnection(Connection):
 
     def _double(self, text: bytes) -> Any:
         return Double(text.decode())
+
+    def _big_number(self, text: bytes) -> Any:
+        return BigNumber(text.decode("utf-8", "surrogateescape"))

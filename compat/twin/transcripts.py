@@ -11,6 +11,8 @@ those that begin with ``#`` are skipped. A command may have a prefix:
     <                 send nothing and read one more message (a push, or a message to a subscriber)
 
 Each file starts with empty servers and new connections.
+
+The files of Lua in `lua/`, from which the generated scripts are made, are run as well: each line in scripts of its own.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from compat.twin import scripts
 from compat.twin.looseness import Dialect, Equal, same, same_error, same_pairs_sorted, same_shape, same_sorted
+from compat.twin.sequences import SETTING, shown
 from compat.twin.strict import StrictConnection
 from respcache.quoting import split_args
 
@@ -70,8 +74,19 @@ class Line:
 
 
 def files(only: str = "") -> list[Path]:
-    """All transcripts, or only that of one family."""
-    return sorted(path for path in FOLDER.glob("*.txt") if not only or path.stem == only)
+    """All transcripts and files of Lua, or only those with one name."""
+    found = (path for folder in (FOLDER, scripts.FOLDER) for path in sorted(folder.glob("*.txt")))
+    return [path for path in found if only in ("", path.stem)]
+
+
+def lines_of(path: Path, dialect: Dialect) -> Iterator[Line]:
+    """The lines of a file that apply beside such a server. Raises ValueError for one that it cannot parse."""
+    if path.parent == scripts.FOLDER:
+        for number, call in scripts.each_line(path.stem):
+            if dialect.knows(call):
+                yield Line(number, shown(call), "a", tuple(word.encode() for word in call), "", *_ANY, False)
+    else:
+        yield from (line for line in parse(path) if line.is_for(dialect))
 
 
 def parse(path: Path) -> Iterator[Line]:
@@ -134,14 +149,12 @@ def differences(path: Path, ours: int, theirs: int, protocol: int, dialect: Dial
     """How many answers were compared, and a text for each that differs."""
     for port in (ours, theirs):
         connection = StrictConnection(port)
-        connection.call("FLUSHALL")
+        connection.pipeline(("FLUSHALL",), *(SETTING if path.parent == scripts.FOLDER else ()))
         connection.close()
     sides = Side(ours, protocol), Side(theirs, protocol)
     compared, found = 0, []
     try:
-        for line in parse(path):
-            if not line.is_for(dialect):
-                continue
+        for line in lines_of(path, dialect):
             one, other = sides[0].answer(line), sides[1].answer(line)
             compared += 1
             if not line.equality(dialect)(one, other):

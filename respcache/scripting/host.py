@@ -20,7 +20,7 @@ class Host(Protocol):
         """Carry out a command of the script, whose words are all bytes; at least one.
 
         Raises CommandError, with the text as Redis words it within scripts. Any other exception ends the script, and
-        leaves `Interpreter.run`.
+        comes out of `Interpreter.run`.
         """
 
     def interrupted(self) -> None:

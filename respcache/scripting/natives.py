@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from respcache import REDIS_VERSION, errors
 from respcache.errors import CommandError
+from respcache.logs import log_exception
 from respcache.resp.encode import RESP2, format_double
 from respcache.resp.types import OK
 from respcache.scripting.headers import FLAGS, check_name
@@ -69,17 +70,19 @@ class Natives:
 
     def table(self) -> dict[bytes, Callable[..., Any]]:
         """All of them, by the names that Lua's side knows."""
-        return {
-            b"acl_check_cmd": self._acl_check_cmd,
-            b"breakpoint": lambda *_: False,
+        often_called = {
             b"call": self._call_function(raising=True),
-            b"debug": lambda *_: (),
             b"describe": self._describe,
-            b"error_reply": self._error_reply,
             b"gather": self._gather,
             b"interrupted": self._interrupted,
-            b"log": self._log,
             b"pcall": self._call_function(raising=False),
+        }
+        others = {
+            b"acl_check_cmd": self._acl_check_cmd,
+            b"breakpoint": lambda *_: False,
+            b"debug": lambda *_: (),
+            b"error_reply": self._error_reply,
+            b"log": self._log,
             b"register_function": self._register_function,
             b"replicate_commands": lambda *_: True,
             b"set_repl": self._set_repl,
@@ -89,6 +92,21 @@ class Natives:
             b"straighten": self._straighten,
             b"version": lambda *_: (REDIS_VERSION.encode(), _version_number(REDIS_VERSION)),
         }
+        return often_called | {name: self._guarded(native) for name, native in others.items()}
+
+    def _guarded(self, native: Callable[..., Any]) -> Callable[..., Any]:
+        """The same function, of which no exception but the signal gets to Lua, where a script could catch it."""
+
+        def guarded(*arguments: Any) -> Any:
+            try:
+                return native(*arguments)
+            except Signal:
+                raise
+            except Exception:
+                log_exception("a function of redis failed in a script")
+            return self._fail(errors.INTERNAL)
+
+        return guarded
 
     def start(self) -> None:
         """A script is about to run."""
@@ -171,7 +189,8 @@ class Natives:
                 return False if host.protocol == RESP2 else None
             if reply is OK and used() < half:
                 return table_from(_OK)
-            return self._give(to_lua(reply, host.protocol))
+            self._make_room(weight(reply))  # before it is copied: it may hold the same long string many times
+            return self._hand_over(to_lua(reply, host.protocol))
 
         return call
 
@@ -185,6 +204,9 @@ class Natives:
     def _give(self, value: Any) -> Any:
         """A value from `to_lua` for Lua."""
         self._make_room(weight(value))
+        return self._hand_over(value)
+
+    def _hand_over(self, value: Any) -> Any:
         return self._table_from(value, recursive=True) if isinstance(value, (list, dict)) else value
 
     def _make_room(self, size: int) -> None:
@@ -276,16 +298,16 @@ class Natives:
         registration = self.registration
         if registration is None:
             self._fail(errors.REGISTER_NOT_LOADING)
-        failed = None
+        failed = ""
         try:
             name, callback, description, flags = _function_arguments(arguments)
             check_name(name)
             if name in registration.functions:
                 raise CommandError(errors.FUNCTION_EXISTS_IN_LIBRARY)
         except CommandError as error:
-            failed = error
-        if failed is not None:
-            self._fail(failed.text)
+            failed = error.text  # not the error: with its traceback and this frame, it would be a cycle
+        if failed:
+            self._fail(failed)
         registration.functions[name] = (callback, description, flags)
         return ()
 
@@ -379,15 +401,17 @@ def _string(value: Any) -> bytes | None:
 
 
 def _number(value: Any) -> float | None:
-    """As `lua_tonumber`: strings with a number in them are numbers too. None for what is none, and for NaN."""
-    if type(value) is int or type(value) is float:
-        return value if value == value and abs(value) < 1 << 63 else None
+    """As `lua_tonumber`: strings with a number in them are numbers too. None for anything else.
+
+    Numbers that C could not make an integer of, which is what callers want, are none either.
+    """
     if type(value) is bytes:
         if _HEXADECIMAL.fullmatch(value):
-            return float(int(value, 16))
-        if _DECIMAL.fullmatch(value):
-            number = float(value)
-            return number if abs(number) < 1 << 63 else None
+            value = int(value, 16)
+        elif _DECIMAL.fullmatch(value):
+            value = float(value)
+    if type(value) is int or type(value) is float:
+        return value if abs(value) < 1 << 63 else None  # NaN is not less
     return None
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from respcache.errors import REPLY_TOO_LARGE, CommandError, printable
 from respcache.resp.encode import MAX_REPLY, NULL, RESP2, encode, format_double
-from respcache.resp.types import BigNumber, NullArray, Pairs, Reply, SetReply, Status, Verbatim
+from respcache.resp.types import BigNumber, NullArray, PairedMap, Pairs, Reply, SetReply, Status, Verbatim
 
 _LEAST = -(1 << 63)
 
@@ -40,13 +40,15 @@ def error_text(error: CommandError) -> bytes:
 
 
 def weight(value: Any) -> int:
-    """About how many bytes a value from `to_lua` will take in Lua."""
-    if isinstance(value, bytes):
+    """About how many bytes a reply, or a value from `to_lua`, will take in Lua."""
+    if isinstance(value, (bytes, bytearray)):
         return len(value) + _ELEMENT
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return _ELEMENT + sum(map(weight, value))
     if isinstance(value, dict):
         return _ELEMENT + sum(weight(key) + weight(element) for key, element in value.items())
+    if isinstance(value, (Status, Verbatim)):
+        return len(value.text) + _ELEMENT
     return _ELEMENT
 
 
@@ -100,6 +102,12 @@ def _pairs(reply: Pairs, protocol: int) -> Any:
     return [_list(pair, protocol) for pair in reply]
 
 
+def _paired_map(reply: PairedMap, protocol: int) -> Any:
+    if protocol == RESP2:
+        return [_list(pair, protocol) for pair in reply]
+    return {b"map": {to_lua(key, protocol): to_lua(value, protocol) for key, value in reply}}
+
+
 def _verbatim(reply: Verbatim, protocol: int) -> Any:
     if protocol == RESP2:
         return bytes(reply.text)
@@ -127,6 +135,7 @@ _CONVERTERS: dict[type, Callable[[Any, int], Any]] = {
     dict: _map,
     SetReply: _set,
     Pairs: _pairs,
+    PairedMap: _paired_map,
 }
 
 

@@ -222,7 +222,7 @@ def compile_script(text: bytes) -> Item:
 
 
 def forget_scripts() -> Item:
-    """SCRIPT FLUSH: throw compiled scripts away. What is called is sent again with its text, so order is no matter."""
+    """SCRIPT FLUSH: throw compiled scripts away."""
     return (FORGET_SCRIPTS,)
 
 

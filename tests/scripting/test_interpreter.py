@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from respcache.errors import CommandError
-from respcache.resp.types import NULL_ARRAY, Encoded, Pairs, Reply, SetReply, Status, Verbatim
+from respcache.resp.types import NULL_ARRAY, Encoded, PairedMap, Pairs, Reply, SetReply, Status, Verbatim
 from respcache.scripting import ScriptError
 from tests.scripting.world import Engine
 
@@ -155,6 +155,11 @@ REPLIES: list[tuple[Reply, str, str]] = [
     ({b"k": b"v", b"l": 1}, '{[1]="k" [2]="v" [3]="l" [4]=1}', '{["map"]={["k"]="v" ["l"]=1}}'),
     (SetReply([b"a", b"b"]), '{[1]="a" [2]="b"}', '{["set"]={["a"]=true ["b"]=true}}'),
     (Pairs([(b"m", 1.5)]), '{[1]="m" [2]="1.5"}', '{[1]={[1]="m" [2]={["double"]=1.5}}}'),
+    (
+        PairedMap([(b"s", [b"e"]), (b"t", [])]),
+        '{[1]={[1]="s" [2]={[1]="e"}} [2]={[1]="t" [2]={}}}',
+        '{["map"]={["s"]={[1]="e"} ["t"]={}}}',
+    ),
     (
         [CommandError("WRONGTYPE no")],
         '{[1]={["err"]="WRONGTYPE no" ["ignore_error_stats_update"]=true}}',

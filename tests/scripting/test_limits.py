@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
 
 import pytest
@@ -122,6 +123,25 @@ def test_words_that_do_not_fit_are_refused(engine: Engine) -> None:
     assert engine.error("return 1", b"x" * (20 << 20)) == NO_MEMORY
     assert engine.error(b"return '" + b"x" * (20 << 20) + b"'") == NO_MEMORY
     assert engine.eval("return #ARGV[1]", b"x" * (1 << 20)) == 1 << 20
+
+
+def test_a_reply_that_does_not_fit_is_not_copied_first(engine: Engine) -> None:
+    engine.world.canned[b"same"] = [bytearray(1 << 20)] * 1000  # as MGET gives them
+    tracemalloc.start()
+    try:
+        assert engine.error("return redis.call('SAME')") == NO_MEMORY
+        assert tracemalloc.get_traced_memory()[1] < 100 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "bounds", ["-2^31, 2^31 - 1", "-2^31", "0, 2^31 - 1", "2^31, 2^31 - 1", "0/0, 2^31 - 1", "1, 7998"]
+)
+def test_unpack_has_a_limit(engine: Engine, bounds: str) -> None:
+    """Lua's own counts the values in an int, which overflows."""
+    assert engine.error(f"return unpack({{}}, {bounds})") == "ERR user_script:1: too many results to unpack"
+    assert engine.eval("return select('#', unpack({}, 1, 7997))") == 7997
 
 
 def test_tables_among_the_words_of_a_command_at_the_edge_of_memory(engine: Engine) -> None:

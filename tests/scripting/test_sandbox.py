@@ -55,6 +55,7 @@ def test_errors_in_flight_are_never_python_objects(engine: Engine) -> None:
         "local _, e = load(redis.call) return type(e)",
         "local t = setmetatable({}, {__len = redis.call, __index = redis.call})"
         " local _, e = pcall(function() return t.x end) return type(e)",
+        "local _, e = pcall(redis.setresp, '0x' .. string.rep('f', 300)) return type(e)",
         "local t = setmetatable({}, {__tostring = redis.call}) local _, e = pcall(tostring, t) return type(e)",
     ):
         assert engine.eval(catch) in (b"string", b"table"), catch

@@ -79,3 +79,29 @@ def test_a_library_that_takes_too_long_to_load(admin: Connection) -> None:
     assert "FUNCTION LOAD timeout" in str(admin.call("FUNCTION", "LOAD", "#!lua name=x\nwhile true do end"))
     assert admin.call("FUNCTION", "LIST") == []
     assert admin.call("SET", "a", 1) == "OK"
+
+
+def test_libraries_and_scripts_while_a_script_calls_other_shards(server: RespcacheServer, admin: Connection) -> None:
+    """Lua can do but one thing at a time: what others load has to wait, although the shard lets main in."""
+    client, other = Connection(server.port), Connection(server.port)
+    script = """
+        redis.setresp(3)
+        redis.call('hset', 'h{' .. ARGV[1] .. '}', 'f', 'v')
+        for i = 1, 300 do
+            for _, key in ipairs(ARGV) do
+                if not redis.call('hgetall', 'h{' .. ARGV[1] .. '}').map then return 'not RESP3 in round ' .. i end
+                redis.call('incr', key)
+            end
+        end
+        return redis.call('mget', unpack(ARGV))
+    """
+    for home in KEYS:
+        client.send("EVAL", script, 1, home, *KEYS)
+        for i in range(20):
+            assert admin.call("FUNCTION", "LOAD", "REPLACE", LIBRARY + f"-- {i}") == b"lib"
+            assert len(admin.call("SCRIPT", "LOAD", f"return {i}")) == 40
+            assert other.pipeline(("MULTI",), ("SCRIPT", "FLUSH"), ("SCRIPT", "LOAD", f"return {i}"), ("EXEC",))[-1]
+            assert "used_memory_lua" in admin.call("INFO", "memory").decode()
+        assert client.read() == [b"%d" % (300 * (KEYS.index(home) + 1))] * 3
+    client.close()
+    other.close()

@@ -260,8 +260,8 @@ def test_what_takes_too_much(client: Connection, admin: Connection, script: str)
     """An error, and the shard lives."""
     admin.call("CONFIG", "SET", "busy-reply-threshold", 20_000)
     admin.call("SET", "k", "kept")
-    for _ in range(2):
-        assert str(client.call("EVAL", script, 1, "k")).startswith("ERR ")
+    client.socket.settimeout(50)  # to fill the memory takes a busy machine its time
+    assert str(client.call("EVAL", script, 1, "k")).startswith("ERR ")
     assert client.call("EVAL", "return redis.call('get', KEYS[1])", 1, "k") == b"kept"
     assert [restarts for _, _, restarts, _ in admin.call("DEBUG", "SHARDS")] == [0] * (
         len(admin.call("DEBUG", "SHARDS"))

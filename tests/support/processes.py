@@ -47,6 +47,7 @@ class RespcacheServer(StartedServer):
     """respcache from this source tree."""
 
     def __init__(self, *arguments: str, shards: int = 1, file: str = "", port: int = 0) -> None:
+        self.shards = shards
         self._handle = Server(shards=shards, args=arguments, file=file, port=port, start_timeout=READY_WITHIN)
         self._handle.start()
         self.process = self._handle.process

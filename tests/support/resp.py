@@ -104,7 +104,7 @@ class Connection:
             case b"#":
                 return body == b"t"
             case b"(":
-                return int(body)
+                return self._big_number(body)
             case b"=":
                 return VerbatimText(self._bulk(int(body)).decode())
             case b"~":
@@ -117,6 +117,9 @@ class Connection:
 
     def _double(self, text: bytes) -> Any:
         return float(text)
+
+    def _big_number(self, text: bytes) -> Any:
+        return int(text)
 
     def _bulk(self, size: int) -> bytes:
         data = self._file.read(size + 2)

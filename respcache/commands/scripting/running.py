@@ -38,13 +38,14 @@ if TYPE_CHECKING:
 # All commands, also those that main answers, of which a shard has no rows.
 _NAMES = frozenset(REDIS_COMMANDS)
 _CONTAINERS = frozenset(name.partition(" ")[0] for name in REDIS_COMMANDS if " " in name)
-# Compiled scripts are kept: so many, and with texts of so many bytes together.
+# Compiled scripts are kept: so many, and with texts that take this part of the memory together. Compiled, a text takes
+# up to 12 times its size; and if they fill half of the memory, nothing more can be handed to Lua.
 _MOST_SCRIPTS = 1000
-_MOST_BYTES = 16 << 20
+_SHARE_OF_TEXTS = 1 / 64
 _SORTS = frozenset(("SORT", "SORT_RO"))
 # A script that mostly calls commands is looked at after so many of them: instructions alone would be too few.
 _CALLS_BETWEEN_LOOKS = 256
-# Bytes that scripts of one shard may use, with everything that they have made and not thrown away.
+# Bytes that scripts of one shard may use.
 _MEMORY = 256 << 20
 
 
@@ -75,6 +76,7 @@ class Scripting:
 
     ask_main: the answer of main to a command, encoded. In a frame that is no part of a larger unit, it is None.
     count_error: told each error of a command that a script has called.
+    memory: bytes that scripts may use, with everything that they have made and not thrown away.
     """
 
     def __init__(
@@ -83,11 +85,13 @@ class Scripting:
         patience: Patience,
         ask_main: Callable[[Argv, bool], bytes | None],
         count_error: Callable[[CommandError], None],
+        memory: int = _MEMORY,
     ) -> None:
         self._shard = shard
         self.patience = patience
         self._ask_main = ask_main
         self._count_error = count_error
+        self._memory = memory
         self._interpreter: Interpreter | None = None  # from the first script on
         self._idle_memory = 0  # bytes that Lua took then
         # Compiled scripts by their texts, the latest last, and how many bytes those have.
@@ -115,7 +119,7 @@ class Scripting:
     def _started(self) -> Interpreter:
         """The interpreter, which is started for the first script."""
         if self._interpreter is None:
-            self._interpreter = Interpreter(self, _MEMORY)
+            self._interpreter = Interpreter(self, self._memory)
             self._interpreter.collect()
             self._idle_memory = self._interpreter.memory_used
         return self._interpreter
@@ -135,7 +139,8 @@ class Scripting:
             raise
         self._scripts[text] = script
         self._bytes += len(text)
-        while len(self._scripts) > _MOST_SCRIPTS or (self._bytes > _MOST_BYTES and len(self._scripts) > 1):
+        most_bytes = self._memory * _SHARE_OF_TEXTS
+        while len(self._scripts) > _MOST_SCRIPTS or (self._bytes > most_bytes and len(self._scripts) > 1):
             oldest, _ = self._scripts.popitem(last=False)
             self._bytes -= len(oldest)
         return script
@@ -203,7 +208,7 @@ class Scripting:
         for name in [*self._libraries] if flush else codes:
             library = self._libraries.pop(name, None)
             for function in library.functions if library is not None else ():
-                del self._functions[function.lower()]
+                self._functions.pop(function.lower(), None)  # perhaps two of them differ only in case
         for name, code in codes.items():
             if code is None:
                 continue

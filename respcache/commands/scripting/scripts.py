@@ -1,7 +1,7 @@
-"""EVAL and its kin, in a shard. Main has put the text of the script in the place of its SHA.
+"""EVAL and its kin, in a shard.
 
-For a script that main does not know, it has put something that cannot be compiled: a word that claims to be a SHA may
-well be Lua.
+Main puts the text of a script in the place of its SHA, or one of two words (`UNKNOWN_SHA`, `NOT_A_SHA`) if it does not
+know the script: which error comes first is decided here.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 command = family("scripting")
 
-# Hexadecimal digits. What is shorter or longer is refused before the number of keys is looked at.
-SHA_LENGTH = 40
+# What EVALSHA is given instead of a SHA that main does not know, and of a word that cannot be one. They are not Lua.
+UNKNOWN_SHA, NOT_A_SHA = b"?" * 40, b"?"
 
 FLAGS = NOSCRIPT | STALE | SKIP_MONITOR | Flag.NO_MANDATORY_KEYS
 WRITES = NumKeys(2, access="RW ACCESS UPDATE")
@@ -113,15 +113,15 @@ def evalsha_ro(shard: Shard, args: Args) -> Reply:
 
 def _evalsha(shard: Shard, args: Args, *, read_only: bool) -> Reply:
     text = args.next()
-    try:
-        script = shard.scripting.compile(text)
-    except CommandError:
-        script = None
-    if script is None and len(text) != SHA_LENGTH:
+    if text == NOT_A_SHA:
         raise CommandError(errors.NO_SCRIPT)
     keys, arguments = keys_and_arguments(args)
-    if script is None:
+    if text == UNKNOWN_SHA:
         raise CommandError(errors.NO_SCRIPT)
+    try:
+        script = shard.scripting.compile(text)
+    except CommandError:  # main has just heard of it by an EVAL that has failed since
+        raise CommandError(errors.NO_SCRIPT) from None
     return _run(shard, script, keys, arguments, read_only=read_only)
 
 

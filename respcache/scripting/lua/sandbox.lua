@@ -12,8 +12,8 @@ local natives, libraries, guards, numbers = ...
 
 local collectgarbage, error, getmetatable, load, loadstring = collectgarbage, error, getmetatable, load, loadstring
 local next, pairs, rawget, rawset, select = next, pairs, rawget, rawset, select
-local setfenv, setmetatable, tonumber, tostring, type = setfenv, setmetatable, tonumber, tostring, type
-local insert, byte, dump = table.insert, string.byte, string.dump
+local setfenv, setmetatable, tonumber, tostring, type, unpack = setfenv, setmetatable, tonumber, tostring, type, unpack
+local insert, byte, dump, ceil, floor = table.insert, string.byte, string.dump, math.ceil, math.floor
 local debug_getmetatable = debug.getmetatable
 local is_native, translate, rethrow_if_dead = guards.is_native, guards.translate, guards.rethrow_if_dead
 
@@ -153,6 +153,51 @@ local function safe_getmetatable(...)
     return getmetatable(of)
 end
 
+-- What a call in C may have on its stack, arguments included (LUAI_MAXCSTACK).
+local MOST_ON_STACK = 8000
+
+-- A number as x86-64 makes an int of it.
+local function int(number)
+    if number ~= number or number >= 2 ^ 63 or number < -2 ^ 63 then
+        return 0
+    end
+    return ((number < 0 and ceil or floor)(number) + 2 ^ 31) % 2 ^ 32 - 2 ^ 31
+end
+
+-- The same of an argument; nil for what is no number.
+local function int_argument(value)
+    local number = (type(value) == 'number' or type(value) == 'string') and tonumber(value)
+    return number and int(number) or nil
+end
+
+-- The original counts in an int, which overflows, and then it writes beyond the stack.
+local function safe_unpack(...)
+    local of, first, last = ...
+    if type(of) ~= 'table' then
+        bad_argument(1, 'unpack', 'table', ...)
+    end
+    local from, to = 1, #of
+    if first ~= nil then
+        from = int_argument(first)
+        if not from then
+            bad_argument(2, 'unpack', 'number', ...)
+        end
+    end
+    if last ~= nil then
+        to = int_argument(last)
+        if not to then
+            bad_argument(3, 'unpack', 'number', ...)
+        end
+    end
+    if from > to then
+        return
+    end
+    if to - from + 1 + select('#', ...) > MOST_ON_STACK then
+        error('too many results to unpack', 2)
+    end
+    return unpack(...)
+end
+
 -- chunks ---------------------------------------------------------------------------------------------------------------
 
 -- To Lua, a text that begins with this byte is bytecode, which can do anything.
@@ -269,7 +314,7 @@ string_meta = front({ __index = fronts.string })
 -- A new set of globals. Returns the front that scripts have as their environment, and the table behind it.
 local function globals(redis, more)
     local made = {}
-    for _, name in ipairs({ '_VERSION', 'assert', 'error', 'gcinfo', 'ipairs', 'rawequal', 'select', 'tonumber', 'tostring', 'type', 'unpack' }) do
+    for _, name in ipairs({ '_VERSION', 'assert', 'error', 'gcinfo', 'ipairs', 'rawequal', 'select', 'tonumber', 'tostring', 'type' }) do
         made[name] = _G[name]
     end
     local environment = strict_front(made)
@@ -277,7 +322,8 @@ local function globals(redis, more)
     local own = {
         _G = environment, redis = redis, collectgarbage = safe_collectgarbage, getmetatable = safe_getmetatable,
         load = load_pieces, loadstring = load_text, next = safe_next, pairs = safe_pairs, pcall = guards.pcall,
-        rawget = safe_rawget, rawset = safe_rawset, setmetatable = safe_setmetatable, xpcall = guards.xpcall,
+        rawget = safe_rawget, rawset = safe_rawset, setmetatable = safe_setmetatable, unpack = safe_unpack,
+        xpcall = guards.xpcall,
     }
     for _, additions in ipairs({ own, fronts, more or {} }) do
         for name, value in pairs(additions) do

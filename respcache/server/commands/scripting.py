@@ -32,8 +32,13 @@ def script_load(client: Client, args: Args) -> Any:
     return _load(client, args.next())
 
 
+def _passing(client: Client) -> bool:
+    """True within EXEC, which holds up the queues of all shards then."""
+    return client.executing is not None
+
+
 async def _load(client: Client, text: bytes) -> Reply:
-    await client.parts.links[0].call(wire.compile_script(text)).result()
+    await client.parts.links[0].ask(wire.compile_script(text), passing=_passing(client)).result()
     return client.parts.scripts.load(text).sha
 
 
@@ -51,7 +56,7 @@ async def _exist(client: Client, found: list[Script | None]) -> Reply:
     for script in found:
         if script is not None and not script.compiled:
             try:
-                await client.parts.links[0].call(wire.compile_script(script.text)).result()
+                await client.parts.links[0].ask(wire.compile_script(script.text), passing=_passing(client)).result()
                 script.compiled = True
             except CommandError:
                 client.parts.scripts.drop(script.sha)
@@ -65,7 +70,7 @@ def script_flush(client: Client, args: Args) -> Reply:
         raise CommandError(errors.BAD_SCRIPT_FLUSH)
     client.parts.scripts.flush()
     for link in client.parts.links:
-        link.call(wire.forget_scripts())
+        link.ask(wire.forget_scripts(), passing=_passing(client))
     return OK
 
 
@@ -98,11 +103,6 @@ command.container("FUNCTION", "Manage libraries of functions.", since="7.0.0", h
 
 _WRITES = WRITE | NOSCRIPT
 _ALL_SHARDS = ("request_policy:all_shards", "response_policy:all_succeeded")
-
-
-def _passing(client: Client) -> bool:
-    """True within EXEC, which may hold up the queues of these very shards."""
-    return client.executing is not None
 
 
 @command("FUNCTION LOAD", "[REPLACE] function-code", arity=-3, flags=_WRITES | DENYOOM, since="7.0.0", tips=_ALL_SHARDS)
@@ -200,7 +200,7 @@ def function_restore(client: Client, args: Args) -> Any:
     try:
         codes = restore(payload)
     except BadPayload as error:
-        raise CommandError(f"ERR {error}") from None
+        raise CommandError(str(error)) from None
     return _restore(client, codes, policy)
 
 

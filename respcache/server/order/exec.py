@@ -155,6 +155,8 @@ class Executor:
         """
         commands = transaction.commands
         needed = watching.union(*(queued.plan.shards(self._router) for queued in commands))
+        if any(queued.row.group == "scripting" and queued.plan.kind is Kind.LOCAL for queued in commands):
+            needed.update(range(self._router.shards))  # SCRIPT and FUNCTION: no shard may be in the middle of a script
         if len(needed) == 1 and all(queued.plan.kind is Kind.ONE for queued in commands):
             words = [self._current(queued).argv for queued in commands]
             caller = sender.caller

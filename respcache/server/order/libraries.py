@@ -54,7 +54,7 @@ class Libraries:
     @property
     def functions(self) -> int:
         """How many there are."""
-        return len(self._of_function)
+        return sum(len(library.functions) for library in self._by_name.values())
 
     @property
     def memory(self) -> int:
@@ -70,14 +70,15 @@ class Libraries:
         library = self._of_function.get(function.lower())
         return None if library is None else library.proof
 
-    # -- changes. `passing`: the caller holds a barrier, perhaps over these very shards.
+    # -- changes. `passing`: the caller holds a barrier over all shards. Otherwise they are asked in order: one may be
+    # in the middle of a script and let in what passes the queue, but Lua can do only one thing at a time.
 
     async def load(self, code: bytes, *, replace: bool, passing: bool) -> bytes:
         """FUNCTION LOAD: the name of the library. Raises CommandError, and has changed nothing then."""
         name, _ = library_header(code)
         if name in self._by_name and not replace:
             raise errors.library_exists(name)
-        library = await self._try(name, code)
+        library = await self._try(name, code, passing=passing)
         if name in self._by_name and not replace:  # somebody else was faster
             raise errors.library_exists(name)
         self._check_functions([library])
@@ -92,7 +93,7 @@ class Libraries:
             name, _ = library_header(code)
             if name in libraries:
                 raise errors.library_exists(name)
-            library = libraries[name] = await self._try(name, code)
+            library = libraries[name] = await self._try(name, code, passing=passing)
             for function in library.functions:
                 if function.name.lower() in names:
                     raise errors.function_exists(function.name)
@@ -104,9 +105,9 @@ class Libraries:
             self._check_functions(list(libraries.values()))
         self._install(list(libraries.values()), flush=policy == b"FLUSH", passing=passing)
 
-    async def _try(self, name: bytes, code: bytes) -> Library:
+    async def _try(self, name: bytes, code: bytes, *, passing: bool) -> Library:
         """Load a library in one shard, which does not keep it."""
-        found = await self._links[0].call(wire.inspect_library(code)).result()
+        found = await self._links[0].ask(wire.inspect_library(code), passing=passing).result()
         return Library(name, code, [Function(*function) for function in found], prove_library(code))
 
     def _check_functions(self, libraries: list[Library]) -> None:
@@ -142,7 +143,8 @@ class Libraries:
     def _forget(self, name: bytes) -> None:
         library = self._by_name.pop(name, None)
         for function in library.functions if library is not None else ():
-            del self._of_function[function.name.lower()]
+            # Two functions of one library may have the same name but for case; the last one is called.
+            self._of_function.pop(function.name.lower(), None)
 
     def _tell(self, codes: dict[bytes, bytes | None], *, flush: bool, passing: bool) -> None:
         item = wire.libraries(codes, flush=flush)

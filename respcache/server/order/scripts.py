@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from respcache.commands.args import parse_int
 from respcache.commands.scripting.closed import LONGEST, UNPROVEN, Proof, prove
-from respcache.commands.scripting.scripts import SHA_LENGTH
+from respcache.commands.scripting.scripts import NOT_A_SHA, UNKNOWN_SHA
 from respcache.server.order.plan import Kind, Plan
 from respcache.server.order.router import on_shard
 
@@ -32,9 +32,6 @@ _MOST_BYTES = 64 << 20
 
 _BY_SHA = frozenset(("EVALSHA", "EVALSHA_RO"))
 _FUNCTIONS = frozenset(("FCALL", "FCALL_RO"))
-# What the shard gets for a SHA that is not known, and which may be any word, even Lua: something that is no Lua. It is
-# as long as a SHA if the word was, for an error that depends on it.
-_NO_SCRIPT = (b"=", b"=" * SHA_LENGTH)
 
 
 class Script:
@@ -157,18 +154,20 @@ class Scripts:
         return _proof_of(argv[1]) if script is None else script.proof
 
     def _positions(self, row: Command, argv: Argv) -> dict[int, list[int]]:
+        if argv[2] == b"1" and len(argv) > 3:  # as most are called
+            return {self._router.shard_of(argv[3]): [3]}
         indexes = row.key_positions(argv)
         shards = self._router.shards_of([argv[at] for at in indexes])
         return {shard: on_shard(shard, indexes, shards) for shard in dict.fromkeys(shards)}
 
     def words(self, row: Command, argv: Argv) -> Argv:
-        """The words for the shard: with the text, or with something that is no Lua. Now the script is called."""
+        """The words for the shard, with the text in the place of its SHA. Now the script is called."""
         if row.name in _FUNCTIONS:
             return argv
         if row.name in _BY_SHA:
             script = self.find(argv[1])
             if script is None:
-                return [argv[0], _NO_SCRIPT[len(argv[1]) == SHA_LENGTH], *argv[2:]]
+                return [argv[0], UNKNOWN_SHA if len(argv[1]) == len(UNKNOWN_SHA) else NOT_A_SHA, *argv[2:]]
             self._touch(script)
             return [argv[0], script.text, *argv[2:]]
         count = parse_int(argv[2])

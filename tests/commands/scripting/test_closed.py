@@ -145,6 +145,8 @@ def test_keys_in_doubt(text: bytes) -> None:
     [
         b"return redis.call(ARGV[1], KEYS[1])",
         b"local c = 'get' for i = 1, 2 do redis.call(c, KEYS[1]) c = 'publish' end",
+        b"local c = 'get' for i = 1, 2 do local d = c redis.call(d, KEYS[1]) c = 'publish' end",
+        b"local c = 'get' local function f() local d = c redis.call(d, KEYS[1]) end c = 'publish' f()",
         b"return redis.call('publish', KEYS[1], 'm')",
         b"return redis.call('config', 'get', 'x')",
         b"return redis.call('object', ARGV[1], KEYS[1])",
@@ -207,6 +209,15 @@ def test_closed_libraries(text: bytes) -> None:
         b"redis.register_function('f', function(keys, key) return redis.call('get', key) end)",
         b"local function f(a, keys) return redis.call('get', keys[1]) end redis.register_function('f', f)",
         b"local g = function(keys) return redis.call('get', keys[1]) end redis.register_function('f', g)",
+        # Keys of an earlier call.
+        b"local key redis.register_function('f', function(keys) key = keys[1] end) "
+        b"redis.register_function('g', function() return redis.call('get', key) end)",
+        b"local g redis.register_function('f', function(keys) g = function() redis.call('get', keys[1]) end end) "
+        b"redis.register_function('g', function() return g() end)",
+        b"local g redis.register_function('f', function(keys) local key = keys[1] "
+        b"g = function() redis.call('get', key) end end) redis.register_function('g', function() return g() end)",
+        b"local function make() local key redis.register_function('f', function(keys) key = keys[1] end) "
+        b"redis.register_function('g', function() return redis.call('get', key) end) end make()",
     ],
 )
 def test_libraries_in_doubt(text: bytes) -> None:

@@ -216,6 +216,8 @@ def test_evalsha(do: Transcript) -> None:
     assert do.error("EVALSHA", SHA_OF_1, 0) == NO_SCRIPT
     # A SHA of the wrong length is refused at once, any other after the number of keys.
     assert do.error("EVALSHA", "abc", "x") == NO_SCRIPT
+    assert do.error("EVALSHA", "return 1", 0) == NO_SCRIPT
+    assert do.error("EVALSHA", "return 1".ljust(40), 0) == NO_SCRIPT
     assert do.error("EVALSHA", SHA_OF_1, "x") == "ERR value is not an integer or out of range"
     assert do.error("EVALSHA", SHA_OF_1, 3) == "ERR Number of keys can't be greater than number of args"
     assert do.error("EVALSHA_RO", SHA_OF_1, 0) == NO_SCRIPT
