@@ -71,6 +71,18 @@ def same_if_balanced(ours: Any, theirs: Any) -> bool:
     return same(ours, theirs)
 
 
+def served_nonetheless(ours: Any, theirs: Any) -> bool:
+    """For a client that waited for keys on several shards: Redis found a value of the wrong type in one that is before
+    the key that became ready, and we served the client (difference "waiting-for-several-shards")."""
+    return str(theirs).startswith("WRONGTYPE") and isinstance(theirs, ReplyError) and not isinstance(ours, ReplyError)
+
+
+def served_elsewhere(ours: Any, theirs: Any) -> bool:
+    """For a client that waited for keys on several shards, of which others waited for some: both servers served it, but
+    with elements of different keys (the same difference)."""
+    return isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs) and ours[0] != theirs[0]
+
+
 def uncompared(_ours: Any, _theirs: Any) -> bool:
     """Always true."""
     return True

@@ -270,6 +270,10 @@ class ZSet:
         if count > self._limits.zset_max_listpack_entries:
             self.encoding = b"skiplist"
 
+    def end_listpack(self) -> None:
+        """From now on this is a skiplist, whatever its size."""
+        self.encoding = b"skiplist"
+
     def _grows(self, member: bytes) -> None:
         """A new member is about to be added."""
         limits = self._limits

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from respcache import errors
 from respcache.rdb.crc import crc64
 from respcache.rdb.strings import Reader, write_string
 
@@ -14,7 +15,7 @@ _FOOTER = 10  # bytes: version and checksum
 
 
 class BadPayload(ValueError):
-    """It is not a payload of FUNCTION DUMP. `str()` says what is wrong, in Redis' words."""
+    """It is not a payload of FUNCTION DUMP. `str()` is the error reply."""
 
 
 def dump(codes: Iterable[bytes]) -> bytes:
@@ -26,17 +27,17 @@ def dump(codes: Iterable[bytes]) -> bytes:
 def restore(payload: bytes) -> list[bytes]:
     """The codes of the libraries in a payload, of any version that has the same entries. Raises BadPayload."""
     if len(payload) < _FOOTER or crc64(payload[:-8]) != int.from_bytes(payload[-8:], "little"):
-        raise BadPayload("DUMP payload version or checksum are wrong")
+        raise BadPayload(errors.BAD_PAYLOAD)
     reader = Reader(payload[:-_FOOTER])
     codes = []
     while not reader.at_end:
         kind = reader.byte()
         if kind == _FUNCTION_BEFORE_7:
-            raise BadPayload("Pre-GA function format not supported")
+            raise BadPayload(errors.OLD_PAYLOAD)
         if kind != _FUNCTION:
-            raise BadPayload("given type is not a function")
+            raise BadPayload(errors.NOT_A_FUNCTION)
         try:
             codes.append(reader.string())
         except ValueError:
-            raise BadPayload("failed loading the given functions payload") from None
+            raise BadPayload(errors.BROKEN_PAYLOAD) from None
     return codes

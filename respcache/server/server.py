@@ -40,6 +40,7 @@ from respcache.server.services.registry import Registry
 from respcache.server.services.stats import Stats
 from respcache.server.shards.expiry import ActiveExpiry
 from respcache.server.shards.link import ShardLink, settled
+from respcache.server.shards.queue import Order
 from respcache.shard import wire
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class Server:
         }
         # What a shard asks in the middle of an item: kind -> who answers, by `ShardQueue.reply`, whatever happens.
         self._answer: dict[int, Callable[..., None]] = {}
+        self._order = Order()
         self.links = [self._link(index) for index in range(config.shards)]
         self.expiry = [ActiveExpiry(link, alarms, clock) for link in self.links]
         router = Router(config.shards)
@@ -88,7 +90,7 @@ class Server:
         stats = Stats(clock.now_ms())
         self.waits = Waits(self.links, alarms, stats.count_error)
         self._take_report[wire.SERVED] = self.waits.served
-        claims = Claims(self.waits, self.sequencer, carrier, poller, self._spawn)
+        self.claims = claims = Claims(self.waits, self.sequencer, carrier, poller, self._spawn)
         self._take_report[wire.SPOILT] = claims.spoilt
         self._answer[wire.CLAIM] = claims.claim
         self.stop_requested = trio.Event()
@@ -143,6 +145,7 @@ class Server:
             self.config.databases,
             self.poller,
             self.clock,
+            self._order,
             settings=self._settings_at_start,
             on_report=self._on_report,
             on_death=self._on_shard_death,
@@ -167,6 +170,8 @@ class Server:
     def _send(self) -> None:
         """The end of a round: shards get their work first, then clients their replies."""
         parts = self.parts
+        if self.claims.open:
+            self.claims.look()
         left = self.sequencer.flush()
         if parts.outboxes.ready:
             parts.outboxes.flush()
@@ -233,6 +238,7 @@ class Server:
         self._forget_slow_script(shard)
         for client in self.registry.all():
             client.lose_watches(shard)
+        self.claims.shard_died(shard)
         self.waits.shard_died(shard)
 
     # -- time and tasks

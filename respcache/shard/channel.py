@@ -74,7 +74,7 @@ class Pipes:
                 os._exit(0)
             self._polled += len(data)
             self._frames.extend(self._reader.feed(data))
-        if self._polled >= _MOST_POLLED and self._readable.poll(0)[0][1] & select.POLLHUP:
+        if self._polled >= _MOST_POLLED and any(event & select.POLLHUP for _, event in self._readable.poll(0)):
             os._exit(0)
         return self._frames
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from respcache.commands.args import Args
-from respcache.commands.table import lookup
+from respcache.commands.table import TABLE
 from respcache.errors import CommandError
 from respcache.resp.encode import encode
 from respcache.store.waiting import Blocked
@@ -13,6 +13,7 @@ from respcache.store.waiting import Blocked
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from respcache.commands.table import InParts
     from respcache.resp.types import Argv
     from respcache.shard.serving import Details
     from respcache.store.shard import Shard
@@ -20,10 +21,9 @@ if TYPE_CHECKING:
 
 def check(shard: Shard, argv: Argv) -> list[tuple[bytes, str]] | str:
     """For each key the word to go on with in place of its id, and its error; or the one error of the whole command."""
-    row = lookup(argv)
-    assert row.in_parts is not None
+    handlers = _handlers(argv)
     try:
-        return row.in_parts.check(shard, Args(argv))
+        return handlers.check(shard, Args(argv))
     except CommandError as error:
         return error.text
 
@@ -35,10 +35,16 @@ def find(
 
     If there is nothing, and the command may wait: what it waits for, by `details`.
     """
-    row = lookup(argv)
-    assert row.in_parts is not None
+    handlers = _handlers(argv)
     try:
-        found = row.in_parts.find(shard, Args(argv))
+        found = handlers.find(shard, Args(argv))
     except Blocked as blocked:
         return details(argv, blocked)
     return [(number, key, encode(value, shard.protocol)) for number, key, value in found]
+
+
+def _handlers(argv: Argv) -> InParts:
+    """Those of the command. Its number of words is not checked again: a part may have fewer than a whole command."""
+    handlers = TABLE[argv[0].upper()].in_parts
+    assert handlers is not None
+    return handlers

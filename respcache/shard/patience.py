@@ -64,6 +64,7 @@ class Patience:
     def end(self) -> None:
         """It has ended."""
         self._since = None
+        self._argv = []  # it may be large
         if self._slow:
             self._slow = False
             self._shard.reports.end_of_slow_script(self._shard.index)

@@ -28,12 +28,16 @@ class Serving:
 
     run: runs one command for the caller that the shard has entered, and returns its encoded reply. Raises Blocked.
     ask: asks main something, and waits for the answer; `Worker.ask`.
+    send: sends what is reported, in the middle of an item.
     """
 
-    def __init__(self, shard: Shard, run: Callable[[Argv], bytes], ask: Callable[..., Any]) -> None:
+    def __init__(
+        self, shard: Shard, run: Callable[[Argv], bytes], ask: Callable[..., Any], send: Callable[[], None]
+    ) -> None:
         self._shard = shard
         self._run = run
         self._ask = ask
+        self._send = send
         # Bytes of replies that were reported in the frame that is being made, and not counted by the worker yet.
         self._reported = 0
         # Within `settle`: those that were held.
@@ -127,6 +131,9 @@ class Serving:
             return
         shard.reports.served(waiter.number, reply)
         self._reported += len(reply)
+        if self._reported > ANSWER_BYTES:  # one large entry for many readers
+            self._send()
+            self._reported = 0
 
     def _report_spoilt(self) -> None:
         waiting = self._shard.waiting

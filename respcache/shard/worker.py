@@ -99,7 +99,7 @@ class Worker:
         self._patience = patience = Patience(shard, channel, following=self._following, send=self._send)
         shard.scripting = Scripting(shard, patience, self._ask_main, self._errors.count)
         # Runs commands that wait.
-        self._serving = serving = Serving(shard, self._run_to_wait, self.ask)
+        self._serving = serving = Serving(shard, self._run_to_wait, self.ask, self._send)
         # Kinds of items -> what carries them out.
         self._perform: dict[int, Callable[..., Any]] = {
             wire.RUN: self._run,

@@ -278,6 +278,11 @@ class Shard(Call):
         if first == second:
             return
         databases = self.databases
+        # What has expired is not there: neither its going nor its coming is a change to those who watch the key.
+        for key in self.watching.keys_of(first, second):
+            for index in (first, second):
+                if databases[index].has_expired(key, self.now):
+                    self.expiry.expire(index, key)
         self.watching.swapped(databases, first, second)
         self.waiting.swapped(databases, first, second)
         databases[first], databases[second] = databases[second], databases[first]

@@ -114,11 +114,13 @@ _Line = OrderedDict[int, Waiter]  # by number, the first in front
 class _Queue:
     """Those who wait for one key."""
 
-    __slots__ = ("by_kind", "changed", "on_removal", "shared")
+    __slots__ = ("by_kind", "changed", "cut", "on_removal", "shared")
 
     def __init__(self) -> None:
         # The number of the last change that made the key ready.
         self.changed = 0
+        # The key was ready, and those behind a waiter that is held have not been looked at.
+        self.cut = False
         # How many of them wait for keys of other shards as well.
         self.shared = 0
         # By the type of value that they wait for. Empty lines are removed.
@@ -196,7 +198,7 @@ class Waiting:
             if not queue.by_kind:
                 del self.places[place]
             elif waiter.held:
-                self.ready.setdefault(place)  # for those behind it
+                self._go_on(place, queue)
         if not self.places:
             self._observers.discard(self)
         return True
@@ -209,7 +211,13 @@ class Waiting:
         waiter.held = False
         waiter.tried = self._changes
         for place in waiter.places:
-            self.ready.setdefault(place)  # for those behind it
+            self._go_on(place, self.places[place])
+
+    def _go_on(self, place: Place, queue: _Queue) -> None:
+        """A waiter is held no more: those behind it have their turn, if the key was ready."""
+        if queue.cut:
+            queue.cut = False
+            self.ready.setdefault(place)
 
     # -- what becomes ready
 
@@ -265,6 +273,7 @@ class Waiting:
                 return
             waiter = next(iter(line.values()))
             if waiter.held:
+                queue.cut = True
                 return
             if waiter.tried >= queue.changed:
                 line.move_to_end(waiter.number)

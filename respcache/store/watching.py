@@ -54,6 +54,10 @@ class Watching:
             if place[0] == index and place[1] in db.slots:
                 self.modified(place)
 
+    def keys_of(self, *databases: int) -> list[bytes]:
+        """The keys that are watched in any of these databases."""
+        return [key for index, key in self.watchers if index in databases]
+
     def swapped(self, databases: list[Keyspace], first: int, second: int) -> None:
         """Two databases are exchanged. A watched key counts as modified if either of them has it."""
         for place in self.watchers:

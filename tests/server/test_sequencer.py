@@ -26,7 +26,7 @@ from respcache.server.order.plan import Kind, Plan
 from respcache.server.order.router import Router
 from respcache.server.order.sequencer import Sequencer
 from respcache.server.services.stats import Stats
-from respcache.server.shards.queue import Call, ShardQueue
+from respcache.server.shards.queue import Call, Order, ShardQueue
 from respcache.shard import wire
 from respcache.store.call import Caller
 
@@ -41,7 +41,7 @@ class FakeShard:
     """
 
     def __init__(self) -> None:
-        self.queue = ShardQueue(Clock(), on_report=self._unexpected, wake=lambda: None)
+        self.queue = ShardQueue(Clock(), on_report=self._unexpected, wake=lambda: None, order=Order())
         self.submit = self.queue.submit
         self.frames: deque[list[wire.Item]] = deque()
         self.log: list[int] = []

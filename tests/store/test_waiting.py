@@ -253,6 +253,21 @@ class TestHolding:
         it.shard.changed(b"k", it.look((0, b"k")), Event.STREAM, b"xadd")
         assert it.due(hold=(1,)) == [1]
 
+    def test_only_keys_that_were_ready_are_ready_again(self, it: Setup) -> None:
+        """It waits for a stream, say, to which nothing was added: others who do so have nothing to look for."""
+        it.push("quiet", "x")
+        it.wait(1, "k", "quiet", shared=True)
+        it.wait(2, "quiet", shared=True)
+        it.push("k", "x")
+        assert it.due(hold=(1,)) == [1]
+        it.waiting.release(1)
+        assert it.due() == []
+        it.push("k", "y")
+        it.shard.changed(b"k", it.look((0, b"k")), Event.STREAM, b"xadd")
+        assert it.due(hold=(1,)) == [1]
+        it.waiting.forget(1)
+        assert it.due() == []
+
     def test_releasing_one_that_is_gone(self, it: Setup) -> None:
         it.waiting.release(1)
         assert it.due() == []

@@ -25,7 +25,7 @@ LISTS = ("l:a", "l:b", "l:c", "l:d")
 ZSETS = ("z:a", "z:b", "z:c")
 # Tokens only move from one of these lists to another.
 TOKEN_LISTS = ("t:a", "t:b", "t:c")
-TOKENS = frozenset(b"t:%d" % number for number in range(5))
+TOKENS = frozenset(b"t:%d" % number for number in range(2))
 # Their sum is always the same.
 COUNTERS = ("c:a", "c:b", "c:c")
 SUM = 300
@@ -245,15 +245,18 @@ class Steps:
 
 
 class Client(threading.Thread):
-    """Calls random steps, alone or in pipelines, and is cut off now and then."""
+    """Calls random steps, alone or in pipelines; with `cut_off` it is cut off now and then."""
 
-    def __init__(self, port: int, name: int, seed: object, steps: int, others: dict[int, int]) -> None:
+    def __init__(
+        self, port: int, name: int, seed: object, steps: int, others: dict[int, int], *, cut_off: bool
+    ) -> None:
         super().__init__(name=f"client {name}")
         self._port = port
         self._number = name
         self._chance = random.Random(f"{seed} {name}")
         self._steps = Steps(self._chance, name)
         self._left = steps
+        self._cut_off = cut_off
         self._others = others  # the server's number for each client
         self.noted: list[Noted] = []
         self.failure: BaseException | None = None
@@ -274,7 +277,7 @@ class Client(threading.Thread):
                 self._disturb(connection)
             steps = [self._steps.some() for _ in range(chance.choice((1, 1, 1, 2, 4)))]
             self._left -= len(steps)
-            if chance.random() < 0.1:
+            if self._cut_off and chance.random() < 0.1:
                 return self._be_cut_off(connection, steps)
             if not self._call(connection, steps):
                 return None
@@ -293,11 +296,9 @@ class Client(threading.Thread):
     def _disturb(self, connection: Connection) -> None:
         """End somebody's wait, or connection."""
         victim = self._others[self._chance.choice(list(self._others))]
-        words = self._chance.choice((
-            ("CLIENT", "UNBLOCK", victim), ("CLIENT", "UNBLOCK", victim, "ERROR"), ("CLIENT", "KILL", "ID", victim),
-        ))  # fmt: skip
+        ways = [("UNBLOCK", victim), ("UNBLOCK", victim, "ERROR"), *[("KILL", "ID", victim)] * self._cut_off]
         try:
-            connection.call(*words)
+            connection.call("CLIENT", *self._chance.choice(ways))
         except (Closed, ConnectionError):
             pass  # the next step finds out as well
 

@@ -150,6 +150,9 @@ class InProcessShard:
         self._poller = poller
         # Frames that the worker has set aside while it waited for an answer.
         self._put_back: deque[Frame] = deque()
+        # The other shards of the house, and whether this one is in the middle of a frame.
+        self.others: list[InProcessShard] = []
+        self._working = False
         self.worker = self._new_worker()
 
     def _new_worker(self) -> Worker:
@@ -163,11 +166,11 @@ class InProcessShard:
                 self.link.take_answers(*answer)
 
     def receive(self) -> Frame | None:
-        """What the worker gets in the middle of an item: main must have sent it by now, as nobody else runs."""
+        """What the worker gets in the middle of an item; main may need what other shards still have to do."""
         if self._put_back:
             return self._put_back.popleft()
-        frame = self.link.queue.take()
-        assert frame is not None, "main has no answer yet"
+        while (frame := self.link.queue.take()) is None:
+            assert any(other.work() for other in self.others if not other._working), "main has no answer yet"
         (unpacked,) = wire.FrameReader().feed(wire.pack(frame))
         return tuple(unpacked)
 
@@ -197,9 +200,13 @@ class InProcessShard:
             frame = self.link.queue.take()
         if frame is None:
             return False
-        for now, items in wire.FrameReader().feed(wire.pack(frame)):
-            for payload in self.worker.answers(now, items):
-                self.send(payload)
+        self._working = True
+        try:
+            for now, items in wire.FrameReader().feed(wire.pack(frame)):
+                for payload in self.worker.answers(now, items):
+                    self.send(payload)
+        finally:
+            self._working = False
         return True
 
     def die(self) -> None:
@@ -285,6 +292,8 @@ class House:
         self.server.tasks = tasks
         self.parts = self.server.parts
         self.shards = [InProcessShard(link, shards, self.poller) for link in self.server.links]
+        for shard in self.shards:
+            shard.others = [other for other in self.shards if other is not shard]
         for shard in self.shards:
             shard.link.queue.begin_with(wire.configure(config.shard_values()))
             shard.work()

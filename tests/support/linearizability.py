@@ -7,18 +7,27 @@ the model) that failed once is not tried again.
 
 Each client's operations are in its own order. They may overlap (a pipeline): a server that answers in order must carry
 them out in order.
+
+An operation may wait for what it needs: its moment is one at which that was there, or, if it has waited in vain, one at
+which it was not. To the checker it is a long operation. One that has not been answered, because its client was cut off,
+has its moment at any time after its call, or none.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Hashable, Sequence
+from operator import ge
 from typing import Any, NamedTuple, TypeVar
 
 State = TypeVar("State", bound=Hashable)
 
+# When an operation returned that was not answered.
+NEVER = sys.maxsize
+
 
 class Operation(NamedTuple):
-    """One command of a client. Times are of one clock, in any unit."""
+    """One command of a client. Times are of one clock, in any unit. After one that NEVER returned there are only such."""
 
     called: int
     returned: int
@@ -39,20 +48,20 @@ def check(history: History, model: Callable[[State, Any], tuple[State, Any]], in
     `history` has a sequence of operations for each client; `model` gives the next state and the reply of a command.
     """
     start = (0,) * len(history)
-    goal = tuple(map(len, history))
+    answered = [sum(operation.returned != NEVER for operation in operations) for operations in history]
     seen = {(start, initial)}
     stack: list[tuple[tuple[int, ...], State, list[Operation]]] = [(start, initial, [])]
     longest: list[Operation] = []
     stuck: list[str] = []
     while stack:
         at, state, order = stack.pop()
-        if at == goal:
+        if all(map(ge, at, answered)):
             return order
         refused = []
         for client in _possible_next(history, at):
             operation = history[client][at[client]]
             next_state, reply = model(state, operation.command)
-            if reply != operation.reply:
+            if reply != operation.reply and operation.returned != NEVER:
                 refused.append(f"{operation.command} -> {operation.reply!r}, but the model says {reply!r}")
                 continue
             reached = (*at[:client], at[client] + 1, *at[client + 1 :])

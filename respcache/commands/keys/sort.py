@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from respcache.commands.args import parse_float
+from respcache.commands.copies import Copies
 from respcache.commands.table import DENYOOM, READ, READONLY, WRITE, KeyFinder, family
 from respcache.datatypes.hash import Hash
 from respcache.datatypes.list import List
@@ -139,6 +140,8 @@ def _sorted(shard: Shard, key: bytes, request: _Request) -> list[bytes | None]:
     value = shard.look(key)
     if value is not None and type(value) not in (List, Set, ZSet):
         raise WrongType
+    if isinstance(value, ZSet):
+        value.end_listpack()  # a quirk of Redis, even for SORT_RO: SORT z, OBJECT ENCODING z
     start, stop = request.bounds(0 if value is None else len(value))
     if request.sorts or type(value) is Set:
         elements: list[bytes] = [] if value is None else list(value)
@@ -153,7 +156,8 @@ def _sorted(shard: Shard, key: bytes, request: _Request) -> list[bytes | None]:
     if not request.gets:
         return list(chosen)
     shard.require(key for key, _ in (_source(p, e) for p in request.gets for e in chosen) if key)
-    return [_look_up(shard, pattern, element) for element in chosen for pattern in request.gets]
+    copies = Copies() if request.store is None else None
+    return [_look_up(shard, pattern, element, copies) for element in chosen for pattern in request.gets]
 
 
 def _slice(value: List | ZSet | None, start: int, stop: int, *, descending: bool) -> list[bytes]:
@@ -211,8 +215,11 @@ def _source(pattern: bytes, element: bytes) -> tuple[bytes, bytes]:
     return before + element + name, field
 
 
-def _look_up(shard: Shard, pattern: bytes, element: bytes) -> bytes | None:
-    """What a pattern stands for with this element: a string, a field of a hash, the element itself, or None."""
+def _look_up(shard: Shard, pattern: bytes, element: bytes, copies: Copies | None = None) -> bytes | None:
+    """What a pattern stands for with this element: a string, a field of a hash, the element itself, or None.
+
+    `copies`: those of the reply that it is for.
+    """
     if pattern == b"#":
         return element
     key, field = _source(pattern, element)
@@ -221,4 +228,6 @@ def _look_up(shard: Shard, pattern: bytes, element: bytes) -> bytes | None:
     value = shard.look(key)
     if field:
         return value.get(field) if type(value) is Hash else None
-    return bytes(value) if type(value) in (bytes, bytearray) else None
+    if type(value) is bytearray:
+        return bytes(value) if copies is None else copies.of(value)
+    return value if type(value) is bytes else None

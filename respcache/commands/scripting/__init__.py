@@ -1,17 +1,11 @@
 """Scripts and functions, seen from the commands: what a text can be proven to do, and EVAL, FCALL and their kin.
 
-For main, which decides by a script's text how it runs:
-
-* `tokens`: Lua cut into tokens;
-* `closed`: what a text proves about the commands and keys that it uses; `knowledge`: what is known of its values;
-* `calls`: a call in the text, and where it leads.
-
-For a shard, which runs it:
-
-* `scripts`, `functions`: the commands;
-* `running`: the world that a script sees, and the compiled ones that are kept;
-* `admission`: what a command called by a script has to pass, in main as well;
-* `replies`: encoded replies as values again; `sorting`: SORT within scripts.
+* `scripts`, `functions`: the commands that run in a shard;
+* `running`: what these run on, and what scripts see of their shard;
+* `admission`: which commands a script may call; `sorting`: SORT within scripts; `replies`: what main answers to a
+  script's command, as values again;
+* `closed`: what a script's text proves about the commands and keys that it uses, which decides how it runs. `tokens`
+  and `parser` read the text, `inference` draws the conclusions, from `values` and from what `calls` says of a command.
 
 SCRIPT and FUNCTION are main's, in `respcache.server.commands.scripting`.
 """

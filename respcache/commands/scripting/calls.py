@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from respcache.commands.table import TABLE, Command, Flag, Keys, NumKeys, Reach
+from respcache.commands.table import TABLE, Command, Flag, KeyFinder, Keys, KeySpec, NumKeys, Reach, StreamKeys
 
 # Main answers these to clients. Within a script, the shard itself does: they need nothing of main.
 ANSWERED_IN_SCRIPTS = frozenset((b"ECHO", b"PING", b"SELECT", b"TIME"))
@@ -77,7 +77,7 @@ def _may_roam(row: Command, call: Call) -> bool:
     return words is None or row.roams(words)
 
 
-def _spec_is_known(spec: object, call: Call) -> bool:
+def _spec_is_known(spec: KeySpec, call: Call) -> bool:
     match spec:
         case Keys():
             return _fixed_keys_are_known(spec, call)
@@ -86,9 +86,9 @@ def _spec_is_known(spec: object, call: Call) -> bool:
             if count is None or not count.isdigit() or len(count) > 4:
                 return False
             return all(map(call.is_key, range(at + 1, at + 1 + int(count))))
-        case _:
+        case KeyFinder() | StreamKeys():
             words = call.known_words()
-            return words is not None and all(map(call.is_key, spec.positions(words)))  # type: ignore[attr-defined]  # the third kind
+            return words is not None and all(map(call.is_key, spec.positions(words)))
 
 
 def _fixed_keys_are_known(spec: Keys, call: Call) -> bool:

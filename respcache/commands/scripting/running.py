@@ -208,7 +208,7 @@ class Scripting:
         for name in [*self._libraries] if flush else codes:
             library = self._libraries.pop(name, None)
             for function in library.functions if library is not None else ():
-                del self._functions[function.lower()]
+                self._functions.pop(function.lower(), None)  # perhaps two of them differ only in case
         for name, code in codes.items():
             if code is None:
                 continue

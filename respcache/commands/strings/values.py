@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from respcache.commands.args import INT64_MAX, INT64_MIN, parse_int
+from respcache.commands.copies import Copies
 from respcache.commands.long_double import add_long_doubles, format_long_double, parse_long_double
 from respcache.commands.table import (
     DENYOOM,
@@ -77,7 +78,10 @@ def get(shard: Shard, args: Args) -> Reply:
 def mget(shard: Shard, args: Args) -> Reply:
     """Return the values of keys; nothing for those that are missing or hold no string."""
     values = [shard.look(key) for key in args.rest()]
-    return [value if type(value) is bytes else bytes(value) if type(value) is bytearray else None for value in values]
+    copies = Copies()
+    return [
+        value if type(value) is bytes else copies.of(value) if type(value) is bytearray else None for value in values
+    ]
 
 
 @command("STRLEN", "key", arity=2, keys=EXAMINE, flags=READONLY | FAST, since="2.2.0")

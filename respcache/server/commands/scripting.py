@@ -200,7 +200,7 @@ def function_restore(client: Client, args: Args) -> Any:
     try:
         codes = restore(payload)
     except BadPayload as error:
-        raise CommandError(f"ERR {error}") from None
+        raise CommandError(str(error)) from None
     return _restore(client, codes, policy)
 
 

@@ -3,7 +3,9 @@
 Such a command begins under a barrier over the shards of its keys. If there is something for it, it has its reply;
 otherwise the client is *enlisted* on each shard where it waits for a key. A shard that has something for it *claims*
 it: the shard asks main in the middle of its work, and reads on only when it has the answer, so "push, then somebody
-else's pop" comes out as with one shard. Main answers at once, and waits for nobody.
+else's pop" comes out as with one shard. Main answers once the wait's other shards have done everything that comes
+before the claiming command in the global order, as they may have an older claim. Everybody waits for what is older
+only, so nobody waits in a circle.
 
 * A command that takes from one key alone (`by_key`: BLPOP) is run by the first shard that claims it; the others forget
   it.
@@ -60,8 +62,8 @@ class SharedWait(Wait):
         "trying",
     )
 
-    def __init__(self, waits: Waits, enlisted: list[int], member: Member, row: Command, argv: Argv, plan: Plan) -> None:
-        self._enlisted = enlisted  # how many such clients wait, by shard
+    def __init__(self, waits: Waits, enlisted: Enlisted, member: Member, row: Command, argv: Argv, plan: Plan) -> None:
+        self._enlisted = enlisted
         self.row = row
         self.argv = argv
         self.caller = member.caller
@@ -76,8 +78,7 @@ class SharedWait(Wait):
 
     def found_nothing(self, deadline: int) -> None:
         """See `Wait`."""
-        for shard in self.shards:
-            self._enlisted[shard] += 1
+        self._enlisted.add(self.shards, 1)
         super().found_nothing(deadline)
 
     def end(self, reply: bytes) -> None:
@@ -87,8 +88,7 @@ class SharedWait(Wait):
 
     def _finish(self) -> None:
         if self.waiting:
-            for shard in self.shards:
-                self._enlisted[shard] -= 1
+            self._enlisted.add(self.shards, -1)
         super()._finish()
 
     def _forget(self) -> None:
@@ -96,6 +96,15 @@ class SharedWait(Wait):
         if self.waiting and not self.claimed:
             for shard in self.shards:
                 self._waits.links[shard].queue.call(wire.forget(self.number))
+
+    def claimed_by(self, shard: int) -> None:
+        """A shard runs it now, and it alone matters from now on: what another that dies has held is no loss."""
+        self.claimed = True
+        for other in self.shards:
+            if other != shard:
+                self._waits.links[other].submit(wire.forget(self.number), NOBODY)
+                self._enlisted[other] -= 1
+        self._waits.move(self, (shard,))
 
     def time_out(self) -> None:
         """See `Wait`. A claim that was answered, and a try under way, come first."""
@@ -128,6 +137,22 @@ class SharedWait(Wait):
             self.end(CommandError(errors.SHARD_DIED).line())
 
 
+class Enlisted:
+    """How many clients wait on several shards. `keep_places`: told when there are some, and when there are none."""
+
+    def __init__(self, shards: int, keep_places: Callable[[bool], None]) -> None:
+        self.by_shard = [0] * shards
+        self._keep_places = keep_places
+
+    def add(self, shards: Collection[int], count: int) -> None:
+        """One more waits on these shards, or one less."""
+        before = any(self.by_shard)
+        for shard in shards:
+            self.by_shard[shard] += count
+        if any(self.by_shard) is not before:
+            self._keep_places(not before)
+
+
 class Claims:
     """Runs blocking commands with keys on several shards.
 
@@ -144,8 +169,10 @@ class Claims:
         self._carrier = carrier
         self._poller = poller
         self._spawn = spawn
-        # How many wait, by shard: shared with them, as they keep it.
-        self._enlisted = [0] * len(self._links)
+        # Kept by those who wait.
+        self._enlisted = Enlisted(len(self._links), sequencer.keep_places)
+        # Claims that were not answered yet: shard -> number of the wait.
+        self.open: dict[int, int] = {}
 
     # -- the beginning
 
@@ -231,7 +258,30 @@ class Claims:
 
     def claim(self, shard: int, number: int) -> None:
         """CLAIM: a shard has something for a waiter, and waits for the answer."""
-        self._links[shard].queue.reply(self._judge(shard, self._find(number)))
+        self.open[shard] = number
+        self.look()
+
+    def look(self) -> None:
+        """Answer claims, as far as nothing older can come any more. To be called while there are open ones."""
+        answered = True
+        while answered:
+            answered = False
+            for shard, number in list(self.open.items()):
+                wait = self._find(number)
+                if wait is None or self._is_oldest(shard, wait):
+                    del self.open[shard]
+                    self._links[shard].queue.reply(self._judge(shard, wait))
+                    answered = True
+
+    def _is_oldest(self, shard: int, wait: SharedWait) -> bool:
+        """Whether no other shard can claim the wait with something older; or it is decided anyway."""
+        place = self._links[shard].queue.running
+        others = (self._links[other].queue for other in wait.shards if other != shard)
+        return wait.claimed or wait.trying or all(other.is_past(place) for other in others)
+
+    def shard_died(self, shard: int) -> None:
+        """Its claim has gone with it."""
+        self.open.pop(shard, None)
 
     def _judge(self, shard: int, wait: SharedWait | None) -> int:
         if wait is None or wait.claimed:
@@ -239,10 +289,7 @@ class Claims:
         if wait.trying:
             return wire.HOLD
         if self._by_one_shard(wait):
-            wait.claimed = True
-            for other in wait.shards:
-                if other != shard:
-                    self._links[other].submit(wire.forget(wait.number), NOBODY)
+            wait.claimed_by(shard)
             return wire.YES
         self._try_again(wait)
         return wire.HOLD
@@ -268,7 +315,7 @@ class Claims:
 
         What a shard that dies loses is not served. After cancellation the shards do it, when the barrier is lifted.
         """
-        concerned = [shard for shard in shards if self._enlisted[shard]]
+        concerned = [shard for shard in shards if self._enlisted.by_shard[shard]]
         # The oldest of those that need other shards, too: they are tried later, and all younger ones after them.
         put_off = sys.maxsize
         while concerned:

@@ -54,7 +54,7 @@ class Libraries:
     @property
     def functions(self) -> int:
         """How many there are."""
-        return len(self._of_function)
+        return sum(len(library.functions) for library in self._by_name.values())
 
     @property
     def memory(self) -> int:
@@ -143,7 +143,8 @@ class Libraries:
     def _forget(self, name: bytes) -> None:
         library = self._by_name.pop(name, None)
         for function in library.functions if library is not None else ():
-            del self._of_function[function.name.lower()]
+            # Two functions of one library may have the same name but for case; the last one is called.
+            self._of_function.pop(function.name.lower(), None)
 
     def _tell(self, codes: dict[bytes, bytes | None], *, flush: bool, passing: bool) -> None:
         item = wire.libraries(codes, flush=flush)

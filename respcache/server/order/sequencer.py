@@ -7,6 +7,7 @@ commands over several shards atomic. No method of this class may ever await.
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from respcache.server.order.gather import Gathering
@@ -37,6 +38,8 @@ class Sequencer:
         self.links = links  # by shard
         self.router = router
         self._wake = wake
+        # Commands of one client for several shards keep their order among those, too: each has its own place.
+        self._one_by_one = False
 
     def flush(self) -> bool:
         """Send everything that was queued since the last time. True if some shard has not taken all of it."""
@@ -45,6 +48,12 @@ class Sequencer:
             if link.flush():
                 left = True
         return left
+
+    def keep_places(self, wanted: bool) -> None:
+        """Let the queues know in which order things happen on several shards; it costs time."""
+        self._one_by_one = wanted
+        for link in self.links:
+            link.queue.keep_places(wanted)
 
     def run(self, caller: Caller, outbox: Outbox, commands: list[Argv], shards: bytes, size: int) -> None:
         """Commands with their keys on one shard each, `shards` saying which: one run per shard, one batch for all.
@@ -56,12 +65,24 @@ class Sequencer:
         if shards.count(head) == count:
             self.links[head].submit(wire.run(caller, commands, True), WholeRun(Batch(outbox, count, 1)), size)
             return
+        if self._one_by_one:
+            self._run_one_by_one(caller, outbox, commands, shards, size)
+            return
         involved = set(shards)
         batch = SplitBatch(outbox, shards, len(involved))
         for shard in involved:
             part = on_shard(shard, commands, shards)
             item = wire.run(caller, part, False)
             self.links[shard].submit(item, PartialRun(batch, shard), size * len(part) // count)
+
+    def _run_one_by_one(self, caller: Caller, outbox: Outbox, commands: list[Argv], shards: bytes, size: int) -> None:
+        """The same with a run, and a place in the order, for each sequence of commands for one shard."""
+        at = 0
+        for shard, neighbours in groupby(shards):
+            count = len(list(neighbours))
+            item = wire.run(caller, commands[at : at + count], True)
+            self.links[shard].submit(item, WholeRun(Batch(outbox, count, 1)), size * count // len(commands))
+            at += count
 
     def one(self, caller: Caller, outbox: Outbox, argv: Argv, shard: int) -> None:
         """A ONE: a run by itself."""

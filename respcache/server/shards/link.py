@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from respcache.clock import Clock
     from respcache.server.io.poller import Poller
-    from respcache.server.shards.queue import Call
+    from respcache.server.shards.queue import Call, Order
     from respcache.shard.wire import Item
     from respcache.store.reports import Report
 
@@ -52,13 +52,14 @@ class ShardLink:
         databases: int,
         poller: Poller,
         clock: Clock,
+        order: Order,
         *,
         settings: Callable[[], dict[str, Any]],
         on_report: Callable[[Report], None],
         on_death: Callable[[int], None],
     ) -> None:
         self.index = index  # which shard it is
-        self.queue = ShardQueue(clock, on_report, poller.yield_soon)
+        self.queue = ShardQueue(clock, on_report, poller.yield_soon, order)
         self.submit = self.queue.submit  # one call less on the hot path
         self.restarts = 0  # deaths that were followed by a new start
         # When the shard's next key expires, in milliseconds since the epoch; 0 for never. It comes with each answer.

@@ -11,6 +11,7 @@ next barrier. The shard knows nothing of it.
 from __future__ import annotations
 
 from collections import deque
+from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
 
 import trio
@@ -107,6 +108,15 @@ class Call:
         return self._result
 
 
+class Order:
+    """Numbers the places in the one global order, for all queues of a server."""
+
+    __slots__ = ("next",)
+
+    def __init__(self) -> None:
+        self.next = count(1).__next__
+
+
 class Barrier:
     """A place in the queues of several shards at once. Its owner waits until it is at the front of all of them.
 
@@ -114,10 +124,11 @@ class Barrier:
     one time in the shards, so no key expires in the middle of it.
     """
 
-    __slots__ = ("_missing", "_queues", "_reached", "_wake", "moment")
+    __slots__ = ("_missing", "_queues", "_reached", "_wake", "moment", "place")
 
     def __init__(self, queues: Sequence[ShardQueue], wake: Callable[[], None]) -> None:
         self.moment = 0
+        self.place = queues[0].order.next() if queues else 0  # in the global order
         self._queues = queues  # that it was put into
         self._wake = wake
         self._missing = len(queues)  # queues in which it is not at the front yet
@@ -150,9 +161,17 @@ class ShardQueue:
 
     on_report: gets each report of the shard, in order, before the answer that it belongs to.
     wake: called when a task that waits for an answer or a barrier can go on.
+    order: that of all queues of the server.
     """
 
-    def __init__(self, clock: Clock, on_report: Callable[[Report], None], wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        on_report: Callable[[Report], None],
+        wake: Callable[[], None],
+        order: Order,
+    ) -> None:
+        self.order = order
         self._clock = clock
         self._on_report = on_report
         self._wake = wake
@@ -165,6 +184,9 @@ class ShardQueue:
         self.size = 0
         # Of the items that were taken and not answered, then of those that were not taken; without the backlog.
         self._tickets: deque[Ticket] = deque()
+        # The places of those items in the global order, None for what has none (calls). Kept only while somebody asks
+        # (`keep_places`): it costs time.
+        self._places: deque[int | None] | None = None
         # The item in whose middle the shard asks for something: what it is sent before `reply` is answered first.
         self._asking: Ticket | None = None
         # The answer to that, to be taken before anything else.
@@ -173,8 +195,8 @@ class ShardQueue:
         self.waits: set[int] = set()
         # The barrier at the front; the queue is corked while there is one.
         self._corked_by: Barrier | None = None
-        # What was submitted after that barrier: items with their tickets and sizes, and further barriers.
-        self._backlog: deque[tuple[Item, Ticket, int] | Barrier] = deque()
+        # What was submitted after that barrier: items with their tickets, sizes and places, and further barriers.
+        self._backlog: deque[tuple[Item, Ticket, int, int] | Barrier] = deque()
 
     # -- the order
 
@@ -184,11 +206,13 @@ class ShardQueue:
         if self._corked_by is None:
             self._items.append(item)
             self._tickets.append(ticket)
+            if self._places is not None:
+                self._places.append(self.order.next())
             self._size += size
             if self._size > FRAME_BYTES:
                 self._close_frame()
         else:
-            self._backlog.append((item, ticket, size))
+            self._backlog.append((item, ticket, size, self.order.next()))
 
     def call(self, item: Item, keep_reports: bool = False, asks: bool = False) -> Call:
         """For the owner of the barrier, and for what needs no order: pass the queue. The answer is to be awaited.
@@ -199,6 +223,8 @@ class ShardQueue:
         ticket = Call(self._wake, keep_reports)
         self._items.append(item)
         self._tickets.append(ticket)
+        if self._places is not None:
+            self._places.append(None)
         if asks:
             self._close_frame()
         return ticket
@@ -230,20 +256,47 @@ class ShardQueue:
         self._close_frame()  # calls of the owner that were not taken yet
         self._corked_by = None
         if self.waits:
-            self.submit(wire.serve(), NOBODY)
+            self._submit_late(wire.serve(), NOBODY, 0, barrier.place)
         while self._backlog and self._corked_by is None:
             entry = self._backlog.popleft()
             if isinstance(entry, Barrier):
                 self._hold(entry)
             else:
-                self.size -= entry[2]  # which `submit` counts again
-                self.submit(*entry)
+                self._submit_late(*entry)
+
+    def _submit_late(self, item: Item, ticket: Ticket, size: int, place: int) -> None:
+        """Like `submit`, for what has had its place for longer."""
+        self.size -= size  # which `submit` counts again
+        self.submit(item, ticket, size)
+        if self._places is not None:
+            self._places[-1] = place
 
     def _close_frame(self) -> None:
         if self._items:
             self._full.append((self._items, self._size, self.corked))
             self._items = []
             self._size = 0
+
+    # -- places in the global order
+
+    def keep_places(self, wanted: bool) -> None:
+        """Keep the places of what is submitted from now on; or keep none."""
+        self._places = deque([None] * len(self._tickets)) if wanted else None
+
+    @property
+    def running(self) -> int:
+        """The place of the item that the shard is at. 0 if it is not known."""
+        return (self._places and self._places[0]) or 0
+
+    def is_past(self, place: int) -> bool:
+        """True if nothing that comes before a place, as far as places were kept, is still to be done here."""
+        if self._corked_by is not None and self._corked_by.place < place:
+            return False
+        if self._backlog:
+            first = self._backlog[0]
+            if (first.place if isinstance(first, Barrier) else first[3]) < place:
+                return False
+        return next((own for own in self._places or () if own is not None), place) >= place
 
     # -- figures
 
@@ -291,6 +344,8 @@ class ShardQueue:
         """The shard asks in the middle of its running item, and carries out what it is sent until it has the answer."""
         assert self._asking is None, "a shard asks for one thing at a time"
         self._asking = self._tickets.popleft()
+        if self._places:
+            self._places.popleft()  # it is a call: the barrier has the place
 
     def reply(self, answer: Any) -> None:
         """The answer to what the shard has asked. It passes everything that was not taken yet.
@@ -303,6 +358,8 @@ class ShardQueue:
         """The shard has the answer: its next result is that of the item in whose middle it has asked."""
         if self._asking is not None:
             self._tickets.appendleft(self._asking)
+            if self._places is not None:
+                self._places.appendleft(None)
             self._asking = None
 
     # -- while a script runs for too long
@@ -318,12 +375,12 @@ class ShardQueue:
 
     def refuse_backlog(self, error: CommandError, refused: Callable[[Item], bool]) -> None:
         """Fail those items behind the barrier that `refused` picks."""
-        kept: deque[tuple[Item, Ticket, int] | Barrier] = deque()
+        kept: deque[tuple[Item, Ticket, int, int] | Barrier] = deque()
         for entry in self._backlog:
             if isinstance(entry, Barrier) or not refused(entry[0]):
                 kept.append(entry)
             else:
-                _, ticket, size = entry
+                _, ticket, size, _ = entry
                 self.size -= size
                 ticket.fail(error)
         self._backlog = kept
@@ -333,6 +390,8 @@ class ShardQueue:
         assert len(self._tickets) == self._untaken, "the shard has answers to give"
         self._full.appendleft(([item], 0, False))
         self._tickets.appendleft(NOBODY)
+        if self._places is not None:
+            self._places.appendleft(None)
 
     def answer(self, results: list[Any], reports: Iterable[Report]) -> None:
         """One frame of answers: hand them out, and the reports before the answers that they belong to.
@@ -348,6 +407,8 @@ class ShardQueue:
                 except BaseException:
                     self._tickets.appendleft(ticket)
                     raise
+                if self._places:
+                    self._places.popleft()
             return
         by_index: dict[int, list[Report]] = {}
         for report in reports:
@@ -381,16 +442,18 @@ class ShardQueue:
         else:
             ticket.deliver(result)
         self._tickets.popleft()
+        if self._places:
+            self._places.popleft()
 
     def fail_taken(self) -> int:
         """The shard died: fail what it took with it, and return how much that was. The rest is for its successor."""
         self._reply = None
-        if self._asking is not None:
-            self._tickets.appendleft(self._asking)
-            self._asking = None
+        self._resume()
         lost = len(self._tickets) - self._untaken
         for _ in range(lost):
             ticket = self._tickets.popleft()
+            if self._places:
+                self._places.popleft()
             try:
                 ticket.fail(CommandError(errors.SHARD_DIED))
             except Exception:  # perhaps the same ticket that made `answer` fail
@@ -403,5 +466,9 @@ class ShardQueue:
         self._tickets.rotate(untaken)
         refused = [self._tickets.pop() for _ in range(count)]
         self._tickets.rotate(-untaken)
+        if self._places is not None:
+            places = list(self._places)
+            del places[len(places) - untaken - count : len(places) - untaken]
+            self._places = deque(places)
         for ticket in reversed(refused):
             ticket.fail(error)

@@ -187,3 +187,11 @@ def test_the_encoding_of_a_stored_result(do: Transcript) -> None:
         do("RPUSH", TAG + "l", *elements)
         assert do("SORT", TAG + "l", "ALPHA", "STORE", TAG + "stored") == len(elements)
         assert do("OBJECT", "ENCODING", TAG + "stored").decode() == encoding
+
+
+@pytest.mark.parametrize("options", [(), ("LIMIT", 0, 0), ("BY", "none")])
+def test_a_sorted_set_is_a_skiplist_afterwards(do: Transcript, options: tuple[object, ...]) -> None:
+    do("ZADD", "z", 1, "1", 2, "2")
+    assert do("OBJECT", "ENCODING", "z") == b"listpack"
+    do("SORT_RO", "z", *options)
+    assert do("OBJECT", "ENCODING", "z") == b"skiplist"

@@ -277,3 +277,14 @@ def test_a_reset_server_has_no_functions(do: Transcript) -> None:
     do("RESPCACHE", "RESET")
     assert do("FUNCTION", "LIST") == []
     assert do.error("FCALL", "echo", 0) == "ERR Function not found"
+
+
+@pytest.mark.respcache_only(reason="genuine servers die of it")
+def test_names_that_differ_only_in_case(do: Transcript) -> None:
+    twice = library("l", "f", "F")
+    do("FUNCTION", "LOAD", twice)
+    do("FUNCTION", "LOAD", "REPLACE", twice)
+    assert do("FCALL", "f", 0) == b"l"
+    do("FUNCTION", "DELETE", "l")
+    assert do.error("FCALL", "f", 0) == "ERR Function not found"
+    assert do("FUNCTION", "LIST") == []

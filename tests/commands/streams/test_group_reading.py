@@ -198,6 +198,7 @@ def test_errors_of_syntax(do: Transcript) -> None:
     assert do.error(*group, "BLOCK", "-1", "nonsense") == "ERR timeout is negative"
     assert do.error(*group, "BLOCK", "1.5", "nonsense") == "ERR timeout is not an integer or out of range"
     assert do.error("XREADGROUP", "STREAMS", "s", "s", "s", "0", "0", "0") == "ERR Missing GROUP option for XREADGROUP"
+    assert do.error("XREADGROUP", "STREAMS", "a", "b", "c", "0", "0", "0") == "ERR Missing GROUP option for XREADGROUP"
     assert do.error("XREADGROUP", "COUNT", 1, "COUNT", 1, "STREAMS", "string", ">") == (
         "ERR Missing GROUP option for XREADGROUP"
     )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from random import Random
 
 import pytest
 
-from tests.support.resp import Closed, Connection, PushData
+from tests.support.resp import Closed, Connection, PushData, pack
 from tests.support.transcript import Transcript
 from tests.support.waiting import eventually
 
@@ -34,6 +35,32 @@ def new_waiter(connect: Connect, block: Block) -> tuple[Connection, int]:
     number = connection.call("CLIENT", "ID")
     block("BLPOP", "k", 0, on=connection)
     return connection, number
+
+
+def test_a_pipeline_serves_in_its_order(do: Transcript, connect: Connect, block: Block) -> None:
+    """Each push serves whoever has waited longest for its key, wherever the keys are; then comes the next push."""
+    random = Random(3)
+    keys = [b"a", b"b", b"c", b"d", b"e", b"f"]  # on all shards, if there are three
+    for _ in range(12):
+        wanted = [random.sample(keys, random.randint(1, 4)) for _ in range(8)]
+        waiters = [block("BLPOP", *names, 0) for names in wanted]
+        pushed = [(random.choice(keys), b"%d" % number) for number in range(10)]
+        do.connection.send_raw(b"".join(pack(("RPUSH", *push)) for push in pushed))
+        waiting, left = list(range(len(wanted))), []
+        for key, element in pushed:
+            first = next((number for number in waiting if key in wanted[number]), None)
+            if first is None:
+                left.append((key, element))
+            else:
+                waiting.remove(first)
+                assert waiters[first].read() == [key, element]
+        for number in range(len(pushed)):
+            assert do.connection.read() >= 1, number
+        for waiter in waiters:
+            waiter.close()
+        for key in keys:
+            assert do("LRANGE", key, 0, -1) == [element for name, element in left if name == key]
+        do("FLUSHALL")
 
 
 class TestUnblock:

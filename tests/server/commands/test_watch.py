@@ -231,6 +231,30 @@ class TestWatchAndTime:
         finally:
             do("DEBUG", "SET-ACTIVE-EXPIRE", 1)
 
+    @pytest.mark.parametrize(
+        ("here", "there", "changed"),
+        [
+            pytest.param((), ("PX", 1000), False, id="nothing, then an expired key"),
+            pytest.param(("PX", 1000), ("PX", 1000), False, id="an expired key, then another"),
+            pytest.param((), ("PX", 9000), True, id="nothing, then a key"),
+            pytest.param(("PX", 9000), ("PX", 1000), True, id="a key, then an expired one"),
+        ],
+    )
+    def test_swapdb(self, do: Transcript, here: tuple[object, ...], there: tuple[object, ...], changed: bool) -> None:
+        do("DEBUG", "SET-ACTIVE-EXPIRE", 0)
+        try:
+            if here:
+                do("SET", "k", "v", *here)
+            do("SELECT", 1)
+            do("SET", "k", "v", *there)
+            do("SELECT", 0)
+            do.advance(2000)
+            do("WATCH", "k")
+            do("SWAPDB", 0, 1)
+            assert do.transaction(("PING",)) == (None if changed else ["PONG"])
+        finally:
+            do("DEBUG", "SET-ACTIVE-EXPIRE", 1)
+
     def test_a_key_with_time_left(self, do: Transcript) -> None:
         do("SET", "k", "v", "PX", 10_000)
         do("WATCH", "k")

@@ -16,6 +16,7 @@ from respcache.server.order.claims import SharedWait
 from respcache.shard import wire
 from respcache.shard.channel import Frame
 from tests.support.house import House, InProcessShard, Peer, house
+from tests.support.resp import pack
 
 pytestmark = pytest.mark.trio
 
@@ -45,21 +46,51 @@ async def keys_waited_for(main: House) -> int:
 
 
 class TestClaims:
-    async def test_the_first_one_counts(self) -> None:
-        """Both shards have something before main knows; one of them is told that it is too late."""
+    @pytest.mark.parametrize("first", ["a", "b"])
+    @pytest.mark.parametrize("faster", [0, 1])
+    @pytest.mark.parametrize("pipelined", [True, False])
+    async def test_the_first_one_counts(self, first: str, faster: int, pipelined: bool) -> None:
+        """Whichever shard is faster, what was pushed first is there first."""
+        other = "b" if first == "a" else "a"
         async with house(shards=2) as main:
             client, pusher = await waiter(main, "BLPOP", "a", "b", 0), main.connect()
-            pusher.send("RPUSH", "a", 1)
-            pusher.send("RPUSH", "b", 2)
+            pushes = [pack(("RPUSH", first, 1)), pack(("RPUSH", other, 2))]
+            pusher.send_raw(*([b"".join(pushes)] if pipelined else pushes))
             main.turn()
             main.turn()
-            main.shards[0].work()
-            main.shards[1].work()
+            main.shards[faster].work()
+            main.shards[1 - faster].work()
             await main.settle()
-            assert client.replies() == [[b"b", b"2"]]
+            assert client.replies() == [[first.encode(), b"1"]]
             assert pusher.replies() == [1, 1]
-            assert await ask(main, pusher, "LRANGE", "a", 0, -1) == [b"1"]
+            assert await ask(main, pusher, "LRANGE", other, 0, -1) == [b"2"]
             assert await keys_waited_for(main) == 0
+
+    @pytest.mark.parametrize("faster", [0, 1])
+    async def test_another_type_before_it(self, faster: int) -> None:
+        """As in Redis, the command runs again from its first key, which has got another type meanwhile."""
+        async with house(shards=2) as main:
+            client, pusher = await waiter(main, "BLPOP", "a", "b", 0), main.connect()
+            pusher.send_raw(pack(("SET", "a", 1)) + pack(("RPUSH", "b", 2)))
+            main.turn()
+            main.shards[faster].work()
+            await main.settle()
+            (reply,) = client.replies()
+            assert str(reply) == "WRONGTYPE Operation against a key holding the wrong kind of value"
+            assert pusher.replies() == ["OK", 1]
+            assert await ask(main, pusher, "LLEN", "b") == 1
+
+    async def test_a_shard_that_dies_while_its_claim_is_open(self) -> None:
+        async with house(shards=2) as main:
+            client, pusher = await waiter(main, "BLPOP", "a", "b", 0), main.connect()
+            pusher.send_raw(pack(("RPUSH", "b", 1)) + pack(("RPUSH", "a", 2)))
+            main.turn()
+            shard = main.server.links[1].index
+            main.server.claims.open[shard] = client.client.wait.number  # it has asked, and has no answer yet
+            main.shards[shard].die()
+            assert not main.server.claims.open
+            await main.settle()
+            assert [str(reply) for reply in client.replies()] == [DIED]
 
     async def test_time_that_is_up_before_the_claim(self) -> None:
         async with house(shards=2) as main:
@@ -102,6 +133,16 @@ class TestClaims:
             await main.settle()
             assert mover.replies() == [b"1"]
             assert popper.replies() == [[b"a", b"2"]]
+
+    @pytest.mark.parametrize(("source", "target"), [("a", "b"), ("b", "a")])
+    async def test_one_behind_a_move_that_waits_for_both_keys(self, source: str, target: str) -> None:
+        """Both keys are ready when the move is done, on two shards: the first one in its words counts."""
+        async with house(shards=2) as main:
+            mover = await waiter(main, "BLMOVE", source, target, "LEFT", "LEFT", 0)
+            popper = await waiter(main, "BLMPOP", 0, 2, source, target, "LEFT", "COUNT", 2)
+            assert await ask(main, main.connect(), "RPUSH", source, 1, 2, 3) == 3
+            assert mover.replies() == [b"1"]
+            assert popper.replies() == [[source.encode(), [b"2", b"3"]]]
 
     async def test_a_held_one_that_leaves(self) -> None:
         async with house(shards=2) as main:
@@ -327,6 +368,26 @@ class TestDeaths:
             assert main.parts.waits.all() == []
             assert await keys_waited_for(main) == 0
             assert await ask(main, client, "PING") == "PONG"
+
+    async def test_another_one_after_a_claim(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What the first one has taken for the client is not lost."""
+        async with house(shards=2) as main:
+            client, pusher = await waiter(main, "BLPOP", "a", "b", 0), main.connect()
+            pusher.send("RPUSH", "a", 1)
+            main.turn()
+            receive = InProcessShard.receive
+
+            def receive_later(self: InProcessShard) -> Any:
+                main.shards[0].die()
+                return receive(self)
+
+            with monkeypatch.context() as context:
+                context.setattr(InProcessShard, "receive", receive_later)
+                main.shards[1].work()
+            await main.settle()
+            assert client.replies() == [[b"a", b"1"]]
+            assert main.parts.waits.all() == []
+            assert await keys_waited_for(main) == 0
 
     async def test_while_main_runs_the_command(self) -> None:
         async with house(shards=2) as main:

@@ -17,7 +17,7 @@ from respcache.errors import REQUEST_TOO_LARGE, SHARD_DIED, CommandError
 from respcache.server.io.poller import Poller
 from respcache.server.shards import link as module
 from respcache.server.shards.link import ShardLink
-from respcache.server.shards.queue import Call
+from respcache.server.shards.queue import Call, Order
 from respcache.shard import wire
 from respcache.store.call import Caller
 
@@ -41,6 +41,7 @@ class Setup:
             16,
             self.poller,
             Clock(),
+            Order(),
             settings=lambda: {"notify_keyspace_events": "$K"},
             on_report=lambda report: self.on_report(report),
             on_death=self.deaths.append,

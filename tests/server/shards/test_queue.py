@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from respcache.errors import REQUEST_TOO_LARGE, SHARD_DIED, CommandError
-from respcache.server.shards.queue import FRAME_BYTES, NOBODY, Barrier, ShardQueue
+from respcache.server.shards.queue import FRAME_BYTES, NOBODY, Barrier, Order, ShardQueue
 from respcache.shard import wire
 from tests.support.house import FakeTime
 
@@ -49,7 +49,7 @@ class Setup:
         self.clock = self.time.clock()
         self.log: list[str] = []
         self.woken = 0
-        self.queue = ShardQueue(self.clock, self.report, self.wake)
+        self.queue = ShardQueue(self.clock, self.report, self.wake, Order())
 
     def report(self, report: tuple[Any, ...]) -> None:
         self.log.append(f"event {report[3].decode()}")
@@ -412,3 +412,82 @@ class TestAsking:
         it.take()
         it.queue.answer(["one"], [(wire.EVENT, 0, 0, b"first", b"k"), (wire.EVENT, 1, 0, b"last", b"k")])
         assert it.log == ["event first", "1 = one", "event last"]
+
+
+class TestPlaces:
+    """Places in the global order, which are kept while clients wait on several shards."""
+
+    def two(self) -> tuple[Setup, Setup]:
+        one, other = Setup(), Setup()
+        other.queue.order = one.queue.order
+        for each in (one, other):
+            each.submit(0)
+            each.queue.keep_places(True)
+        return one, other
+
+    def test_what_is_older_comes_first(self) -> None:
+        one, other = self.two()
+        other.submit(1)
+        one.submit(2)
+        other.submit(3)
+        one.take()
+        one.queue.answer(["zero"], [])
+        place = one.queue.running
+        assert not other.queue.is_past(place)
+        other.take()
+        other.queue.answer(["zero"], [])
+        assert not other.queue.is_past(place)
+        other.queue.answer(["one"], [])
+        assert other.queue.is_past(place)
+        assert not one.queue.is_past(other.queue.running)
+
+    def test_barriers_and_what_waits_behind_them(self) -> None:
+        one, other = self.two()
+        barrier = other.barrier()
+        one.submit(1)
+        one.take()
+        one.queue.answer(["zero"], [])
+        place = one.queue.running
+        other.submit(2)
+        call = other.queue.call(item(3))
+        other.take_all()
+        other.queue.answer(["zero", "called"], [])
+        assert call._result == "called"
+        assert not other.queue.is_past(place)
+        barrier.lift()
+        assert other.queue.is_past(place)
+
+    def test_what_was_held_back_keeps_its_place(self) -> None:
+        one, other = self.two()
+        barrier = other.barrier()
+        other.submit(1)
+        one.submit(2)
+        one.take()
+        one.queue.answer(["zero"], [])
+        barrier.lift()
+        other.take_all()
+        other.queue.answer(["zero"], [])
+        assert not other.queue.is_past(one.queue.running)
+        other.queue.answer(["one"], [])
+        assert other.queue.is_past(one.queue.running)
+
+    def test_a_shard_that_dies_takes_its_places_with_it(self) -> None:
+        one, other = self.two()
+        other.submit(1)
+        one.submit(2)
+        one.take()
+        one.queue.answer(["zero"], [])
+        other.take()
+        other.queue.fail_taken()
+        assert other.queue.is_past(one.queue.running)
+        other.submit(3)
+        assert other.queue.is_past(one.queue.running)
+
+    def test_nothing_is_kept_when_nobody_asks(self) -> None:
+        one, other = self.two()
+        other.submit(1)
+        one.submit(2)
+        for each in (one, other):
+            each.queue.keep_places(False)
+        assert one.queue.running == 0
+        assert other.queue.is_past(one.queue.running)

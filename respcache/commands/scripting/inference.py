@@ -1,4 +1,4 @@
-"""What is known of the values in a script while it is parsed: which are elements of KEYS, and which must not get about.
+"""What a script does with commands and keys, concluded step by step while its text is parsed.
 
 Of each value this keeps only what matters: that it is an element of KEYS, or KEYS itself, or `redis.call`, and so on.
 Those that matter may be used in a few plain ways. In any other, they could come back under another name or be changed,
@@ -10,13 +10,14 @@ notes whether something was concluded from it (`relied_on`), and an assignment r
 
 from __future__ import annotations
 
-from enum import Enum, auto
-from typing import TYPE_CHECKING, NamedTuple
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from respcache.commands.scripting.calls import Call, answered_by_main, keys_are_among
+from respcache.commands.scripting.values import ANY, KEY, MANY, NIL, Function, Is, Value, Variable, spread
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 # Global names that may be used in any way: nothing that they lead to gives access to commands or to KEYS.
 _HARMLESS = frozenset(
@@ -35,92 +36,52 @@ class Doubt(Exception):
     """Nothing can be said of this text."""
 
 
-class Is(Enum):
-    """What is known of a value."""
+class Inference:
+    """What was found out so far, and the scopes of local variables. Its methods raise Doubt."""
 
-    ANY = auto()
-    NIL = auto()
-    LITERAL = auto()  # a string or a number; `Value.text` holds it
-    KEY = auto()  # an element of KEYS, or nil
-    KEYS = auto()
-    KEYS_SPREAD = auto()  # unpack(KEYS ...): elements of KEYS, any number
-    KEYS_WALK = auto()  # ipairs(KEYS) or pairs(KEYS), for a loop
-    REDIS = auto()
-    CALLER = auto()  # redis.call or redis.pcall
-    REGISTER = auto()  # redis.register_function
-    FUNCTION = auto()  # a function of the script; `Value.function` holds it
-    GLOBAL = auto()  # a harmless global; `Value.text` is its name
-    MANY = auto()  # any number of values
-
-
-class Value(NamedTuple):
-    kind: Is
-    text: bytes | None = None
-    variable: Variable | None = None  # that it was read from
-    function: Function | None = None
-    key: bool = False  # an element of KEYS or nil, as long as `reliance` is not refuted
-    reliance: tuple[Variable, ...] = ()  # the variables that `key` follows from
-
-
-ANY = Value(Is.ANY)
-MANY = Value(Is.MANY)
-KEY = Value(Is.KEY, key=True)
-
-
-class Variable:
-    """A local variable, or a parameter."""
-
-    __slots__ = ("assigned", "function", "key", "relied_on", "value")
-
-    def __init__(self, value: Value, function: Function | None) -> None:
-        self.value = value  # that it has from its declaration
-        self.function = function  # in which it was declared; None outside of all
-        self.key = True  # everything it was given so far is an element of KEYS, or nil
-        self.relied_on = False  # that `key` holds was used in the proof
-        self.assigned = False  # since its declaration
-
-
-class Function:
-    """A function of the script, and its parameters, which are what all calls give to them.
-
-    The first one of a `registered` function is KEYS: nothing but FCALL calls it, else the proof fails.
-    """
-
-    __slots__ = ("parameters", "registered")
-
-    def __init__(self, registered: bool) -> None:
-        self.parameters: list[Variable] = []
-        self.registered = registered
-
-
-class Knowledge:
-    """What the text has shown so far. Its methods raise Doubt when nothing is certain any more."""
-
-    def __init__(self, *, library: bool) -> None:
-        self._library = library  # functions may be registered
-        self.function: Function | None = None  # whose body is read
+    def __init__(self, registered: frozenset[bytes | None] | None) -> None:
+        # See `Proof`.
+        self.in_shard = True
+        self.closed = True
+        # In a library: the names of functions that may be registered. None in a script.
+        self._registered = registered
+        # Local variables by name, those of the innermost block last.
         self._scopes: list[dict[bytes, Variable]] = [{}]
-        self.closed = True  # all keys are elements of KEYS
-        self.in_shard = True  # no command is called that main answers
+        # Whose body is being parsed.
+        self._function: Function | None = None
 
-    def enter(self) -> None:
-        """A block begins, with locals of its own."""
+    # -- scopes
+
+    @contextmanager
+    def scope(self) -> Iterator[None]:
+        """A block with local variables of its own."""
         self._scopes.append({})
-
-    def leave(self) -> None:
-        """The block ends."""
+        yield
         self._scopes.pop()
 
-    def local(self, name: bytes) -> Variable | None:
-        """The local variable of this name."""
-        for scope in reversed(self._scopes):
-            if name in scope:
-                return scope[name]
-        return None
+    def new_function(self, name: bytes) -> Function:
+        """A local function of this name."""
+        return Function(self._registered is not None and name in self._registered)
 
-    def declare_keys(self, name: bytes) -> None:
-        """The parameter of a registered function that stands for KEYS."""
-        self._scopes[-1][name] = Variable(Value(Is.KEYS), self.function)
+    @contextmanager
+    def body(self, function: Function, parameters: list[bytes]) -> Iterator[None]:
+        """The body of a function."""
+        outer, self._function = self._function, function
+        with self.scope():
+            for at, name in enumerate(parameters):
+                if function.registered and at == 0:
+                    self._scopes[-1][name] = Variable(Value(Is.KEYS), function)
+                    continue
+                # Until a call says otherwise, a parameter is an element of KEYS: there may be no call.
+                parameter = self.declare(name, NIL)
+                if function.registered:
+                    self._refute(parameter)
+                else:
+                    function.parameters.append(parameter)
+            yield
+        self._function = outer
+
+    # -- variables
 
     def declare(self, name: bytes, value: Value) -> Variable:
         """A new local. Aliases of `redis.call` and of functions stay known; so do keys and literals.
@@ -132,34 +93,45 @@ class Knowledge:
             kept = ANY
         if kept is ANY:
             self.use(value)
-        variable = Variable(kept, self.function)
-        self.give(variable, value)
+        variable = Variable(kept, self._function)
+        self._give(variable, value)
         self._scopes[-1][name] = variable
         return variable
 
-    def give(self, variable: Variable, value: Value) -> None:
+    def _give(self, variable: Variable, value: Value) -> None:
         """A variable gets this value: what does that refute?"""
         if not value.key:
-            self.refute(variable)
+            self._refute(variable)
         for other in value.reliance:
             if other is not variable:
                 other.relied_on = True  # what is concluded from one is concluded from the other
                 if not other.key:
-                    self.refute(variable)
+                    self._refute(variable)
 
-    def refute(self, variable: Variable) -> None:
+    def _refute(self, variable: Variable) -> None:
         variable.key = False
         if variable.relied_on:
             self.closed = False
 
+    def local(self, name: bytes) -> Variable | None:
+        """The local variable of this name that is in sight."""
+        return next((scope[name] for scope in reversed(self._scopes) if name in scope), None)
+
     def assign(self, variable: Variable, value: Value) -> None:
+        """A local variable is assigned to."""
         self.use(value)
         if variable.value.kind in (Is.CALLER, Is.FUNCTION, Is.KEYS):
             raise Doubt
         variable.assigned = True
         if variable.value.kind is Is.LITERAL and variable.relied_on:
             raise Doubt
-        self.give(variable, value)
+        self._give(variable, value)
+
+    def assign_element(self, old: Value) -> None:
+        """An element of a table is assigned to. `old` is what it was."""
+        if old.kind is Is.KEY:
+            self.closed = False
+        self.use(old)
 
     def use(self, value: Value) -> Value:
         """A value goes where it is not followed."""
@@ -173,8 +145,13 @@ class Knowledge:
                 if value.function.registered:
                     self.closed = False
                 for parameter in value.function.parameters:
-                    self.refute(parameter)
+                    self._refute(parameter)
         return value
+
+    def use_all(self, values: Iterable[Value]) -> None:
+        """The same with several values."""
+        for value in values:
+            self.use(value)
 
     def register(self, value: Value) -> None:
         """A value is an argument of redis.register_function, or a field of its table."""
@@ -194,21 +171,10 @@ class Knowledge:
         return True
 
     def read(self, name: bytes) -> Value:
-        for scope in reversed(self._scopes):
-            variable = scope.get(name)
-            if variable is not None:
-                value = variable.value
-                outlives = self._outlives_call(variable)
-                if value.kind is Is.KEYS and outlives:
-                    self.closed = False
-                    return ANY
-                if value.kind in (Is.CALLER, Is.FUNCTION, Is.KEYS):
-                    return value
-                if value.kind is Is.LITERAL and not variable.assigned:
-                    return value._replace(variable=variable)
-                if outlives:
-                    return ANY
-                return Value(Is.ANY, key=variable.key, reliance=(variable,))
+        """The value of a variable, local or global."""
+        variable = self.local(name)
+        if variable is not None:
+            return self._read_local(variable)
         if name == b"KEYS":
             return Value(Is.KEYS)
         if name == b"redis":
@@ -217,20 +183,37 @@ class Knowledge:
             return Value(Is.GLOBAL, name)
         raise Doubt  # `_G` and `loadstring` above all
 
+    def _read_local(self, variable: Variable) -> Value:
+        value = variable.value
+        outlives = self._outlives_call(variable)
+        if value.kind is Is.KEYS and outlives:
+            self.closed = False
+            return ANY
+        if value.kind in (Is.CALLER, Is.FUNCTION, Is.KEYS):
+            return value
+        if value.kind is Is.LITERAL and not variable.assigned:
+            return value._replace(variable=variable)
+        if outlives:
+            return ANY
+        return Value(Is.ANY, key=variable.key, reliance=(variable,))
+
     def _outlives_call(self, variable: Variable) -> bool:
         """True if a variable may have its value from an earlier call, which had other keys.
 
         A library's closures stay from one call to the next, and so does what they refer to.
         """
-        return self._library and variable.function is not self.function
+        return self._registered is not None and variable.function is not self._function
+
+    # -- fields and calls
 
     def field(self, value: Value, name: bytes | None) -> Value:
+        """An element of a value; `name` if its index is this literal for certain."""
         if value.kind is Is.KEYS:
             return KEY
         if value.kind is Is.REDIS:
             if name in (b"call", b"pcall"):
                 return Value(Is.CALLER)
-            if name == b"register_function" and self._library:
+            if name == b"register_function" and self._registered is not None:
                 return Value(Is.REGISTER)
             if name not in _HARMLESS_FIELDS:
                 raise Doubt
@@ -239,6 +222,7 @@ class Knowledge:
         return ANY
 
     def call(self, called: Value, arguments: list[Value]) -> Value:
+        """What a call returns."""
         match called.kind:
             case Is.CALLER:
                 self._command(arguments)
@@ -257,8 +241,7 @@ class Knowledge:
                 return self._call_global(called.text, arguments)
             case _:
                 self.use(called)
-                for value in arguments:
-                    self.use(value)
+                self.use_all(arguments)
                 return MANY
 
     def _call_global(self, name: bytes | None, arguments: list[Value]) -> Value:
@@ -267,11 +250,9 @@ class Knowledge:
             self._command(others)
             return MANY
         if first.kind is Is.KEYS and name in (b"unpack", b"ipairs", b"pairs"):
-            for value in others:
-                self.use(value)
+            self.use_all(others)
             return Value(Is.KEYS_SPREAD if name == b"unpack" else Is.KEYS_WALK)
-        for value in arguments:
-            self.use(value)
+        self.use_all(arguments)
         return MANY
 
     def _call_function(self, function: Function, arguments: list[Value]) -> None:
@@ -280,7 +261,7 @@ class Knowledge:
                 self.use(value)
         parameters = function.parameters
         for parameter, value in zip(parameters, spread(arguments, len(parameters)), strict=True):
-            self.give(parameter, value)
+            self._give(parameter, value)
 
     def _command(self, arguments: Sequence[Value]) -> None:
         """redis.call or redis.pcall with these arguments."""
@@ -308,34 +289,3 @@ class Knowledge:
             self.in_shard = False
         elif not keys_are_among(call):
             self.closed = False
-
-
-def spread(values: list[Value], count: int) -> list[Value]:
-    """The values that `count` variables get."""
-    if not count:
-        return []
-    if len(values) >= count:
-        return [*values[: count - 1], *map(first_of, values[count - 1 : count])]
-    last = values[-1].kind if values else Is.ANY
-    if last is Is.MANY:
-        filler = ANY
-    elif last is Is.KEYS_SPREAD:
-        filler = KEY
-    else:
-        return values + [Value(Is.NIL, key=True)] * (count - len(values))
-    return values[:-1] + [filler] * (count - len(values) + 1)
-
-
-def first_of(value: Value) -> Value:
-    if value.kind is Is.MANY:
-        return ANY
-    return KEY if value.kind is Is.KEYS_SPREAD else value
-
-
-def combined(operator: str, left: Value, right: Value) -> Value:
-    """`x and KEYS[1]` is that key, or nothing that could be one; `KEYS[1] or KEYS[2]` is one of them."""
-    if operator == "or" and left.key and right.key:
-        return Value(Is.ANY, key=True, reliance=left.reliance + right.reliance)
-    if operator == "and" and right.key:
-        return Value(Is.ANY, key=True, reliance=right.reliance)
-    return ANY
