@@ -71,10 +71,11 @@ def same_if_balanced(ours: Any, theirs: Any) -> bool:
     return same(ours, theirs)
 
 
-def served_nonetheless(ours: Any, theirs: Any) -> bool:
-    """For a client that waited for keys on several shards: Redis found a value of the wrong type in one that is before
-    the key that became ready, and we served the client (difference "waiting-for-several-shards")."""
-    return str(theirs).startswith("WRONGTYPE") and isinstance(theirs, ReplyError) and not isinstance(ours, ReplyError)
+def served_or_wrong_type(ours: Any, theirs: Any) -> bool:
+    """For a client that waited for keys on several shards: one server served it, and the other one found a value of the
+    wrong type in another key, which had come at the same moment (difference "waiting-for-several-shards")."""
+    errors = [reply for reply in (ours, theirs) if isinstance(reply, ReplyError)]
+    return len(errors) == 1 and str(errors[0]).startswith("WRONGTYPE")
 
 
 def served_elsewhere(ours: Any, theirs: Any) -> bool:
