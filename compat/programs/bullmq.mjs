@@ -45,7 +45,7 @@ const scenarios = {
     await withQueue("plain", work, async ({ queue, events }) => {
       const progress = new Promise((resolve) => events.once("progress", resolve));
       const job = await queue.add("double", { x: 21 });
-      assert.equal(await job.waitUntilFinished(events, 8000), 42);
+      assert.equal(await job.waitUntilFinished(events, 20_000), 42);
       assert.equal((await progress).data, 50);
       assert.deepEqual((await queue.getJobLogs(job.id)).logs, ["half way"]);
       assert.equal(await job.getState(), "completed");
@@ -60,9 +60,9 @@ const scenarios = {
     await withQueue("retries", work, async ({ queue, events }) => {
       const options = { attempts: 3, backoff: { type: "exponential", delay: 10 } };
       const job = await queue.add("stubborn", { succeeds: 3 }, options);
-      assert.equal(await job.waitUntilFinished(events, 8000), 3);
+      assert.equal(await job.waitUntilFinished(events, 20_000), 3);
       const failing = await queue.add("hopeless", { succeeds: 99 }, options);
-      await assert.rejects(failing.waitUntilFinished(events, 8000), /not yet/);
+      await assert.rejects(failing.waitUntilFinished(events, 20_000), /not yet/);
       assert.deepEqual((await queue.getFailed()).map((failed) => failed.id), [failing.id]);
       assert.equal((await queue.getFailed())[0].stacktrace.length, 3);
       await (await queue.getJob(failing.id)).retry("failed");
@@ -127,7 +127,7 @@ const scenarios = {
         queueName: "flows",
         children: [square(1), square(2), { name: "sum", queueName: "flows", children: [square(3), square(4)] }],
       });
-      assert.equal(await tree.job.waitUntilFinished(events, 8000), 30);
+      assert.equal(await tree.job.waitUntilFinished(events, 20_000), 30);
       const found = await flows.getFlow({ id: tree.job.id, queueName: "flows" });
       assert.equal(found.children.length, 3);
       assert.equal((await tree.job.getDependencies()).nextUnprocessedCursor ?? 0, 0);
@@ -146,13 +146,13 @@ const scenarios = {
         queueName: "flows",
         children: [child("bad", { failParentOnFailure: true }), child("good")],
       });
-      await assert.rejects(strict.job.waitUntilFinished(events, 8000), /failed/);
+      await assert.rejects(strict.job.waitUntilFinished(events, 20_000), /failed/);
       const tolerant = await flows.add({
         name: "tolerant",
         queueName: "flows",
         children: [child("bad", { ignoreDependencyOnFailure: true }), child("good")],
       });
-      assert.equal(await tolerant.job.waitUntilFinished(events, 8000), 1);
+      assert.equal(await tolerant.job.waitUntilFinished(events, 20_000), 1);
     });
   },
   async job_schedulers() {
@@ -193,7 +193,7 @@ const scenarios = {
       }, { connection, limiter: { max: 100, duration: 1000 } });
       const begin = Date.now();
       const job = await queue.add("job", {});
-      assert.equal(await job.waitUntilFinished(events, 8000), 2);
+      assert.equal(await job.waitUntilFinished(events, 20_000), 2);
       assert.ok(Date.now() - begin >= 280, `after ${Date.now() - begin} ms`);
       assert.equal(await queue.getRateLimitTtl() <= 1000, true);
       assert.ok(worker.isRunning());

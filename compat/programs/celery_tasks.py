@@ -99,11 +99,11 @@ def scenario_result(url: str) -> None:
     app = _app(url)
     with _worker(app):
         result = app.tasks["add"].delay(2, 3)
-        same(result.get(timeout=8), 5)
+        same(result.get(timeout=20), 5)
         assert result.successful()
         failing = app.tasks["add"].delay(2, "three")
         with raises(TypeError):
-            failing.get(timeout=8)
+            failing.get(timeout=20)
         same(failing.state, "FAILURE")
         result.forget()
         same(app.AsyncResult(result.id).state, "PENDING")
@@ -112,9 +112,9 @@ def scenario_result(url: str) -> None:
 def scenario_retry(url: str) -> None:
     app = _app(url)
     with _worker(app):
-        same(app.tasks["stubborn"].delay(3).get(timeout=8), 3)
+        same(app.tasks["stubborn"].delay(3).get(timeout=20), 3)
         with raises(Exception, "Can't retry"):
-            app.tasks["stubborn"].delay(99).get(timeout=8)
+            app.tasks["stubborn"].delay(99).get(timeout=20)
 
 
 def scenario_chain_group_and_chord(url: str) -> None:
@@ -123,13 +123,13 @@ def scenario_chain_group_and_chord(url: str) -> None:
     app = _app(url)
     add, total = app.tasks["add"], app.tasks["total"]
     with _worker(app):
-        same(chain(add.s(1, 2), add.s(10), add.s(100))().get(timeout=8), 113)
-        same(group(add.s(n, n) for n in range(20))().get(timeout=8), [2 * n for n in range(20)])
-        same(chord((add.s(n, n) for n in range(5)), total.s())().get(timeout=8), 20)
-        same(chord((chain(add.s(n, 0), add.s(1)) for n in range(3)), total.s())().get(timeout=8), 6)
+        same(chain(add.s(1, 2), add.s(10), add.s(100))().get(timeout=20), 113)
+        same(group(add.s(n, n) for n in range(20))().get(timeout=20), [2 * n for n in range(20)])
+        same(chord((add.s(n, n) for n in range(5)), total.s())().get(timeout=20), 20)
+        same(chord((chain(add.s(n, 0), add.s(1)) for n in range(3)), total.s())().get(timeout=20), 6)
         broken = chord([add.s(1, 1), add.s(1, "one")], total.s())()
         with raises(Exception, "unsupported operand"):
-            broken.get(timeout=8)
+            broken.get(timeout=20)
 
 
 def scenario_countdown(url: str) -> None:
@@ -137,13 +137,13 @@ def scenario_countdown(url: str) -> None:
     with _worker(app):
         begin = time.monotonic()
         later = app.tasks["count"].apply_async(["later"], countdown=0.7)
-        same(app.tasks["count"].delay("now").get(timeout=8), 1)
+        same(app.tasks["count"].delay("now").get(timeout=20), 1)
         same(later.state, "PENDING")
-        same(later.get(timeout=8), 1)
+        same(later.get(timeout=20), 1)
         assert time.monotonic() - begin >= 0.69
         expired = app.tasks["count"].apply_async(["expired"], expires=-1)
         with raises(Exception, "expired"):
-            expired.get(timeout=8)
+            expired.get(timeout=20)
         assert not app.backend.client.exists("expired")
 
 
@@ -158,8 +158,8 @@ def scenario_revoke(url: str) -> None:
         (reply,) = app.control.revoke(revoked.id, reply=True, timeout=5, limit=1)
         assert "ok" in str(reply), reply
         with raises(TaskRevokedError):
-            revoked.get(timeout=8)
-        same(kept.get(timeout=8), 1)
+            revoked.get(timeout=20)
+        same(kept.get(timeout=20), 1)
 
 
 def _scheduled(app: Any) -> set[str]:
@@ -176,8 +176,8 @@ def scenario_revoke_a_running_task(url: str) -> None:
         eventually(lambda: app.backend.client.get("starts"))
         app.control.revoke(running.id, terminate=True, signal="SIGKILL")
         with raises(TaskRevokedError):
-            running.get(timeout=8)
-        same(app.tasks["add"].delay(1, 1).get(timeout=8), 2)
+            running.get(timeout=20)
+        same(app.tasks["add"].delay(1, 1).get(timeout=20), 2)
 
 
 def scenario_process_of_the_pool_is_killed(url: str) -> None:
@@ -224,7 +224,7 @@ def scenario_remote_control(url: str) -> None:
         same(list(replies[0].values()), [{"ok": "pong"}])
         assert "add" in str(app.control.inspect(timeout=3, limit=1).registered())
         app.control.add_consumer("extra", reply=True, timeout=3, limit=1)
-        same(app.tasks["add"].apply_async([4, 5], queue="extra").get(timeout=8), 9)
+        same(app.tasks["add"].apply_async([4, 5], queue="extra").get(timeout=20), 9)
         for _ in range(3):
             app.tasks["add"].apply_async([1, 1], queue="nobody")
         with app.connection_for_write() as connection:

@@ -13,7 +13,7 @@ import traceback
 from importlib import import_module
 from urllib.parse import urlsplit
 
-LIMIT = 30  # seconds per scenario
+LIMIT = 60  # seconds per scenario
 
 
 def main(name: str, url: str) -> int:

@@ -70,11 +70,11 @@ def scenario_results(url: str) -> None:
 
     tasks = _Tasks(url)
     with tasks.worker():
-        same(tasks.add.send(2, 3).get_result(block=True, timeout=8000), 5)
+        same(tasks.add.send(2, 3).get_result(block=True, timeout=20_000), 5)
         chain = pipeline([tasks.add.message(1, 2), tasks.add.message(10), tasks.add.message(100)]).run()
-        same(chain.get_result(block=True, timeout=8000), 113)
+        same(chain.get_result(block=True, timeout=20_000), 113)
         many = group([tasks.add.message(number, number) for number in range(50)]).run()
-        same(list(many.get_results(block=True, timeout=8000)), [2 * number for number in range(50)])
+        same(list(many.get_results(block=True, timeout=20_000)), [2 * number for number in range(50)])
 
 
 def scenario_message_and_retry(url: str) -> None:
@@ -82,11 +82,11 @@ def scenario_message_and_retry(url: str) -> None:
 
     tasks = _Tasks(url)
     with tasks.worker():
-        same(tasks.stubborn.send("tries", 3).get_result(block=True, timeout=8000), 3)
+        same(tasks.stubborn.send("tries", 3).get_result(block=True, timeout=20_000), 3)
         with raises(ResultFailure, "not yet"):
-            tasks.stubborn.send("hopeless", 99).get_result(block=True, timeout=8000)
+            tasks.stubborn.send("hopeless", 99).get_result(block=True, timeout=20_000)
         eventually(lambda: tasks.dead() == 1)
-        tasks.broker.join("default", timeout=8000)
+        tasks.broker.join("default", timeout=20_000)
     same(tasks.broker.client.get("hopeless"), b"4")
 
 
@@ -96,7 +96,7 @@ def scenario_delay(url: str) -> None:
         begin = time.monotonic()
         later = tasks.add.send_with_options(args=(1, 1), delay=500)
         tasks.note.send("order", "now")
-        same(later.get_result(block=True, timeout=8000), 2)
+        same(later.get_result(block=True, timeout=20_000), 2)
         assert time.monotonic() - begin >= 0.49
         same(tasks.broker.client.lrange("order", 0, -1), [b"now"])
 

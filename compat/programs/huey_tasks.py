@@ -43,9 +43,9 @@ def scenario_result(url: str) -> None:
         same(len(huey), 1)
         same(result.get(), None)
         with _consumer(huey):
-            same(result.get(blocking=True, timeout=8), 5)
+            same(result.get(blocking=True, timeout=20), 5)
             many = add.map([(number, number) for number in range(50)])
-            same(many.get(blocking=True, timeout=8), [2 * number for number in range(50)])
+            same(many.get(blocking=True, timeout=20), [2 * number for number in range(50)])
 
 
 def scenario_retry(url: str) -> None:
@@ -74,7 +74,7 @@ def scenario_retry(url: str) -> None:
         failing = stubborn(99)
         eventually(lambda: len(tries) == 6)
         with raises(TaskException, "not yet"):
-            failing.get(blocking=True, timeout=8)
+            failing.get(blocking=True, timeout=20)
 
 
 def scenario_pipeline(url: str) -> None:
@@ -86,7 +86,7 @@ def scenario_pipeline(url: str) -> None:
 
     with _consumer(huey):
         results = huey.enqueue(add.s(1, 2).then(add, 10).then(add, 100))
-        same(results.get(blocking=True, timeout=8), [3, 13, 113])
+        same(results.get(blocking=True, timeout=20), [3, 13, 113])
 
 
 def scenario_planned(url: str) -> None:
@@ -182,5 +182,5 @@ def scenario_worker_is_killed(url: str) -> None:
         worker.join()
     same(len(huey), 1)
     with _consumer(huey):
-        same(waiting.get(blocking=True, timeout=8), "done")
+        same(waiting.get(blocking=True, timeout=20), "done")
     same(lost.get(), None)

@@ -20,7 +20,7 @@ from compat.targets import Target
 
 _HERE = Path(__file__).parent
 _NO_PROGRAMS = ("__init__", "child", "run", "node", "support")
-_LIMIT = 240.0  # seconds for all scenarios of one program
+_LIMIT = 600.0  # seconds for all scenarios of one program
 # What `.ci/run` has time for: a cache, the clients themselves, and one user each of what queues and locks are made of.
 _QUICK = (
     "arq_jobs",

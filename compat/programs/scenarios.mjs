@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import net from "node:net";
 
-const LIMIT = 30_000; // milliseconds
+const LIMIT = 60_000; // milliseconds
 const children = [];
 
 function flush(url) {
@@ -22,7 +22,7 @@ function limited(promise) {
 export const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 // Wait until `check` says true.
-export async function eventually(check, milliseconds = 15_000) {
+export async function eventually(check, milliseconds = 25_000) {
   const end = Date.now() + milliseconds;
   while (!(await check())) {
     if (Date.now() > end) throw new Error(`did not become true: ${check}`);

@@ -86,10 +86,10 @@ def _run(url: str, body: Callable[[_Jobs], Awaitable[None]]) -> None:
 
 def scenario_results(url: str) -> None:
     async def body(jobs: _Jobs) -> None:
-        same((await (await jobs.add.enqueue(2, 3)).result(8)).result, 5)
-        same((await (await jobs.double.enqueue(21)).result(8)).result, 42)
+        same((await (await jobs.add.enqueue(2, 3)).result(20)).result, 5)
+        same((await (await jobs.double.enqueue(21)).result(20)).result, 42)
         many = [await jobs.add.enqueue(number, number) for number in range(50)]
-        results = await asyncio.gather(*(task.result(8) for task in many))
+        results = await asyncio.gather(*(task.result(20) for task in many))
         same([result.result for result in results], [2 * number for number in range(50)])
 
     _run(url, body)
@@ -97,12 +97,12 @@ def scenario_results(url: str) -> None:
 
 def scenario_retry_failure_and_timeout(url: str) -> None:
     async def body(jobs: _Jobs) -> None:
-        stubborn = await (await jobs.stubborn.enqueue("tries")).result(8)
+        stubborn = await (await jobs.stubborn.enqueue("tries")).result(20)
         same((stubborn.result, stubborn.tries), (3, 3))
-        broken = await (await jobs.broken.enqueue()).result(8)
+        broken = await (await jobs.broken.enqueue()).result(20)
         assert not broken.success
         same(type(broken.exception), LookupError)
-        slow = await (await jobs.slow.enqueue()).result(8)
+        slow = await (await jobs.slow.enqueue()).result(20)
         same(type(slow.exception), TimeoutError)
 
     _run(url, body)
@@ -115,8 +115,8 @@ def scenario_delay_and_chain(url: str) -> None:
         later = await jobs.add.enqueue(1, 1).start(delay=timedelta(milliseconds=400))
         same(await later.status(), TaskStatus.SCHEDULED)
         chained = await jobs.add.enqueue(1, 2).then(jobs.double).then(jobs.double)
-        same((await chained.result(8)).result, 12)
-        same((await later.result(8)).result, 2)
+        same((await chained.result(20)).result, 12)
+        same((await later.result(20)).result, 2)
         far = await jobs.add.enqueue(1, 1).start(delay=timedelta(hours=1))
         assert await far.abort(0.1) or await far.status() == TaskStatus.SCHEDULED
 
@@ -132,11 +132,11 @@ def scenario_dependencies(url: str) -> None:
         await first
         await second
         both = await jobs.note.enqueue("order", 1).start(after=[first.id, second.id])
-        assert (await both.result(8)).success
+        assert (await both.result(20)).success
         same(await jobs.worker.redis.get("tries"), "3")
         broken = await jobs.broken.enqueue().start(delay=timedelta(milliseconds=100))
         dependent = await jobs.note.enqueue("order", 2).start(after=broken.id)
-        assert not (await dependent.result(8)).success
+        assert not (await dependent.result(20)).success
         same(await jobs.worker.redis.lrange("order", 0, -1), ["1"])
 
     _run(url, body)

@@ -46,7 +46,7 @@ def program(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
-def eventually(check: Callable[[], Any], seconds: float = 15.0) -> Any:
+def eventually(check: Callable[[], Any], seconds: float = 25.0) -> Any:
     """What `check` returns as soon as that is true. It may also raise an AssertionError until then."""
     end = time.monotonic() + seconds
     while True:

@@ -67,12 +67,12 @@ async def _running(broker: Any, workers: int = 1) -> AsyncIterator[None]:
 async def _jobs(broker: Any) -> None:
     """What any broker that keeps its messages must do."""
     tasks = {name: broker.find_task(name) for name in ("add", "stubborn", "broken")}
-    result = await (await tasks["add"].kiq(2, 3)).wait_result(timeout=8)
+    result = await (await tasks["add"].kiq(2, 3)).wait_result(timeout=20)
     same((result.return_value, result.is_err), (5, False))
     many = [await tasks["add"].kiq(number, number) for number in range(50)]
-    same([(await task.wait_result(timeout=8)).return_value for task in many], [2 * number for number in range(50)])
-    same((await (await tasks["stubborn"].kiq("tries")).wait_result(timeout=8)).return_value, 3)
-    failed = await (await tasks["broken"].kiq()).wait_result(timeout=8)
+    same([(await task.wait_result(timeout=20)).return_value for task in many], [2 * number for number in range(50)])
+    same((await (await tasks["stubborn"].kiq("tries")).wait_result(timeout=20)).return_value, 3)
+    failed = await (await tasks["broken"].kiq()).wait_result(timeout=20)
     assert failed.is_err
     with raises(LookupError, "always"):
         failed.raise_for_error()

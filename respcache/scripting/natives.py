@@ -70,19 +70,22 @@ class Natives:
 
     def table(self) -> dict[bytes, Callable[..., Any]]:
         """All of them, by the names that Lua's side knows."""
-        often_called = {
+        often_called: dict[bytes, Callable[..., Any]] = {
             b"call": self._call_function(raising=True),
             b"describe": self._describe,
             b"gather": self._gather,
             b"interrupted": self._interrupted,
+            b"long_call": self._call_function(raising=True, gathered=True),
+            b"long_pcall": self._call_function(raising=False, gathered=True),
             b"pcall": self._call_function(raising=False),
         }
-        others = {
+        others: dict[bytes, Callable[..., Any]] = {
             b"acl_check_cmd": self._acl_check_cmd,
             b"breakpoint": lambda *_: False,
             b"debug": lambda *_: (),
             b"error_reply": self._error_reply,
             b"log": self._log,
+            b"long_acl_check_cmd": lambda *words: self._acl_check_cmd(*self._with_gathered(words)),
             b"register_function": self._register_function,
             b"replicate_commands": lambda *_: True,
             b"set_repl": self._set_repl,
@@ -147,13 +150,13 @@ class Natives:
 
     # -- commands
 
-    def _call_function(self, *, raising: bool) -> Callable[..., Any]:
-        """`redis.call` or `redis.pcall`: a closure, since it is called often."""
+    def _call_function(self, *, raising: bool, gathered: bool = False) -> Callable[..., Any]:
+        """`redis.call` or `redis.pcall`, with those of `_gather` or without. A closure, since it is called often."""
         host, memory, used, table_from = self._host, self._memory, self._memory.used, self._table_from
         half = memory.half
 
         def call(*words: Any) -> Any:
-            if self._gathered:
+            if gathered:
                 words = self._with_gathered(words)
             for word in words:
                 if type(word) is not bytes:
@@ -194,7 +197,10 @@ class Natives:
 
         return call
 
-    def _gather(self, *words: Any) -> None:
+    def _gather(self, first: bool, *words: Any) -> None:
+        """Some words of a command that has many, of which the last ones come by ``long_call``."""
+        if first:
+            self._gathered = []  # perhaps Lua had no memory to go on with another command
         self._gathered += words
 
     def _with_gathered(self, words: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -231,7 +237,6 @@ class Natives:
         return tuple(found)
 
     def _acl_check_cmd(self, *words: Any) -> bool:
-        words = self._with_gathered(words)
         if not words:
             self._fail(errors.NO_CALL_WORDS)
         allowed = self._host.allowed(list(self._words(words, raising=True)))

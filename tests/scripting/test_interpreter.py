@@ -11,7 +11,9 @@ import pytest
 from respcache.errors import CommandError
 from respcache.resp.types import NULL_ARRAY, Encoded, PairedMap, Pairs, Reply, SetReply, Status, Verbatim
 from respcache.scripting import ScriptError
-from tests.scripting.world import Engine
+from respcache.scripting.memory import Memory
+from respcache.scripting.natives import Natives
+from tests.scripting.world import Engine, World
 
 # Shows a value as text, its type with it.
 SHOW = """
@@ -49,6 +51,20 @@ def test_lupa_is_only_imported_for_the_first_interpreter() -> None:
 
 
 # -- words
+
+
+def test_words_that_were_left_behind_are_no_part_of_the_next_command() -> None:
+    """If Lua has no memory left to hand over the last words of a command."""
+    from lupa import lua51
+
+    world, runtime = World(), lua51.LuaRuntime(encoding=None, max_memory=1 << 20)
+    natives = Natives(world, runtime, Memory(runtime, 1 << 20)).table()
+    natives[b"gather"](True, b"set", b"left")
+    natives[b"call"](b"get", b"k")
+    natives[b"gather"](True, b"set")
+    natives[b"gather"](False, b"k")
+    natives[b"long_call"](b"v")
+    assert world.called == [[b"get", b"k"], [b"set", b"k", b"v"]]
 
 
 def test_keys_and_arguments(engine: Engine) -> None:

@@ -141,6 +141,15 @@ def test_to_kill_has_to_wait_until_it_is_too_long(do: Transcript, ending: Connec
     assert str(do.connection.read()).startswith(KILLED)
 
 
+@pytest.mark.respcache_only(reason="a genuine server may not have begun it")
+def test_to_kill_has_to_wait_also_while_the_script_asks_for_something(do: Transcript, ending: Connection) -> None:
+    do("CONFIG", "SET", "busy-reply-threshold", 300)
+    do.connection.send("EVAL", "while true do redis.call('get', 'k' .. math.random(100)) end", 1, "a")
+    assert eventually(lambda: waits_for_script(ending))
+    assert ending.call("SCRIPT", "KILL") == "OK"
+    assert str(do.connection.read()).startswith(KILLED)
+
+
 def test_what_is_allowed_meanwhile(do: Transcript, ending: Connection) -> None:
     do.connection.send("EVAL", LOOPS["closed"], 1, "a")
     until_busy(ending)

@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import socket
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
 from io import BytesIO
 from itertools import count
+from threading import Semaphore, Thread
 from typing import Any
 
 import trio
@@ -141,8 +142,53 @@ class FakeDescriptors:
         return found
 
 
+class _Coroutine:
+    """A function that runs in a thread of its own, but only while somebody waits for it: never two at the same time.
+
+    `resume` lets it go on until it calls `pause`. So plain functions, such as a worker's `ask`, can stop half-way.
+    """
+
+    def __init__(self, function: Callable[[], None]) -> None:
+        self._function = function
+        self._go, self._stop = Semaphore(0), Semaphore(0)
+        self._value: Any = None  # that is passed from one side to the other
+        self._failure: BaseException | None = None
+        self.ended = False
+        self._thread = Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        self._go.acquire()
+        try:
+            self._function()
+        except BaseException as failure:
+            self._failure = failure
+        self.ended = True
+        self._stop.release()
+
+    def resume(self, value: Any = None) -> Any:
+        """Let it go on; what it passes to `pause` next. Raises what it raises."""
+        self._value = value
+        self._go.release()
+        self._stop.acquire()
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
+        return self._value
+
+    def pause(self, value: Any) -> Any:
+        """Within the function: stop; what it is resumed with."""
+        self._value = value
+        self._stop.release()
+        self._go.acquire()
+        return self._value
+
+
 class InProcessShard:
-    """The other end of a link that has no process: takes its frames, and works on them when told to."""
+    """The other end of a link that has no process: takes its frames, and works on them when told to.
+
+    A worker that asks main something stops until main has answered, while everybody else goes on.
+    """
 
     def __init__(self, link: ShardLink, shards: int, poller: Poller) -> None:
         self.link = link
@@ -150,29 +196,32 @@ class InProcessShard:
         self._poller = poller
         # Frames that the worker has set aside while it waited for an answer.
         self._put_back: deque[Frame] = deque()
-        # The other shards of the house, and whether this one is in the middle of a frame.
-        self.others: list[InProcessShard] = []
-        self._working = False
-        self.worker = self._new_worker()
+        # Called once, when main has answered what the worker has asked, and the worker does not know it yet.
+        self.meanwhile: Callable[[], object] | None = None
+        self._begin()
 
-    def _new_worker(self) -> Worker:
+    def _begin(self) -> None:
         index, shards = self._shape
-        return Worker(Shard(seed=1, index=index, shards=shards), self)
+        self.worker = Worker(Shard(seed=1, index=index, shards=shards), self)
+        self._life = life = _Coroutine(self._live)
+        assert life.resume() is _IDLE
+
+    def _live(self) -> None:
+        """As `respcache.shard.__main__` does it."""
+        while (frame := self._life.pause(_IDLE)) is not None:
+            now, items = frame
+            assert now is not None
+            for payload in self.worker.answers(now, items):
+                self.send(payload)
+
+    # -- the channel of the worker
 
     def send(self, payload: Any) -> None:
-        """Main gets one frame of answers, by way of the wire format."""
-        for answer in wire.FrameReader().feed(wire.pack(payload)):
-            with self._poller.round():
-                self.link.take_answers(*answer)
+        self._life.pause(payload)
 
     def receive(self) -> Frame | None:
-        """What the worker gets in the middle of an item; main may need what other shards still have to do."""
-        if self._put_back:
-            return self._put_back.popleft()
-        while (frame := self.link.queue.take()) is None:
-            assert any(other.work() for other in self.others if not other._working), "main has no answer yet"
-        (unpacked,) = wire.FrameReader().feed(wire.pack(frame))
-        return tuple(unpacked)
+        frame: Frame | None = self._life.pause(_ASKING)
+        return frame
 
     def poll(self) -> deque[Frame]:
         while (frame := self.link.queue.take()) is not None:
@@ -181,6 +230,8 @@ class InProcessShard:
 
     def put_back(self, frames: Iterable[Frame]) -> None:
         self._put_back.extendleft(reversed([*frames]))
+
+    # -- what tests do
 
     def take(self) -> list[wire.Item]:
         """The items of the next frame, to be answered by the test; empty if there is none."""
@@ -193,29 +244,52 @@ class InProcessShard:
             self.link.take_answers(self.link.next_deadline, list(results), list(reports))
 
     def work(self) -> bool:
-        """Carry out one frame, by way of the wire format. False if there is none."""
-        if self._put_back:
-            frame: Frame | None = self._put_back.popleft()
-        else:
-            frame = self.link.queue.take()
+        """Carry out one frame, by way of the wire format, as far as main has the answers. False if there is none."""
+        did = False
+        life = self._life
+        while (frame := self._next_frame(only_answers=did)) is not None:
+            did = True
+            said = life.resume(frame)
+            while said is not _IDLE and said is not _ASKING:
+                for answer in wire.FrameReader().feed(wire.pack(said)):
+                    with self._poller.round():
+                        self.link.take_answers(*answer)
+                said = life.resume()
+            if self.meanwhile is not None and said is _ASKING and self.link.queue._reply is not None:
+                meanwhile, self.meanwhile = self.meanwhile, None
+                meanwhile()
+                if self._life is not life:
+                    break  # it has died
+        return did
+
+    def _next_frame(self, *, only_answers: bool) -> Frame | None:
+        if only_answers and self.link.queue._reply is None:
+            return None
+        if self._put_back and self.link.queue._reply is None:
+            return self._put_back.popleft()
+        frame = self.link.queue.take()
         if frame is None:
-            return False
-        self._working = True
-        try:
-            for now, items in wire.FrameReader().feed(wire.pack(frame)):
-                for payload in self.worker.answers(now, items):
-                    self.send(payload)
-        finally:
-            self._working = False
-        return True
+            return None
+        (unpacked,) = wire.FrameReader().feed(wire.pack(frame))
+        return tuple(unpacked)
 
     def die(self) -> None:
         """Everything that was taken is lost, and all data; a successor takes the rest."""
-        self.worker = self._new_worker()
+        self.end()
         self._put_back.clear()
+        self._begin()
         with self._poller.round():
             self.link.queue.fail_taken()
             self.link._on_death(self.link.index)
+
+    def end(self) -> None:
+        """Main has closed the pipe."""
+        with suppress(SystemExit):  # in the middle of an `ask`
+            self._life.resume(None)
+        assert self._life.ended
+
+
+_IDLE, _ASKING = object(), object()  # what a worker waits for: more to do, or an answer
 
 
 class _Replies(Connection):
@@ -293,8 +367,6 @@ class House:
         self.parts = self.server.parts
         self.shards = [InProcessShard(link, shards, self.poller) for link in self.server.links]
         for shard in self.shards:
-            shard.others = [other for other in self.shards if other is not shard]
-        for shard in self.shards:
             shard.link.queue.begin_with(wire.configure(config.shard_values()))
             shard.work()
         self._fds = count(1_000_000)
@@ -357,6 +429,8 @@ async def house(shards: int = 1, **settings: str) -> AsyncIterator[House]:
         except Exception as error:
             failure = error  # of the test: it should be seen as it is, in no group
         nursery.cancel_scope.cancel()
+        for shard in main.shards:
+            shard.end()
     main.poller.close()
     if failure is not None:
         raise failure

@@ -27,7 +27,7 @@ NEVER = sys.maxsize
 
 
 class Operation(NamedTuple):
-    """One command of a client. Times are of one clock, in any unit. After one that NEVER returned there are only such."""
+    """One command of a client. Times are of one clock, in any unit. One that NEVER returned is its client's last."""
 
     called: int
     returned: int

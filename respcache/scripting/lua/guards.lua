@@ -34,7 +34,7 @@ end
 local SLICE = 24
 local gather = natives.gather
 
-local function with_any_words(native)
+local function with_any_words(native, native_for_many)
     return function(...)
         local count = select('#', ...)
         if count <= SLICE then
@@ -42,14 +42,14 @@ local function with_any_words(native)
         end
         local words = { ... }
         for from = 1, count - SLICE, SLICE do
-            gather(unpack(words, from, from + SLICE - 1))
+            gather(from == 1, unpack(words, from, from + SLICE - 1))
         end
-        return native(unpack(words, count - (count - 1) % SLICE, count))
+        return native_for_many(unpack(words, count - (count - 1) % SLICE, count))
     end
 end
 
 for _, name in pairs({ 'acl_check_cmd', 'call', 'pcall' }) do
-    natives[name] = with_any_words(natives[name])
+    natives[name] = with_any_words(natives[name], natives['long_' .. name])
 end
 
 -- errors ---------------------------------------------------------------------------------------------------------------

@@ -93,7 +93,7 @@ def script_kill(client: Client, args: Args) -> Any:
 
 
 async def _kill(client: Client, *, function: bool) -> Reply:
-    await client.parts.busy.kill(function)
+    await client.parts.busy.kill(function, passing=client.executing is not None)
     return OK
 
 

@@ -71,9 +71,13 @@ class Busy:
         """True for commands that can be refused. Not for parts: other shards may have carried out theirs."""
         return item[0] in (wire.RUN, wire.EXECUTE) or (item[0] == wire.PART and len(self._links) == 1)
 
-    async def kill(self, function: bool) -> None:
-        """SCRIPT KILL, or FUNCTION KILL. Raises CommandError. Cancellation is safe."""
-        await self._begun()
+    async def kill(self, function: bool, *, passing: bool) -> None:
+        """SCRIPT KILL, or FUNCTION KILL. Raises CommandError. Cancellation is safe.
+
+        passing: the caller holds a barrier, perhaps over these very shards, so none of them runs a script.
+        """
+        if not passing:
+            await self._begun()
         if not self.scripts:
             raise CommandError(errors.NO_SCRIPT_RUNS)
         killed, error = False, None
@@ -100,7 +104,13 @@ class Busy:
             nursery.cancel_scope.cancel()
 
     async def _everything_done(self, scope: trio.CancelScope) -> None:
-        """Cancel `scope` when all shards have carried out what they have been sent until now."""
-        for call in [link.call(wire.skip()) for link in self._links]:
+        """Cancel `scope` when all shards have carried out what they have been sent until now.
+
+        In its place in the order: a script that asks for something lets in what passes the queue.
+        """
+        calls = [link.queue.submit_call(wire.skip()) for link in self._links]
+        for link in self._links:
+            link.flush()
+        for call in calls:
             await settled(call)
         scope.cancel()

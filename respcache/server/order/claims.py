@@ -100,10 +100,10 @@ class SharedWait(Wait):
     def claimed_by(self, shard: int) -> None:
         """A shard runs it now, and it alone matters from now on: what another that dies has held is no loss."""
         self.claimed = True
-        for other in self.shards:
-            if other != shard:
-                self._waits.links[other].submit(wire.forget(self.number), NOBODY)
-                self._enlisted[other] -= 1
+        others = [other for other in self.shards if other != shard]
+        for other in others:
+            self._waits.links[other].submit(wire.forget(self.number), NOBODY)
+        self._enlisted.add(others, -1)
         self._waits.move(self, (shard,))
 
     def time_out(self) -> None:

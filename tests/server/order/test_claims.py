@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from respcache.server.order.claims import SharedWait
 from respcache.shard import wire
-from respcache.shard.channel import Frame
-from tests.support.house import House, InProcessShard, Peer, house
+from tests.support.house import House, Peer, house
 from tests.support.resp import pack
 
 pytestmark = pytest.mark.trio
@@ -79,6 +78,18 @@ class TestClaims:
             assert str(reply) == "WRONGTYPE Operation against a key holding the wrong kind of value"
             assert pusher.replies() == ["OK", 1]
             assert await ask(main, pusher, "LLEN", "b") == 1
+
+    async def test_a_claim_waits_for_nothing_younger(self) -> None:
+        """Two clients wait for the same keys, in different orders, and several shards claim at once."""
+        async with house(shards=2) as main:
+            one, two = await waiter(main, "BLPOP", "a", "b", 0), await waiter(main, "BLPOP", "b", "a", 0)
+            pusher, other = main.connect(), main.connect()
+            pusher.send_raw(b"".join(pack(("RPUSH", key, number)) for number, key in enumerate("abab")))
+            other.send_raw(b"".join(pack(("RPUSH", key, number)) for number, key in enumerate("ba", 10)))
+            await main.settle()
+            assert (one.replies(), two.replies()) == ([[b"a", b"0"]], [[b"b", b"1"]])
+            assert pusher.replies() == [1, 1, 1, 1]
+            assert other.replies() == [2, 2]
 
     async def test_a_shard_that_dies_while_its_claim_is_open(self) -> None:
         async with house(shards=2) as main:
@@ -200,21 +211,14 @@ class TestInTheMiddleOfAClaim:
     """Main has answered, and the shard has not served the client yet."""
 
     @staticmethod
-    async def run(main: House, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], object]) -> Peer:
+    async def run(main: House, meanwhile: Callable[[], object]) -> Peer:
         """A client waits for "a" and "b", and "a" is pushed to."""
         client, pusher = await waiter(main, "BLPOP", "b", "a", 1), main.connect()
         pusher.send("RPUSH", "a", 1)
         pusher.send("RPUSH", "b", 2)
         main.turn()
         main.turn()
-        receive = main.shards[1].receive
-
-        def receive_later() -> Frame | None:
-            monkeypatch.undo()
-            meanwhile()
-            return receive()
-
-        monkeypatch.setattr(main.shards[1], "receive", receive_later)
+        main.shards[1].meanwhile = meanwhile
         main.shards[1].work()
         await main.settle()
         assert pusher.replies() == [1, 1]
@@ -223,25 +227,25 @@ class TestInTheMiddleOfAClaim:
         assert await keys_waited_for(main) == 0
         return client
 
-    async def test_another_shard_claims_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_another_shard_claims_it(self) -> None:
         async with house(shards=2) as main:
-            client = await self.run(main, monkeypatch, lambda: main.shards[0].work())
+            client = await self.run(main, lambda: main.shards[0].work())
             assert client.replies() == [[b"a", b"1"]]
 
-    async def test_its_time_is_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_its_time_is_up(self) -> None:
         async with house(shards=2) as main:
 
             def time_passes() -> None:
                 main.time.pass_(2)
                 main.parts.alarms.fire()
 
-            client = await self.run(main, monkeypatch, time_passes)
+            client = await self.run(main, time_passes)
             assert client.replies() == [[b"a", b"1"]]
 
-    async def test_it_hangs_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_it_hangs_up(self) -> None:
         """What it was to get is lost, as if it had hung up a moment later."""
         async with house(shards=2) as main:
-            client = await self.run(main, monkeypatch, lambda: main.server.registry.all()[0].close())
+            client = await self.run(main, lambda: main.server.registry.all()[0].close())
             assert client.closed
 
 
@@ -301,10 +305,6 @@ class TestTrying:
             assert client.replies() == [b"1"]
 
 
-class Died(BaseException):
-    """The shard's process ends."""
-
-
 class TestDeaths:
     async def test_while_clients_wait(self) -> None:
         async with house(shards=2) as main:
@@ -347,21 +347,15 @@ class TestDeaths:
             assert client.replies() == [[b"a", b"1"]]
 
     @pytest.mark.parametrize("words", [("BLPOP", "a", "b", 0), ("BLMOVE", "a", "b", "LEFT", "LEFT", 0)])
-    async def test_in_the_middle_of_a_claim(self, words: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_in_the_middle_of_a_claim(self, words: tuple[Any, ...]) -> None:
         """Main has said yes, or has asked it to hold the client, and it dies before it knows."""
         async with house(shards=2) as main:
             client, pusher = await waiter(main, *words), main.connect()
             pusher.send("RPUSH", "a", 1)
             main.turn()
-
-            def receive(self: InProcessShard) -> None:
-                raise Died
-
-            with monkeypatch.context() as context:
-                context.setattr(InProcessShard, "receive", receive)
-                with pytest.raises(Died):
-                    main.shards[1].work()
-            main.shards[1].die()
+            main.shards[1].meanwhile = main.shards[1].die
+            main.shards[1].work()
+            assert main.shards[1].meanwhile is None
             await main.settle()
             assert [str(reply) for reply in client.replies()] == [DIED]
             assert [str(reply) for reply in pusher.replies()] == [DIED]
@@ -369,21 +363,14 @@ class TestDeaths:
             assert await keys_waited_for(main) == 0
             assert await ask(main, client, "PING") == "PONG"
 
-    async def test_another_one_after_a_claim(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_another_one_after_a_claim(self) -> None:
         """What the first one has taken for the client is not lost."""
         async with house(shards=2) as main:
             client, pusher = await waiter(main, "BLPOP", "a", "b", 0), main.connect()
             pusher.send("RPUSH", "a", 1)
             main.turn()
-            receive = InProcessShard.receive
-
-            def receive_later(self: InProcessShard) -> Any:
-                main.shards[0].die()
-                return receive(self)
-
-            with monkeypatch.context() as context:
-                context.setattr(InProcessShard, "receive", receive_later)
-                main.shards[1].work()
+            main.shards[1].meanwhile = main.shards[0].die
+            main.shards[1].work()
             await main.settle()
             assert client.replies() == [[b"a", b"1"]]
             assert main.parts.waits.all() == []

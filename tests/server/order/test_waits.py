@@ -68,6 +68,32 @@ class TestFirstComeFirstServed:
         assert second.read() == [b"a", b"1"]
         assert do("LLEN", "b") == 1
 
+    def test_some_of_its_keys_are_elsewhere(self, do: Transcript, block: Block) -> None:
+        """A transaction is for two of three shards, and who is first waits for a key of the third."""
+        first = block("BLMPOP", 0, 2, "c", "a", "LEFT")
+        second = block("BLPOP", "a", "b", 0)
+        do.connection.pipeline(("MULTI",), ("RPUSH", "a", "1"), ("RPUSH", "b", "2"), ("EXEC",))
+        assert first.read() == [b"a", [b"1"]]
+        assert second.read() == [b"b", b"2"]
+
+    def test_one_that_moves_is_the_first(self, do: Transcript, block: Block) -> None:
+        first = block("BLMOVE", "a", "c", "LEFT", "RIGHT", 0)
+        second = block("BLPOP", "a", "b", 0)
+        do.connection.pipeline(("MULTI",), ("RPUSH", "a", "1"), ("RPUSH", "b", "2"), ("EXEC",))
+        assert first.read() == b"1"
+        assert second.read() == [b"b", b"2"]
+        assert do("LRANGE", "c", 0, -1) == [b"1"]
+
+    @pytest.mark.since("7.2")
+    def test_what_was_moved_is_there_for_the_next(self, do: Transcript, block: Block) -> None:
+        """It looks at its keys in its own order once the first has moved."""
+        first = block("BLMOVE", "a", "b", "LEFT", "RIGHT", 0)
+        second = block("BLPOP", "b", "a", 0)
+        do("RPUSH", "a", "1", "2")
+        assert first.read() == b"1"
+        assert second.read() == [b"b", b"1"]
+        assert do("LRANGE", "a", 0, -1) == [b"2"]
+
 
 class TestBetweenTwoCommands:
     """Clients that wait come before everybody's next command, also that of the one who has pushed."""
