@@ -262,7 +262,10 @@ BAD_RESTORE_POLICY = "ERR Wrong restore policy given, value should be either FLU
 NO_LIBRARY_PATTERN = "ERR library name argument was not given"
 BAD_SCRIPT_FLUSH = "ERR SCRIPT FLUSH only support SYNC|ASYNC option"
 BAD_SCRIPT_DEBUG = "ERR Use SCRIPT DEBUG YES/SYNC/NO"
-NO_SCRIPT_DEBUG = "ERR SCRIPT DEBUG must be called outside a pipeline"
+SCRIPT_DEBUG_IN_PIPELINE = "ERR SCRIPT DEBUG must be called outside a pipeline"
+# Not Redis' own.
+NO_DEBUGGER = "ERR respcache has no Lua debugger; the script was not run"
+NO_SCRIPT_DEBUG = "ERR respcache has no Lua debugger"
 BUSY_SCRIPT = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
 BUSY_FUNCTION = "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
 SCRIPT_KILLED = "ERR Script killed by user with SCRIPT KILL..."
@@ -273,6 +276,11 @@ UNKILLABLE = (
 NO_SCRIPT_RUNS = "NOTBUSY No scripts in execution right now."
 # Not Redis' own: a proof that was wrong, or a command that needs more than the shard.
 FOREIGN_IN_SCRIPT = "ERR the script uses a key that it has not declared"
+
+
+def no_lua(error: ImportError) -> str:
+    """Not Redis' own: the package that runs Lua is not there, or has no Lua 5.1."""
+    return f"ERR scripts need the Python package lupa with Lua 5.1: pip install lupa ({printable(str(error).encode())})"
 
 
 def library_exists(name: bytes) -> CommandError:

@@ -73,7 +73,10 @@ class Interpreter:
     """One Lua state, for scripts and functions. Imports lupa. `memory` is how many bytes Lua may use."""
 
     def __init__(self, host: Host, memory: int) -> None:
-        from lupa import lua51  # not at the top: a shard that runs no script does not need it
+        try:
+            from lupa import lua51  # not at the top: a shard that runs no script does not need it
+        except ImportError as error:  # removed, or built against another Lua only
+            raise CommandError(errors.no_lua(error)) from error
 
         self._host = host
         self._lua_error: type[Exception] = lua51.LuaError

@@ -10,7 +10,7 @@ import pytest
 
 from respcache.errors import CommandError
 from respcache.resp.types import NULL_ARRAY, Encoded, PairedMap, Pairs, Reply, SetReply, Status, Verbatim
-from respcache.scripting import ScriptError
+from respcache.scripting import Interpreter, ScriptError
 from respcache.scripting.memory import Memory
 from respcache.scripting.natives import Natives
 from tests.scripting.world import Engine, World
@@ -48,6 +48,12 @@ def engine(shared: Engine) -> Engine:
 def test_lupa_is_only_imported_for_the_first_interpreter() -> None:
     code = "import sys, respcache.scripting; assert 'lupa' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
+
+
+def test_without_lupa_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "lupa", None)
+    with pytest.raises(CommandError, match="pip install lupa"):
+        Interpreter(World(), memory=1 << 20)
 
 
 # -- words
