@@ -89,6 +89,7 @@ class Client:
         self.last_command: bytes | str = "NULL"
         self.no_evict = False  # CLIENT NO-EVICT
         self.reply_mode = b"ON"  # CLIENT REPLY: ON, OFF, or SKIP for the next command only
+        self.wants_debugger = False  # SCRIPT DEBUG was refused: so is its next EVAL
         self.heard = False  # the running command turned replies back on, so its own reply must be sent
         self.authenticated = not parts.config.requirepass
         self.transaction: Transaction | None = None  # since MULTI
@@ -232,6 +233,7 @@ class Client:
         self.caller = Caller(0, self.protocol, self.id, True)
         self.name = b""
         self.no_evict = False
+        self.wants_debugger = False
 
     def _let_go(self) -> None:
         """What RESET and leaving have in common: everything that others keep for this client."""

@@ -90,6 +90,10 @@ def _admit(client: Client, argv: Argv) -> Command:
 def _run_or_queue(client: Client, row: Command, argv: Argv) -> None:
     queued = client.transaction is not None and row.name not in WHILE_QUEUING
     if row.reach is Reach.SCRIPT:
+        if client.wants_debugger and row.name.startswith("EVAL"):
+            # redis-cli --ldb does not look at the reply to SCRIPT DEBUG, and takes what EVAL did in a session back.
+            client.wants_debugger = False
+            raise CommandError(errors.NO_DEBUGGER)
         how = client.parts.scripts.plan(row, argv, queued=queued)
         if not queued:
             argv = client.parts.scripts.words(row, argv)

@@ -79,8 +79,12 @@ def script_debug(client: Client, args: Args) -> Reply:
     """There is no debugger: only NO is accepted."""
     match args.option():
         case b"NO":
+            client.wants_debugger = False
             return OK
         case b"YES" | b"SYNC":
+            if client.executing is not None:
+                raise CommandError(errors.SCRIPT_DEBUG_IN_PIPELINE)
+            client.wants_debugger = True
             raise CommandError(errors.NO_SCRIPT_DEBUG)
         case _:
             raise CommandError(errors.BAD_SCRIPT_DEBUG)

@@ -276,6 +276,29 @@ def test_errors_of_script(do: Transcript) -> None:
     assert do.error("SCRIPT", "DEBUG", "MAYBE") == "ERR Use SCRIPT DEBUG YES/SYNC/NO"
 
 
+@pytest.mark.respcache_only(reason="there is no debugger")
+@pytest.mark.parametrize("mode", ["YES", "SYNC"])
+def test_a_script_that_was_to_be_debugged_is_not_run(do: Transcript, mode: str) -> None:
+    """redis-cli --ldb does not look at the reply to SCRIPT DEBUG."""
+    write = ("EVAL", "return redis.call('INCR', KEYS[1])", 1, "k")
+    assert do.error("SCRIPT", "DEBUG", mode) == "ERR respcache has no Lua debugger"
+    assert do.error(*write) == "ERR respcache has no Lua debugger; the script was not run"
+    assert do("EXISTS", "k") == 0
+    assert do(*write) == 1  # it has been told
+    do.error("SCRIPT", "DEBUG", mode)
+    assert do("SCRIPT", "DEBUG", "NO") == "OK"
+    assert do(*write) == 2
+    do.error("SCRIPT", "DEBUG", mode)
+    do("RESET")
+    assert do(*write)
+
+
+def test_script_debug_in_a_transaction(do: Transcript) -> None:
+    [reply, one] = do.transaction(("SCRIPT", "DEBUG", "YES"), ("EVAL", "return 1", 0)) or []
+    assert str(reply) == "ERR SCRIPT DEBUG must be called outside a pipeline"
+    assert one == 1
+
+
 # -- transactions
 
 
