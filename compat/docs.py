@@ -117,6 +117,8 @@ REACHES = {
     "in parts": "each shard runs its part while all shards involved wait, after all have checked theirs",
     "by key": "the shard of the first key that exists runs it while all shards involved wait",
     "carried": "the keys are brought to one shard while all shards involved wait",
+    "by text": "one shard runs it, alone or while all shards wait: what the script names decides "
+    "(see [scripts](../concepts/architecture.md#scripts))",
     "all": "every shard runs it, all at one point in the order of commands",
     "in turn": "one shard after another; the cursor says which is next",
 }
@@ -128,6 +130,8 @@ def over_shards(row: Command) -> str:
         return "all"
     if row.reach is Reach.CURSOR:
         return "in turn"
+    if row.reach is Reach.SCRIPT:
+        return "by text"
     one_key = len(row.keys) == 1 and isinstance(row.keys[0], Keys) and row.keys[0].last is None
     if row.reach is Reach.LOCAL or not row.keys or one_key:
         return "-"

@@ -235,7 +235,7 @@ class Server:
     def reset(self) -> None:
         """Put the server back as it was at its start: keys, settings, clock, pauses, counters. One round trip.
 
-        Connections stay, with their subscriptions and transactions.
+        Connections stay, with their subscriptions and transactions; who waits in a blocking command goes on waiting.
         Errors: ConnectionError if the server died.
         """
         self._command("RESPCACHE", "RESET", leave=True)

@@ -1,7 +1,7 @@
 """Random commands of several clients, one after the other, here and on a genuine server: each gets the same bytes.
 
 Who is served, with what, and in which order follows from the commands alone, as long as nobody sends anything while it
-waits. On several shards a transaction is left out: see "order-of-ready-keys" in compat/differences.toml.
+waits. On several shards a transaction is left out: see "waiting-for-several-shards" in compat/differences.toml.
 """
 
 from __future__ import annotations
