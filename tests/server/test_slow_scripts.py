@@ -195,6 +195,22 @@ def test_shutdown_ends_a_server_whose_script_hangs(
     assert own_server.process.wait(10) == 0
 
 
+def test_the_log_tells_of_it(own_server: RespcacheServer, client: Connection, admin: Connection) -> None:
+    number = client.call("CLIENT", "ID")
+    client.send("EVAL", LOOPS["closed"], 1, "a")
+    until_busy(admin)
+    assert f"A script of client {number} has run for " in own_server.output()
+    assert "SCRIPT KILL ends it if it has not written" in own_server.output()
+    assert admin.call("SCRIPT", "KILL") == "OK"
+    code = "#!lua name=l\nredis.register_function('forever', function() while true do end end)"
+    assert client.read() is not None
+    client.call("FUNCTION", "LOAD", code)
+    client.send("FCALL", "forever", 0)
+    until_busy(admin)
+    assert f"A function (forever) of client {number} has run for " in own_server.output()
+    assert admin.call("FUNCTION", "KILL") == "OK"
+
+
 def test_a_signal_does_so_at_once(own_server: RespcacheServer, client: Connection, admin: Connection) -> None:
     """Even before the script has run for too long."""
     pids = [pid for _, pid, _, _ in admin.call("DEBUG", "SHARDS")]

@@ -14,6 +14,7 @@ import trio
 
 from respcache import errors
 from respcache.errors import CommandError
+from respcache.logs import log
 from respcache.server.shards.link import settled
 from respcache.shard import wire
 
@@ -51,6 +52,10 @@ class Busy:
     def begin(self, shard: int, client: int, elapsed: int, function: bytes | None, argv: Argv) -> SlowScript:
         """The script of a shard runs for `elapsed` milliseconds already."""
         script = self.scripts[shard] = SlowScript(client, function, argv, monotonic() - elapsed / 1000)
+        what, how = ("A script", "SCRIPT KILL") if function is None else ("A function", "FUNCTION KILL")
+        name = "" if function is None else f" ({errors.printable(function)})"
+        message = f"{what}{name} of client {client} has run for {elapsed} ms; {how} ends it if it has not written."
+        log.warning(message, kind="slow script")
         for link in self._links:
             link.queue.refuse_backlog(self.error(), self._is_whole)
         self._began.set()
