@@ -52,7 +52,7 @@ PLUGINS = {
     "fastapi.md": ["anyio.pytest_plugin"],
     "tests.md": ["tests.conftest"],  # of docs/contributing: it has the fixture `do`
 }
-NEEDS = {"django.md": ["django"], "fastapi.md": ["fastapi", "httpx2"]}
+NEEDS = {"celery-and-rq.md": ["celery", "rq"], "django.md": ["django"], "fastapi.md": ["fastapi", "httpx2"]}
 
 
 @pytest.mark.parametrize("page", RUNNABLE, ids=name_of)
