@@ -124,11 +124,10 @@ def test_bitpos_in_long_strings(do: Transcript) -> None:
 
 
 def test_finding_a_bit_takes_no_step_per_byte() -> None:
-    small, large = Child(), Child()
-    small.run("SETBIT k 800 1")
-    large.run(f"SETBIT k {8 * 4_000_000 - 1} 1")
-    assert large.run("BITPOS k 1") == [b":31999999\r\n"]
-    assert calls_in(lambda: large.run("BITPOS k 1")) == calls_in(lambda: small.run("BITPOS k 1"))
+    child = Child()
+    child.run(f"SETBIT k {8 * 4_000_000 - 1} 1")
+    assert child.run("BITPOS k 1") == [b":31999999\r\n"]
+    assert calls_in(lambda: child.run("BITPOS k 1")) < 4_000_000 // 1000
 
 
 def test_setbit_makes_a_string_raw_even_if_it_changes_nothing(do: Transcript) -> None:
