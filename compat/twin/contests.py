@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from compat.twin.grammar import Call, Part, call, counted, maybe, one_of, several, weighted
 from compat.twin.keyspace import contents, differences
-from compat.twin.looseness import Dialect, served_elsewhere, served_or_wrong_type
+from compat.twin.looseness import Dialect, served_elsewhere
 from compat.twin.sequences import Differs, same_results, shown
 from compat.twin.strict import StrictConnection
 from tests.support.resp import Connection
@@ -189,10 +189,6 @@ class Arena:
                 del self._waiting[move.client]
                 for side in (self._ours, self._theirs):
                     side.replace(move.client)
-            case "pipeline" if calls and self._has_shards and any(map(_moves_between_keys, self._waiting.values())):
-                # What follows in the pipeline may be quicker than a move from shard to shard, see the difference.
-                for call in calls:
-                    self._change("single", [call], session)
             case "single" | "pipeline" | "transaction" if calls:
                 self._change(move.kind, calls, session)
 
@@ -259,7 +255,7 @@ class Arena:
         if not self._has_shards or not _has_a_choice(call):
             return False
         contested = any(_keys(call) & _keys(waiting) for waiting in self._waiting.values())
-        return served_or_wrong_type(one, other) or (contested and served_elsewhere(one, other))
+        return contested and served_elsewhere(one, other)
 
     def _compare_reply(self, client: int, session: list[str], *, waited: bool = False) -> None:
         call = self._waiting.pop(client)
@@ -275,11 +271,7 @@ class Arena:
 
 def _has_a_choice(wait: Call) -> bool:
     """True if the call can be served from several keys, which are on different shards if there are any."""
-    return len(_keys(wait)) > 1 and not _moves_between_keys(wait)
-
-
-def _moves_between_keys(wait: Call) -> bool:
-    return wait[0] in ("BLMOVE", "BRPOPLPUSH") and wait[1] != wait[2]
+    return len(_keys(wait)) > 1 and wait[0] not in ("BLMOVE", "BRPOPLPUSH")
 
 
 def _keys(wait: Call) -> frozenset[str]:

@@ -71,16 +71,9 @@ def same_if_balanced(ours: Any, theirs: Any) -> bool:
     return same(ours, theirs)
 
 
-def served_or_wrong_type(ours: Any, theirs: Any) -> bool:
-    """For a client that waited for keys on several shards: one server served it, and the other one found a value of the
-    wrong type in another key, which had come at the same moment (difference "waiting-for-several-shards")."""
-    errors = [reply for reply in (ours, theirs) if isinstance(reply, ReplyError)]
-    return len(errors) == 1 and str(errors[0]).startswith("WRONGTYPE")
-
-
 def served_elsewhere(ours: Any, theirs: Any) -> bool:
     """For a client that waited for keys on several shards, of which others waited for some: both servers served it, but
-    with elements of different keys (the same difference)."""
+    with elements of different keys (difference "waiting-for-several-shards")."""
     return isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs) and ours[0] != theirs[0]
 
 

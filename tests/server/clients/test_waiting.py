@@ -63,6 +63,23 @@ def test_a_pipeline_serves_in_its_order(do: Transcript, connect: Connect, block:
         do("FLUSHALL")
 
 
+def test_a_thousand_clients_for_one_key(do: Transcript, connect: Connect) -> None:
+    """Each of a thousand pushes serves one of them, and they go on."""
+    waiters = [connect() for _ in range(1000)]
+    for waiter in waiters:
+        waiter.send("BLPOP", "k", 0)
+        waiter.send("PING")
+    assert eventually(lambda: blocked(do) == 1000)
+    do.connection.send_raw(b"".join(pack(("RPUSH", "k", number)) for number in range(1000)))
+    assert [do.connection.read() for _ in range(1000)] == [1] * 1000
+    served = []
+    for waiter in waiters:
+        served.append(int(waiter.read()[1]))
+        assert waiter.read() == "PONG"
+    assert sorted(served) == list(range(1000))
+    assert blocked(do) == do("EXISTS", "k") == 0
+
+
 class TestUnblock:
     def test_as_if_time_was_up(self, do: Transcript, connect: Connect, block: Block) -> None:
         waiter, number = new_waiter(connect, block)
