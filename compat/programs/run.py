@@ -118,8 +118,8 @@ def _scenarios(command: list[str]) -> tuple[int, dict[str, str]]:
             passed += not problem
             if problem:
                 failed[scenario] = problem
-    if not passed and not failed:
-        failed["all"] = errors.strip()[-1000:] or "no scenario ran"
+    if process.returncode or not (passed or failed):
+        failed["all"] = errors.strip()[-1000:] or f"ended with {process.returncode} after {passed} scenarios"
     return passed, failed
 
 
