@@ -95,6 +95,7 @@ class Command:
         "flags",
         "gather",
         "group",
+        "guarded",
         "handler",
         "in_parts",
         "keys",
@@ -143,7 +144,7 @@ class Command:
         self.min_words = abs(arity)
         self.max_words = arity if arity >= 0 else 1 << 62
         self.keys = keys
-        # The router's fast path: the index of the key of a single-key command, 0 if it needs a closer look.
+        # The index of the key of a single-key command, 0 if it needs a closer look.
         fixed = keys[0] if len(keys) == 1 and isinstance(keys[0], Keys) and keys[0].last is None else None
         self.first_key = fixed.first if fixed is not None and reach is Reach.KEYS and roams is None else 0
         # The size of the groups that repeat up to the end (MSET key value ...). The handler refuses an incomplete one.
@@ -152,6 +153,8 @@ class Command:
         self.flags = flags | (Flag.MOVABLEKEYS if any(not isinstance(k, Keys) for k in keys) else NO_FLAGS)
         # Looked at for every command, and a look at an IntFlag takes half a microsecond.
         self.protected = bool(self.flags & Flag.PROTECTED)
+        # Only some clients may call it, so each is checked.
+        self.guarded = self.protected or name.startswith("RESPCACHE")
         self.blocking = bool(self.flags & Flag.BLOCKING)
         self.words_of_name = name.count(" ") + 1
         self.gather = gather

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from respcache.commands.table import TABLE, Flag
+from respcache.commands.table import TABLE, Command, Flag, Reach, lookup
 from respcache.logs import log, log_exception
 from respcache.resp.decode import Decoder
 from respcache.server.clients.client import IN_PAUSE, IN_WAIT, OUTPUT_WAITS, Client
@@ -41,29 +41,41 @@ _LONGEST_COMMAND = 3 << 30
 _LONGEST_WORD = (1 << 31) - 1024
 
 
-# Fewest and most words, index of the key: all that the fast path needs to know of a command.
-SingleKeyRow = tuple[int, int, int]
+# Fewest and most words, index of the key: all that the fast path needs to know of a command. An index below zero stands
+# for one that may wait, which is to be looked at more closely.
+FastRow = tuple[int, int, int]
+_LOOK_CLOSER = -1
 
 
-def single_key_rows() -> dict[bytes, SingleKeyRow]:
+def fast_rows(shards: int) -> dict[bytes, FastRow]:
     """The commands of the fast path, by the ways in which names are usually spelt."""
     return {
-        spelling: (row.min_words, row.max_words, row.first_key)
+        spelling: (row.min_words, row.max_words, key)
         for name, row in TABLE.items()
-        if row.first_key and not row.subcommands and not row.flags & (Flag.BLOCKING | Flag.NO_MULTI)
+        if (key := _fast_key(row, shards))
         for spelling in (name, name.lower())
     }
+
+
+def _fast_key(row: Command, shards: int) -> int:
+    """The index of the key that says where a command runs; 0 if it takes the long way.
+
+    With one shard it does not matter where keys are: any command about keys may be fast.
+    """
+    if row.reach is not Reach.KEYS or row.subcommands or row.flags & Flag.NO_MULTI:
+        return 0
+    if row.flags & Flag.BLOCKING:
+        return _LOOK_CLOSER if shards == 1 else 0
+    return row.first_key or (1 if shards == 1 else 0)
 
 
 class Conversation:
     """The `Receiver` of a client's transport, the `Sink` of its outbox, and the `Input` of its `Client`."""
 
-    def __init__(
-        self, parts: Parts, transport: Transport, client_id: int, single_key: dict[bytes, SingleKeyRow]
-    ) -> None:
+    def __init__(self, parts: Parts, transport: Transport, client_id: int, fast: dict[bytes, FastRow]) -> None:
         self._parts = parts
         self._transport = transport
-        self._single_key = single_key  # the commands of the fast path
+        self._fast = fast  # the commands of the fast path
         self._router = parts.router
         self._sequencer = parts.sequencer
         self._outbox = Outbox(self, parts.outboxes, parts.config.client_max_unanswered)
@@ -207,7 +219,7 @@ class Conversation:
                 self._check_size()
                 return
             if client.plain:
-                at = self._run_of_single_keys(commands, at, size)
+                at = self._run_fast(commands, at, size)
                 if client.suspended:
                     continue
             if at < count:
@@ -222,15 +234,15 @@ class Conversation:
                     self._proceed_in_next_round()  # not within this one, where it may be resumed as soon as it is sent
         self._decoder.authenticated = client.authenticated  # RESET may have been among them
 
-    def _run_of_single_keys(self, commands: list[Argv], start: int, size: int) -> int:
-        """Submit the commands from `start` up to the first one that is not a single-key command; its index."""
-        rows = self._single_key
+    def _run_fast(self, commands: list[Argv], start: int, size: int) -> int:
+        """Submit the commands from `start` up to the first one that is none of the fast path; its index."""
+        rows = self._fast
         keys: list[bytes] = []
         try:
             # Not islice, which would walk over everything before `start` each time.
             for argv in map(commands.__getitem__, range(start, len(commands))) if start else commands:
                 fewest, most, at = rows[argv[0]]
-                if not fewest <= len(argv) <= most:
+                if not fewest <= len(argv) <= most or (at < 0 and lookup(argv).waits(argv)):
                     break
                 keys.append(argv[at])
         except (KeyError, IndexError):
@@ -249,12 +261,13 @@ class Conversation:
         return start + count
 
     def _submit_columns(self, commands: list[Argv], columns: Columns, size: int) -> bool:
-        """Submit commands that differ only in their arguments, if they are single-key commands; False if not."""
+        """Submit commands that differ only in their arguments, if they are of the fast path; False if not."""
         names = columns[0]
-        row = self._single_key.get(names[0])
+        row = self._fast.get(names[0])
         if (
             row is None
             or not row[0] <= len(columns) <= row[1]
+            or row[2] < 0
             or names.count(names[0]) != len(names)
             or self._outbox.unanswered + len(names) > self._outbox.window
         ):

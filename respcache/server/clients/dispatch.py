@@ -73,8 +73,9 @@ def _admit(client: Client, argv: Argv) -> Command:
     try:
         row = lookup(argv)
         client.last_command = row.wire_name
-        for check in CHECKS:
-            check(client, row)
+        if row.guarded or not client.plain:  # a plain client passes all other checks
+            for check in CHECKS:
+                check(client, row)
     except CommandError as error:
         if row is None:
             client.parts.missing.called(argv)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from respcache import errors
 from respcache.errors import CommandError
 from respcache.server.clients.client import is_local
-from respcache.server.clients.conversation import Conversation, single_key_rows
+from respcache.server.clients.conversation import Conversation, fast_rows
 from respcache.server.io.transport import SocketTransport
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class RespDoor:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._single_key = single_key_rows()
+        self._fast = fast_rows(parts.router.shards)
 
     def accept(self, sock: socket.socket, peer: str, local: str) -> None:
         """A client has connected: begin a conversation with it, or turn it away."""
@@ -35,7 +35,7 @@ class RespDoor:
         if sock.family != socket.AF_UNIX:
             _keep_alive(sock, parts.config.tcp_keepalive)
         transport = SocketTransport(sock, parts.poller, peer, local)
-        conversation = Conversation(parts, transport, parts.registry.next_id(), self._single_key)
+        conversation = Conversation(parts, transport, parts.registry.next_id(), self._fast)
         transport.receive_with(conversation)  # may fail: then it is no client
         parts.registry.add(conversation.client)
 
