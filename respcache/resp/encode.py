@@ -186,16 +186,21 @@ def _paired_map(reply: PairedMap, protocol: int, out: bytearray) -> None:
     out += b"%%%d\r\n" % len(reply) if protocol == RESP3 else b"*%d\r\n" % len(reply)
     head = b"" if protocol == RESP3 else b"*2\r\n"
     for key, value in reply:
-        out += head
-        _write(key, protocol, out)
-        _write(value, protocol, out)
+        if type(key) is bytes and type(value) is Entries:  # XREAD and XREADGROUP: without the way through `_write`
+            out += b"%b$%d\r\n%b\r\n" % (head, len(key), key)
+            _entries(value, protocol, out)
+        else:
+            out += head
+            _write(key, protocol, out)
+            _write(value, protocol, out)
         _check(len(out))
 
 
 def _entries(reply: Entries, protocol: int, out: bytearray) -> None:
-    out += b"*%d\r\n" % len(reply)
-    for start in range(0, len(reply), _FEW):
-        few = reply[start : start + _FEW]
+    count = len(reply)
+    out += b"*%d\r\n" % count
+    for start in range(0, count, _FEW):
+        few = reply[start : start + _FEW] if count > _FEW else reply
         lines = _entry_lines(few)
         if lines is not None:
             out += lines

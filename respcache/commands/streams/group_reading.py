@@ -83,10 +83,11 @@ def _blocked(reading: Reading, timeout: int) -> Blocked:
 def _wanted(shard: Shard, reading: Reading) -> list[_Wanted]:
     """What is to be read. Raises CommandError if any of it cannot be."""
     name = reading.group
-    return [
-        (key, *_group_to_read(shard, key, name), _start(word))
-        for key, word in zip(reading.keys, reading.ids, strict=True)
-    ]
+    wanted = []
+    for key, word in zip(reading.keys, reading.ids, strict=True):
+        stream, group = _group_to_read(shard, key, name)
+        wanted.append((key, stream, group, _NEW if word == b">" else _start(word)))
+    return wanted
 
 
 def _read(shard: Shard, reading: Reading, wanted: list[_Wanted]) -> tuple[list[int], PairedMap]:

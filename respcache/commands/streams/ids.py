@@ -36,7 +36,7 @@ def entry_reply(entry: Entry) -> Reply:
 
 def entries_reply(entries: Iterable[Entry]) -> Entries:
     """Entries as XRANGE returns them."""
-    return Entries((b"%d-%d" % (id >> 64, id & MAX_PART), fields) for id, fields in entries)
+    return Entries([(b"%d-%d" % (id >> 64, id & MAX_PART), fields) for id, fields in entries])
 
 
 def parse_id(text: bytes, missing: int = 0) -> StreamID:

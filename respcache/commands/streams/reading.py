@@ -55,21 +55,25 @@ class Reading:
     def _take_options(self, args: Args, now: int, of_group: bool) -> bool:
         """Take the words up to STREAMS. True if the option GROUP was among them."""
         has_group = False
-        while len(args):
-            option = args.option()
-            if option == b"BLOCK" and len(args):
-                self.timeout = args.timeout_ms(now)
-            elif option == b"COUNT" and len(args):
-                self.count = max(args.int(), 0) or None
-            elif option == b"STREAMS" and len(args):
-                if len(args) % 2:
+        argv, length = args.argv, len(args.argv)
+        while args.at < length:
+            option = argv[args.at].upper()
+            args.at += 1
+            left = length - args.at
+            if option == b"STREAMS" and left:
+                if left % 2:
                     raise unbalanced_streams(*(("xreadgroup", ">") if of_group else ("xread", "$")))
                 return has_group
-            elif option == b"GROUP" and len(args) > 1:
+            if option == b"COUNT" and left:
+                self.count = max(args.int(), 0) or None
+            elif option == b"GROUP" and left > 1:
                 if not of_group:
                     raise CommandError(GROUP_ONLY_IN_XREADGROUP)
-                self.group, self.consumer = args.next(), args.next()
+                self.group, self.consumer = argv[args.at : args.at + 2]
+                args.at += 2
                 has_group = True
+            elif option == b"BLOCK" and left:
+                self.timeout = args.timeout_ms(now)
             elif option == b"NOACK":
                 if not of_group:
                     raise CommandError(NOACK_ONLY_IN_XREADGROUP)
