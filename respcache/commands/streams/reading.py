@@ -90,13 +90,19 @@ class Reading:
 
 def may_wait(argv: Argv) -> bool:
     """Whether a call of XREAD or XREADGROUP has the option BLOCK."""
-    at = 1
-    while at < len(argv):
+    at, length = 1, len(argv)
+    while at < length:
         option = argv[at].upper()
-        if option in (b"BLOCK", b"STREAMS"):
-            return option == b"BLOCK"
-        at += 1 + {b"COUNT": 1, b"GROUP": 2}.get(option, 0)
+        if option == b"STREAMS":
+            return False
+        if option == b"BLOCK":
+            return True
+        at += _STEPS.get(option, 1)
     return False
+
+
+# How many words an option has, with its name.
+_STEPS = {b"COUNT": 2, b"GROUP": 3}
 
 
 def check_each(reading: Reading, checked: Callable[[bytes, bytes], bytes]) -> list[tuple[bytes, str]]:

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from respcache.commands.table import TABLE, Command, Flag, Reach, lookup
+from respcache.commands.table import TABLE, Command, Flag, Reach
+from respcache.commands.table.spec import Waits
 from respcache.logs import log, log_exception
 from respcache.resp.decode import Decoder
 from respcache.server.clients.client import IN_PAUSE, IN_WAIT, OUTPUT_WAITS, Client
@@ -41,16 +42,15 @@ _LONGEST_COMMAND = 3 << 30
 _LONGEST_WORD = (1 << 31) - 1024
 
 
-# Fewest and most words, index of the key: all that the fast path needs to know of a command. An index below zero stands
-# for one that may wait, which is to be looked at more closely.
-FastRow = tuple[int, int, int]
-_LOOK_CLOSER = -1
+# Fewest and most words, index of the key, and a function that tells whether a call may wait, if any does: all that the
+# fast path needs to know of a command.
+FastRow = tuple[int, int, int, Waits | None]
 
 
 def fast_rows(shards: int) -> dict[bytes, FastRow]:
     """The commands of the fast path, by the ways in which names are usually spelt."""
     return {
-        spelling: (row.min_words, row.max_words, key)
+        spelling: (row.min_words, row.max_words, key, row.waits if row.blocking else None)
         for name, row in TABLE.items()
         if (key := _fast_key(row, shards))
         for spelling in (name, name.lower())
@@ -64,9 +64,9 @@ def _fast_key(row: Command, shards: int) -> int:
     """
     if row.reach is not Reach.KEYS or row.subcommands or row.flags & Flag.NO_MULTI:
         return 0
-    if row.flags & Flag.BLOCKING:
-        return _LOOK_CLOSER if shards == 1 else 0
-    return row.first_key or (1 if shards == 1 else 0)
+    if shards == 1:
+        return 1
+    return 0 if row.blocking else row.first_key
 
 
 class Conversation:
@@ -241,8 +241,8 @@ class Conversation:
         try:
             # Not islice, which would walk over everything before `start` each time.
             for argv in map(commands.__getitem__, range(start, len(commands))) if start else commands:
-                fewest, most, at = rows[argv[0]]
-                if not fewest <= len(argv) <= most or (at < 0 and lookup(argv).waits(argv)):
+                fewest, most, at, waits = rows[argv[0]]
+                if not fewest <= len(argv) <= most or (waits is not None and waits(argv)):
                     break
                 keys.append(argv[at])
         except (KeyError, IndexError):
@@ -267,7 +267,7 @@ class Conversation:
         if (
             row is None
             or not row[0] <= len(columns) <= row[1]
-            or row[2] < 0
+            or row[3] is not None
             or names.count(names[0]) != len(names)
             or self._outbox.unanswered + len(names) > self._outbox.window
         ):
