@@ -6,8 +6,8 @@ something. A client that waits for several keys is served once, and takes from t
 Up to Redis 7.0 it is from the key that is ready (`by_words` is false).
 
 Where keys are on several shards, keys of one shard are ready in that order, but those of another one may come before or
-after them, or in between. So there may be several outcomes. Among those who wait for one key the first is always served
-first.
+after them, or in between; or whoever has waited longest for any of them comes first, as differences.toml says. So there
+may be several outcomes. Among those who wait for one key the first is always served first.
 """
 
 from __future__ import annotations
@@ -66,6 +66,7 @@ class Lines:
         """What may be after a unit that puts these elements to the right ends of keys."""
         after = self.copy()
         ready = [key for key, elements in pushed for key in after.put(key, elements)]
+        on_several = len({self._shard_of(key) for key in ready}) > 1
         outcomes: list[Outcome] = []
         seen = set()
         left = [(after, ready, dict[int, Any]())]
@@ -78,9 +79,19 @@ class Lines:
             if not ready:
                 outcomes.append(Outcome(lines, served))
             # The first ready key of each shard may be the next.
-            firsts = {self._shard_of(key): key for key in reversed(ready)}
-            left += [lines.after_serving(key, ready, served) for key in firsts.values()]
+            next_ones = set({self._shard_of(key): key for key in reversed(ready)}.values())
+            if on_several:
+                next_ones |= lines.waited_for_longest(ready)
+            left += [lines.after_serving(key, ready, served) for key in next_ones]
         return outcomes
+
+    def waited_for_longest(self, ready: list[str]) -> set[str]:
+        """Those of the ready keys that the client waits for who came before all others; none if nobody does."""
+        there = [key for key in ready if key in self.data]
+        for wanted in self.waiting.values():
+            if found := {key for key in there if key in wanted.keys}:
+                return found
+        return set()
 
     def after_serving(
         self, key: str, ready: list[str], served: dict[int, Any]
