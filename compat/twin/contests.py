@@ -218,6 +218,10 @@ class Arena:
         self._look(session)
 
     def _change(self, kind: str, calls: list[Call], session: list[str]) -> None:
+        if kind == "pipeline" and self._may_be_overtaken():
+            for one_by_one in calls:
+                self._change("single", [one_by_one], session)
+            return
         sent = calls if kind != "transaction" else [("MULTI",), *calls, ("EXEC",)]
         ours, theirs = self._ours.main.pipeline(*sent), self._theirs.main.pipeline(*sent)
         self.commands += len(sent)
@@ -230,6 +234,14 @@ class Arena:
             if not fine:
                 raise Differs("\n".join([*session, f"{shown(one_call)}", f"ours:   {one!r}", f"theirs: {other!r}"]))
         self._look(session)
+
+    def _may_be_overtaken(self) -> bool:
+        """True if somebody waits whose command needs several shards: what is under way to a shard when it becomes ready
+        comes before it (difference "waiting-for-several-shards").
+        """
+        return self._has_shards and any(
+            len(_keys(call)) > 1 and call[0] in _OF_SEVERAL_SHARDS for call in self._waiting.values()
+        )
 
     def _unblock(self, client: int, how: str, session: list[str]) -> None:
         session.append(f"> CLIENT UNBLOCK <client {client}> {how}")
@@ -267,6 +279,10 @@ class Arena:
                 "\n".join([*session, f"client {client} ours:   {one!r}", f"client {client} theirs: {other!r}"])
             )
         session.append(f"client {client}: {other!r}")
+
+
+# With keys on several shards these need all of them.
+_OF_SEVERAL_SHARDS = ("BLMOVE", "BRPOPLPUSH", "XREAD", "XREADGROUP")
 
 
 def _has_a_choice(wait: Call) -> bool:
