@@ -105,3 +105,14 @@ def test_libraries_and_scripts_while_a_script_calls_other_shards(server: Respcac
         assert client.read() == [b"%d" % (300 * (KEYS.index(home) + 1))] * 3
     client.close()
     other.close()
+
+
+def test_a_library_that_is_replaced_before_exec(admin: Connection) -> None:
+    """What was certain of a function when it was queued need not be so when it runs."""
+    admin.call("MSET", "a", 1, "b", 2, "c", 3)
+    admin.call("FUNCTION", "LOAD", "#!lua name=lib\nredis.register_function('f', function() return 0 end)")
+    other = "#!lua name=lib\nredis.register_function('f', function() return redis.call('mget', 'a', 'b', 'c') end)"
+    admin.call("MULTI")
+    admin.call("FUNCTION", "LOAD", "REPLACE", other)
+    admin.call("FCALL", "f", 1, "a")
+    assert admin.call("EXEC") == [b"lib", [b"1", b"2", b"3"]]

@@ -324,8 +324,11 @@ class Executor:
         """A script on `shard` calls a command that is not for this shard alone. The shard waits for the reply."""
         link = self._links[shard]
         link.queue.asked()
-        sender = _WithinScript(self._running[shard], Caller(*caller))
-        self._spawn(self._answer_foreign, link, sender, argv, read_only)
+        client = self._running.get(shard)
+        if client is None:  # it was wrongly proven to need no barrier of its own: the script gets an error
+            link.queue.reply(None)
+        else:
+            self._spawn(self._answer_foreign, link, _WithinScript(client, Caller(*caller)), argv, read_only)
 
     async def _answer_foreign(self, link: ShardLink, sender: _WithinScript, argv: Argv, read_only: bool) -> None:
         lives = link.restarts

@@ -126,8 +126,10 @@ class Scripts:
     # -- calls
 
     def plan(self, row: Command, argv: Argv, *, queued: bool) -> Plan:
-        """How this call runs. With `queued`, it will do so in the end of a transaction, which may load the script."""
-        proof = self._proof(row, argv)
+        """How this call runs. With `queued`, it will do so at the end of a transaction: by then a script may be known,
+        and a function be another one.
+        """
+        proof = UNPROVEN if queued and row.name in _FUNCTIONS else self._proof(row, argv)
         shards = self._router.shards
         if proof is None:  # no such script or function
             if not queued:

@@ -6,6 +6,7 @@ import pytest
 
 from respcache.commands.table import TABLE
 from respcache.errors import INTERNAL, SHARD_DIED, CommandError
+from respcache.server.order.plan import Kind, Plan
 from respcache.shard import wire
 from tests.support.house import House, Peer, house
 from tests.support.resp import PushData, ReplyError, pack
@@ -231,3 +232,18 @@ async def test_messages_to_its_own_client_come_after_its_replies() -> None:
         await main.settle()
         messages = [PushData([b"message", b"c", text]) for text in (b"x", b"y")]
         assert client.replies() == ["OK", *["QUEUED"] * 3, [1, "PONG", 1], *messages, "PONG"]
+
+
+async def test_a_script_that_was_wrongly_proven_to_need_one_shard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gets an error. Nobody knew for whom main was to run its command, and the shard was killed for the question."""
+    async with house(2) as main:
+        monkeypatch.setattr(main.parts.scripts, "plan", lambda *_, **__: Plan(Kind.ONE, {1: [3]}))
+        client = main.connect()
+        client.send("MULTI")
+        client.send("SET", "b", 1)
+        client.send("EVAL", "return redis.pcall('GET', 'b')", 1, "a")
+        client.send("INCR", "a")
+        client.send("EXEC")
+        await main.settle()
+        ok, refusal, one = client.replies()[-1]
+        assert (ok, str(refusal), one) == ("OK", "ERR the script uses a key that it has not declared", 1)
