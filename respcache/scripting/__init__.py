@@ -31,7 +31,3 @@ from respcache.scripting.headers import FLAGS as FLAGS
 from respcache.scripting.host import Host as Host
 from respcache.scripting.host import Killed as Killed
 from respcache.scripting.host import ScriptError as ScriptError
-from respcache.scripting.interpreter import Function as Function
-from respcache.scripting.interpreter import Interpreter as Interpreter
-from respcache.scripting.interpreter import Library as Library
-from respcache.scripting.interpreter import Script as Script

@@ -10,7 +10,8 @@ import pytest
 
 from respcache.errors import CommandError
 from respcache.resp.types import NULL_ARRAY, Encoded, PairedMap, Pairs, Reply, SetReply, Status, Verbatim
-from respcache.scripting import Interpreter, ScriptError
+from respcache.scripting import ScriptError
+from respcache.scripting.interpreter import Interpreter
 from respcache.scripting.memory import Memory
 from respcache.scripting.natives import Natives
 from tests.scripting.world import Engine, World

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from respcache.scripting import Interpreter
+from respcache.scripting.interpreter import Interpreter
 from tests.scripting.world import MEMORY, Engine, World
 
 

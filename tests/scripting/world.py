@@ -9,7 +9,8 @@ from respcache import errors
 from respcache.errors import CommandError
 from respcache.resp.encode import encode
 from respcache.resp.types import OK, Reply
-from respcache.scripting import Interpreter, Killed, Library
+from respcache.scripting import Killed
+from respcache.scripting.interpreter import Interpreter, Library
 from tests.scripting.replies import without_addresses
 from tests.support.resp import Connection, pack
 

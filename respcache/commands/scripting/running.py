@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from functools import partial
-from hashlib import sha1
 from typing import TYPE_CHECKING, Protocol
 
 from respcache import errors
@@ -24,7 +23,6 @@ from respcache.errors import CommandError
 from respcache.logs import log, log_exception
 from respcache.redis_commands import REDIS_COMMANDS
 from respcache.resp.types import OK, PONG, Status
-from respcache.scripting import Interpreter
 from respcache.store.waiting import Blocked
 
 if TYPE_CHECKING:
@@ -32,7 +30,7 @@ if TYPE_CHECKING:
 
     from respcache.commands.table import Command
     from respcache.resp.types import Argv, Reply
-    from respcache.scripting import Function, Library, Script
+    from respcache.scripting.interpreter import Function, Interpreter, Library, Script
     from respcache.store.shard import Shard
 
 # All commands, also those that main answers, of which a shard has no rows.
@@ -119,6 +117,9 @@ class Scripting:
     def _started(self) -> Interpreter:
         """The interpreter, which is started for the first script."""
         if self._interpreter is None:
+            # Not before the first script: the import takes a shard 10 ms, a fifth of its start.
+            from respcache.scripting.interpreter import Interpreter
+
             self._interpreter = Interpreter(self, self._memory)
             self._interpreter.collect()
             self._idle_memory = self._interpreter.memory_used
@@ -135,7 +136,9 @@ class Scripting:
         try:
             script = self._started().compile(text)
         except CommandError:
-            self._shard.reports.invalid_script(sha1(text, usedforsecurity=False).hexdigest().encode())
+            from respcache.scripting.natives import sha1hex  # as above
+
+            self._shard.reports.invalid_script(sha1hex(text))
             raise
         self._scripts[text] = script
         self._bytes += len(text)

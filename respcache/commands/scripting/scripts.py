@@ -25,7 +25,7 @@ from respcache.errors import CommandError
 if TYPE_CHECKING:
     from respcache.commands.args import Args
     from respcache.resp.types import Reply
-    from respcache.scripting import Script
+    from respcache.scripting.interpreter import Script
     from respcache.store.shard import Shard
 
 command = family("scripting")
