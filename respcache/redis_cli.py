@@ -245,8 +245,8 @@ class _Server:
 
     def call(self, *words: str | bytes) -> Any:
         """Send a command and wait for its reply; an error is returned. Raises ConnectionError."""
-        # hiredis declares a tuple of one element but accepts any tuple.
-        self._connection.sendall(hiredis.pack_command(words))  # type: ignore[arg-type]
+        packed = hiredis.pack_command(words)  # type: ignore[arg-type]  # any tuple, not only of one element
+        self._connection.sendall(packed)
         return self.read()
 
     def read(self) -> Any:

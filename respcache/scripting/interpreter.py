@@ -194,7 +194,7 @@ class Interpreter:
             return integer(outcome)
         if kind is bool:
             if self._host.protocol != RESP2:
-                return outcome  # type: ignore[no-any-return]
+                return outcome  # type: ignore[no-any-return]  # as above
             return 1 if outcome else None
         if outcome[0] == _FAILED:
             if outcome[1] == _NO_MEMORY:

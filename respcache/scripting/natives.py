@@ -186,7 +186,7 @@ class Natives:
                 return reply
             if kind is bytes:
                 if used() + len(reply) > half:  # type: ignore[arg-type]  # mypy does not see that it is bytes
-                    self._make_room(len(reply))  # type: ignore[arg-type]
+                    self._make_room(len(reply))  # type: ignore[arg-type]  # as above
                 return reply
             if reply is None:
                 return False if host.protocol == RESP2 else None

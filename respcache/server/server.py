@@ -67,17 +67,6 @@ class Server:
         self.pubsub = PubSub()
         self.registry: Registry[Client] = Registry()
         self.pause = Pause(alarms)
-        # What a shard reports besides replies: kind -> who takes it.
-        self._take_report: dict[int, Callable[[Report], None]] = {
-            wire.EVENT: KeyspaceEvents(config, self.pubsub).publish,
-            wire.ASK: self._on_ask,
-            wire.INVALID_SCRIPT: self._on_invalid_script,
-            wire.SLOW_SCRIPT: self._on_slow_script,
-            wire.END_OF_SLOW_SCRIPT: self._on_end_of_slow_script,
-            wire.EARLY: self._on_early_answers,
-        }
-        # What a shard asks in the middle of an item: kind -> who answers, by `ShardQueue.reply`, whatever happens.
-        self._answer: dict[int, Callable[..., None]] = {}
         self._order = Order()
         self.links = [self._link(index) for index in range(config.shards)]
         self.expiry = [ActiveExpiry(link, alarms, clock) for link in self.links]
@@ -89,10 +78,7 @@ class Server:
         self.slow_scripts = Busy(self.links, poller.yield_soon)
         stats = Stats(clock.now_ms())
         self.waits = Waits(self.links, alarms, stats.count_error)
-        self._take_report[wire.SERVED] = self.waits.served
         self.claims = claims = Claims(self.waits, self.sequencer, carrier, poller, self._spawn)
-        self._take_report[wire.SPOILT] = claims.spoilt
-        self._answer[wire.CLAIM] = claims.claim
         self.stop_requested = trio.Event()
         self.parts = Parts(
             config=config,
@@ -135,7 +121,22 @@ class Server:
         )
         IdleClients(self.parts)  # kept alive by the configuration, which it listens to
         self.accept = RespDoor(self.parts).accept
-        self._answer[wire.FOREIGN] = self.parts.executor.run_foreign
+        # What a shard reports besides replies: kind -> who takes it.
+        self._take_report: dict[int, Callable[[Report], None]] = {
+            wire.EVENT: KeyspaceEvents(config, self.pubsub).publish,
+            wire.ASK: self._on_ask,
+            wire.SERVED: self.waits.served,
+            wire.SPOILT: claims.spoilt,
+            wire.INVALID_SCRIPT: self._on_invalid_script,
+            wire.SLOW_SCRIPT: self._on_slow_script,
+            wire.END_OF_SLOW_SCRIPT: self._on_end_of_slow_script,
+            wire.EARLY: self._on_early_answers,
+        }
+        # What a shard asks in the middle of an item: kind -> who answers, by `ShardQueue.reply`, whatever happens.
+        self._answer: dict[int, Callable[..., None]] = {
+            wire.CLAIM: claims.claim,
+            wire.FOREIGN: self.parts.executor.run_foreign,
+        }
         self._tie_together()
 
     def _link(self, index: int) -> ShardLink:

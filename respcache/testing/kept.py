@@ -76,9 +76,8 @@ def _reset_by(connection: redis.Connection) -> None:
     if connection.can_read(timeout=0):
         raise redis.ConnectionError("there are answers that nobody has read")
     commands = [("RESPCACHE", "RESET"), ("HELLO", int(connection.protocol or 2))]
-    # redis-py gives neither of these methods types.
-    packed = connection.pack_commands(commands)  # type: ignore[no-untyped-call]
-    connection.send_packed_command(packed, check_health=False)  # type: ignore[no-untyped-call]
+    packed = connection.pack_commands(commands)  # type: ignore[no-untyped-call]  # redis-py gives it no types
+    connection.send_packed_command(packed, check_health=False)  # type: ignore[no-untyped-call]  # as above
     answers = [connection.read_response() for _ in commands]
     if answers[0] not in (b"OK", "OK"):
         raise redis.ConnectionError(f"RESPCACHE RESET was answered by {answers[0]!r}")

@@ -38,8 +38,8 @@ _MISSING = "respcache_missing_commands"  # what workers of pytest-xdist report t
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    number = "int" if pytest.version_tuple >= (8, 4) else "string"
-    parser.addini("respcache_shards", "number of shard processes of the server (default: 1)", type=number, default=1)  # type: ignore[arg-type]
+    number: Any = "int" if pytest.version_tuple >= (8, 4) else "string"  # the types of older versions lack "int"
+    parser.addini("respcache_shards", "number of shard processes of the server (default: 1)", type=number, default=1)
     parser.addini("respcache_args", "more directives for the server, as on its command line", type="args")
     parser.addini("respcache_decode_responses", "clients return text, not bytes (default: false)", type="bool")
 

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import BinaryIO
+
 from respcache import errors
 from respcache.errors import CommandError
 from respcache.resp.encode import encode
@@ -124,24 +126,25 @@ class _Raw(Connection):
 
     def wire(self, *words: str | bytes | int) -> bytes:
         self.send_raw(pack(words))
-        file, self._file = self._file, _Recorder(self._file)  # type: ignore[assignment]  # it has what is used
+        file, recorder = self._file, _Recorder(self._file)
+        self._file = recorder  # type: ignore[assignment]  # it has what is used
         try:
             self.read()
-            return bytes(self._file.seen)  # type: ignore[attr-defined]
+            return bytes(recorder.seen)
         finally:
             self._file = file
 
 
 class _Recorder:
-    def __init__(self, file: object) -> None:
+    def __init__(self, file: BinaryIO) -> None:
         self._inner = file
         self.seen = bytearray()
 
     def readline(self) -> bytes:
-        return self._keep(self._inner.readline())  # type: ignore[attr-defined]
+        return self._keep(self._inner.readline())
 
     def read(self, size: int) -> bytes:
-        return self._keep(self._inner.read(size))  # type: ignore[attr-defined]
+        return self._keep(self._inner.read(size))
 
     def _keep(self, data: bytes) -> bytes:
         self.seen += data

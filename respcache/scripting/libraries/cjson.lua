@@ -411,14 +411,17 @@ local function new()
   local INVALID = { off = 0, on = 1, null = 2 }
   local INVALID_NAMES = { [0] = false, [1] = true, [2] = "null" }
 
-  -- Each function counts its arguments itself: it is the one that errors name.
+  local function at_most(most, given)
+    if given > most then
+      bad(most + 1, "found too many arguments", 1) -- the caller is the one that errors name
+    end
+    return given
+  end
+
   local module = { encode = encode, decode = decode, null = null, new = new, _NAME = "cjson", _VERSION = "2.1.0" }
 
   function module.encode_sparse_array(...)
-    local given = select("#", ...)
-    if given > 3 then
-      bad(4, "found too many arguments")
-    end
+    local given = at_most(3, select("#", ...))
     local convert, ratio, safe = ...
     sparse_convert = choice_option(convert, given, sparse_convert, SWITCH)
     sparse_ratio = integer_option(2, ratio, given, sparse_ratio, 0, INT_MAX)
@@ -427,56 +430,38 @@ local function new()
   end
 
   function module.encode_max_depth(...)
-    local given = select("#", ...)
-    if given > 1 then
-      bad(2, "found too many arguments")
-    end
+    local given = at_most(1, select("#", ...))
     encode_max_depth = integer_option(1, ..., given, encode_max_depth, 1, INT_MAX)
     return encode_max_depth
   end
 
   function module.decode_max_depth(...)
-    local given = select("#", ...)
-    if given > 1 then
-      bad(2, "found too many arguments")
-    end
+    local given = at_most(1, select("#", ...))
     decode_max_depth = integer_option(1, ..., given, decode_max_depth, 1, INT_MAX)
     return decode_max_depth
   end
 
   function module.encode_number_precision(...)
-    local given = select("#", ...)
-    if given > 1 then
-      bad(2, "found too many arguments")
-    end
+    local given = at_most(1, select("#", ...))
     precision = integer_option(1, ..., given, precision, 1, 14)
     number_format = "%." .. precision .. "g"
     return precision
   end
 
   function module.encode_keep_buffer(...)
-    local given = select("#", ...)
-    if given > 1 then
-      bad(2, "found too many arguments")
-    end
+    local given = at_most(1, select("#", ...))
     keep_buffer = choice_option(..., given, keep_buffer, SWITCH)
     return keep_buffer
   end
 
   function module.encode_invalid_numbers(...)
-    local given = select("#", ...)
-    if given > 1 then
-      bad(2, "found too many arguments")
-    end
+    local given = at_most(1, select("#", ...))
     encode_invalid = choice_option(..., given, encode_invalid, INVALID)
     return INVALID_NAMES[encode_invalid]
   end
 
   function module.decode_invalid_numbers(...)
-    local given = select("#", ...)
-    if given > 1 then
-      bad(2, "found too many arguments")
-    end
+    local given = at_most(1, select("#", ...))
     decode_invalid = choice_option(..., given, decode_invalid, SWITCH)
     return decode_invalid
   end

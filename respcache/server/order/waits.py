@@ -15,6 +15,7 @@ judge: `respcache.server.order.claims`.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Protocol
 
 from respcache import errors
@@ -56,7 +57,7 @@ class Member(Protocol):
         """The command has its reply."""
 
 
-class Wait:
+class Wait(ABC):
     """One blocking command of a client."""
 
     __slots__ = ("_batch", "_waits", "alarm", "member", "number", "over", "shards", "waiting")
@@ -100,25 +101,25 @@ class Wait:
 
     # -- ends that main brings about
 
+    @abstractmethod
     def time_out(self) -> None:
         """Its time is up."""
-        raise NotImplementedError
 
+    @abstractmethod
     def leave(self) -> None:
         """The client has gone."""
-        raise NotImplementedError
 
+    @abstractmethod
     def dismiss(self, *, at_once: bool) -> Awaitable[bool]:
         """Let the client wait no more: True if it still waited, and is to be given a reply (`end`).
 
         `at_once`: within EXEC, which may hold up the queue of a shard where it waits. Otherwise this takes its place in
         the order when it is called, not when it is awaited. Raises CommandError if a shard dies.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def shard_died(self, shard: int) -> None:
         """One of its `shards` has died, and what waited there is lost."""
-        raise NotImplementedError
 
 
 class LocalWait(Wait):

@@ -269,7 +269,7 @@ def test_encoding(do: Transcript) -> None:
     def encoding(*pairs: object) -> bytes:
         do("DEL", "h")
         do("HSET", "h", *pairs)
-        return do("OBJECT", "ENCODING", "h")  # type: ignore[no-any-return]
+        return do("OBJECT", "ENCODING", "h")  # type: ignore[no-any-return]  # it is a bulk string
 
     many = [word for number in range(512) for word in (number, "x")]
     assert encoding(*many) == b"listpack"

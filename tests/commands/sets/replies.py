@@ -16,4 +16,4 @@ def found(do: Transcript, *words: Any) -> list[bytes]:
 
 
 def encoding(do: Transcript, key: str) -> str:
-    return do("OBJECT", "ENCODING", key).decode()  # type: ignore[no-any-return]
+    return do("OBJECT", "ENCODING", key).decode()  # type: ignore[no-any-return]  # it is a bulk string
