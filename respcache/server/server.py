@@ -161,7 +161,7 @@ class Server:
             self.config.reset,
             self.pause.end,
             self.scripts.flush,
-            self.libraries.flush,
+            self.libraries.reset,
             self.parts.executor.reset,
             self._reset_clock,
             *[expiry.reset for expiry in self.expiry],

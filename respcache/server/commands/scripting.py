@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from respcache import errors
@@ -14,9 +15,11 @@ from respcache.resp.types import OK, Reply, SetReply, Status
 from respcache.shard import wire
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from respcache.commands.args import Args
     from respcache.server.clients.client import Client
-    from respcache.server.order.libraries import Library
+    from respcache.server.order.libraries import Libraries, Library
     from respcache.server.order.scripts import Script
 
 command = family("scripting")
@@ -118,25 +121,31 @@ def function_load(client: Client, args: Args) -> Any:
         if word.upper() != b"REPLACE":
             raise errors.unknown_load_option(word)
         replace = True
-    return client.parts.libraries.load(args.next(), replace=replace, passing=_passing(client))
+    code = args.next()
+    return _change_libraries(client, lambda libraries: libraries.load(code, replace=replace))
+
+
+def _change_libraries(client: Client, change: Callable[[Libraries], Any]) -> Any:
+    """What `change` does with the libraries, or a coroutine of it, is one step of the order."""
+    parts = client.parts
+    return parts.executor.change_libraries(client, partial(change, parts.libraries))
 
 
 @command("FUNCTION DELETE", "library-name", arity=3, flags=_WRITES, since="7.0.0", tips=_ALL_SHARDS)
-def function_delete(client: Client, args: Args) -> Reply:
+def function_delete(client: Client, args: Args) -> Any:
     """Remove a library and its functions."""
-    client.parts.libraries.delete(args.next(), passing=_passing(client))
-    return OK
+    name = args.next()
+    return _change_libraries(client, lambda libraries: libraries.delete(name))
 
 
 @command("FUNCTION FLUSH", "[ASYNC | SYNC]", arity=-2, flags=_WRITES, since="7.0.0", tips=_ALL_SHARDS)
-def function_flush(client: Client, args: Args) -> Reply:
+def function_flush(client: Client, args: Args) -> Any:
     """Remove all libraries."""
     if len(args) > 1:
         raise errors.unknown_call("FUNCTION", args.argv[1])
     if len(args) and args.option() not in (b"ASYNC", b"SYNC"):
         raise CommandError(errors.BAD_FUNCTION_FLUSH)
-    client.parts.libraries.flush(passing=_passing(client))
-    return OK
+    return _change_libraries(client, lambda libraries: libraries.flush())
 
 
 @command(
@@ -205,12 +214,7 @@ def function_restore(client: Client, args: Args) -> Any:
         codes = restore(payload)
     except BadPayload as error:
         raise CommandError(str(error)) from None
-    return _restore(client, codes, policy)
-
-
-async def _restore(client: Client, codes: list[bytes], policy: bytes) -> Reply:
-    await client.parts.libraries.restore(codes, policy=policy, passing=_passing(client))
-    return OK
+    return _change_libraries(client, lambda libraries: libraries.restore(codes, policy=policy))
 
 
 @command("FUNCTION STATS", arity=2, flags=NOSCRIPT | ALLOW_BUSY, since="7.0.0", tips=ALL_SHARDS_MERGED)

@@ -22,7 +22,7 @@ from respcache.commands.table import Command, Part, Reach
 from respcache.errors import CommandError
 from respcache.logs import log_exception
 from respcache.resp.encode import encode
-from respcache.resp.types import NULL_ARRAY, Encoded, Reply
+from respcache.resp.types import NULL_ARRAY, OK, Encoded, Reply
 from respcache.server.order.gather import merge
 from respcache.server.order.outbox import IN_A_SLOT, Batch
 from respcache.server.order.plan import Kind, Plan, cut_up, plan
@@ -155,8 +155,9 @@ class Executor:
         """
         commands = transaction.commands
         needed = watching.union(*(queued.plan.shards(self._router) for queued in commands))
-        if any(queued.row.group == "scripting" and queued.plan.kind is Kind.LOCAL for queued in commands):
-            needed.update(range(self._router.shards))  # SCRIPT and FUNCTION: no shard may be in the middle of a script
+        if _manages_scripts(transaction):
+            needed.update(range(self._router.shards))  # no shard may be in the middle of a script
+            self._scripts.unsettled += 1
         if len(needed) == 1 and all(queued.plan.kind is Kind.ONE for queued in commands):
             words = [self._current(queued).argv for queued in commands]
             caller = sender.caller
@@ -186,6 +187,8 @@ class Executor:
             return Encoded(b"*%d\r\n%b" % (len(replies), b"".join(replies)))
         finally:
             sender.executing = None
+            if _manages_scripts(transaction):
+                self._scripts.unsettled -= 1
             barrier.lift()
 
     async def _run(self, sender: Sender, commands: list[Queued]) -> list[bytes]:
@@ -297,6 +300,32 @@ class Executor:
             self._count_error(error)
             return error.line()
 
+    # -- libraries of functions
+
+    def change_libraries(self, sender: Sender, change: Callable[[], Any]) -> Any:
+        """Call `change` under a barrier over all shards; EXEC has placed it already. The reply, or a coroutine of it.
+
+        It is OK if `change` returns None, or an awaitable of it.
+        """
+        if sender.executing is not None:
+            return self._changed(change)
+        self._scripts.unsettled += 1
+        return self._change_libraries(change, self._sequencer.barrier(range(self._router.shards)))
+
+    async def _change_libraries(self, change: Callable[[], Any], barrier: Barrier) -> Reply:
+        try:
+            await barrier.reached()
+            return await self._changed(change)
+        finally:
+            self._scripts.unsettled -= 1
+            barrier.lift()
+
+    async def _changed(self, change: Callable[[], Any]) -> Reply:
+        reply = change()
+        if isawaitable(reply):
+            reply = await reply
+        return OK if reply is None else reply
+
     # -- scripts that need a barrier
 
     async def run_script(self, sender: Sender, queued: Queued, barrier: Barrier) -> Reply:
@@ -352,6 +381,11 @@ class Executor:
         while not scan.take(await self._links[scan.shard].call(scan.item()).result()):
             pass
         return scan.reply
+
+
+def _manages_scripts(transaction: Transaction) -> bool:
+    """True if SCRIPT or FUNCTION is among its commands."""
+    return any(queued.row.group == "scripting" and queued.plan.kind is Kind.LOCAL for queued in transaction.commands)
 
 
 def _by_shard(entries: list[tuple[int, Queued]]) -> list[tuple[int, list[int]]]:

@@ -1,8 +1,9 @@
 """The libraries of functions: main has their texts, every shard has them loaded.
 
-A library is tried in one shard first, which says what is wrong with it, or which functions it has. Then everything
-happens in one synchronous step: names are compared, the texts kept, and all shards told. So a change has one place in
-the order, as a command over all shards has. A shard that is restarted gets all libraries with its settings.
+Whoever changes them holds a barrier over all shards, so that main and the shards know the same ones at each point of
+the order, and no script runs. A library is tried in one shard first, which says what is wrong with it, or which
+functions it has. Then everything happens in one synchronous step: names are compared, the texts kept, and all shards
+told. A shard that is restarted gets all libraries with its settings.
 """
 
 from __future__ import annotations
@@ -70,22 +71,19 @@ class Libraries:
         library = self._of_function.get(function.lower())
         return None if library is None else library.proof
 
-    # -- changes. `passing`: the caller holds a barrier over all shards. Otherwise they are asked in order: one may be
-    # in the middle of a script and let in what passes the queue, but Lua can do only one thing at a time.
+    # -- changes: the caller holds a barrier over all shards (`Executor.change_libraries`)
 
-    async def load(self, code: bytes, *, replace: bool, passing: bool) -> bytes:
+    async def load(self, code: bytes, *, replace: bool) -> bytes:
         """FUNCTION LOAD: the name of the library. Raises CommandError, and has changed nothing then."""
         name, _ = library_header(code)
         if name in self._by_name and not replace:
             raise errors.library_exists(name)
-        library = await self._try(name, code, passing=passing)
-        if name in self._by_name and not replace:  # somebody else was faster
-            raise errors.library_exists(name)
+        library = await self._try(name, code)
         self._check_functions([library])
-        self._install([library], passing=passing)
+        self._install([library])
         return name
 
-    async def restore(self, codes: Iterable[bytes], *, policy: bytes, passing: bool) -> None:
+    async def restore(self, codes: Iterable[bytes], *, policy: bytes) -> None:
         """FUNCTION RESTORE with the policy FLUSH, APPEND or REPLACE. Raises CommandError, and has changed nothing."""
         libraries: dict[bytes, Library] = {}
         names: set[bytes] = set()
@@ -93,7 +91,7 @@ class Libraries:
             name, _ = library_header(code)
             if name in libraries:
                 raise errors.library_exists(name)
-            library = libraries[name] = await self._try(name, code, passing=passing)
+            library = libraries[name] = await self._try(name, code)
             for function in library.functions:
                 if function.name.lower() in names:
                     raise errors.function_exists(function.name)
@@ -103,11 +101,11 @@ class Libraries:
                 if name in self._by_name and policy != b"REPLACE":
                     raise errors.restored_library_exists(name)
             self._check_functions(list(libraries.values()))
-        self._install(list(libraries.values()), flush=policy == b"FLUSH", passing=passing)
+        self._install(list(libraries.values()), flush=policy == b"FLUSH")
 
-    async def _try(self, name: bytes, code: bytes, *, passing: bool) -> Library:
+    async def _try(self, name: bytes, code: bytes) -> Library:
         """Load a library in one shard, which does not keep it."""
-        found = await self._links[0].ask(wire.inspect_library(code), passing=passing).result()
+        found = await self._links[0].call(wire.inspect_library(code)).result()
         return Library(name, code, [Function(*function) for function in found], prove_library(code))
 
     def _check_functions(self, libraries: list[Library]) -> None:
@@ -119,26 +117,32 @@ class Libraries:
                 if other is not None and other.name not in names:
                     raise errors.function_exists(function.name)
 
-    def delete(self, name: bytes, *, passing: bool) -> None:
+    def delete(self, name: bytes) -> None:
         """FUNCTION DELETE. Raises CommandError."""
         if name not in self._by_name:
             raise CommandError(errors.NO_LIBRARY)
         self._forget(name)
-        self._tell({name: None}, flush=False, passing=passing)
+        self._tell({name: None})
 
-    def flush(self, *, passing: bool = False) -> None:
+    def flush(self) -> None:
         """FUNCTION FLUSH."""
-        if self._by_name:
-            self._install([], flush=True, passing=passing)
+        self._install([], flush=True)
 
-    def _install(self, libraries: list[Library], *, flush: bool = False, passing: bool) -> None:
+    def reset(self) -> None:
+        """RESPCACHE RESET: the same without a barrier, in its place in the order."""
+        self._by_name.clear()
+        self._of_function.clear()
+        for link in self._links:
+            link.submit(wire.libraries({}, flush=True), NOBODY)
+
+    def _install(self, libraries: list[Library], *, flush: bool = False) -> None:
         """One step of the order."""
         for name in list(self._by_name) if flush else [library.name for library in libraries]:
             self._forget(name)
         for library in libraries:
             self._by_name[library.name] = library
             self._of_function.update((function.name.lower(), library) for function in library.functions)
-        self._tell({library.name: library.code for library in libraries}, flush=flush, passing=passing)
+        self._tell({library.name: library.code for library in libraries}, flush=flush)
 
     def _forget(self, name: bytes) -> None:
         library = self._by_name.pop(name, None)
@@ -146,11 +150,6 @@ class Libraries:
             # Two functions of one library may have the same name but for case; the last one is called.
             self._of_function.pop(function.name.lower(), None)
 
-    def _tell(self, codes: dict[bytes, bytes | None], *, flush: bool, passing: bool) -> None:
-        item = wire.libraries(codes, flush=flush)
-        size = sum(len(code) for code in codes.values() if code is not None)
+    def _tell(self, codes: dict[bytes, bytes | None], *, flush: bool = False) -> None:
         for link in self._links:
-            if passing:
-                link.call(item)
-            else:
-                link.submit(item, NOBODY, size)
+            link.call(wire.libraries(codes, flush=flush))

@@ -55,6 +55,8 @@ class Scripts:
         self._libraries = libraries
         self._by_sha: dict[bytes, Script] = {}
         self._by_text: dict[bytes, Script] = {}
+        # Changes of libraries that are under way: what functions there will be behind them is not known.
+        self.unsettled = 0
         # Those that came with EVAL, the latest last, and the bytes of their texts.
         self._evaluated: OrderedDict[bytes, Script] = OrderedDict()
         self._evaluated_bytes = 0
@@ -129,7 +131,8 @@ class Scripts:
         """How this call runs. With `queued`, it will do so at the end of a transaction: by then a script may be known,
         and a function be another one.
         """
-        proof = UNPROVEN if queued and row.name in _FUNCTIONS else self._proof(row, argv)
+        unknown = row.name in _FUNCTIONS and (queued or self.unsettled)
+        proof = UNPROVEN if unknown else self._proof(row, argv)
         shards = self._router.shards
         if proof is None:  # no such script or function
             if not queued:

@@ -247,3 +247,49 @@ async def test_a_script_that_was_wrongly_proven_to_need_one_shard(monkeypatch: p
         await main.settle()
         ok, refusal, one = client.replies()[-1]
         assert (ok, str(refusal), one) == ("OK", "ERR the script uses a key that it has not declared", 1)
+
+
+async def test_a_function_behind_a_transaction_that_replaces_it() -> None:
+    """It is planned before the other library is there, and runs afterwards."""
+    async with house(2) as main:
+        admin, client = main.connect(), main.connect()
+        library = "#!lua name=lib\nredis.register_function('f', function() %s end)"
+        admin.send("MSET", "a", 1, "b", 2)
+        admin.send("FUNCTION", "LOAD", library % "return 0")
+        await main.settle()
+        admin.send("MULTI")
+        admin.send("FUNCTION", "LOAD", "REPLACE", library % "return redis.call('mget', 'a', 'b')")
+        admin.send("EXEC")
+        while not main.server.links[0].queue.corked:
+            main.turn()
+        client.send("FCALL", "f", 1, "a")
+        main.turn()
+        await main.settle()
+        assert client.replies() == [[b"1", b"2"]]
+        assert admin.replies()[-1] == [b"lib"]
+        assert not main.parts.scripts.unsettled
+
+
+async def test_main_and_shards_have_the_same_libraries_whoever_changes_them() -> None:
+    """A removal that came while a transaction loaded a new version reached main before it, and shards after it."""
+    async with house(2) as main:
+        admin, other = main.connect(), main.connect()
+        library = "#!lua name=lib\nredis.register_function('f', function() return '%s' end)"
+        admin.send("FUNCTION", "LOAD", library % "first")
+        await main.settle()
+        admin.send("MULTI")
+        admin.send("FUNCTION", "LOAD", "REPLACE", library % "second")
+        admin.send("EXEC")
+        while not main.server.links[0].queue.corked:
+            main.turn()
+        other.send("FUNCTION", "DELETE", "lib")
+        main.turn()
+        await main.settle()
+        assert (admin.replies()[-1], other.replies()) == ([b"lib"], ["OK"])
+        other.send("FUNCTION", "LIST")
+        other.send("FCALL", "f", 1, "a")
+        other.send("FCALL", "f", 1, "b")
+        await main.settle()
+        listed, *called = other.replies()
+        assert listed == []
+        assert [str(reply) for reply in called] == ["ERR Function not found"] * 2
