@@ -117,7 +117,7 @@ class Scripting:
     def _started(self) -> Interpreter:
         """The interpreter, which is started for the first script."""
         if self._interpreter is None:
-            # Not before the first script: the import takes a shard 10 ms, a fifth of its start.
+            # Not before the first script: the import takes 15 ms, a quarter of the time in which a shard starts.
             from respcache.scripting.interpreter import Interpreter
 
             self._interpreter = Interpreter(self, self._memory)
