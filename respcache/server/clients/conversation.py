@@ -2,6 +2,7 @@
 
 Bytes become commands in the decoder. Consecutive commands with one key each, the vast majority, take the fast path:
 each name is found in one dictionary, the keys are hashed, and all of them go to the sequencer as one run per shard.
+With one shard any command about keys does so, unless it may wait.
 Every other command, and every command of a client that is not `plain` (in MULTI, subscribed, not logged in ...), goes
 through `dispatch`, one by one.
 
@@ -16,8 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from respcache.commands.table import TABLE, Command, Flag, Reach
-from respcache.commands.table.spec import Waits
+from respcache.commands.table import TABLE, Command, Flag, Reach, Waits
 from respcache.logs import log, log_exception
 from respcache.resp.decode import Decoder
 from respcache.server.clients.client import IN_PAUSE, IN_WAIT, OUTPUT_WAITS, Client
