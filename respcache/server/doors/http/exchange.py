@@ -52,8 +52,9 @@ Work: TypeAlias = "Response | Exchange | Coroutine[Any, Any, Response]"
 class Dialect(Protocol):
     """What the targets of requests mean."""
 
-    # The methods that have a meaning at all.
-    methods: tuple[bytes, ...]
+    @property
+    def methods(self) -> tuple[bytes, ...]:
+        """Those that have a meaning for any target."""
 
     def route(self, request: Request) -> Work:
         """What a request asks for. Raises BadRequest."""
