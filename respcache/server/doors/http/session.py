@@ -27,8 +27,9 @@ from respcache.commands.table import lookup
 from respcache.errors import CommandError
 from respcache.logs import log_exception
 from respcache.server.clients.conversation import Conversation
-from respcache.server.doors.http.exchange import Exchange, Response, refused
+from respcache.server.doors.http.exchange import Exchange
 from respcache.server.doors.http.requests import BadRequest, Request
+from respcache.server.doors.http.responses import Response, refused
 from respcache.server.order.sequencer import size_of_words
 
 if TYPE_CHECKING:
