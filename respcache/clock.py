@@ -9,7 +9,8 @@ tests own. So it never runs backwards, and what is measured with it (TTLs, timeo
   that passes. TIME is off meanwhile, but no TTL gets noticeably longer. (Redis reads the wall clock, so a jump back of
   an hour makes each of its TTLs an hour longer.)
 
-`shift` moves deadlines, TIME, idle times and everything else that asks for the time together: no test has to sleep.
+The shift moves deadlines, TIME, idle times and everything else that asks for the time together: no test has to sleep.
+While the clock is frozen, no time passes but what tests let pass.
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ from collections.abc import Callable
 # How often the wall clock is looked at, and by which part of that time it may be followed backwards. Microseconds.
 _RESYNC = 1_000_000
 _CATCH_UP = _RESYNC // 100
+# The last millisecond there is (in 2106): shards keep seconds in 32 bits.
+LAST_MS = (1 << 32) * 1000 - 1
 
 
 class Clock:
     """Milliseconds and microseconds since the epoch. `monotonic` and `wall` are sources of nanoseconds, for tests."""
 
-    __slots__ = ("_last", "_monotonic", "_offset", "_resync_at", "_shift", "_wall")
+    __slots__ = ("_frozen", "_last", "_monotonic", "_offset", "_resync_at", "_shift", "_wall")
 
     def __init__(
         self, monotonic: Callable[[], int] = time.monotonic_ns, wall: Callable[[], int] = time.time_ns
@@ -38,6 +41,8 @@ class Clock:
         self._resync_at = monotonic() // 1000 + _RESYNC
         # What tests have added, in microseconds.
         self._shift = 0
+        # Where time stands still, in microseconds; None while it passes.
+        self._frozen: int | None = None
         # The last time that was told.
         self._last = 0
 
@@ -47,6 +52,8 @@ class Clock:
 
     def now_us(self) -> int:
         """Microseconds since the epoch."""
+        if self._frozen is not None:
+            return self._frozen
         now = self._monotonic() // 1000
         if now >= self._resync_at:
             self._follow_wall_clock(now)
@@ -58,19 +65,49 @@ class Clock:
         """The last time anybody asked for, in milliseconds: for ages that need no precision, without a system call."""
         return self._last // 1000
 
+    @property
+    def frozen(self) -> bool:
+        """True while no time passes by itself."""
+        return self._frozen is not None
+
+    def freeze(self) -> None:
+        """Let time stand still."""
+        self._frozen = self.now_us()
+
+    def resume(self) -> None:
+        """Let time pass again, from where it stands."""
+        if self._frozen is not None:
+            moment, self._frozen = self._frozen, None
+            self._move_to(moment)
+
     def advance(self, milliseconds: int) -> None:
         """Shift time by a positive number of milliseconds, and on to where the next millisecond begins.
 
         A key has expired once the millisecond of its deadline is over, so a TTL of exactly this time has run out
         afterwards, however little real time has passed.
         """
-        self._shift += milliseconds * 1000 + 1000 - self.now_us() % 1000
+        now = self.now_us()
+        self._move_to(now + milliseconds * 1000 + 1000 - now % 1000)
+
+    def set(self, milliseconds: int) -> int:
+        """Set the time, forward or back. Returns how many milliseconds it went back; negative if it went forward."""
+        before = self.now_ms()
+        self._move_to(milliseconds * 1000)
+        return before - milliseconds
 
     def reset(self) -> int:
-        """Take back all shifts, and return how many milliseconds that is: deadlines have to go back by them, too."""
-        taken_back, self._shift = self._shift, 0
-        self._last -= taken_back
-        return taken_back // 1000
+        """Take back everything that tests have done to time. Returns how many milliseconds it went back by that."""
+        before = self.now_ms()
+        self._frozen = None
+        self._shift = 0
+        return before - self.now_ms()
+
+    def _move_to(self, microseconds: int) -> None:
+        if self._frozen is not None:
+            self._frozen = self._last = microseconds
+        else:
+            self._shift += microseconds - self.now_us()
+            self._last = microseconds
 
     def _follow_wall_clock(self, now: int) -> None:
         self._resync_at = now + _RESYNC

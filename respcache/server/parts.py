@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from respcache.shard import wire
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Sequence
 
     import trio
 
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from respcache.server.services.stats import Stats
     from respcache.server.shards.expiry import ActiveExpiry
     from respcache.server.shards.link import ShardLink
+    from respcache.server.shards.timekeeper import Timekeeper
 
 
 @dataclass
@@ -47,6 +48,7 @@ class Parts:
 
     config: Config
     clock: Clock
+    time: Timekeeper
     alarms: Alarms
     poller: Poller
     stats: Stats
@@ -74,8 +76,6 @@ class Parts:
     # Ask for an orderly end of the server; and the event that is set then.
     stop: Callable[[], None]
     stop_requested: trio.Event
-    # Shift the clock by milliseconds; returns when everything that is due has happened.
-    advance_clock: Callable[[int], Awaitable[None]]
     # What RESPCACHE RESET does besides removing the keys, in order: each part that can leave its starting state adds
     # how it gets back there. Called in one synchronous step, before anything else takes its place in the order.
     on_reset: list[Callable[[], object]] = field(default_factory=list)

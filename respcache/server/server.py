@@ -39,8 +39,9 @@ from respcache.server.services.rates import Rates
 from respcache.server.services.registry import Registry
 from respcache.server.services.stats import Stats
 from respcache.server.shards.expiry import ActiveExpiry
-from respcache.server.shards.link import ShardLink, settled
+from respcache.server.shards.link import ShardLink
 from respcache.server.shards.queue import Order
+from respcache.server.shards.timekeeper import Timekeeper
 from respcache.shard import wire
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class Server:
         self._order = Order()
         self.links = [self._link(index) for index in range(config.shards)]
         self.expiry = [ActiveExpiry(link, alarms, clock) for link in self.links]
+        self.time = Timekeeper(clock, alarms, poller, self.links, self.expiry, self._on_step_back)
         router = Router(config.shards)
         self.sequencer = Sequencer(self.links, router, poller.yield_soon)
         carrier = Carrier(self.links, router, config.databases)
@@ -117,7 +119,7 @@ class Server:
             spawn=self._spawn,
             stop=self.stop,
             stop_requested=self.stop_requested,
-            advance_clock=self.advance_clock,
+            time=self.time,
         )
         IdleClients(self.parts)  # kept alive by the configuration, which it listens to
         self.accept = RespDoor(self.parts).accept
@@ -163,7 +165,7 @@ class Server:
             self.scripts.flush,
             self.libraries.reset,
             self.parts.executor.reset,
-            self._reset_clock,
+            self.time.reset,
             *[expiry.reset for expiry in self.expiry],
             self.parts.reset_counters,
         ]
@@ -260,29 +262,16 @@ class Server:
         while True:
             deadline = self.alarms.next_deadline()
             left = inf if deadline is None else max(0, deadline - self.clock.now_ms()) / 1000
+            if left and self.clock.frozen:
+                left = inf
             with trio.move_on_after(left):
                 await earlier.wait()
             earlier = trio.Event()
             with self.poller.round():
                 self.alarms.fire()
 
-    async def advance_clock(self, milliseconds: int) -> None:
-        """Shift time by `milliseconds`, and let what is due happen before the caller's next command.
-
-        Cancellation leaves the time shifted, and keys that have just expired to the next tick.
-        """
-        self.clock.advance(milliseconds)
-        for link, expiry in zip(self.links, self.expiry, strict=True):
-            # A corked queue would hold the tick back, and the barrier may be that of the transaction that called this.
-            if link.next_deadline and expiry.active and not link.queue.corked:
-                await settled(link.tick())
-        with self.poller.round():
-            self.alarms.fire()
-
-    def _reset_clock(self) -> None:
-        """Take back what `advance_clock` has added. What waits for a time still waits as long as it would have."""
-        self.alarms.clock_went_back(self.clock.reset())
-        now = self.clock.now_ms()
+    def _on_step_back(self, now: int) -> None:
+        """Nothing that a client has done lies in the future."""
         for client in self.registry.all():
             client.clock_went_back(now)
 

@@ -93,6 +93,7 @@ class Command:
         "categories",
         "first_key",
         "flags",
+        "for_tests",
         "gather",
         "group",
         "guarded",
@@ -154,7 +155,8 @@ class Command:
         # Looked at for every command, and a look at an IntFlag takes half a microsecond.
         self.protected = bool(self.flags & Flag.PROTECTED)
         # Only some clients may call it, so each is checked.
-        self.guarded = self.protected or name.startswith("RESPCACHE")
+        self.for_tests = name.startswith("RESPCACHE ")
+        self.guarded = self.protected or self.for_tests
         self.blocking = bool(self.flags & Flag.BLOCKING)
         self.words_of_name = name.count(" ") + 1
         self.gather = gather

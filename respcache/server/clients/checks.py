@@ -28,15 +28,12 @@ WHILE_SUBSCRIBED = frozenset(
         "PING",
         "QUIT",
         "RESET",
+        "RESPCACHE CLOCK",
         "RESPCACHE RESET",
     )
 )
 # Carried out at once in a MULTI; all others are queued.
 WHILE_QUEUING = frozenset(("EXEC", "DISCARD", "MULTI", "WATCH", "QUIT", "RESET", "RESPCACHE RESET"))
-
-
-# Not held back by CLIENT PAUSE: they can end it (DEBUG by shifting time).
-WHILE_PAUSED = frozenset(("DEBUG", "RESPCACHE RESET"))
 
 
 def debug_is_enabled(client: Client, row: Command) -> None:
@@ -47,7 +44,7 @@ def debug_is_enabled(client: Client, row: Command) -> None:
 
 def test_commands_are_enabled(client: Client, row: Command) -> None:
     """Like DEBUG, RESPCACHE is refused even before logging in is asked for."""
-    if row.name.startswith("RESPCACHE") and not client.is_among(client.parts.config.enable_test_commands):
+    if row.for_tests and not client.is_among(client.parts.config.enable_test_commands):
         raise CommandError(errors.TEST_COMMANDS_NOT_ALLOWED)
 
 
@@ -79,7 +76,7 @@ CHECKS = (debug_is_enabled, test_commands_are_enabled, logged_in, allowed_while_
 def held_by_pause(client: Client, row: Command) -> bool:
     """True if this command has to wait for the end of CLIENT PAUSE; as in Redis, CLIENT UNPAUSE and queueing too."""
     pause = client.parts.pause
-    if not pause.active or row.name in WHILE_PAUSED:
+    if not pause.active or row.for_tests or row.name == "DEBUG":  # they can end it (DEBUG by shifting time)
         return False
     if not pause.only_writes:
         return True

@@ -8,6 +8,7 @@ from respcache.server.commands import (
     client_admin,
     config,
     connection,
+    control,
     debug,
     info,
     introspection,
@@ -15,7 +16,6 @@ from respcache.server.commands import (
     pubsub,
     scripting,
     server,
-    testing,
     transactions,
 )
 
@@ -24,6 +24,7 @@ __all__ = [
     "client_admin",
     "config",
     "connection",
+    "control",
     "debug",
     "info",
     "introspection",
@@ -31,6 +32,5 @@ __all__ = [
     "pubsub",
     "scripting",
     "server",
-    "testing",
     "transactions",
 ]

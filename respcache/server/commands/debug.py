@@ -20,6 +20,7 @@ from respcache.commands.table.help import help_reply
 from respcache.errors import CommandError, NotAFloat, printable
 from respcache.resp.encode import encode
 from respcache.resp.types import OK, BigNumber, Encoded, Push, Reply, SetReply, Status, Verbatim
+from respcache.server.commands.control.clock import read_advance
 from respcache.shard import wire
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def debug(client: Client, args: Args) -> Any:
         case b"SLEEP":
             return _sleep(args)
         case b"ADVANCE-CLOCK":
-            return _advance_clock(client, args.int(low=0))
+            return _advance_clock(client, read_advance(client, args))
         case b"SET-ACTIVE-EXPIRE" if len(args) == 1:
             return _set_active_expiry(client, args.next() != b"0")
         case b"QUICKLIST-PACKED-THRESHOLD" | b"CHANGE-REPL-ID":
@@ -130,7 +131,7 @@ def _sleep(args: Args) -> Reply:
 
 async def _advance_clock(client: Client, milliseconds: int) -> Reply:
     """Our own: shift the server's clock forward, so that tests of expiry need not wait."""
-    await client.parts.advance_clock(milliseconds)
+    await client.parts.time.advance(milliseconds)
     return OK
 
 

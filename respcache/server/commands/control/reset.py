@@ -1,10 +1,11 @@
-"""RESPCACHE: respcache's own commands, for test suites. Refused unless ``enable-test-commands`` allows them."""
+"""RESPCACHE RESET."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from respcache.commands.table import ADMIN, LOADING, NO_AUTH, NO_MULTI, NOSCRIPT, STALE, TABLE, family
+from respcache.commands.table import TABLE
+from respcache.server.commands.control.family import CONTROL, command
 from respcache.server.order.outbox import IN_A_SLOT
 from respcache.server.order.plan import plan
 
@@ -12,17 +13,8 @@ if TYPE_CHECKING:
     from respcache.commands.args import Args
     from respcache.server.clients.client import Client
 
-command = family("server")
-command.container("RESPCACHE", "Control a server that tests run against.", since="7.2.0", help_since="7.2.0")
 
-
-@command(
-    "RESPCACHE RESET",
-    arity=2,
-    # No password is asked for: a test may have set one that the caller does not know.
-    flags=ADMIN | NOSCRIPT | LOADING | STALE | NO_MULTI | NO_AUTH,
-    since="7.2.0",
-)
+@command("RESPCACHE RESET", arity=2, flags=CONTROL, since="7.2.0")
 def respcache_reset(client: Client, args: Args) -> Any:
     """Put the server back as it was at its start: keys, settings, clock, pauses, counters.
 
