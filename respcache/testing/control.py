@@ -7,51 +7,75 @@ tests count clients, and what they do to connections (CLIENT KILL, a fork) would
 from __future__ import annotations
 
 import socket
+from typing import Any, Protocol
 
 # Seconds. Commands under way in a shard come first, so a server that is merely busy must be given its time.
 _TIMEOUT = 30.0
 
+Word = str | bytes | int
+
+
+class Caller(Protocol):
+    """Sends a command to the server: what the parts of the handle are given to do their work by."""
+
+    def __call__(self, *words: Word, leave: bool = False) -> Any:
+        """See `Control.call`."""
+
 
 class Control:
-    """Sends commands that are answered by one line."""
+    """Sends commands, and gets their replies."""
 
     def __init__(self, host: str, port: int, password: str) -> None:
         self._address = (host, port)
         self._password = password
 
-    def call(self, *words: str | int, leave: bool = False) -> None:
-        """Send a command and wait for its answer; with `leave`, until the server has forgotten the connection too.
+    def call(self, *words: Word, leave: bool = False) -> Any:
+        """Send a command, and wait for its reply; with `leave`, until the server has forgotten the connection too.
 
-        Errors: RuntimeError with the server's words if it refuses; OSError if there is no answer.
+        Replies are those of RESP2: bytes, int, None, lists.
+        Errors: RuntimeError with the server's words if it refuses; OSError if there is no reply.
         """
-        answer = self._ask(words, leave, "")
+        reply = self._ask(words, leave, "")
         # Only when it is asked for: CLIENT PAUSE holds AUTH up, and not what ends the pause.
-        if answer.startswith("-NOAUTH") and self._password:
-            answer = self._ask(words, leave, self._password)
-        if answer.startswith("-"):
-            raise RuntimeError(f"{' '.join(map(str, words))}: {answer[1:]}")
+        if self._password and isinstance(reply, Exception) and str(reply).startswith("NOAUTH"):
+            reply = self._ask(words, leave, self._password)
+        if isinstance(reply, Exception):
+            raise RuntimeError(f"{' '.join(map(_shown, words))}: {reply}")
+        return reply
 
-    def _ask(self, words: tuple[str | int, ...], leave: bool, password: str) -> str:
-        """The line that answers the command."""
-        commands = [words]
-        if password:
-            commands.insert(0, ("AUTH", password))
+    def _ask(self, words: tuple[Word, ...], leave: bool, password: str) -> Any:
+        """The reply to the command; a `hiredis.ReplyError` if it was refused."""
+        import hiredis  # not with the plugin, which every test run loads
+
+        commands: list[tuple[Word, ...]] = [("AUTH", password)] if password else []
+        commands.append(words)
         if leave:
             commands.append(("QUIT",))
+        replies: list[Any] = []
+        reader = hiredis.Reader(notEnoughData=_NOTHING)
         with socket.create_connection(self._address, timeout=_TIMEOUT) as connection:
             connection.sendall(b"".join(map(_packed, commands)))
-            received = b""
-            while leave or received.count(b"\r\n") < len(commands):
-                data = connection.recv(4096)
+            while leave or len(replies) < len(commands):
+                data = connection.recv(1 << 16)
                 if not data:
                     break
-                received += data
-        lines = received.decode("utf-8", "replace").split("\r\n")
-        if len(lines) <= len(commands) and not lines[0].startswith("-"):
-            raise ConnectionError("the server closed the connection")
-        return lines[1] if password and len(lines) > len(commands) else lines[0]
+                reader.feed(data)
+                while (reply := reader.gets()) is not _NOTHING:
+                    replies.append(reply)
+        if len(replies) > len(commands) - 1 - leave:
+            return replies[1 if password else 0]
+        if replies and isinstance(replies[0], Exception):  # turned away
+            return replies[0]
+        raise ConnectionError("the server closed the connection")
 
 
-def _packed(words: tuple[str | int, ...]) -> bytes:
-    encoded = [str(word).encode("utf-8", "surrogateescape") for word in words]
+_NOTHING: Any = object()
+
+
+def _shown(word: Word) -> str:
+    return word.decode("utf-8", "replace") if isinstance(word, bytes) else str(word)
+
+
+def _packed(words: tuple[Word, ...]) -> bytes:
+    encoded = [word if isinstance(word, bytes) else str(word).encode("utf-8", "surrogateescape") for word in words]
     return b"*%d\r\n%b" % (len(encoded), b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in encoded))

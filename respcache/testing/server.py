@@ -9,13 +9,15 @@ import shlex
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
-from respcache.testing.control import Control
+from respcache.testing.clock import AsyncServerClock, ServerClock
+from respcache.testing.control import Control, Word
 from respcache.testing.given import given
 from respcache.testing.process import ServerProcess, StartError, how_ended
+from respcache.testing.threads import in_thread
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from types import TracebackType
 
     import redis
@@ -199,7 +201,7 @@ class Server:
     async def __aenter__(self) -> Self:
         """A cancellation takes effect when the server has started; it is stopped then."""
         try:
-            await _in_thread(self.start)
+            await in_thread(self.start)
         except BaseException:
             self.stop()
             raise
@@ -209,7 +211,7 @@ class Server:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """A cancellation takes effect when the server has stopped."""
-        await _in_thread(self.stop)
+        await in_thread(self.stop)
 
     # Talking to it.
 
@@ -247,14 +249,22 @@ class Server:
         it back.
         Errors: ConnectionError if the server died.
         """
-        if seconds < 0:
-            raise ValueError("time does not run backwards")
-        self._command("DEBUG", "ADVANCE-CLOCK", round(seconds * 1000))
+        self.clock.advance(seconds)
 
-    def _command(self, *words: str | int, leave: bool = False) -> None:
+    @property
+    def clock(self) -> ServerClock:
+        """The server's time, which tests may stop and move."""
+        return ServerClock(self._command)
+
+    @property
+    def async_clock(self) -> AsyncServerClock:
+        """The same for trio and asyncio."""
+        return AsyncServerClock(self.clock)
+
+    def _command(self, *words: Word, leave: bool = False) -> Any:
         self._require_running()
         try:
-            Control(self.host, self.port, self.password).call(*words, leave=leave)
+            return Control(self.host, self.port, self.password).call(*words, leave=leave)
         except OSError:
             if (death := self.death()) is not None:
                 raise ConnectionError(death) from None
@@ -268,32 +278,3 @@ class Server:
         if self._running is None:
             raise RuntimeError("the server is not running: use `with Server() as server`, or call start()")
         return self._running
-
-
-async def _in_thread(job: Callable[[], None]) -> None:
-    """Run a blocking job beside the event loop; a cancellation is held back until the job is done."""
-    import sniffio
-
-    if sniffio.current_async_library() == "trio":
-        import trio
-
-        with trio.CancelScope(shield=True):
-            await trio.to_thread.run_sync(job)
-    else:
-        await _in_asyncio_thread(job)
-
-
-async def _in_asyncio_thread(job: Callable[[], None]) -> None:
-    """As `_in_thread`. Cancelled meanwhile, it raises CancelledError when the job is done, whatever came of that."""
-    import asyncio
-
-    worker = asyncio.ensure_future(asyncio.to_thread(job))
-    cancelled: asyncio.CancelledError | None = None
-    while not worker.done():
-        try:
-            await asyncio.wait([worker])
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        raise cancelled
-    worker.result()

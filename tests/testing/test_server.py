@@ -524,8 +524,8 @@ def test_threads_may_control_it_at_the_same_time(running: Server) -> None:
 
 
 def test_refusals_are_told() -> None:
-    refused = pytest.raises(RuntimeError, match="DEBUG ADVANCE-CLOCK 1000: ERR DEBUG command not allowed")
-    with Server(args=["--enable-debug-command", "no"]) as server, refused:
+    refused = pytest.raises(RuntimeError, match="RESPCACHE CLOCK ADVANCE 1000: ERR RESPCACHE command not allowed")
+    with Server(args=["--enable-test-commands", "no"]) as server, refused:
         server.advance(1)
 
 
