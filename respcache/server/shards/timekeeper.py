@@ -50,12 +50,20 @@ class Timekeeper:
     async def advance(self, milliseconds: int) -> None:
         """Let so much time pass."""
         self._clock.advance(milliseconds)
-        await self._let_happen()
+        await self.let_happen()
 
     async def set(self, milliseconds: int) -> None:
         """Set the time, in milliseconds since the epoch."""
         self._went_back(self._clock.set(milliseconds))
-        await self._let_happen()
+        await self.let_happen()
+
+    def put_back(self, milliseconds: int, *, frozen: bool) -> None:
+        """Set the time, and let it stand still or pass from there. `let_happen` is the caller's business."""
+        if frozen and not self._clock.frozen:
+            self.freeze()
+        self._went_back(self._clock.set(milliseconds))
+        if self._clock.frozen and not frozen:
+            self.resume()
 
     def freeze(self) -> None:
         """Let time stand still."""
@@ -78,7 +86,8 @@ class Timekeeper:
             self._alarms.clock_went_back(milliseconds)
             self._on_step_back(self._clock.now_ms())
 
-    async def _let_happen(self) -> None:
+    async def let_happen(self) -> None:
+        """Let everything happen that is due."""
         for _ in range(_MOST_ROUNDS):
             with self._poller.round():
                 self._alarms.fire()
