@@ -73,10 +73,10 @@ class Control:
 
     # -- snapshots
 
-    def take_snapshot(self, number: int, room: int) -> tuple[int, int, int]:
+    def take_snapshot(self, number: int, limit: int) -> tuple[int, int, int]:
         shard = self._shard
         shard.expiry.expire_all(shard.now)
-        return *shard.snapshots.take(number, room), shard.snapshots.held
+        return *shard.snapshots.take(number, limit), shard.snapshots.held
 
     def restore_snapshot(self, number: int, elapsed: int) -> None:
         self._shard.snapshots.restore(number, elapsed, self._shard.now)

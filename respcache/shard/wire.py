@@ -49,8 +49,8 @@ where the items are part of a larger unit that is not over yet: what the owner o
 | `settle()`                          | like `serve`; those who wait for keys of other shards as well are held:  |
 |                                     | the list of their numbers                                                |
 
-| `take_snapshot(number, room)`       | ``(keys, bytes, held)`` of the new snapshot, and the bytes that all of   |
-|                                     | them hold; fails if it would hold more than `room`                       |
+| `take_snapshot(number, limit)`      | ``(keys, bytes, held)``: of the new snapshot, and the bytes that all of  |
+|                                     | them hold; fails if that would be more than `limit`                      |
 | `has_snapshot(number)`              | True if there is such a snapshot                                         |
 | `restore_snapshot(number, elapsed)` | None; fails if there is none                                             |
 | `drop_snapshot(number)`             | the bytes that the others hold                                           |
@@ -253,9 +253,9 @@ def skip() -> Item:
     return (SKIP,)
 
 
-def take_snapshot(number: int, room: int) -> Item:
-    """Keep what the databases hold now, under a number that is not in use. It may hold so many bytes."""
-    return (TAKE_SNAPSHOT, number, room)
+def take_snapshot(number: int, limit: int) -> Item:
+    """Keep what the databases hold now, under a number that is not in use. All snapshots may hold so many bytes."""
+    return (TAKE_SNAPSHOT, number, limit)
 
 
 def has_snapshot(number: int) -> Item:

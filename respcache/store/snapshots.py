@@ -41,6 +41,10 @@ if TYPE_CHECKING:
 _FEW = 1024
 
 
+# Places, in the order in which they changed: they are restored in that order, which those who wait for them can tell.
+_Places = dict["Place", None]
+
+
 class _Packed(bytes):
     """Any value but a string, as it travels."""
 
@@ -103,9 +107,9 @@ class _Difference:
 
     __slots__ = ("places", "whole")
 
-    def __init__(self, places: set[Place] | None = None, whole: set[int] | None = None) -> None:
-        self.places = set() if places is None else places
-        self.whole = set() if whole is None else whole
+    def __init__(self, places: _Places | None = None, whole: set[int] | None = None) -> None:
+        self.places: _Places = {} if places is None else places
+        self.whole: set[int] = set() if whole is None else whole
 
     def add(self, other: _Difference) -> None:
         self.places |= other.places
@@ -116,17 +120,17 @@ class _Difference:
         self.whole.add(index)
         self.take(index)
 
-    def take(self, index: int) -> set[Place]:
+    def take(self, index: int) -> _Places:
         """Remove the places in one database."""
-        places = {place for place in self.places if place[0] == index}
-        self.places -= places
+        places = {place: None for place in self.places if place[0] == index}
+        self.places = {place: None for place in self.places if place[0] != index}
         return places
 
     def limit(self, most: int) -> None:
         """Note no more than so many places."""
         if len(self.places) > most:
             self.whole |= {index for index, _ in self.places}
-            self.places = set()
+            self.places = {}
 
 
 class _Aside:
@@ -134,7 +138,7 @@ class _Aside:
 
     __slots__ = ("contents", "difference", "size")
 
-    def __init__(self, contents: Contents, places: set[Place], size: int) -> None:
+    def __init__(self, contents: Contents, places: _Places, size: int) -> None:
         self.contents = contents
         self.difference = _Difference(places)
         self.size = size  # in bytes, about
@@ -225,7 +229,7 @@ class Snapshots:
         index, changed = place[0], self._changed
         if index in changed.whole or index in self._aside:
             return
-        changed.places.add(place)
+        changed.places[place] = None
         if len(changed.places) > self._most:
             changed.limit(self._most)
 
@@ -250,10 +254,10 @@ class Snapshots:
 
     # -- snapshots
 
-    def take(self, number: int, room: int) -> tuple[int, int]:
+    def take(self, number: int, limit: int) -> tuple[int, int]:
         """Keep the databases as they are now: how many keys, and about how many bytes they take by themselves.
 
-        Raises CommandError if it would hold more than `room` bytes.
+        Raises CommandError if all snapshots together would hold more than `limit` bytes.
         """
         at = self._at
         difference = _Difference(self._changed.places, self._changed.whole.union(self._aside))
@@ -261,7 +265,7 @@ class Snapshots:
         for index, key in difference.places:
             changed.setdefault(index, []).append(key)
         images: list[_Image] = []
-        held = 0
+        held, room = 0, limit - self.held
         for index, db in enumerate(self._databases):
             if at is None or index in difference.whole:
                 image = _Image.of(db)
@@ -345,9 +349,9 @@ class Snapshots:
         for index in way.whole.intersection(self._aside):
             del self._aside[index]
         for index, aside in self._aside.items():
-            aside.difference.places.update(place for place in way.places if place[0] == index)
+            aside.difference.places |= {place: None for place in way.places if place[0] == index}
         self._changed.whole |= way.whole
-        self._changed.places |= {place for place in way.places if place[0] not in self._aside}
+        self._changed.places |= {place: None for place in way.places if place[0] not in self._aside}
         self._changed.limit(self._most)
 
     def _arrive(self, snapshot: _Snapshot) -> None:

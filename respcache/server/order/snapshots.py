@@ -137,13 +137,14 @@ class Snapshots:
         snapshot = Snapshot(
             self._number(), barrier.moment, self._clock.frozen, self._scripts, self._libraries, self._config
         )
-        room = self._config.snapshot_limit - sum(self._held)
+        limit = self._config.snapshot_limit
         try:
-            for shard, call in enumerate(self._call(wire.take_snapshot(snapshot.number, room))):
+            for shard, call in enumerate(self._call(wire.take_snapshot(snapshot.number, limit))):
                 keys, size, self._held[shard] = await call.result()
                 snapshot.keys += keys
                 snapshot.size += size
-            if sum(self._held) > self._config.snapshot_limit:
+            # What was dropped before this is accounted for: those answers came earlier.
+            if sum(self._held) > limit:
                 raise CommandError(errors.SNAPSHOT_LIMIT)
         except CommandError:
             self._forget(snapshot.number)
