@@ -153,7 +153,7 @@ def test_mistakes(server: Server, client: redis.Redis, description: Any, message
 def test_what_the_server_refuses(server: Server, client: redis.Redis, tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
     path.write_text(json.dumps({"z": {"type": "zset", "value": {"m": "high"}}, "k": "v"}), "utf-8")
-    with pytest.raises(RuntimeError, match="^ZADD z high m: .*value is not a valid float$"):
+    with pytest.raises(RuntimeError, match=r"^ZADD z high m: .*value is not a valid float$"):
         server.load_json(path)
     assert client.keys() == [b"k"]
     path.write_text("[]", "utf-8")
