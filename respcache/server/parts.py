@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from respcache.server.order.sequencer import Sequencer
     from respcache.server.order.waits import Waits
     from respcache.server.services.congestion import Congestion
+    from respcache.server.services.interception import Interception
     from respcache.server.services.missing import MissingCommands
     from respcache.server.services.pause import Pause
     from respcache.server.services.pubsub import PubSub
@@ -67,6 +68,7 @@ class Parts:
     claims: Claims
     outboxes: Outboxes
     registry: Registry[Any]  # of `respcache.server.clients.client.Client`, which is built on this
+    interception: Interception
     pause: Pause
     pubsub: PubSub
     congestion: Congestion

@@ -32,6 +32,7 @@ from respcache.server.order.waits import Waits
 from respcache.server.parts import Parts
 from respcache.server.services.congestion import Congestion
 from respcache.server.services.events import KeyspaceEvents
+from respcache.server.services.interception import Interception
 from respcache.server.services.missing import MissingCommands
 from respcache.server.services.pause import Pause
 from respcache.server.services.pubsub import PubSub
@@ -68,6 +69,7 @@ class Server:
         self.pubsub = PubSub()
         self.registry: Registry[Client] = Registry()
         self.pause = Pause(alarms)
+        self.interception = Interception()
         self._order = Order()
         self.links = [self._link(index) for index in range(config.shards)]
         self.expiry = [ActiveExpiry(link, alarms, clock) for link in self.links]
@@ -112,6 +114,7 @@ class Server:
             claims=claims,
             outboxes=Outboxes(stats),
             registry=self.registry,
+            interception=self.interception,
             pause=self.pause,
             pubsub=self.pubsub,
             congestion=Congestion(config, self.links),
@@ -158,6 +161,7 @@ class Server:
         self.poller.before_round.append(self.clock.now_us)  # so that `last_ms` is about now in all callbacks
         self.poller.after_round.append(self._send)
         self.pause.on_change += [self._configure_shards, self._update_clients]
+        self.interception.on_change.append(self._update_clients)
         self.config.on_shard_change(self._configure_shards)
         self.parts.on_reset += [
             self.config.reset,
