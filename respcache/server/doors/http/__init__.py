@@ -10,6 +10,7 @@ other client carries them out. What it answers with, RESP2, becomes the body of 
 | `requests`  | the target of a request, and its headers                           |
 | `guard`     | who may ask: tokens, origins, hosts                                |
 | `exchange`  | what a request asks for, and how it is answered                    |
+| `responses` | whole responses                                                    |
 | `bodies`    | JSON to commands                                                   |
 | `replies`   | RESP2 to JSON, to events, to plain text                            |
 | `upstash`   | the dialect of Upstash's REST API                                  |

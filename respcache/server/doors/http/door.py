@@ -16,10 +16,12 @@ from respcache.server.doors.http.upstash import Upstash
 from respcache.server.io.transport import SocketTransport
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from respcache.server.doors.http.exchange import Dialect
     from respcache.server.parts import Parts
 
-_DIALECTS = {"upstash": Upstash, "seed": Seed}
+_DIALECTS: dict[str, Callable[[Parts, Observation], Dialect]] = {"upstash": Upstash, "seed": Seed}
 
 
 class _Door:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,25 +12,7 @@ if TYPE_CHECKING:
     from respcache.resp.types import Argv
     from respcache.server.doors.http.replies import Replies
     from respcache.server.doors.http.requests import Request
-
-JSON = b"application/json"
-TEXT = b"text/plain; charset=utf-8"
-
-
-@dataclass(frozen=True)
-class Response:
-    """A whole response."""
-
-    status: int
-    body: bytes
-    content_type: bytes = JSON
-    headers: Sequence[tuple[bytes, bytes]] = ()
-
-
-def refused(status: int, text: str, *headers: tuple[bytes, bytes]) -> Response:
-    """An error, in the form of Upstash's REST API."""
-    body = json.dumps({"error": text}, ensure_ascii=False).encode("utf-8", "replace")
-    return Response(status, body, headers=headers)
+    from respcache.server.doors.http.responses import Response
 
 
 @dataclass
@@ -52,8 +33,9 @@ Work: TypeAlias = "Response | Exchange | Coroutine[Any, Any, Response]"
 class Dialect(Protocol):
     """What the targets of requests mean."""
 
-    # The methods that have a meaning at all.
-    methods: tuple[bytes, ...]
+    @property
+    def methods(self) -> tuple[bytes, ...]:
+        """Those that have a meaning for any target."""
 
     def route(self, request: Request) -> Work:
         """What a request asks for. Raises BadRequest."""

@@ -13,7 +13,7 @@ import re
 from typing import TYPE_CHECKING
 
 from respcache import errors
-from respcache.server.doors.http.exchange import Response, refused
+from respcache.server.doors.http.responses import Response, refused
 
 if TYPE_CHECKING:
     from respcache.config import Config

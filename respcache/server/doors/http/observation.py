@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from respcache.server.doors.http.exchange import Response
 from respcache.server.doors.http.metrics import health, metrics
 from respcache.server.doors.http.requests import BadRequest
+from respcache.server.doors.http.responses import Response
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

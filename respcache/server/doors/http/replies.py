@@ -11,7 +11,7 @@ from base64 import b64encode
 from json.encoder import encode_basestring
 from typing import TYPE_CHECKING
 
-from respcache.server.doors.http.exchange import JSON, TEXT
+from respcache.server.doors.http.responses import JSON, TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -27,8 +27,9 @@ from respcache.commands.table import lookup
 from respcache.errors import CommandError
 from respcache.logs import log_exception
 from respcache.server.clients.conversation import Conversation
-from respcache.server.doors.http.exchange import Exchange, Response, refused
+from respcache.server.doors.http.exchange import Exchange
 from respcache.server.doors.http.requests import BadRequest, Request
+from respcache.server.doors.http.responses import Response, refused
 from respcache.server.order.sequencer import size_of_words
 
 if TYPE_CHECKING:
@@ -406,9 +407,7 @@ class HttpSession:
     def _is_head(self) -> bool:
         return self._request is not None and self._request.method == b"HEAD"
 
-    def _head(
-        self, status: int, content_type: bytes, length: int | None, headers: Any = ()
-    ) -> bytes:
+    def _head(self, status: int, content_type: bytes, length: int | None, headers: Any = ()) -> bytes:
         """The head of a response; its length is None if it is not known."""
         fields = [(b"date", _date(self._parts.clock.last_ms // 1000))]
         if content_type:
@@ -540,4 +539,3 @@ def _date(seconds: int) -> bytes:
         _dates.clear()
         date = _dates[seconds] = strftime("%a, %d %b %Y %H:%M:%S GMT", gmtime(seconds)).encode()
     return date
-
