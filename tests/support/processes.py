@@ -51,7 +51,9 @@ class RespcacheServer(StartedServer):
 
     def __init__(self, *arguments: str, shards: int = 1, file: str = "", port: int = 0, http: bool = False) -> None:
         self.shards = shards
-        self._handle = Server(shards=shards, args=arguments, file=file, port=port, http=http, start_timeout=READY_WITHIN)
+        self._handle = Server(
+            shards=shards, args=arguments, file=file, port=port, http=http, start_timeout=READY_WITHIN
+        )
         self._handle.start()
         self.process = self._handle.process
         self.port = self._handle.port
