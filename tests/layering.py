@@ -35,6 +35,7 @@ FLOORS = (
     ("server.clients",),
     ("server.doors", "server.commands"),
     ("server.server",),
+    ("server.listening",),
     ("server", "server.app"),
     ("testing", "cli", "health", "redis_cli", "__main__"),
 )

@@ -36,15 +36,22 @@ class Config:
     enable_debug_command: str
     enable_protected_configs: str
     enable_test_commands: str
+    http_allow_origin: list[str]
+    http_blocking_limit: int
+    http_dialect: str
+    http_port: int
+    http_request_timeout: int
     logfile: str
     loglevel: str
     maxclients: int
+    metrics_port: int
     notify_keyspace_events: str
     pidfile: str
     port: int
     proto_max_bulk_len: int
     protected_mode: bool
     requirepass: str
+    respcache_http: bool
     respcache_parent_fd: int
     respcache_ready_fd: int
     respcache_temporary_dir: str

@@ -88,11 +88,33 @@ _OWN = (
     Directive("shard-queue-limit", Memory(1), 64 << 20).described(
         "No client is read from while more than this many bytes are queued for one shard."
     ),
+    Directive("http-allow-origin", Words(), []).described(
+        "Origins whose pages may call the HTTP door from a browser (CORS), such as https://example.org, or '*' for all."
+    ),
+    Directive("http-blocking-limit", _LONG, 30).described(
+        "Seconds after which a blocking command over HTTP gives up, as if its timeout had passed."
+    ),
+    Directive("http-dialect", Choice("upstash", "seed"), "upstash", fixed=True).described(
+        "What the HTTP door speaks: Upstash's REST API, or `seed`, which is GET /set/:key/:value and GET /get/:key."
+    ),
+    Directive("http-port", _PORT, 0, fixed=True).described(
+        "The port of the HTTP door, on the addresses of `bind`; 0 means none. It needs respcache[http]."
+    ),
+    Directive("http-request-timeout", _LONG, 60).described(
+        "Seconds within which an HTTP request that has begun must be complete; 0 means no limit."
+    ),
+    Directive("metrics-port", _PORT, 0, fixed=True).described(
+        "A port for GET /metrics and GET /health alone, without a password; 0 means none. It needs respcache[http]."
+    ),
     Directive("enable-test-commands", _ALLOWED, "no", fixed=True).described(
         "Which clients may send RESPCACHE, whose subcommands are for test suites: none, all, or those on this machine."
     ),
     Directive("respcache-ready-fd", Number(-1), -1, fixed=True, hidden=True, inherited=True).described(
-        "A file descriptor. The port is written to it, as a line, as soon as clients can connect."
+        "A file descriptor. The port, and that of the HTTP door if there is one, are written to it, as a line, as soon "
+        "as clients can connect."
+    ),
+    Directive("respcache-http", YesNo(), False, fixed=True, hidden=True, inherited=True).described(
+        "Open the HTTP door on a free port if `http-port` is 0."
     ),
     Directive("respcache-parent-fd", Number(-1), -1, fixed=True, hidden=True, inherited=True).described(
         "A pipe. The server stops when the other end is closed, for example because the process that holds it ends."

@@ -79,7 +79,10 @@ class Parts:
     # What RESPCACHE RESET does besides removing the keys, in order: each part that can leave its starting state adds
     # how it gets back there. Called in one synchronous step, before anything else takes its place in the order.
     on_reset: list[Callable[[], object]] = field(default_factory=list)
-    port: int = 0  # the TCP port, once it is known
+    # The ports, once they are known; 0 where there is none.
+    port: int = 0
+    http_port: int = 0
+    metrics_port: int = 0
 
     def reset_counters(self) -> None:
         """CONFIG RESETSTAT."""

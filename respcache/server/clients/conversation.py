@@ -1,4 +1,5 @@
 """One client's conversation, without I/O: bytes in through `feed`, bytes out through the transport, nothing awaited.
+The HTTP door has commands already, and brings them in through `carry_out`.
 
 Bytes become commands in the decoder. Consecutive commands with one key each, the vast majority, take the fast path:
 each name is found in one dictionary, the keys are hashed, and all of them go to the sequencer as one run per shard.
@@ -113,6 +114,23 @@ class Conversation:
             self._choose_to_read()
         else:
             self._take(data)
+        if self._parts.congestion.active:
+            self._parts.congestion.stall(self)
+
+    def carry_out(self, commands: list[Argv], size: int) -> None:
+        """Take commands that came in another way than as RESP; `size` is about how many bytes they had.
+
+        To be called again only when these are answered. Replies follow through the transport.
+        """
+        client = self.client
+        if client.closing:
+            return
+        if client.suspended or self._proceeding or self._stalled:
+            self._waiting = commands
+            self._waiting_size = size
+        else:
+            self._process(commands, size)
+            self._suspend_if_output_waits()
         if self._parts.congestion.active:
             self._parts.congestion.stall(self)
 

@@ -41,7 +41,8 @@ class Limit(NamedTuple):
 
 def reserved(config: Config) -> int:
     """How many descriptors the server needs apart from those of its clients."""
-    listeners = len(config.bind) + bool(config.unixsocket)
+    doors = 1 + bool(config.http_port or config.respcache_http) + bool(config.metrics_port)
+    listeners = len(config.bind) * doors + bool(config.unixsocket)
     return _BASE + _PER_LISTENER * listeners + _PER_SHARD * config.shards
 
 

@@ -64,13 +64,18 @@ def _compiler() -> str:
 
 
 def _listeners(facts: Facts) -> Fields:
-    config = facts.parts.config
+    """The number says what a listener speaks. Those up to 2, which is TLS, are Redis'."""
+    parts = facts.parts
+    addresses = "".join(f",bind={address}" for address in parts.config.bind)
     fields: Fields = {}
-    if facts.parts.port:
-        addresses = "".join(f",bind={address}" for address in config.bind)
-        fields["listener0"] = f"name=tcp{addresses},port={facts.parts.port}"
-    if config.unixsocket:
-        fields["listener1"] = f"name=unix,bind={config.unixsocket}"
+    if parts.port:
+        fields["listener0"] = f"name=tcp{addresses},port={parts.port}"
+    if parts.config.unixsocket:
+        fields["listener1"] = f"name=unix,bind={parts.config.unixsocket}"
+    if parts.http_port:
+        fields["listener3"] = f"name=http{addresses},port={parts.http_port}"
+    if parts.metrics_port:
+        fields["listener4"] = f"name=metrics{addresses},port={parts.metrics_port}"
     return fields
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from respcache.server.parts import Parts
 
 METRICS = (*of_redis.METRICS, *own.METRICS)
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
 
 async def metrics(parts: Parts) -> bytes:

@@ -1,0 +1,36 @@
+"""What every door does with a new connection before anything is said."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+from respcache import errors
+from respcache.server.clients.client import is_local
+
+if TYPE_CHECKING:
+    from respcache.server.parts import Parts
+
+
+def refusal(parts: Parts, peer: str) -> str | None:
+    """Count a connection; the error for one that is not let in."""
+    parts.stats.connections += 1
+    error = None
+    if len(parts.registry) >= parts.config.maxclients:
+        error = errors.MAX_CLIENTS
+    elif parts.config.protected_mode and not parts.config.requirepass and not is_local(peer):
+        error = errors.PROTECTED_MODE
+    if error is not None:
+        parts.stats.rejected += 1
+    return error
+
+
+def keep_alive(sock: socket.socket, seconds: int) -> None:
+    """Have TCP find out about a dead peer: it is probed after `seconds` of silence, then three times more."""
+    if not seconds or sock.family == socket.AF_UNIX:
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    # The names differ by platform; where one is missing, the system's default serves.
+    for name, value in (("TCP_KEEPIDLE", seconds), ("TCP_KEEPINTVL", max(1, seconds // 3)), ("TCP_KEEPCNT", 3)):
+        if option := getattr(socket, name, None):
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -1,0 +1,76 @@
+"""What a request says before its body: method, target, headers."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes
+
+if TYPE_CHECKING:
+    import h11
+
+_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_ORIGIN_OF_TARGET = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
+
+
+class BadRequest(Exception):
+    """A request that is refused: its status, and the text of the error."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+        self.text = text
+
+
+class Request:
+    """One request. Words of the target are decoded; `body` is complete when a dialect sees it.
+
+    Raises BadRequest.
+    """
+
+    __slots__ = ("body", "headers", "method", "path", "query")
+
+    def __init__(self, event: h11.Request) -> None:
+        self.method: bytes = event.method
+        # By name in lower case. h11 refuses a second Host and other lengths; of other headers the last one counts.
+        self.headers: dict[bytes, bytes] = dict(event.headers)
+        self.path, self.query = _split_target(event.target)
+        self.body = b""
+
+    def header(self, name: bytes) -> bytes:
+        """Its value, without the spaces around it; empty where there is none."""
+        return self.headers.get(name, b"")
+
+    def parameter(self, name: bytes) -> bytes | None:
+        """The value of a query parameter; None where there is none."""
+        return next((value or b"" for key, value in self.query if key == name), None)
+
+
+def _split_target(target: bytes) -> tuple[list[bytes], list[tuple[bytes, bytes | None]]]:
+    """The segments of the path, and the parameters of the query in their order; None for one without a value.
+
+    One slash at the end says nothing. Slashes side by side have an empty word between them.
+    """
+    origin = _ORIGIN_OF_TARGET.match(target)
+    if origin is not None:  # as a proxy is asked
+        target = target[origin.end() :] or b"/"
+    if not target.startswith(b"/"):
+        raise BadRequest(400, "ERR the target of a request must begin with a slash")
+    target = target.partition(b"#")[0]
+    path, _, query = target.partition(b"?")
+    path = path[1:].removesuffix(b"/")
+    words = [_decoded(word) for word in path.split(b"/")] if path else []
+    parameters = []
+    for parameter in query.split(b"&"):
+        if parameter:
+            name, equals, value = parameter.replace(b"+", b" ").partition(b"=")
+            parameters.append((_decoded(name), _decoded(value) if equals else None))
+    return words, parameters
+
+
+def _decoded(word: bytes) -> bytes:
+    if b"%" not in word:
+        return word
+    if _BAD_ESCAPE.search(word):
+        raise BadRequest(400, "ERR invalid percent escape in the target of the request")
+    return unquote_to_bytes(word)

@@ -1,0 +1,29 @@
+"""Whole responses."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+JSON = b"application/json"
+TEXT = b"text/plain; charset=utf-8"
+
+
+@dataclass(frozen=True)
+class Response:
+    """A whole response."""
+
+    status: int
+    body: bytes
+    content_type: bytes = JSON
+    headers: Sequence[tuple[bytes, bytes]] = ()
+
+
+def refused(status: int, text: str, *headers: tuple[bytes, bytes]) -> Response:
+    """An error, in the form of Upstash's REST API."""
+    body = json.dumps({"error": text}, ensure_ascii=False).encode("utf-8", "replace")
+    return Response(status, body, headers=headers)

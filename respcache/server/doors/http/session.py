@@ -1,0 +1,541 @@
+"""One HTTP connection, without I/O: bytes in through `feed`, bytes out through the transport, nothing awaited.
+
+To its transport a session is what a RESP conversation is, a `Receiver`. To its conversation, which carries the commands
+out, it is the `Transport`: the replies that the conversation writes become the body of the response.
+
+| state     | begins with                         | ends with                                                       |
+|-----------|-------------------------------------|-----------------------------------------------------------------|
+| idle      | the connection, or a response       | the first byte of a request                                     |
+| reading   | the first byte of a request         | the request is complete, is refused, or takes too long          |
+| answering | the request is complete             | the response is complete                                        |
+| leaving   | a response that is the last one     | the client hangs up, or has had the time to read the response   |
+
+One request is carried out at a time; what the client sends meanwhile waits, a chunk of it here, the rest in the kernel.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from inspect import iscoroutine
+from time import gmtime, strftime
+from typing import TYPE_CHECKING, Any
+
+import h11
+
+from respcache import errors
+from respcache.commands.table import lookup
+from respcache.errors import CommandError
+from respcache.logs import log_exception
+from respcache.server.clients.conversation import Conversation
+from respcache.server.doors.http.exchange import Exchange
+from respcache.server.doors.http.requests import BadRequest, Request
+from respcache.server.doors.http.responses import Response, refused
+from respcache.server.order.sequencer import size_of_words
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from respcache.alarms import Alarm
+    from respcache.server.clients.conversation import FastRow
+    from respcache.server.doors.http.exchange import Dialect, Work
+    from respcache.server.doors.http.guard import Guard
+    from respcache.server.io.transport import SocketTransport
+    from respcache.server.parts import Parts
+
+# Bytes that the head of a request may have.
+_HEAD = 1 << 16
+# How much of the replies becomes a body in one round, so that others have their turns.
+_PORTION = 1 << 16
+# A body of this size is not held until its length is known, and replies wait while so much of the response is unsent.
+_HELD = 1 << 16
+_UNSENT = 1 << 20
+# How long a client that was refused may go on sending (milliseconds, and bytes): hung up on at once, it would not get
+# to see why.
+_LEAVING, _DROPPED = 2000, 1 << 20
+
+
+class HttpSession:
+    """The `Receiver` of a connection, the `Transport` of its conversation, and the `Input` of its client."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        transport: SocketTransport,
+        client_id: int,
+        fast: dict[bytes, FastRow],
+        dialect: Dialect,
+        guard: Guard | None,
+    ) -> None:
+        """`guard`: None lets everybody in."""
+        self._parts = parts
+        self._transport = transport
+        self._dialect = dialect
+        self._guard = guard
+        self.peer, self.local, self.fd = transport.peer, transport.local, transport.fd
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=_HEAD)
+        self._conversation = Conversation(parts, self, client_id, fast)
+        self.client = self._conversation.client
+        self.client.input = self
+        self._request: Request | None = None  # from its head to the end of the response
+        self._exchange: Exchange | None = None  # while its commands are carried out
+        self._answering = False
+        self._body: list[bytes] = []  # of the request
+        self._body_size = 0
+        self._kept = 0  # bytes of further requests, which came while one was carried out
+        self._replies: list[bytes] = []  # that are not part of a body yet
+        self._replies_size = 0
+        self._response_body = bytearray()  # that is held until its length is known
+        self._pumping = False  # `_pump` is called by the next round
+        self._input_ended = False
+        self._last = False  # no further request is taken
+        self._leaving = False
+        self._dropped = 0  # bytes that came since
+        self._held_back = False  # by the conversation
+        self._too_late: Alarm | None = None  # the request takes too long
+        self._blocked_too_long: Alarm | None = None
+
+    # -- input: the `Receiver`
+
+    def feed(self, data: bytes) -> None:
+        """Take what the client sent."""
+        stats = self._parts.stats
+        stats.bytes_in += len(data)
+        stats.reads += 1
+        self.client.last_active = self._parts.clock.last_ms
+        if self._leaving:
+            self._drop(data)
+            return
+        self._http.receive_data(data)
+        if self._answering:
+            self._kept += len(data)
+            self._choose_to_read()
+        else:
+            self._read()
+
+    def end_of_input(self) -> None:
+        """The client will send nothing more: answer what it has asked, then close."""
+        self._input_ended = True
+        if self._leaving or self.client.blocked or (self._exchange is not None and self._exchange.endless):
+            self.close()
+        elif not self._answering:
+            self._read()
+            if not self._answering:
+                self.close(after_writing=True)
+
+    def room(self) -> None:
+        """The client has taken some of what was unsent."""
+        self._conversation.room()
+        if self._replies and not self._pumping:
+            self._pump()
+
+    def disconnected(self) -> None:
+        """The socket is closed."""
+        self._forget_alarms()
+        self._conversation.disconnected()
+        self._request = self._exchange = None
+        self._body, self._replies, self._response_body = [], [], bytearray()
+        self._body_size = self._replies_size = self._kept = 0
+
+    # -- input: requests
+
+    def _read(self) -> None:
+        """Take what has come of a request, and carry it out if that is all of it."""
+        self._kept = 0
+        while not (self._answering or self._leaving or self._last):
+            try:
+                event = self._http.next_event()
+            except h11.RemoteProtocolError as error:
+                self._refuse_last(refused(error.error_status_hint, f"ERR {error}"))
+                return
+            if event is h11.NEED_DATA:
+                self._wait_for_more()
+                return
+            if isinstance(event, h11.Request):
+                self._begin(event)
+            elif isinstance(event, h11.Data):
+                self._add_to_body(event.data)
+            elif isinstance(event, h11.EndOfMessage):
+                self._carry_out()
+            else:  # PAUSED or ConnectionClosed: nothing that could be answered
+                self.close(after_writing=True)
+                return
+
+    def _wait_for_more(self) -> None:
+        """The request is not complete. If it has begun, it has to be within a time."""
+        if self._request is None:
+            head = bytes(self._http.trailing_data[0])
+            if not head:
+                return
+            line, ended, _ = head.partition(b"\n")
+            if ended and b" HTTP/" not in line:
+                self._refuse_last(refused(400, "ERR this port speaks HTTP"))
+                return
+        elif self._http.they_are_waiting_for_100_continue:
+            self._send(h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue"))
+        seconds = self._parts.config.http_request_timeout
+        if self._too_late is None and seconds:
+            self._too_late = self._parts.alarms.after(seconds * 1000, self._on_too_late)
+
+    def _on_too_late(self) -> None:
+        self._too_late = None
+        self._refuse_last(refused(408, "ERR the request was not complete in time"))
+
+    def _begin(self, event: h11.Request) -> None:
+        """The head of a request is there. What is refused for it is refused before its body comes."""
+        try:
+            self._request = request = Request(event)
+            _check_framing(event, request)
+            refusal = self._look_at_head(request)
+        except BadRequest as error:
+            refusal = refused(error.status, error.text)
+        if refusal is not None:
+            self._refuse_head(refusal)
+
+    def _look_at_head(self, request: Request) -> Response | None:
+        """The answer to a request that is not carried out. Raises BadRequest."""
+        if self._guard is not None:
+            preflight = self._guard.preflight(request)
+            if preflight is not None:
+                return preflight
+        if request.method not in self._dialect.methods:
+            allow = (b"allow", b", ".join(self._dialect.methods))
+            return refused(405, "ERR the method is not allowed", allow)
+        refusal = self._guard.refusal(request) if self._guard is not None else None
+        if refusal is None:
+            length = request.header(b"content-length")
+            if length and int(length) > self._largest_body():
+                raise BadRequest(413, "ERR the body is too large")
+        return refusal
+
+    def _refuse_head(self, refusal: Response) -> None:
+        """Answer before the body has come. If there is one the connection has to end: nobody reads it."""
+        if self._http.their_state is h11.SEND_BODY:
+            event = self._http.next_event()  # the end of a request without a body is there already
+            if not isinstance(event, h11.EndOfMessage):
+                self._refuse_last(refusal)
+                return
+        self._answering = True
+        self._answer(refusal)
+
+    def _largest_body(self) -> int:
+        config = self._parts.config
+        return min(config.client_query_buffer_limit, config.proto_max_bulk_len)
+
+    def _add_to_body(self, data: bytes) -> None:
+        self._body.append(bytes(data))
+        self._body_size += len(data)
+        if self._body_size > self._largest_body():
+            self._refuse_last(refused(413, "ERR the body is too large"))
+
+    def _carry_out(self) -> None:
+        """The request is complete."""
+        request = self._request
+        assert request is not None
+        if self._too_late is not None:
+            self._too_late.cancel()
+            self._too_late = None
+        self._answering = True
+        request.body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        self._body, self._body_size = [], 0
+        try:
+            work: Work = self._dialect.route(request)
+        except BadRequest as error:
+            work = refused(error.status, error.text)
+        if isinstance(work, Response):
+            self._answer(work)
+        elif iscoroutine(work):
+            self._parts.spawn(self._answer_later, work)
+        else:
+            assert isinstance(work, Exchange)
+            self._run(work)
+
+    async def _answer_later(self, work: Coroutine[Any, Any, Response]) -> None:
+        """A task: answer with what a coroutine finds out. Cancelled only when the server ends."""
+        try:
+            response = await work
+        except CommandError as error:
+            response = refused(503, error.text)
+        except Exception:
+            log_exception("an HTTP request failed")
+            response = refused(500, errors.INTERNAL)
+        with self._parts.poller.round():
+            if not self.client.closed:
+                self._answer(response)
+
+    def _run(self, exchange: Exchange) -> None:
+        """Hand the commands over to the conversation."""
+        self._exchange = exchange
+        self.client.log_in(True)  # the guard has seen its token
+        if any(map(_may_block, exchange.commands)):
+            self._limit_blocking()
+        if exchange.commands:
+            size = sum(map(size_of_words, exchange.commands))
+            self._conversation.carry_out(exchange.commands, size)
+        else:
+            self._pump()
+
+    def _limit_blocking(self) -> None:
+        seconds = self._parts.config.http_blocking_limit
+        self._blocked_too_long = self._parts.alarms.after(seconds * 1000, self._on_blocked_too_long)
+
+    def _on_blocked_too_long(self) -> None:
+        """A command that waits gives up, as if its own time was up. Others may follow it."""
+        wait = self.client.wait
+        if wait is not None and wait.waiting and not wait.over:
+            wait.time_out()
+        self._limit_blocking()
+
+    # -- output: the `Transport`
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that the client has not taken yet, or that did not become a response yet."""
+        return self._transport.unsent + self._replies_size
+
+    def write(self, data: bytes) -> None:
+        """Replies of the conversation."""
+        self._parts.stats.bytes_out -= len(data)  # what is sent instead is counted there
+        if self._exchange is None or not data:
+            return  # nobody has asked for it: why the connection ends, above all
+        self._replies.append(data)
+        self._replies_size += len(data)
+        if not self._pumping:
+            self._pump()
+
+    def write_last(self, data: bytes) -> None:
+        """The last replies: the response is the last one."""
+        self._last = True
+        self.write(data)
+        self.close(after_writing=True)
+
+    def pause_reading(self, paused: bool) -> None:
+        """For the conversation: stop or resume reading."""
+        self._held_back = paused
+        self._choose_to_read()
+
+    def close(self, *, after_writing: bool = False) -> None:
+        """Hang up; with `after_writing`, once the client has taken what it is owed."""
+        exchange = self._exchange
+        if after_writing and exchange is not None and not exchange.replies.done:
+            if self._replies:
+                self._last = True  # `_pump` closes
+                return
+            if exchange.endless and exchange.started:
+                self._send(h11.EndOfMessage())
+            else:
+                after_writing = False  # the rest of the response will not come
+        self._transport.close(after_writing=after_writing)
+
+    def _choose_to_read(self) -> None:
+        self._transport.pause_reading(self._held_back or bool(self._kept))
+
+    def _pump(self) -> None:
+        """Write as much of the body as the replies at hand make, a portion at a time."""
+        self._pumping = False
+        exchange = self._exchange
+        if exchange is None or self._transport.closed:
+            return
+        data = self._next_portion()
+        try:
+            self._response_body += exchange.replies.feed(data)
+        except Exception:
+            log_exception("a reply could not be written as HTTP")
+            self._transport.close()
+            return
+        if exchange.replies.done:
+            self._end_exchange(exchange)
+            return
+        if self._response_body and (exchange.endless or len(self._response_body) > _HELD):
+            self._send_body(exchange)
+        if self._replies:
+            if self._transport.unsent <= _UNSENT:
+                self._pumping = True
+                self._parts.poller.next_round(self._pump)
+        elif self._last:
+            self.close(after_writing=True)
+
+    def _next_portion(self) -> bytes:
+        if not self._replies:
+            return b""
+        data = self._replies[0]
+        if len(data) <= _PORTION:
+            del self._replies[0]
+        else:
+            self._replies[0] = data[_PORTION:]
+            data = data[:_PORTION]
+        self._replies_size -= len(data)
+        return data
+
+    def _send_body(self, exchange: Exchange) -> None:
+        """Send a part of the body, whose length is not known."""
+        body = bytes(self._response_body)
+        self._response_body.clear()
+        data = b""
+        if not exchange.started:
+            exchange.started = True
+            data = self._head(exchange.replies.status, exchange.replies.content_type, None)
+        if not self._is_head():
+            data += self._http.send(h11.Data(data=body)) or b""
+        self._transmit(data)
+
+    def _end_exchange(self, exchange: Exchange) -> None:
+        body = bytes(self._response_body)
+        self._response_body.clear()
+        self._exchange = None
+        self._replies, self._replies_size = [], 0
+        if self._blocked_too_long is not None:
+            self._blocked_too_long.cancel()
+            self._blocked_too_long = None
+        replies = exchange.replies
+        if not exchange.started:
+            self._answer(Response(replies.status, body, replies.content_type))
+            return
+        data = b""
+        if body and not self._is_head():
+            data = self._http.send(h11.Data(data=body)) or b""
+        self._transmit(data + (self._http.send(h11.EndOfMessage()) or b""))
+        self._next_request()
+
+    def _answer(self, response: Response) -> None:
+        """Send a whole response; then comes the next request."""
+        data = self._head(response.status, response.content_type, len(response.body), response.headers)
+        if response.body and not self._is_head():
+            data += self._http.send(h11.Data(data=response.body)) or b""
+        self._transmit(data + (self._http.send(h11.EndOfMessage()) or b""))
+        self._next_request()
+
+    def _is_head(self) -> bool:
+        return self._request is not None and self._request.method == b"HEAD"
+
+    def _head(self, status: int, content_type: bytes, length: int | None, headers: Any = ()) -> bytes:
+        """The head of a response; its length is None if it is not known."""
+        fields = [(b"date", _date(self._parts.clock.last_ms // 1000))]
+        if content_type:
+            fields.append((b"content-type", content_type))
+        if length is not None and status != 204:
+            fields.append((b"content-length", b"%d" % length))
+        if content_type == b"text/event-stream":
+            fields.append((b"cache-control", b"no-cache"))
+        fields += headers
+        fields += self._dialect.headers()
+        if self._guard is not None and self._request is not None:
+            fields += self._guard.headers(self._request)
+        if self._last:
+            fields.append((b"connection", b"close"))
+        response = h11.Response(status_code=status, headers=fields, reason=HTTPStatus(status).phrase.encode())
+        return self._http.send(response) or b""
+
+    def _send(self, event: Any) -> None:
+        self._transmit(self._http.send(event) or b"")
+
+    def _transmit(self, data: bytes) -> None:
+        self._parts.stats.bytes_out += len(data)
+        self._transport.write(data)
+
+    # -- the end of a request
+
+    def _next_request(self) -> None:
+        """The response is complete. The next request finds the client as the first one did."""
+        self._request = None
+        self._answering = False
+        if self._leaving or self._transport.closed:
+            return
+        if self._last or self.client.closing or self._http.our_state is h11.MUST_CLOSE:
+            self._transport.close(after_writing=True)
+            return
+        if not self.client.closed:
+            self.client.start_over()
+        self._http.start_next_cycle()
+        if self._kept or self._input_ended:
+            self._parts.poller.next_round(self._go_on)
+
+    def _go_on(self) -> None:
+        """Take what has come while the last request was carried out."""
+        if self._transport.closed or self._answering:
+            return
+        try:
+            self._read()
+            if self._input_ended and not self._answering:
+                self.close(after_writing=True)
+            self._choose_to_read()
+        except Exception:
+            log_exception("an HTTP session failed")
+            self._transport.close()
+
+    def _refuse_last(self, refusal: Response) -> None:
+        """Answer what is no whole request, and take no other one."""
+        self._last = True
+        self._leaving = True
+        self._forget_alarms()
+        if self._http.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+            self._transport.close()
+            return
+        self._answer(refusal)
+        self._body, self._body_size = [], 0
+        if self._input_ended:
+            self._transport.close(after_writing=True)
+        else:
+            self._too_late = self._parts.alarms.after(_LEAVING, self._transport.close)
+
+    def _drop(self, data: bytes) -> None:
+        self._dropped += len(data)
+        if self._dropped > _DROPPED:
+            self._transport.close()
+
+    def _forget_alarms(self) -> None:
+        for alarm in (self._too_late, self._blocked_too_long):
+            if alarm is not None:
+                alarm.cancel()
+        self._too_late = self._blocked_too_long = None
+
+    # -- the `Input` of the client
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that were received and not carried out."""
+        return self._conversation.buffered + self._body_size + self._kept
+
+    @property
+    def waiting(self) -> bool:
+        """True if there may be whole commands among them, or a response that is not complete."""
+        endless = self._exchange is not None and self._exchange.endless
+        return self._conversation.waiting or bool(self._kept) or (self._answering and not endless)
+
+    @property
+    def ended(self) -> bool:
+        """True if nothing more will come."""
+        return self._input_ended
+
+    def proceed(self) -> None:
+        """Go on with what was kept while the client was suspended."""
+        self._conversation.proceed()
+
+
+def _check_framing(event: h11.Request, request: Request) -> None:
+    """Raises BadRequest for a request whose end two readers might see in two places."""
+    if event.http_version not in (b"1.0", b"1.1"):
+        raise BadRequest(505, "ERR the version of HTTP must be 1.0 or 1.1")
+    if b"transfer-encoding" in request.headers:
+        if b"content-length" in request.headers:
+            raise BadRequest(400, "ERR Transfer-Encoding and Content-Length exclude each other")
+        if event.http_version == b"1.0":
+            raise BadRequest(400, "ERR HTTP/1.0 has no Transfer-Encoding")
+
+
+def _may_block(argv: list[bytes]) -> bool:
+    try:
+        return lookup(argv).blocking
+    except CommandError:
+        return False
+
+
+_dates: dict[int, bytes] = {}
+
+
+def _date(seconds: int) -> bytes:
+    """The time as HTTP writes it. Only the latest one is kept."""
+    date = _dates.get(seconds)
+    if date is None:
+        _dates.clear()
+        date = _dates[seconds] = strftime("%a, %d %b %Y %H:%M:%S GMT", gmtime(seconds)).encode()
+    return date
