@@ -237,7 +237,14 @@ METRICS: tuple[Metric, ...] = (
         "module_fork_in_progress module_fork_last_cow_size",
     ),
     *_unused("Memory", "nothing is saved", "mem_aof_buffer=mem_aof_buffer_bytes"),
-    *_unused("Stats", "nothing is saved", "latest_fork_usec=latest_fork_seconds"),
+    Metric(
+        "redis_latest_fork_seconds",
+        GAUGE,
+        "Without meaning here: nothing is saved.",
+        lambda scrape: [((), scrape.field("Stats", "latest_fork_usec") / 10**6)],
+        field="latest_fork_usec",
+        unused=True,
+    ),
     *_unused("CPU", "nothing is saved", "used_cpu_sys_children=cpu_sys_children_seconds_total"),
     *_unused("CPU", "nothing is saved", "used_cpu_user_children=cpu_user_children_seconds_total"),
     *_unused(
