@@ -33,6 +33,7 @@ from respcache.server.order.waits import Waits
 from respcache.server.parts import Parts
 from respcache.server.services.congestion import Congestion
 from respcache.server.services.events import KeyspaceEvents
+from respcache.server.services.interception import Interception
 from respcache.server.services.missing import MissingCommands
 from respcache.server.services.pause import Pause
 from respcache.server.services.pubsub import PubSub
@@ -40,6 +41,7 @@ from respcache.server.services.rates import Rates
 from respcache.server.services.registry import Registry
 from respcache.server.services.stats import Stats
 from respcache.server.shards.expiry import ActiveExpiry
+from respcache.server.shards.figures import ShardFigures
 from respcache.server.shards.link import ShardLink
 from respcache.server.shards.queue import Order
 from respcache.server.shards.timekeeper import Timekeeper
@@ -69,8 +71,10 @@ class Server:
         self.pubsub = PubSub()
         self.registry: Registry[Client] = Registry()
         self.pause = Pause(alarms)
+        self.interception = Interception()
         self._order = Order()
         self.links = [self._link(index) for index in range(config.shards)]
+        self.figures = ShardFigures(self.links)
         self.expiry = [ActiveExpiry(link, alarms, clock) for link in self.links]
         self.time = Timekeeper(clock, alarms, poller, self.links, self.expiry, self._on_step_back)
         router = Router(config.shards)
@@ -95,6 +99,7 @@ class Server:
             rates=Rates(stats, poller, alarms, clock),
             run_id=secrets.token_hex(20),
             links=self.links,
+            figures=self.figures,
             expiry=self.expiry,
             router=router,
             sequencer=self.sequencer,
@@ -117,6 +122,7 @@ class Server:
             claims=claims,
             outboxes=Outboxes(stats),
             registry=self.registry,
+            interception=self.interception,
             pause=self.pause,
             pubsub=self.pubsub,
             congestion=Congestion(config, self.links),
@@ -154,7 +160,7 @@ class Server:
             self.poller,
             self.clock,
             self._order,
-            settings=self._settings_at_start,
+            settings=partial(self._settings_at_start, index),
             on_report=self._on_report,
             on_death=self._on_shard_death,
         )
@@ -163,6 +169,7 @@ class Server:
         self.poller.before_round.append(self.clock.now_us)  # so that `last_ms` is about now in all callbacks
         self.poller.after_round.append(self._send)
         self.pause.on_change += [self._configure_shards, self._update_clients]
+        self.interception.on_change.append(self._update_clients)
         self.config.on_shard_change(self._configure_shards)
         self.parts.on_reset += [
             self.config.reset,
@@ -193,9 +200,12 @@ class Server:
         """What a shard has to know of the configuration, and of CLIENT PAUSE."""
         return self.config.shard_values() | {"expiry_paused": self.pause.active}
 
-    def _settings_at_start(self) -> dict[str, Any]:
+    def _settings_at_start(self, shard: int) -> dict[str, Any]:
         """What a shard that has just started has to know."""
-        return self._shard_settings() | {"libraries": self.libraries.codes()}
+        return self._shard_settings() | {
+            "libraries": self.libraries.codes(),
+            "counted": self.figures.counted(shard),
+        }
 
     def _configure_shards(self) -> None:
         settings = self._shard_settings()

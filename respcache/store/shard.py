@@ -67,7 +67,14 @@ class Shard(Call):
         self.waiting = Waiting(self.observers)
         # What the databases held at earlier moments.
         self.snapshots = Snapshots(
-            self.databases, self.limits, self.figures, self.observers, self.watching, self.guests, self.waiting
+            self.databases,
+            range(databases),
+            self.limits,
+            self.figures,
+            self.observers,
+            self.watching,
+            self.guests,
+            self.waiting,
         )
         # When keys go because of their deadlines.
         self.expiry = Expiry(self.databases, self._remove_expired)

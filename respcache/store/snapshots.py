@@ -81,7 +81,7 @@ class _Image:
     def updated(self, db: Keyspace, keys: Iterable[bytes]) -> tuple[_Image, int]:
         """The image of a database that differs from this one in these keys; and how many bytes they take."""
         values, deadlines = self.values.copy(), self.deadlines.copy()
-        gone = come = 0
+        gone = 0
         for key in keys:
             gone += self._cost(key)
             values.pop(key, None)
@@ -147,10 +147,10 @@ class _Aside:
 class _Snapshot:
     __slots__ = ("held", "images", "neighbours", "shift", "size")
 
-    def __init__(self, images: list[_Image], shift: int, held: int) -> None:
-        self.images = images  # by database
+    def __init__(self, images: dict[int, _Image], shift: int, held: int) -> None:
+        self.images = images  # by the number of the database
         self.shift = shift  # of the deadlines, at that time
-        self.size = sum(image.size for image in images)
+        self.size = sum(image.size for image in images.values())
         # Bytes for which nobody but this one would be to blame. Never too few.
         self.held = min(held, self.size)
         # Snapshots with the difference to them: a tree.
@@ -158,14 +158,14 @@ class _Snapshot:
 
     @property
     def keys(self) -> int:
-        return sum(len(image.values) for image in self.images)
+        return sum(len(image.values) for image in self.images.values())
 
     def join(self, other: _Snapshot, difference: _Difference) -> None:
         self.neighbours[other] = other.neighbours[self] = difference
 
 
 class Snapshots:
-    """The snapshots of one shard, by numbers that main gives them.
+    """The snapshots of a block of databases of one shard, by numbers that main gives them.
 
     `observers` holds this object while there are any: then it is told of changes.
     """
@@ -173,6 +173,7 @@ class Snapshots:
     __slots__ = (
         "_aside",
         "_at",
+        "_block",
         "_by_number",
         "_changed",
         "_databases",
@@ -188,6 +189,7 @@ class Snapshots:
     def __init__(
         self,
         databases: list[Keyspace],
+        block: range,
         limits: Limits,
         figures: Figures,
         observers: set[object],
@@ -196,6 +198,7 @@ class Snapshots:
         waiting: Waiting,
     ) -> None:
         self._databases = databases
+        self._block = block  # the numbers of those that the snapshots are about
         self._limits = limits
         self._figures = figures
         self._observers = observers
@@ -264,9 +267,10 @@ class Snapshots:
         changed: dict[int, list[bytes]] = {}
         for index, key in difference.places:
             changed.setdefault(index, []).append(key)
-        images: list[_Image] = []
+        images: dict[int, _Image] = {}
         held, room = 0, limit - self.held
-        for index, db in enumerate(self._databases):
+        for index in self._block:
+            db = self._databases[index]
             if at is None or index in difference.whole:
                 image = _Image.of(db)
                 held += image.size
@@ -275,10 +279,10 @@ class Snapshots:
                 held += size + PLACE * len(image.values)
             else:
                 image = at.images[index]
-            images.append(image)
+            images[index] = image
             if held > room:
                 raise CommandError(SNAPSHOT_LIMIT)
-        snapshot = self._by_number[number] = _Snapshot(images, self._databases[0].shift, held)
+        snapshot = self._by_number[number] = _Snapshot(images, self._databases[self._block[0]].shift, held)
         if at is not None:
             snapshot.join(at, difference)
         self._arrive(snapshot)
@@ -299,7 +303,8 @@ class Snapshots:
         for index, aside in self._aside.items():
             self._databases[index].attach(aside.contents)
         difference = self._sum_to(target)
-        for index, db in enumerate(self._databases):
+        for index in self._block:
+            db = self._databases[index]
             db.shift = target.shift + elapsed
             if index in difference.whole:
                 if index not in self._aside:

@@ -39,6 +39,7 @@ IN_PAUSE = 2  # CLIENT PAUSE holds its next command back
 OUTPUT_WAITS = 4  # too many of its replies are under way, or not taken
 IN_SCRIPT = 16  # a script that it has sent runs for too long
 IN_WAIT = 8  # it has sent a blocking command, which is not answered
+IN_FAULT = 32  # a fault delays its next command
 
 _LOCAL_PREFIXES = ("127.", "[::1]", "[::ffff:127.")
 
@@ -147,6 +148,7 @@ class Client:
             and not (self.caller.protocol == 2 and len(self.subscriptions))
             and not self.parts.pause.active
             and not self.parts.busy.scripts
+            and not self.parts.interception.active
         )
 
     # -- transitions
@@ -302,6 +304,8 @@ class Client:
 
     def push(self, data: bytes) -> None:
         """Send out-of-band data: after the replies that are under way, as things happened in that order."""
+        if self.parts.interception.active:
+            data = self.parts.interception.message(self, data)
         if self.running:
             self._pushed.append(data)  # the command's own reply comes first
         else:

@@ -20,6 +20,7 @@ from respcache.server.clients.client import IN_COMMAND, IN_PAUSE, Client
 from respcache.server.order.exec import Queued
 from respcache.server.order.outbox import IN_A_SLOT, Batch
 from respcache.server.order.plan import Kind, plan
+from respcache.server.services.interception import Held
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from respcache.resp.types import Argv
     from respcache.server.order.plan import Plan
     from respcache.server.parts import Parts
+    from respcache.server.services.interception import Tap
     from respcache.server.shards.queue import Barrier
     from respcache.store.call import Caller
 
@@ -37,7 +39,7 @@ _CONFIRMED = frozenset(name for name in WHILE_SUBSCRIBED if name.endswith("SUBSC
 
 
 def dispatch(client: Client, argv: Argv) -> bool:
-    """Carry out, queue or refuse a command. False if a pause holds it back: it is to be dispatched again then."""
+    """Carry out, queue or refuse a command. False if it is held back: it is to be dispatched again then."""
     row, refusal = None, None
     try:
         row = _admit(client, argv)
@@ -47,11 +49,21 @@ def dispatch(client: Client, argv: Argv) -> bool:
             return False
     except CommandError as error:
         refusal = error
+    taps: tuple[Tap, ...] = ()
+    if client.parts.interception.active:
+        try:
+            taps, refusal = client.parts.interception.command(client, row, argv, refusal)
+        except Held:
+            return False
+        if client.closing:
+            return True  # a fault has hung up
     client.parts.stats.commands += 1
     before = len(client.outbox.slots)
     muted = client.begin_command()
     try:
         if refusal is not None:
+            if client.transaction is not None and argv[0].upper() != b"EXEC":
+                client.transaction.aborted = True
             raise refusal
         assert row is not None
         _run_or_queue(client, row, argv)
@@ -61,6 +73,8 @@ def dispatch(client: Client, argv: Argv) -> bool:
         log_exception(f"{errors.printable(argv[0])} failed")
         _answer(client, CommandError(errors.INTERNAL).line())
     finally:
+        if taps and len(client.outbox.slots) > before:
+            client.outbox.slots[before].taps = taps
         if muted:
             _mute(client, row, before)
         client.end_command()

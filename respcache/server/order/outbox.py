@@ -11,9 +11,12 @@ one of large values does not pile up gigabytes in main.
 from __future__ import annotations
 
 from collections import deque
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from respcache.logs import log_exception
+
+if TYPE_CHECKING:
+    from respcache.server.services.interception import Tap
 
 # What a handler of main returns when its reply is in a slot already, or when there is none to send.
 IN_A_SLOT = object()
@@ -29,7 +32,7 @@ _LARGE = 1 << 16
 class Batch:
     """The replies of some consecutive commands of a client, in the client's outbox from the moment this is made."""
 
-    __slots__ = ("count", "data", "missing", "muted", "outbox", "sent")
+    __slots__ = ("count", "data", "missing", "muted", "outbox", "sent", "taps")
 
     def __init__(self, outbox: Outbox, count: int, missing: int, data: bytes = b"") -> None:
         self.outbox = outbox
@@ -38,6 +41,7 @@ class Batch:
         self.data = data  # replies, joined: all of them, or what has come of them and was not sent yet
         self.sent = 0  # bytes of replies that were sent before the batch was complete
         self.muted = False  # CLIENT REPLY OFF: answered, but not sent
+        self.taps: tuple[Tap, ...] = ()  # those who look at the reply
         outbox.expect(self)
 
     def arrived(self) -> None:
@@ -48,13 +52,19 @@ class Batch:
 
     def output(self) -> bytes:
         """What to send. To be called once, when nothing is missing."""
-        return b"" if self.muted else self.data
+        data = b"" if self.muted else self.data
+        for tap in self.taps:
+            data = tap.output(data, True)
+        return data
 
     def early_output(self) -> bytes:
         """What may be sent while something is missing, when all that came before was sent."""
         data, self.data = self.data, b""
         self.sent += len(data)
-        return b"" if self.muted else data
+        data = b"" if self.muted else data
+        for tap in self.taps:
+            data = tap.output(data, False)
+        return data
 
 
 class Sink(Protocol):
