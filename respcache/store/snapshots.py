@@ -2,7 +2,8 @@
 
 The doors of a shard tell of a change when it has happened, too late to keep the old value. So taking a snapshot
 copies the databases: strings by reference, as `bytes` never change, all other values in the form in which they travel
-between shards. From then on the keys that change are noted, and restoring puts back only those.
+between shards (`respcache.store.images`). From then on the keys that change are noted: restoring puts back only those,
+and the next snapshot copies only those.
 
 The databases always derive from one snapshot, the one that was taken or restored last, and `_changed` says where they
 differ from it. Where two snapshots differ is known for those that were taken one after the other. That makes a tree,
@@ -18,18 +19,14 @@ nothing (`Keyspace.shift`).
 
 from __future__ import annotations
 
-import marshal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from respcache.datatypes.types import dump_value, load_value
 from respcache.errors import CommandError
 from respcache.errors.texts import SNAPSHOT_GONE, SNAPSHOT_LIMIT
-from respcache.store.footprint import DEADLINE, PLACE
+from respcache.store.images import Image, unpack
 from respcache.store.waiting import CREATED, REMOVED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from respcache.datatypes.limits import Limits
     from respcache.store.figures import Figures
     from respcache.store.guests import Guests
@@ -40,66 +37,8 @@ if TYPE_CHECKING:
 # This many changed keys are always noted. More are only while they are fewer than twice the keys of the snapshot.
 _FEW = 1024
 
-
 # Places, in the order in which they changed: they are restored in that order, which those who wait for them can tell.
 _Places = dict["Place", None]
-
-
-class _Packed(bytes):
-    """Any value but a string, as it travels."""
-
-    __slots__ = ()
-
-
-def _pack(value: Any) -> bytes:
-    if type(value) is bytes:
-        return value
-    plain: Any = dump_value(value)
-    return _Packed(marshal.dumps(plain))
-
-
-def _unpack(limits: Limits, packed: bytes) -> Any:
-    return packed if type(packed) is bytes else load_value(limits, *marshal.loads(packed))
-
-
-class _Image:
-    """What one database held. It never changes, and snapshots between which nothing happened share it."""
-
-    __slots__ = ("deadlines", "size", "values")
-
-    def __init__(self, values: dict[bytes, bytes], deadlines: dict[bytes, int], size: int) -> None:
-        self.values = values
-        self.deadlines = deadlines  # less the `shift` of the snapshot
-        self.size = size  # in bytes, about
-
-    @classmethod
-    def of(cls, db: Keyspace) -> _Image:
-        values = {key: value if type(value) is bytes else _pack(value) for key, value in db.items()}
-        size = PLACE * len(values) + sum(map(len, values)) + sum(map(len, values.values()))
-        return cls(values, dict(db.deadlines), size + DEADLINE * len(db.deadlines))
-
-    def updated(self, db: Keyspace, keys: Iterable[bytes]) -> tuple[_Image, int]:
-        """The image of a database that differs from this one in these keys; and how many bytes they take."""
-        values, deadlines = self.values.copy(), self.deadlines.copy()
-        gone = 0
-        for key in keys:
-            gone += self._cost(key)
-            values.pop(key, None)
-            deadlines.pop(key, None)
-            if key in db.slots:
-                values[key] = _pack(db[key])
-                if (deadline := db.deadlines.get(key)) is not None:
-                    deadlines[key] = deadline
-        image = _Image(values, deadlines, 0)
-        come = sum(map(image._cost, keys))
-        image.size = self.size - gone + come
-        return image, come
-
-    def _cost(self, key: bytes) -> int:
-        value = self.values.get(key)
-        if value is None:
-            return 0
-        return PLACE + len(key) + len(value) + (DEADLINE if key in self.deadlines else 0)
 
 
 class _Difference:
@@ -145,20 +84,22 @@ class _Aside:
 
 
 class _Snapshot:
-    __slots__ = ("held", "images", "neighbours", "shift", "size")
+    __slots__ = ("images", "neighbours", "shift")
 
-    def __init__(self, images: dict[int, _Image], shift: int, held: int) -> None:
+    def __init__(self, images: dict[int, Image], shift: int) -> None:
         self.images = images  # by the number of the database
         self.shift = shift  # of the deadlines, at that time
-        self.size = sum(image.size for image in images.values())
-        # Bytes for which nobody but this one would be to blame. Never too few.
-        self.held = min(held, self.size)
         # Snapshots with the difference to them: a tree.
         self.neighbours: dict[_Snapshot, _Difference] = {}
 
     @property
     def keys(self) -> int:
-        return sum(len(image.values) for image in self.images.values())
+        return sum(image.count for image in self.images.values())
+
+    @property
+    def size(self) -> int:
+        """Bytes that it would take alone, about."""
+        return sum(image.size for image in self.images.values())
 
     def join(self, other: _Snapshot, difference: _Difference) -> None:
         self.neighbours[other] = other.neighbours[self] = difference
@@ -179,6 +120,7 @@ class Snapshots:
         "_databases",
         "_figures",
         "_guests",
+        "_held",
         "_limits",
         "_most",
         "_observers",
@@ -206,6 +148,8 @@ class Snapshots:
         self._guests = guests
         self._waiting = waiting
         self._by_number: dict[int, _Snapshot] = {}
+        # Bytes of all their images, about.
+        self._held = 0
         # The one that the databases derive from; None if there is none at all.
         self._at: _Snapshot | None = None
         # Where they differ from it, besides the databases of `_aside`: by number, those that were emptied since.
@@ -220,8 +164,7 @@ class Snapshots:
     @property
     def held(self) -> int:
         """Bytes that all of them take, about."""
-        aside = sum(aside.size for aside in self._aside.values())
-        return aside + sum(snapshot.held for snapshot in self._by_number.values())
+        return self._held + sum(aside.size for aside in self._aside.values())
 
     # -- what happens to keys
 
@@ -243,7 +186,7 @@ class Snapshots:
         db, image = self._databases[index], self._at.images[index]
         places = self._changed.take(index)
         # It is worth putting aside if most of it is needed; and what belongs to others must not come back.
-        if len(places) <= len(image.values) and not any(place[0] == index for place in self._guests.places):
+        if len(places) <= image.count and not any(place[0] == index for place in self._guests.places):
             self._aside[index] = _Aside(db.detach(), places, image.size)
         else:
             self._changed.cover(index)
@@ -267,22 +210,22 @@ class Snapshots:
         changed: dict[int, list[bytes]] = {}
         for index, key in difference.places:
             changed.setdefault(index, []).append(key)
-        images: dict[int, _Image] = {}
-        held, room = 0, limit - self.held
+        images: dict[int, Image] = {}
+        room = limit - self.held
         for index in self._block:
             db = self._databases[index]
             if at is None or index in difference.whole:
-                image = _Image.of(db)
-                held += image.size
+                images[index] = Image.of(db)
             elif index in changed:
-                image, size = at.images[index].updated(db, changed[index])
-                held += size + PLACE * len(image.values)
+                images[index] = at.images[index].updated(db, changed[index])
             else:
-                image = at.images[index]
-            images[index] = image
-            if held > room:
+                images[index] = at.images[index]
+                continue
+            room -= images[index].own
+            if room < 0:
                 raise CommandError(SNAPSHOT_LIMIT)
-        snapshot = self._by_number[number] = _Snapshot(images, self._databases[self._block[0]].shift, held)
+        snapshot = self._by_number[number] = _Snapshot(images, self._databases[self._block[0]].shift)
+        self._keep(snapshot)
         if at is not None:
             snapshot.join(at, difference)
         self._arrive(snapshot)
@@ -310,10 +253,9 @@ class Snapshots:
                 if index not in self._aside:
                     self._tell_all(index)
                     refilled.append(index)
-                image = target.images[index]
-                values = {key: _unpack(self._limits, packed) for key, packed in image.values.items()}
-                db.fill(values, image.deadlines, now)
-                self._figures.changes += len(values)
+                packed, deadlines = target.images[index].contents()
+                db.fill({key: unpack(self._limits, value) for key, value in packed.items()}, deadlines, now)
+                self._figures.changes += len(packed)
         for place in difference.places:
             if place[0] not in difference.whole:
                 self._put_back(place, target.images[place[0]], now)
@@ -327,6 +269,7 @@ class Snapshots:
         dropped = self._by_number.pop(number, None)
         if dropped is None:
             return
+        self._let_go(dropped)
         neighbours = dropped.neighbours
         # One of its neighbours takes its place: between the others, and for the databases.
         heir = next(iter(neighbours), None)
@@ -338,7 +281,6 @@ class Snapshots:
             self._aside.clear()
             self._observers.discard(self)
             return
-        heir.held = min(heir.size, heir.held + dropped.held)
         way = neighbours.pop(heir)
         for other, difference in neighbours.items():
             difference.add(way)
@@ -358,6 +300,25 @@ class Snapshots:
         self._changed.whole |= way.whole
         self._changed.places |= {place: None for place in way.places if place[0] not in self._aside}
         self._changed.limit(self._most)
+
+    def _keep(self, snapshot: _Snapshot) -> None:
+        """Count its images, with all that they need."""
+        for image in snapshot.images.values():
+            layer: Image | None = image
+            while layer is not None:
+                layer.users += 1
+                if layer.users == 1:
+                    self._held += layer.own
+                layer = layer.base
+
+    def _let_go(self, snapshot: _Snapshot) -> None:
+        for image in snapshot.images.values():
+            layer: Image | None = image
+            while layer is not None:
+                layer.users -= 1
+                if not layer.users:
+                    self._held -= layer.own
+                layer = layer.base
 
     def _arrive(self, snapshot: _Snapshot) -> None:
         """The databases hold what this one has."""
@@ -385,19 +346,19 @@ class Snapshots:
             target = before[target]
         return total
 
-    def _put_back(self, place: Place, image: _Image, now: int) -> None:
+    def _put_back(self, place: Place, image: Image, now: int) -> None:
         index, key = place
         db = self._databases[index]
-        packed = image.values.get(key)
-        if packed is not None:
-            db.insert(key, _unpack(self._limits, packed), now)
-            deadline = image.deadlines.get(key)
+        kept = image.get(key)
+        if kept is not None:
+            packed, deadline = kept
+            db.insert(key, unpack(self._limits, packed), now)
             db.set_deadline(key, None if deadline is None else deadline + db.shift)
         elif not db.discard(key):
             return
         self._figures.changes += 1
         self._watching.modified(place)
-        self._waiting.modified(place, REMOVED if packed is None else CREATED, b"")
+        self._waiting.modified(place, REMOVED if kept is None else CREATED, b"")
 
     def _tell_all(self, index: int) -> None:
         """Every key that a database has now is modified by what happens."""

@@ -10,7 +10,7 @@ import pytest
 from respcache.datatypes.types import dump_value, load_value
 from respcache.errors.texts import SNAPSHOT_GONE, SNAPSHOT_LIMIT
 from respcache.shard import wire
-from respcache.store import snapshots
+from respcache.store import images, snapshots
 from respcache.store.reports import EVENT, FAILED
 from tests.shard.conftest import Child
 from tests.support.changes import Changes
@@ -95,6 +95,7 @@ class Story:
 def test_restoring_gives_what_there_was(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """With bounds that are reached and with bounds that are not."""
     monkeypatch.setattr(snapshots, "_FEW", 1 if seed % 2 else 1024)
+    monkeypatch.setattr(images, "_MUCH", 0 if seed % 3 else 2)  # 0: images are layered without end
     story = Story(seed)
     for _ in range(400):
         story.act()
@@ -245,16 +246,38 @@ class TestBounds:
 
     def test_what_is_shared_counts_once(self, child: Child) -> None:
         child.run(*[f"SET k:{number} {'v' * 1000}" for number in range(100)])
-        ((_, size, held),) = child.ask(wire.take_snapshot(1, ROOM))
-        for number in range(2, 50):
+        ((_, size, first),) = child.ask(wire.take_snapshot(1, ROOM))
+        assert first == size
+        for number in range(2, 12):
             child.run(f"SET k:{number} {'w' * 1000}")
             ((_, size, held),) = child.ask(wire.take_snapshot(number, ROOM))
-            assert size <= held < 2 * size + 13_000 * number  # each of them needs a table
-            if number > 2:
-                child.ask(wire.drop_snapshot(number - 1))
-        for number in range(50):
+            assert first < held < first + 5000 * number  # layers share some of it
+        for number in range(1, 12):
             child.ask(wire.drop_snapshot(number))
         assert child.shard.snapshots.held == 0
+
+    def test_what_no_snapshot_shows_is_not_held_for_long(self, child: Child) -> None:
+        child.run(*[f"SET k:{number} v" for number in range(100)])
+        for number in range(1, 200):
+            child.run(f"SET large {'x' * 100_000}{number}")
+            child.ask(wire.take_snapshot(number, ROOM))
+            child.run("SET large x", f"SET k:{number % 100} {number}")
+            ((_, size, _),) = child.ask(wire.take_snapshot(1000 + number, ROOM))
+            child.ask(wire.drop_snapshot(number), wire.drop_snapshot(999 + number))
+            assert child.shard.snapshots.held < 4 * size
+
+    def test_a_snapshot_costs_what_has_changed(self, child: Child) -> None:
+        child.run(*[f"SET k:{number} v" for number in range(1000)])
+        child.ask(wire.take_snapshot(1, ROOM))
+        for number in range(2, 500):
+            child.run(f"SET k:{number} w", f"DEL k:{number + 400}")
+            child.ask(wire.take_snapshot(number, ROOM))
+        layers, image = [], child.shard.snapshots._by_number[499].images[0]
+        while image is not None:
+            layers.append(len(image._values))
+            image = image.base  # type: ignore[assignment]  # the last one has none
+        assert len(layers) < 10
+        assert sum(layers) < 3000
 
     def test_there_is_none(self, child: Child) -> None:
         assert self.failure(child, wire.restore_snapshot(1, 0)) == SNAPSHOT_GONE
