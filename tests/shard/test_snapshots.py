@@ -70,7 +70,10 @@ class Story:
                     child.send(wire.tick())
             case "take":
                 self.number += 1
-                child.ask(wire.take_snapshot(self.number, ROOM))
+                ((keys, size, held),) = child.ask(wire.take_snapshot(self.number, ROOM))
+                alone = [images.Image.of(db) for db in child.shard.databases]
+                assert (keys, size) == (sum(map(len, child.shard.databases)), sum(image.size for image in alone))
+                assert held == child.shard.snapshots.held
                 self.kept[self.number] = child.now, picture(child)
             case "restore" if self.kept:
                 number = self.chance.choice(list(self.kept))
