@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import redis
 import trio
 
 from respcache.testing import Server
+from tests.support.node import CLIENTS, tell
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +105,31 @@ def test_with_asyncio(server: Server) -> None:
 
 def test_with_trio(server: Server) -> None:
     trio.run(in_either_library, server)
+
+
+STORY = """
+await call("SET", "book", "Dune", "EX", "60");
+await call("RPUSH", "queue", "a", "b");
+assert.equal(await call("RESPCACHE", "SNAPSHOT", "catalogue"), "OK");
+for (let test = 0; test < 3; test++) {
+  await call("FLUSHALL");
+  await call("SET", "mine", String(test));
+  assert.equal(await call("RESPCACHE", "RESTORE", "catalogue"), "OK");
+  assert.equal(await call("LPOP", "queue"), "a");
+  assert.equal(await call("TTL", "book"), 60);
+  assert.equal(await call("DBSIZE"), 2);
+}
+const [snapshot] = await call("RESPCACHE", "SNAPSHOTS");
+const fields = Array.isArray(snapshot)
+  ? Object.fromEntries(Array.from({ length: snapshot.length / 2 }, (_, n) => [snapshot[2 * n], snapshot[2 * n + 1]]))
+  : snapshot;
+assert.equal(fields.name, "catalogue");
+assert.equal(fields.keys, 2);
+await assert.rejects(call("RESPCACHE", "RESTORE", "nothing"), /no such snapshot 'nothing'/);
+assert.equal(await call("RESPCACHE", "DROP", "catalogue"), "OK");
+"""
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_plain_commands_from_node(server: Server, name: str, tmp_path: Path) -> None:
+    tell(name, STORY, server.url, tmp_path)
