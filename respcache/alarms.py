@@ -96,10 +96,10 @@ class Alarms:
         for entry in later:
             heappush(self._heap, entry)
 
-    def clock_went_back(self, milliseconds: int) -> None:
-        """The clock was set back: every alarm goes off after the time that it had left."""
+    def shift(self, milliseconds: int) -> None:
+        """The clock was set, and no time has passed by that: every alarm goes off after the time that it had left."""
         for _, _, alarm in self._heap:
-            alarm.deadline -= milliseconds
+            alarm.deadline += milliseconds
         self._heap = [(alarm.deadline, number, alarm) for _, number, alarm in self._heap]
         self.on_earlier()
 
