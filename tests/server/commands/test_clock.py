@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import select
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -313,7 +312,7 @@ def test_a_thousand_things_at_once(do: Transcript, clock: Clock, connect: Connec
         each.send(*words)
     assert eventually(lambda: info(do, "clients", "blocked_clients") == "30")
     clock("ADVANCE", 600)
-    for number, each in enumerate(waiting):
+    for each in waiting:
         assert at_hand(each) == no_reply_in(do.protocol)
     assert do("DBSIZE") == 0
     assert info(do, "clients", "blocked_clients") == "0"
