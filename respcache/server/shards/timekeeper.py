@@ -119,17 +119,21 @@ class Timekeeper:
             await self._slow.answered(calls)
 
     async def _let_happen(self, in_exec: bool = False) -> None:
+        done = True  # what was set in motion so far
         for _ in range(_MOST_ROUNDS):
+            links = [link for link in self._links if not self._is_held_up(link, in_exec)]
+            if done and not self._is_alarm_due() and not any(map(self._is_due, links)):
+                return
             with self._poller.round():
                 self._alarms.fire()
-            links = [link for link in self._links if not self._is_held_up(link, in_exec)]
             # In their place in the order: what alarms have set in motion, barriers included, is done before.
+            links = [link for link in links if not self._is_held_up(link, in_exec)]
             calls = [link.ask(wire.tick() if self._is_due(link) else wire.skip(), passing=False) for link in links]
-            if not await self._slow.answered(calls):
-                continue  # without that script's shard
-            deadline = self._alarms.next_deadline()
-            if (deadline is None or deadline > self._clock.now_ms()) and not any(map(self._is_due, links)):
-                return
+            done = await self._slow.answered(calls)
+
+    def _is_alarm_due(self) -> bool:
+        deadline = self._alarms.next_deadline()
+        return deadline is not None and deadline <= self._clock.now_ms()
 
     def _is_held_up(self, link: ShardLink, in_exec: bool = False) -> bool:
         """True if nothing can be expected of a shard for now."""
