@@ -30,6 +30,8 @@ class Driver:
         self._over = over
         self._selector = selectors.DefaultSelector()
         self._playing: set[_Play] = set()
+        # Port of this end of a connection -> the number of its case.
+        self.numbers: dict[int, int] = {}
         self.slowest = 0.0
         self.slowest_case = -1
 
@@ -60,9 +62,11 @@ class Driver:
         play = _Play(case)
         self._playing.add(play)
         try:
-            play.socket.connect(("127.0.0.1", self._ports[case.resp]))
-        except BlockingIOError:
-            pass
+            try:
+                play.socket.connect(("127.0.0.1", self._ports[case.resp]))
+            except BlockingIOError:
+                pass
+            self.numbers[play.socket.getsockname()[1]] = case.number
         except OSError as error:
             play.malformed = f"no connection: {error}"
             self._end(play, "closed", registered=False)
@@ -199,6 +203,7 @@ class _Play:
             self.reader.end()
             return "closed"
         self.reader.feed(data)
+        self.deadline = time.monotonic() + self.case.within  # something happens
         return ""
 
     def linger_not(self) -> None:

@@ -269,7 +269,7 @@ def too_large(make: Maker) -> tuple[bytes, Want]:
         head = make.head(b"POST", b"/set/" + key, headers=[b"Transfer-Encoding: chunked"])
         return head + (b"%x\r\n" % 65536 + b"x" * 65536 + b"\r\n") * (size // 65536 + 2) + make.canary(), _refusal()
     if number == 2:
-        return make.head(b"GET", b"/echo/a", headers=[b"X: " + b"x" * 200_000]) + make.canary(), _refusal()
+        return make.head(b"GET", b"/echo/a", headers=[b"X: " + b"x" * 300_000]) + make.canary(), _refusal()
     head = make.head(b"POST", b"/set/" + key, headers=[b"Transfer-Encoding: chunked"])
     return head + b"1;" + b"x" * 200_000 + b"\r\na\r\n0\r\n\r\n" + make.canary(), _refusal()
 

@@ -32,7 +32,7 @@ def judge(case: Case, reader: Reader, ended: str) -> Verdict:
     verdict = Verdict()
     answers, wants = reader.answers, case.wants
     if ended == "hang":
-        verdict.problem = f"hangs: {len(answers)} of {len(wants)} answers after {case.within:.0f} s, and not closed"
+        verdict.problem = f"hangs: {len(answers)} of {len(wants)} answers after {case.within:.0f} s, and not closed; it had begun: {reader.rest[:100]!r}"
     if case.free or case.resp:
         problem = next(filter(None, map(_server_error, answers)), "")
         verdict.problem = verdict.problem or problem

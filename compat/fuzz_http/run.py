@@ -28,7 +28,7 @@ _LIMITS = ("--proto-max-bulk-len", "1mb", "--client-query-buffer-limit", "8mb", 
 # What the server may grow by from the end of the first batch on: caches, fragmentation, and clients under way.
 _GROWTH = 64 << 20
 _PEAK = 512 << 20
-_SHOWN = 12
+_SHOWN = 8
 
 
 @dataclass
@@ -107,16 +107,16 @@ class Fuzz:
         neighbours = Neighbours(self._subject.http_port, self._subject.resp_port, self._subject.token)
         eventually(lambda: clients(self._connection)["connected_clients"] >= before["connected_clients"] + 2)
         beside = clients(self._connection)
-        begin = time.monotonic()
+        self._begin = time.monotonic()
         batch = 0
         settled = 0
-        while not self._enough(begin):
+        while not self._enough():
             self._driver.play(self._cases(batch))
             self._look(batch, beside)
             if not settled:
                 settled = self._memory.look()
             batch += 1
-        took = time.monotonic() - begin
+        took = time.monotonic() - self._begin
         neighbours.stop()
         for problem in sorted(set(neighbours.problems)):
             self._find("beside", problem)
@@ -130,13 +130,15 @@ class Fuzz:
         self._report(took, neighbours, settled)
         return len(self._findings)
 
-    def _enough(self, begin: float) -> bool:
+    def _enough(self) -> bool:
         if self._options.requests:
             return self._requests >= self._options.requests
-        return time.monotonic() - begin >= self._options.seconds
+        return time.monotonic() - self._begin >= self._options.seconds
 
     def _cases(self, batch: int) -> Iterator[Case]:
         for number in range(batch * mix.BATCH, (batch + 1) * mix.BATCH):
+            if self._enough():
+                return
             case, used = mix.case(self._site, self._options.seed, number, self._options.only)
             self._requests += case.requests
             self._connections += 1
@@ -160,6 +162,12 @@ class Fuzz:
         """After a batch: nobody is left, and the keys are right."""
         if not eventually(lambda: clients(self._connection) == beside, within=15):
             self._find("clients", f"batch {batch}: {clients(self._connection)} after all have left, {beside} before")
+            for line in self._connection.call("CLIENT", "LIST").decode().splitlines():
+                port = int(line.partition(" addr=")[2].partition(" ")[0].rpartition(":")[2])
+                if (number := self._driver.numbers.get(port)) is not None:
+                    case, _ = mix.case(self._site, self._options.seed, number, self._options.only)
+                    self._find(f"left over: {case.name}", f"case {number}: {line}", case)
+        self._driver.numbers.clear()
         for number, problem in self._model.findings(self._connection, not mix.is_mutated(batch, self._options.only)):
             case, _ = mix.case(self._site, self._options.seed, number, self._options.only)
             self._find(f"keys: {case.name}", f"case {number}: {problem}", case)

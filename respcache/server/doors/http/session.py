@@ -10,11 +10,12 @@ out, it is the `Transport`: the replies that the conversation writes become the 
 | answering | the request is complete             | the response is complete                                        |
 | leaving   | a response that is the last one     | the client hangs up, or has had the time to read the response   |
 
-One request is carried out at a time; what the client sends meanwhile waits, a chunk of it here, the rest in the kernel.
+One request is carried out at a time; what the client sends meanwhile waits, some of it here, the rest in the kernel.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from http import HTTPStatus
 from inspect import iscoroutine
 from time import gmtime, strftime
@@ -49,6 +50,8 @@ _PORTION = 1 << 16
 # A body of this size is not held until its length is known, and replies wait while so much of the response is unsent.
 _HELD = 1 << 16
 _UNSENT = 1 << 20
+# What is read of further requests while one is carried out. The more it is, the later nobody sees the client leave.
+_KEPT = 1 << 18
 # How long a client that was refused may go on sending (milliseconds, and bytes): hung up on at once, it would not get
 # to see why.
 _LEAVING, _DROPPED = 2000, 1 << 20
@@ -79,9 +82,11 @@ class HttpSession:
         self._request: Request | None = None  # from its head to the end of the response
         self._exchange: Exchange | None = None  # while its commands are carried out
         self._answering = False
+        self._head_only = False  # the latest request was HEAD: its answer has no body
         self._body: list[bytes] = []  # of the request
         self._body_size = 0
-        self._kept = 0  # bytes of further requests, which came while one was carried out
+        self._kept: deque[bytes] = deque()  # further requests, which came while one was carried out
+        self._kept_size = 0
         self._replies: list[bytes] = []  # that are not part of a body yet
         self._replies_size = 0
         self._response_body = bytearray()  # that is held until its length is known
@@ -102,14 +107,14 @@ class HttpSession:
         stats.bytes_in += len(data)
         stats.reads += 1
         self.client.last_active = self._parts.clock.last_ms
-        if self._leaving:
-            self._drop(data)
-            return
-        self._http.receive_data(data)
-        if self._answering:
-            self._kept += len(data)
+        if self._leaving or (self._exchange is not None and self._exchange.endless):
+            self._drop(data)  # no further request has its turn
+        elif self._answering or self._kept:
+            self._kept.append(data)
+            self._kept_size += len(data)
             self._choose_to_read()
         else:
+            self._http.receive_data(data)
             self._read()
 
     def end_of_input(self) -> None:
@@ -134,13 +139,13 @@ class HttpSession:
         self._conversation.disconnected()
         self._request = self._exchange = None
         self._body, self._replies, self._response_body = [], [], bytearray()
-        self._body_size = self._replies_size = self._kept = 0
+        self._kept.clear()
+        self._body_size = self._replies_size = self._kept_size = 0
 
     # -- input: requests
 
     def _read(self) -> None:
         """Take what has come of a request, and carry it out if that is all of it."""
-        self._kept = 0
         while not (self._answering or self._leaving or self._last):
             try:
                 event = self._http.next_event()
@@ -148,6 +153,10 @@ class HttpSession:
                 self._refuse_last(refused(error.error_status_hint, f"ERR {error}"))
                 return
             if event is h11.NEED_DATA:
+                if self._kept:
+                    self._kept_size -= len(self._kept[0])
+                    self._http.receive_data(self._kept.popleft())
+                    continue
                 self._wait_for_more()
                 return
             if isinstance(event, h11.Request):
@@ -182,9 +191,14 @@ class HttpSession:
 
     def _begin(self, event: h11.Request) -> None:
         """The head of a request is there. What is refused for it is refused before its body comes."""
+        self._head_only = event.method == b"HEAD"
+        try:
+            _check_framing(event)
+        except BadRequest as error:
+            self._refuse_last(refused(error.status, error.text))  # where the next one begins, is in doubt
+            return
         try:
             self._request = request = Request(event)
-            _check_framing(event, request)
             refusal = self._look_at_head(request)
         except BadRequest as error:
             refusal = refused(error.status, error.text)
@@ -214,8 +228,15 @@ class HttpSession:
             if not isinstance(event, h11.EndOfMessage):
                 self._refuse_last(refusal)
                 return
-        self._answering = True
+        self._answer_in_time()
         self._answer(refusal)
+
+    def _answer_in_time(self) -> None:
+        """The request is complete: it cannot be too late any more."""
+        self._answering = True
+        if self._too_late is not None:
+            self._too_late.cancel()
+            self._too_late = None
 
     def _largest_body(self) -> int:
         config = self._parts.config
@@ -231,10 +252,7 @@ class HttpSession:
         """The request is complete."""
         request = self._request
         assert request is not None
-        if self._too_late is not None:
-            self._too_late.cancel()
-            self._too_late = None
-        self._answering = True
+        self._answer_in_time()
         request.body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         self._body, self._body_size = [], 0
         try:
@@ -265,6 +283,8 @@ class HttpSession:
     def _run(self, exchange: Exchange) -> None:
         """Hand the commands over to the conversation."""
         self._exchange = exchange
+        if exchange.endless:
+            self._forget_kept()
         self.client.log_in(True)  # the guard has seen its token
         if any(map(_may_block, exchange.commands)):
             self._limit_blocking()
@@ -327,7 +347,7 @@ class HttpSession:
         self._transport.close(after_writing=after_writing)
 
     def _choose_to_read(self) -> None:
-        self._transport.pause_reading(self._held_back or bool(self._kept))
+        self._transport.pause_reading(self._held_back or self._kept_size > _KEPT)
 
     def _pump(self) -> None:
         """Write as much of the body as the replies at hand make, a portion at a time."""
@@ -374,7 +394,7 @@ class HttpSession:
         if not exchange.started:
             exchange.started = True
             data = self._head(exchange.replies.status, exchange.replies.content_type, None)
-        if not self._is_head():
+        if not self._head_only:
             data += self._http.send(h11.Data(data=body)) or b""
         self._transmit(data)
 
@@ -391,7 +411,7 @@ class HttpSession:
             self._answer(Response(replies.status, body, replies.content_type))
             return
         data = b""
-        if body and not self._is_head():
+        if body and not self._head_only:
             data = self._http.send(h11.Data(data=body)) or b""
         self._transmit(data + (self._http.send(h11.EndOfMessage()) or b""))
         self._next_request()
@@ -399,13 +419,10 @@ class HttpSession:
     def _answer(self, response: Response) -> None:
         """Send a whole response; then comes the next request."""
         data = self._head(response.status, response.content_type, len(response.body), response.headers)
-        if response.body and not self._is_head():
+        if response.body and not self._head_only:
             data += self._http.send(h11.Data(data=response.body)) or b""
         self._transmit(data + (self._http.send(h11.EndOfMessage()) or b""))
         self._next_request()
-
-    def _is_head(self) -> bool:
-        return self._request is not None and self._request.method == b"HEAD"
 
     def _head(self, status: int, content_type: bytes, length: int | None, headers: Any = ()) -> bytes:
         """The head of a response; its length is None if it is not known."""
@@ -437,7 +454,7 @@ class HttpSession:
     def _next_request(self) -> None:
         """The response is complete. The next request finds the client as the first one did."""
         self._request = None
-        self._answering = False
+        self._answering = self._head_only = False
         if self._leaving or self._transport.closed:
             return
         if self._last or self.client.closing or self._http.our_state is h11.MUST_CLOSE:
@@ -446,7 +463,7 @@ class HttpSession:
         if not self.client.closed:
             self.client.start_over()
         self._http.start_next_cycle()
-        if self._kept or self._input_ended:
+        if self._kept or self._input_ended or self._http.trailing_data[0]:
             self._parts.poller.next_round(self._go_on)
 
     def _go_on(self) -> None:
@@ -467,6 +484,7 @@ class HttpSession:
         self._last = True
         self._leaving = True
         self._forget_alarms()
+        self._forget_kept()
         if self._http.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             self._transport.close()
             return
@@ -475,7 +493,14 @@ class HttpSession:
         if self._input_ended:
             self._transport.close(after_writing=True)
         else:
+            self._transport.end_output()
             self._too_late = self._parts.alarms.after(_LEAVING, self._transport.close)
+
+    def _forget_kept(self) -> None:
+        """No further request has its turn; the client is read from all the same, to see it leave."""
+        self._kept.clear()
+        self._kept_size = 0
+        self._choose_to_read()
 
     def _drop(self, data: bytes) -> None:
         self._dropped += len(data)
@@ -493,7 +518,7 @@ class HttpSession:
     @property
     def buffered(self) -> int:
         """Bytes that were received and not carried out."""
-        return self._conversation.buffered + self._body_size + self._kept
+        return self._conversation.buffered + self._body_size + self._kept_size
 
     @property
     def waiting(self) -> bool:
@@ -511,12 +536,13 @@ class HttpSession:
         self._conversation.proceed()
 
 
-def _check_framing(event: h11.Request, request: Request) -> None:
+def _check_framing(event: h11.Request) -> None:
     """Raises BadRequest for a request whose end two readers might see in two places."""
     if event.http_version not in (b"1.0", b"1.1"):
         raise BadRequest(505, "ERR the version of HTTP must be 1.0 or 1.1")
-    if b"transfer-encoding" in request.headers:
-        if b"content-length" in request.headers:
+    names = [name for name, _ in event.headers]
+    if b"transfer-encoding" in names:
+        if b"content-length" in names:
             raise BadRequest(400, "ERR Transfer-Encoding and Content-Length exclude each other")
         if event.http_version == b"1.0":
             raise BadRequest(400, "ERR HTTP/1.0 has no Transfer-Encoding")
