@@ -74,6 +74,9 @@ class Parts:
     # Ask for an orderly end of the server; and the event that is set then.
     stop: Callable[[], None]
     stop_requested: trio.Event
+    # Open the HTTP door of a server that was started without one; its port. Raises CommandError. It is there as long as
+    # clients are accepted.
+    open_http: Callable[[], int] = field(init=False)
     # Shift the clock by milliseconds; returns when everything that is due has happened.
     advance_clock: Callable[[int], Awaitable[None]]
     # What RESPCACHE RESET does besides removing the keys, in order: each part that can leave its starting state adds
