@@ -107,7 +107,7 @@ class HttpSession:
         stats.bytes_in += len(data)
         stats.reads += 1
         self.client.last_active = self._parts.clock.last_ms
-        if self._leaving or (self._exchange is not None and self._exchange.endless):
+        if self._leaving or (self._exchange is not None and self._exchange.endless and self._exchange.started):
             self._drop(data)  # no further request has its turn
         elif self._answering or self._kept:
             self._kept.append(data)
@@ -283,8 +283,6 @@ class HttpSession:
     def _run(self, exchange: Exchange) -> None:
         """Hand the commands over to the conversation."""
         self._exchange = exchange
-        if exchange.endless:
-            self._forget_kept()
         self.client.log_in(True)  # the guard has seen its token
         if any(map(_may_block, exchange.commands)):
             self._limit_blocking()
@@ -393,6 +391,8 @@ class HttpSession:
         data = b""
         if not exchange.started:
             exchange.started = True
+            if exchange.endless:
+                self._forget_kept()
             data = self._head(exchange.replies.status, exchange.replies.content_type, None)
         if not self._head_only:
             data += self._http.send(h11.Data(data=body)) or b""
