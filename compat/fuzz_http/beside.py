@@ -95,6 +95,11 @@ class Memory:
         return total
 
 
+def descriptors(pid: int) -> int:
+    """How many files and sockets a process has open."""
+    return len(list(Path("/proc", str(pid), "fd").iterdir()))
+
+
 def _children(pid: int) -> list[int]:
     found = []
     for path in Path("/proc", str(pid), "task").glob("*/children"):

@@ -120,6 +120,13 @@ def deaf(make: Maker) -> Case:
     return Case("deaf", [first * count], [], End.DEAF, free=True, requests=count)
 
 
+def flood(make: Maker) -> Case:
+    """Far more small requests than can be answered at once, from a client that does not read."""
+    request = make.request(b"GET", b"/echo/" + make.text())
+    count = make.one_of((2_000, 20_000, 60_000))
+    return Case("flood", [request * count], [], End.DEAF, free=True, requests=50)
+
+
 def long_pipeline(make: Maker) -> Case:
     """Hundreds of requests in one go, each answered in its turn."""
     made = [odd.plain(make) for _ in range(make.one_of((50, 100, 300)))]
@@ -172,6 +179,7 @@ CONVERSATIONS: dict[str, tuple[Conversation, int]] = {
     "events": (events, 6),
     "events-and-more": (events_and_more, 3),
     "deaf": (deaf, 1),
+    "flood": (flood, 1),
     "long-pipeline": (long_pipeline, 3),
     "waiting-for-continue": (waiting_for_continue, 6),
     "connection-close": (connection_close, 6),

@@ -16,6 +16,14 @@ from compat.fuzz_http.odd import chunks
 Framing = Callable[[Maker], tuple[bytes, Want]]
 
 
+def _head(make: Maker, key: bytes, lines: list[bytes]) -> bytes:
+    """The head of a SET; now and then one that is refused for another reason before its body is looked at."""
+    if make.rng.random() < 0.85:
+        return make.head(b"POST", b"/set/" + key, headers=lines)
+    method, target = make.one_of(((b"BREW", b"/set/" + key), (b"PUT", b"/set/%G1"), (b"POST", b"*"), (b"GET", b"/set/%")))
+    return make.head(method, target, headers=lines)
+
+
 def _refusal() -> Want:
     return Want(REFUSED, Closing.ALWAYS, silence=True)
 
@@ -31,7 +39,7 @@ def length_and_chunks(make: Maker) -> tuple[bytes, Want]:
         lines.reverse()
     if make.rng.random() < 0.2:
         lines.insert(1, b"X: y")
-    head = make.head(b"POST", b"/set/" + key, headers=lines)
+    head = _head(make, key, lines)
     return head + by_chunks + canary, Want(OK | REFUSED, Closing.ALWAYS, silence=True, writes={key: value})
 
 
@@ -45,7 +53,7 @@ def several_lengths(make: Maker) -> tuple[bytes, Want]:
         lines = [b"Content-Length: %d" % first, b"Content-Length: %d" % second]
     else:
         lines = [b"Content-Length: %d, %d" % (first, second)]
-    return make.head(b"POST", b"/set/" + key, headers=lines) + canary + make.canary(), _refusal()
+    return _head(make, key, lines) + canary + make.canary(), _refusal()
 
 
 def same_lengths(make: Maker) -> tuple[bytes, Want]:
@@ -67,7 +75,7 @@ def no_lengths(make: Maker) -> tuple[bytes, Want]:
     """A Content-Length that is no number, however `int()` or `strtol()` may see it."""
     key, canary = make.key(), make.canary()
     line = b"Content-Length: " + make.one_of(_NO_LENGTHS) % make.one_of((len(canary), 0, 5))
-    return make.head(b"POST", b"/set/" + key, headers=[line]) + canary + make.canary(), _refusal()
+    return _head(make, key, [line]) + canary + make.canary(), _refusal()
 
 
 def overlong_lengths(make: Maker) -> tuple[bytes, Want]:
@@ -75,7 +83,7 @@ def overlong_lengths(make: Maker) -> tuple[bytes, Want]:
     key, canary = make.key(), make.canary()
     number = make.one_of((10**10, 2**63, 2**64, 2**64 + len(canary), 2**32 * 1000 + 5, 10**19, 10**30, 10**4500))
     line = b"Content-Length: " + str_of(number)
-    return make.head(b"POST", b"/set/" + key, headers=[line]) + canary, _refusal()
+    return _head(make, key, [line]) + canary, _refusal()
 
 
 def str_of(number: int) -> bytes:
@@ -105,7 +113,7 @@ def obscure_codings(make: Maker) -> tuple[bytes, Want]:
         want = Want(OK | REFUSED, Closing.ALWAYS, silence=True, writes={key: b""})
         if len(lines) == 1:
             body, want = b"0\r\n\r\n", Want(OK | REFUSED, Closing.MAYBE, silence=True, writes={key: b""})
-    return make.head(b"POST", b"/set/" + key, headers=lines) + body, want
+    return _head(make, key, lines) + body, want
 
 
 _NO_HEADERS = (
@@ -155,7 +163,7 @@ def no_sizes(make: Maker) -> tuple[bytes, Want]:
     pattern = make.one_of(_NO_SIZES)
     count = pattern.count(b"%x")
     size = pattern % ((make.one_of((5, len(canary), 0)),) * count)
-    head = make.head(b"POST", b"/set/" + key, headers=[b"Transfer-Encoding: chunked"])
+    head = _head(make, key, [b"Transfer-Encoding: chunked"])
     first = b"" if make.rng.random() < 0.5 else b"3\r\nabc\r\n"
     return head + first + size + b"\r\nhello\r\n0\r\n\r\n" + canary, _refusal()
 
@@ -171,7 +179,7 @@ def wrong_chunk_ends(make: Maker) -> tuple[bytes, Want]:
             b"2\r\nab\r\n0\r\nX : y\r\n\r\n",
         )
     )  # fmt: skip
-    head = make.head(b"POST", b"/set/" + key, headers=[b"Transfer-Encoding: chunked"])
+    head = _head(make, key, [b"Transfer-Encoding: chunked"])
     return head + body + canary, _refusal()
 
 
@@ -263,14 +271,14 @@ def too_large(make: Maker) -> tuple[bytes, Want]:
     """Bodies and heads over the limit, with a canary behind."""
     key, number, size = make.key(), make.rng.randrange(4), make.site.body_limit
     if number == 0:
-        head = make.head(b"POST", b"/set/" + key, headers=[b"Content-Length: %d" % (size * 4)])
+        head = _head(make, key, [b"Content-Length: %d" % (size * 4)])
         return head + make.canary() * 20, _refusal()
     if number == 1:
-        head = make.head(b"POST", b"/set/" + key, headers=[b"Transfer-Encoding: chunked"])
+        head = _head(make, key, [b"Transfer-Encoding: chunked"])
         return head + (b"%x\r\n" % 65536 + b"x" * 65536 + b"\r\n") * (size // 65536 + 2) + make.canary(), _refusal()
     if number == 2:
         return make.head(b"GET", b"/echo/a", headers=[b"X: " + b"x" * 300_000]) + make.canary(), _refusal()
-    head = make.head(b"POST", b"/set/" + key, headers=[b"Transfer-Encoding: chunked"])
+    head = _head(make, key, [b"Transfer-Encoding: chunked"])
     return head + b"1;" + b"x" * 200_000 + b"\r\na\r\n0\r\n\r\n" + make.canary(), _refusal()
 
 

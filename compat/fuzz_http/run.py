@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from compat.fuzz_http import mix
-from compat.fuzz_http.beside import Memory, Neighbours, clients, troubles
+from compat.fuzz_http.beside import Memory, Neighbours, clients, descriptors, troubles
 from compat.fuzz_http.case import Case, End, Site
 from compat.fuzz_http.driver import Driver
 from compat.fuzz_http.judge import judge
@@ -104,6 +104,7 @@ class Fuzz:
             return self._run_one()
         before = clients(self._connection)
         self._memory = Memory(self._subject.pid)
+        open_before = descriptors(self._subject.pid)
         neighbours = Neighbours(self._subject.http_port, self._subject.resp_port, self._subject.token)
         eventually(lambda: clients(self._connection)["connected_clients"] >= before["connected_clients"] + 2)
         beside = clients(self._connection)
@@ -122,6 +123,8 @@ class Fuzz:
             self._find("beside", problem)
         if not eventually(lambda: clients(self._connection) == before):
             self._find("clients", f"{clients(self._connection)} in the end, {before} before")
+        if not eventually(lambda: descriptors(self._subject.pid) <= open_before):
+            self._find("descriptors", f"{descriptors(self._subject.pid)} in the end, {open_before} before")
         if self._memory.look() > settled + _GROWTH or self._memory.peak > self._memory.first + _PEAK:
             self._find("memory", "it grows")
         if callable(self._subject.log):

@@ -224,7 +224,10 @@ class HttpSession:
     def _refuse_head(self, refusal: Response) -> None:
         """Answer before the body has come. If there is one the connection has to end: nobody reads it."""
         if self._http.their_state is h11.SEND_BODY:
-            event = self._http.next_event()  # the end of a request without a body is there already
+            try:
+                event = self._http.next_event()  # the end of a request without a body is there already
+            except h11.RemoteProtocolError:
+                event = None
             if not isinstance(event, h11.EndOfMessage):
                 self._refuse_last(refusal)
                 return
