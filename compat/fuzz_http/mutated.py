@@ -7,6 +7,7 @@ in the mutated bytes, too.
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote_to_bytes
 
 from compat.fuzz_http import odd
 from compat.fuzz_http.case import Case, End, Maker
@@ -17,7 +18,6 @@ _MAGIC = (
     b"Content-Length: 5\r\n", b"Content-Length: 0\r\n", b"Transfer-Encoding: chunked\r\n", b"Connection: close\r\n", b"HTTP/1.0",
     b"Expect: 100-continue\r\n", b"Transfer-Encoding: identity\r\n", b"ffffffff", b"[", b'"', b"]", b"{", b"\\", b"\\ud800",
 )  # fmt: skip
-_CANARY = re.compile(rb"canary:[0-9:-]+")
 
 
 def mutated(make: Maker) -> Case:
@@ -36,7 +36,8 @@ def mutated(make: Maker) -> Case:
 
 def permitted(stream: bytes) -> set[bytes]:
     """The canaries that the stream asks for by a permitted reading."""
-    return {canary for target in targets(stream) for canary in _CANARY.findall(target)}
+    words = {unquote_to_bytes(word) for target in targets(stream) for word in re.split(rb"[/?&=#]", target)}
+    return {word for word in words if word.startswith(b"canary:")}
 
 
 def _base(make: Maker) -> bytes:
