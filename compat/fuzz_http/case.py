@@ -97,7 +97,7 @@ class Maker:
 
     def __init__(self, site: Site, seed: int, number: int) -> None:
         self.site = site
-        self.rng = random.Random((seed << 40) + number)  # noqa: S311 - to be repeatable is the point
+        self.rng = random.Random((seed << 40) + number)
         self.tag = b"%d-%d" % (seed, number)
         self._keys = 0
         # Names of what was used, for statistics.

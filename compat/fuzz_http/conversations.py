@@ -19,7 +19,13 @@ def half_close(make: Maker) -> Case:
     cut = make.rng.randrange(0, len(last))
     if cut:
         wants.append(Want(REFUSED, Closing.ALWAYS, silence=True))
-    return Case("half-close", make.pieces(data + last[:cut]) if data or cut else [], wants, End.HALF, requests=len(whole) + bool(cut))
+    return Case(
+        "half-close",
+        make.pieces(data + last[:cut]) if data or cut else [],
+        wants,
+        End.HALF,
+        requests=len(whole) + bool(cut),
+    )
 
 
 def cut_off(make: Maker) -> Case:
@@ -35,7 +41,12 @@ def too_short(make: Maker) -> Case:
     """A body shorter than its length, and nothing more: answered within the time for a request, and not carried out."""
     key, value = make.key(), make.text()
     if make.rng.random() < 0.5:
-        data = make.head(b"POST", b"/set/" + key, headers=[b"Content-Length: %d" % (len(value) + make.rng.randint(1, 1000))]) + value
+        data = (
+            make.head(
+                b"POST", b"/set/" + key, headers=[b"Content-Length: %d" % (len(value) + make.rng.randint(1, 1000))]
+            )
+            + value
+        )
     else:
         data = make.head(b"POST", b"/set/" + key, headers=[b"Transfer-Encoding: chunked"])
         data += b"%x\r\n%b" % (len(value) + make.rng.randint(0, 9), value)
@@ -84,7 +95,14 @@ def blocked(make: Maker) -> Case:
     )
     # What is behind it waits as well, and its client is gone before its turn.
     behind = make.canary() * make.rng.randint(0, 3)
-    return Case("blocked", [request + behind, 0.02], [], make.one_of((End.VANISH, End.RESET)), free=True, requests=1 + behind.count(b"GET"))
+    return Case(
+        "blocked",
+        [request + behind, 0.02],
+        [],
+        make.one_of((End.VANISH, End.RESET)),
+        free=True,
+        requests=1 + behind.count(b"GET"),
+    )
 
 
 def blocked_for_a_moment(make: Maker) -> Case:
@@ -101,14 +119,21 @@ def events(make: Maker) -> Case:
     request = make.request(method, target, headers=[b"Accept: text/event-stream"])
     end = make.one_of((End.READ, End.VANISH, End.RESET, End.HALF))
     wants = [] if end in (End.VANISH, End.RESET) else [Want(OK | REFUSED, Closing.MAYBE, silence=True, stream=True)]
-    return Case("events", [request, *([0.01] if make.rng.random() < 0.5 else [])], wants, end, free=not wants, requests=1)
+    return Case(
+        "events", [request, *([0.01] if make.rng.random() < 0.5 else [])], wants, end, free=not wants, requests=1
+    )
 
 
 def events_and_more(make: Maker) -> Case:
     """Requests behind an endless answer: their turn never comes."""
     request = make.request(b"POST", b"/subscribe/ch:" + make.tag, headers=[b"Accept: text/event-stream"])
     return Case(
-        "events-and-more", [request, 0.02, make.canary(), 0.02, make.canary() * 3, 0.02], [], make.one_of((End.VANISH, End.RESET)), free=True, requests=5
+        "events-and-more",
+        [request, 0.02, make.canary(), 0.02, make.canary() * 3, 0.02],
+        [],
+        make.one_of((End.VANISH, End.RESET)),
+        free=True,
+        requests=5,
     )
 
 
@@ -130,7 +155,9 @@ def flood(make: Maker) -> Case:
 def long_pipeline(make: Maker) -> Case:
     """Hundreds of requests in one go, each answered in its turn."""
     made = [odd.plain(make) for _ in range(make.one_of((50, 100, 300)))]
-    return Case("long-pipeline", make.pieces(b"".join(data for data, _ in made)), [want for _, want in made], requests=len(made))
+    return Case(
+        "long-pipeline", make.pieces(b"".join(data for data, _ in made)), [want for _, want in made], requests=len(made)
+    )
 
 
 def waiting_for_continue(make: Maker) -> Case:
@@ -138,7 +165,9 @@ def waiting_for_continue(make: Maker) -> Case:
     key, value = make.key(), make.text()
     head = make.head(b"POST", b"/set/" + key, value, headers=[b"Expect: 100-continue"])
     if make.rng.random() < 0.7:
-        return Case("waiting-for-continue", [head, 0.03, value], [Want(OK, Closing.MAYBE, writes={key: value})], requests=1)
+        return Case(
+            "waiting-for-continue", [head, 0.03, value], [Want(OK, Closing.MAYBE, writes={key: value})], requests=1
+        )
     return Case("waiting-for-continue", [head], [Want(REFUSED, Closing.ALWAYS, silence=True)], End.HALF, requests=1)
 
 
@@ -156,7 +185,9 @@ def connection_close(make: Maker) -> Case:
 def http_to_resp(make: Maker) -> Case:
     """HTTP on the RESP port, as a page in a browser may send it, with commands in the body and in the headers."""
     tag = make.tag
-    command = make.one_of((b"SET canary:%b:p 1\r\n" % tag, b"*3\r\n$3\r\nSET\r\n$%d\r\ncanary:%b:q\r\n$1\r\n1\r\n" % (len(tag) + 9, tag)))
+    command = make.one_of(
+        (b"SET canary:%b:p 1\r\n" % tag, b"*3\r\n$3\r\nSET\r\n$%d\r\ncanary:%b:q\r\n$1\r\n1\r\n" % (len(tag) + 9, tag))
+    )
     data = make.one_of(
         (
             make.request(b"POST", b"/", command),

@@ -130,7 +130,7 @@ class _Play:
         self.wake = float("inf")  # when to go on after a pause
         self.waited = 0.0
         self.sent_all = False
-        self._deaf_until = 0.0
+        self._deaf = False
         self._left = list(case.pieces)[::-1]  # the next piece is the last one
         self._broken = False  # the server has closed; what it said before is still read
 
@@ -143,7 +143,7 @@ class _Play:
     def write(self) -> str:
         """Send the next piece. Returns how it ended, if it did."""
         if self.sent_all:
-            return "left" if self._deaf_until else ""
+            return "left" if self._deaf else ""
         left = self._left
         try:
             if left and isinstance(left[-1], bytes):
@@ -152,6 +152,7 @@ class _Play:
                 sent = self.socket.send(piece)
                 if sent < len(piece):
                     left.append(piece[sent:])
+                    self._stop_if_deaf()
             elif left:
                 pause = left.pop()
                 assert isinstance(pause, float)
@@ -161,9 +162,7 @@ class _Play:
         except BlockingIOError:
             assert isinstance(piece, bytes)
             left.append(piece)
-            if self.case.end is End.DEAF and not self._deaf_until:
-                self._deaf_until = self.wake = time.monotonic() + _DEAF_FOR
-                self.sent_all = True
+            self._stop_if_deaf()
             return ""
         except OSError:
             # The server does not want more. What it has said may still be there.
@@ -185,9 +184,14 @@ class _Play:
                 self.socket.shutdown(socket.SHUT_WR)
             except OSError:
                 pass
-        if end is End.DEAF:
-            self._deaf_until = self.wake = time.monotonic() + _DEAF_FOR
+        self._stop_if_deaf()
         return ""
+
+    def _stop_if_deaf(self) -> None:
+        """There may never be room for the rest, as nothing is read."""
+        if self.case.end is End.DEAF:
+            self.sent_all = self._deaf = True
+            self.wake = time.monotonic() + _DEAF_FOR
 
     def read(self) -> str:
         """Take what has come. Returns how it ended, if it did. Errors: Malformed."""

@@ -20,7 +20,9 @@ def _head(make: Maker, key: bytes, lines: list[bytes]) -> bytes:
     """The head of a SET; now and then one that is refused for another reason before its body is looked at."""
     if make.rng.random() < 0.85:
         return make.head(b"POST", b"/set/" + key, headers=lines)
-    method, target = make.one_of(((b"BREW", b"/set/" + key), (b"PUT", b"/set/%G1"), (b"POST", b"*"), (b"GET", b"/set/%")))
+    method, target = make.one_of(
+        ((b"BREW", b"/set/" + key), (b"PUT", b"/set/%G1"), (b"POST", b"*"), (b"GET", b"/set/%"))
+    )
     return make.head(method, target, headers=lines)
 
 
@@ -66,7 +68,8 @@ def same_lengths(make: Maker) -> tuple[bytes, Want]:
 
 
 _NO_LENGTHS = (
-    b"+%d", b"-%d", b"%d_0", b"0x%x", b"%d.0", b"%de0", b'"%d"', b"%d;", b"%d a", b"\x0b%d", b"%d\x00", b"\xd9\xa3%d", b" ,%d",
+    b"+%d", b"-%d", b"%d_0", b"0x%x", b"%d.0", b"%de0", b'"%d"', b"%d;", b"%d a", b"\x0b%d", b"%d\x00", b"\xd9\xa3%d",
+    b" ,%d",
     b"%d,", b"-0%d", b"1%d_", b"%d\xa0", b"0b%d", b"0o%d", b"%d L", b"\xef\xbc\x95%d",
 )  # fmt: skip
 
@@ -92,8 +95,10 @@ def str_of(number: int) -> bytes:
 
 
 _CODINGS = (
-    b"xchunked", b"chunkedx", b"chunked, identity", b"identity", b"gzip", b"chunked, gzip", b"chunked, chunked", b"gzip, chunked",
-    b"chunked;q=1", b'"chunked"', b"chunk", b",chunked", b"chunked,", b"", b"\x0bchunked", b"chunked\x00", b"chunked\xa0",
+    b"xchunked", b"chunkedx", b"chunked, identity", b"identity", b"gzip", b"chunked, gzip", b"chunked, chunked",
+    b"gzip, chunked",
+    b"chunked;q=1", b'"chunked"', b"chunk", b",chunked", b"chunked,", b"", b"\x0bchunked", b"chunked\x00",
+    b"chunked\xa0",
     b"cow", b"chunked identity", b"identity, chunked, identity", b"\x00chunked", b"ch\xd5\xb8nked",
 )  # fmt: skip
 
@@ -117,8 +122,10 @@ def obscure_codings(make: Maker) -> tuple[bytes, Want]:
 
 
 _NO_HEADERS = (
-    b"Transfer-Encoding : chunked", b" Transfer-Encoding: chunked", b"Transfer-Encoding\t: chunked", b"Content-Length : 5",
-    b": 5", b"No colon", b"Transfer-Encoding\x00: chunked", b"Content\x00-Length: 5", b"X: a\x00b", b"X\xff: a", b"\x00: a",
+    b"Transfer-Encoding : chunked", b" Transfer-Encoding: chunked", b"Transfer-Encoding\t: chunked",
+    b"Content-Length : 5",
+    b": 5", b"No colon", b"Transfer-Encoding\x00: chunked", b"Content\x00-Length: 5", b"X: a\x00b", b"X\xff: a",
+    b"\x00: a",
     b"X: a\rTransfer-Encoding: chunked", b"(X): a", b"X Y: a", b'"X": a', b"Content-Length", b"X@: a", b"X: a\r",
     b"\tX: y",
 )  # fmt: skip
@@ -143,7 +150,9 @@ def no_headers(make: Maker) -> tuple[bytes, Want]:
 def folded_lengths(make: Maker) -> tuple[bytes, Want]:
     """Lengths and codings on continued lines (5.2), which some see and others do not."""
     key, canary = make.key(), make.canary()
-    line = make.one_of((b"Content-Length:\r\n %d" % len(canary), b"Content-Length: 1\r\n 2", b"Transfer-Encoding:\r\n\tchunked, x"))
+    line = make.one_of(
+        (b"Content-Length:\r\n %d" % len(canary), b"Content-Length: 1\r\n 2", b"Transfer-Encoding:\r\n\tchunked, x")
+    )
     want = _refusal()
     if line.startswith(b"Content-Length:\r"):
         want = Want(OK | REFUSED, Closing.MAYBE, silence=True, writes={key: canary})
@@ -151,8 +160,10 @@ def folded_lengths(make: Maker) -> tuple[bytes, Want]:
 
 
 _NO_SIZES = (
-    b"+%x", b"-%x", b"%x_0", b"0x%x", b" %x", b"%x h", b"", b"g%x", b"%x\x00", b"\t%x", b"%x.0", b"-0%x", b"\xd9\xa3%x", b"%x,%x",
-    b"'%x'", b"%x:a", b"0X%x", b"ffffffffffffffff%x", b"1000000000000000%x", b"8000000000000000", b"f" * 100, b"-1", b"+0", b"0_0",
+    b"+%x", b"-%x", b"%x_0", b"0x%x", b" %x", b"%x h", b"", b"g%x", b"%x\x00", b"\t%x", b"%x.0", b"-0%x",
+    b"\xd9\xa3%x", b"%x,%x",
+    b"'%x'", b"%x:a", b"0X%x", b"ffffffffffffffff%x", b"1000000000000000%x", b"8000000000000000", b"f" * 100, b"-1",
+    b"+0", b"0_0",
     b"00000000000000000000000000%x\x0b", b"\r\n%x",
 )  # fmt: skip
 
@@ -173,9 +184,12 @@ def wrong_chunk_ends(make: Maker) -> tuple[bytes, Want]:
     key, canary = make.key(), make.canary()
     body = make.one_of(
         (
-            b"5\r\nhelloXX0\r\n\r\n", b"5\r\nhello\n\n0\r\n\r\n", b"5\r\nhel\r\n0\r\n\r\n", b"5\r\nhello world\r\n0\r\n\r\n",
-            b"5\r\nhello0\r\n\r\n", b"5\r\nhello\r\r0\r\n\r\n", b"5\r\rhello\r\n0\r\n\r\n", b"5;a\r\rhello\r\n0\r\n\r\n",
-            b"3\r\nabcd5\r\n0\r\n\r\n" + make.canary() + b"\r\n0\r\n\r\n", b"0\r\nX: y\r\n: bad\r\n\r\n", b"0\r\nX\x00: y\r\n\r\n",
+            b"5\r\nhelloXX0\r\n\r\n", b"5\r\nhello\n\n0\r\n\r\n", b"5\r\nhel\r\n0\r\n\r\n",
+            b"5\r\nhello world\r\n0\r\n\r\n",
+            b"5\r\nhello0\r\n\r\n", b"5\r\nhello\r\r0\r\n\r\n", b"5\r\rhello\r\n0\r\n\r\n",
+            b"5;a\r\rhello\r\n0\r\n\r\n",
+            b"3\r\nabcd5\r\n0\r\n\r\n" + make.canary() + b"\r\n0\r\n\r\n", b"0\r\nX: y\r\n: bad\r\n\r\n",
+            b"0\r\nX\x00: y\r\n\r\n",
             b"2\r\nab\r\n0\r\nX : y\r\n\r\n",
         )
     )  # fmt: skip
@@ -222,22 +236,32 @@ def odd_hosts(make: Maker) -> tuple[bytes, Want]:
     elif number == 1:
         request = make.request(b"GET", target, headers=[b"Host: " + make.one_of((make.site.host, b"evil.example"))])
     else:
-        request = make.request(b"GET", target, host=make.one_of((b"a b", b"127.0.0.1\x00", b"@@", b"[::1", b"a/b", b"127.0.0.1 evil")))
+        request = make.request(
+            b"GET", target, host=make.one_of((b"a b", b"127.0.0.1\x00", b"@@", b"[::1", b"a/b", b"127.0.0.1 evil"))
+        )
         if make.site.token:  # which spellings of a host are wrong matters only where the host decides
             request = request.replace(make.site.token, b"wrong", 1)
     return request, Want(REFUSED, Closing.MAYBE, silence=True)
 
 
 _NO_REQUESTS = (
-    b"GET\r\n\r\n", b"GET /\r\n\r\n", b"GET  / HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1 \r\n\r\n", b" GET / HTTP/1.1\r\n\r\n",
-    b"\x00GET / HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\x00\r\n\r\n", b"GET /\x00 HTTP/1.1\r\n\r\n", b"GET /a b HTTP/1.1\r\n\r\n",
+    b"GET\r\n\r\n", b"GET /\r\n\r\n", b"GET  / HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1 \r\n\r\n",
+    b" GET / HTTP/1.1\r\n\r\n",
+    b"\x00GET / HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\x00\r\n\r\n", b"GET /\x00 HTTP/1.1\r\n\r\n",
+    b"GET /a b HTTP/1.1\r\n\r\n",
     b"G\xc3\xa9T / HTTP/1.1\r\n\r\n", b"GET /\xff HTTP/1.1\r\n\r\n", b"GET / HTTP/2.0\r\n\r\n", b"GET / HTTP/3\r\n\r\n",
-    b"GET / HTTP/1\r\n\r\n", b"GET / HTTP/1.1.1\r\n\r\n", b"GET / http/1.1\r\n\r\n", b"GET / HTTPS/1.1\r\n\r\n", b"GET / HTTP/1.\r\n\r\n",
-    b"GET / HTTP/-1.1\r\n\r\n", b"GET / HTTP/11.1\r\n\r\n", b"GET\t/\tHTTP/1.1\r\n\r\n", b"(GET) / HTTP/1.1\r\n\r\n", b"\r\r\n\r\n",
-    b"GET / HTTP/1.1\r\r\n\r\n", b": : :\r\n\r\n", b"{}\r\n\r\n", b"\xef\xbb\xbfGET / HTTP/1.1\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n",
-    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00", b"GET / HTTP/0.9\r\n\r\n", b"G" * 70_000 + b"\r\n",
-    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(256)) * 2, b"\x80\x2e\x01\x00\x02", b"*1\r\n$4\r\nPING\r\n",
-    b"\r\n" * 1000 + b"x\r\n", b"\x00" * 1000, b"\xff" * 100, b"SSH-2.0-x\r\n", b"\x05\x01\x00", b"PING\r\n", b"QUIT\r\n", b"\n\n\n\n:",
+    b"GET / HTTP/1\r\n\r\n", b"GET / HTTP/1.1.1\r\n\r\n", b"GET / http/1.1\r\n\r\n", b"GET / HTTPS/1.1\r\n\r\n",
+    b"GET / HTTP/1.\r\n\r\n",
+    b"GET / HTTP/-1.1\r\n\r\n", b"GET / HTTP/11.1\r\n\r\n", b"GET\t/\tHTTP/1.1\r\n\r\n", b"(GET) / HTTP/1.1\r\n\r\n",
+    b"\r\r\n\r\n",
+    b"GET / HTTP/1.1\r\r\n\r\n", b": : :\r\n\r\n", b"{}\r\n\r\n", b"\xef\xbb\xbfGET / HTTP/1.1\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\n\r\n",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00", b"GET / HTTP/0.9\r\n\r\n",
+    b"G" * 70_000 + b"\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(256)) * 2, b"\x80\x2e\x01\x00\x02",
+    b"*1\r\n$4\r\nPING\r\n",
+    b"\r\n" * 1000 + b"x\r\n", b"\x00" * 1000, b"\xff" * 100, b"SSH-2.0-x\r\n", b"\x05\x01\x00", b"PING\r\n",
+    b"QUIT\r\n", b"\n\n\n\n:",
     b"PROXY TCP4 1.1.1.1 2.2.2.2 1 2\r\n",
 )  # fmt: skip
 
@@ -252,7 +276,8 @@ def no_requests(make: Maker) -> tuple[bytes, Want]:
                 b"GET /set/canary:%b:9/1\r\n" % tag,  # HTTP/0.9
                 b"*3\r\n$3\r\nSET\r\n$%d\r\ncanary:%b:r\r\n$1\r\n1\r\n" % (9 + len(tag), tag),
                 b"SET canary:%b:i 1\r\n" % tag,
-                b"GET /set/canary:%b:v/1 HTTP/%b\r\nHost: x\r\n\r\n" % (tag, make.one_of((b"2.0", b"0.9", b"9.9", b"1.1a", b"x"))),
+                b"GET /set/canary:%b:v/1 HTTP/%b\r\nHost: x\r\n\r\n"
+                % (tag, make.one_of((b"2.0", b"0.9", b"9.9", b"1.1a", b"x"))),
             )
         )
     else:
@@ -262,9 +287,9 @@ def no_requests(make: Maker) -> tuple[bytes, Want]:
 
 def connect(make: Maker) -> tuple[bytes, Want]:
     """CONNECT asks for a tunnel: there is none, so nothing behind it counts."""
-    return make.request(b"CONNECT", make.one_of((make.site.host, b"evil.example:443", b"/set/canary:%b:c/1" % make.tag))), Want(
-        REFUSED, Closing.MAYBE, silence=True
-    )
+    return make.request(
+        b"CONNECT", make.one_of((make.site.host, b"evil.example:443", b"/set/canary:%b:c/1" % make.tag))
+    ), Want(REFUSED, Closing.MAYBE, silence=True)
 
 
 def too_large(make: Maker) -> tuple[bytes, Want]:

@@ -32,7 +32,7 @@ def judge(case: Case, reader: Reader, ended: str) -> Verdict:
     verdict = Verdict()
     answers, wants = reader.answers, case.wants
     if ended == "hang":
-        verdict.problem = f"hangs: {len(answers)} of {len(wants)} answers after {case.within:.0f} s, and not closed; it had begun: {reader.rest[:100]!r}"
+        verdict.problem = f"hangs: {len(answers)} of {len(wants)} answers, then nothing for {case.within:.0f} s"
     if case.free or case.resp:
         problem = next(filter(None, map(_server_error, answers)), "")
         verdict.problem = verdict.problem or problem
@@ -55,7 +55,9 @@ def judge(case: Case, reader: Reader, ended: str) -> Verdict:
                 verdict.may |= want.writes
     if len(answers) > len(wants) and not verdict.problem and case.end not in (End.VANISH, End.RESET):
         surplus = answers[len(wants)]
-        verdict.problem = f"{len(answers)} answers to {len(wants)} requests; one too many: {surplus.status} {surplus.body[:200]!r}"
+        verdict.problem = (
+            f"{len(answers)} answers to {len(wants)} requests; one too many: {surplus.status} {surplus.body[:200]!r}"
+        )
     return verdict
 
 

@@ -14,9 +14,12 @@ from compat.fuzz_http.case import Case, End, Maker
 from compat.fuzz_http.reference import targets
 
 _MAGIC = (
-    b"\r\n", b"\n", b"\r", b"\x00", b" ", b"\t", b":", b",", b";", b"0", b"-", b"+", b"_", b"%", b"%00", b"\xff", b"\r\n\r\n", b"0\r\n\r\n",
-    b"Content-Length: 5\r\n", b"Content-Length: 0\r\n", b"Transfer-Encoding: chunked\r\n", b"Connection: close\r\n", b"HTTP/1.0",
-    b"Expect: 100-continue\r\n", b"Transfer-Encoding: identity\r\n", b"ffffffff", b"[", b'"', b"]", b"{", b"\\", b"\\ud800",
+    b"\r\n", b"\n", b"\r", b"\x00", b" ", b"\t", b":", b",", b";", b"0", b"-", b"+", b"_", b"%", b"%00", b"\xff",
+    b"\r\n\r\n", b"0\r\n\r\n",
+    b"Content-Length: 5\r\n", b"Content-Length: 0\r\n", b"Transfer-Encoding: chunked\r\n", b"Connection: close\r\n",
+    b"HTTP/1.0",
+    b"Expect: 100-continue\r\n", b"Transfer-Encoding: identity\r\n", b"ffffffff", b"[", b'"', b"]", b"{", b"\\",
+    b"\\ud800",
 )  # fmt: skip
 
 

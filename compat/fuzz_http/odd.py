@@ -137,7 +137,9 @@ def other_forms(make: Maker) -> tuple[bytes, Want]:
 
 def odd_methods(make: Maker) -> tuple[bytes, Want]:
     """Methods that the door does not know, with a canary as their body."""
-    method = make.one_of((b"DELETE", b"PATCH", b"TRACE", b"BREW", b"get", b"Post", b"PROPFIND", b"X", b"M" * 50, b"QUERY"))
+    method = make.one_of(
+        (b"DELETE", b"PATCH", b"TRACE", b"BREW", b"get", b"Post", b"PROPFIND", b"X", b"M" * 50, b"QUERY")
+    )
     target = b"/set/canary:%b:m/1" % make.tag
     body = make.canary() if make.rng.random() < 0.6 and method != b"TRACE" else None
     return make.request(method, target, body), Want(_NOT_ALLOWED, Closing.MAYBE)
@@ -179,12 +181,16 @@ def odd_headers(make: Maker) -> tuple[bytes, Want]:
     """Headers that change nothing, or deserve a refusal, but never harm."""
     line = make.one_of(
         (
-            b"X-Empty:", b"X-Tab:\tx\t", b"x-lower: 1", b"X-Long: " + b"x" * 3000, b"Upgrade: h2c\r\nConnection: Upgrade",
+            b"X-Empty:", b"X-Tab:\tx\t", b"x-lower: 1", b"X-Long: " + b"x" * 3000,
+            b"Upgrade: h2c\r\nConnection: Upgrade",
             b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-            b"Connection: keep-alive", b"Connection: x, y, z", b"Keep-Alive: timeout=5", b"Range: bytes=0-1", b"Cookie: a=b",
-            b"If-None-Match: *", b"Accept: text/event-stream", b"Accept: application/nothing", b"Accept-Encoding: gzip, br",
+            b"Connection: keep-alive", b"Connection: x, y, z", b"Keep-Alive: timeout=5", b"Range: bytes=0-1",
+            b"Cookie: a=b",
+            b"If-None-Match: *", b"Accept: text/event-stream", b"Accept: application/nothing",
+            b"Accept-Encoding: gzip, br",
             b"X-Forwarded-For: 1.2.3.4", b"X-Http-Method-Override: DELETE", b"Content-Type: text/plain; charset=utf-7",
-            b"Transfer_Encoding: chunked", b"TE: trailers", b"X-Latin: \xe4\xf6\xfc", b"X-Control: \x01\x7f", b"Expect:",
+            b"Transfer_Encoding: chunked", b"TE: trailers", b"X-Latin: \xe4\xf6\xfc", b"X-Control: \x01\x7f",
+            b"Expect:",
             b"Upstash-Encoding: base65", b"Upstash-Response-Format: xml", b"Date: yesterday",
             b"Upstash-Encoding: base64\r\nUpstash-Response-Format: resp2", b"Upstash-Sync-Token: " + b"t" * 500,
         )
@@ -208,7 +214,9 @@ def many_headers(make: Maker) -> tuple[bytes, Want]:
 def expectations(make: Maker) -> tuple[bytes, Want]:
     """The body comes along with `Expect: 100-continue`, or the expectation is one that nobody knows."""
     key, value = make.key(), make.text()
-    line = make.one_of((b"Expect: 100-continue", b"Expect: 100-Continue", b"Expect: the-impossible", b"Expect: 100-continue, x"))
+    line = make.one_of(
+        (b"Expect: 100-continue", b"Expect: 100-Continue", b"Expect: the-impossible", b"Expect: 100-continue, x")
+    )
     want = Want(OK if b"00-" in line and b"," not in line else OK | REFUSED, Closing.MAYBE, writes={key: value})
     return make.request(b"POST", b"/set/" + key, value, headers=[line]), want
 
@@ -224,7 +232,9 @@ def strangers(make: Maker) -> tuple[bytes, Want]:
         )
         request = make.request(b"GET", target, host=host)
     elif number == 1:
-        origin = make.one_of((b"http://evil.example", b"null", b"https://127.0.0.1.evil.example", b"file://", b"chrome://x"))
+        origin = make.one_of(
+            (b"http://evil.example", b"null", b"https://127.0.0.1.evil.example", b"file://", b"chrome://x")
+        )
         request = make.request(b"GET", target, body, headers=[b"Origin: " + origin])
     else:
         site = make.one_of((b"cross-site", b"same-site"))
@@ -262,7 +272,9 @@ def wrong_tokens(make: Maker) -> tuple[bytes, Want]:
 def binary_bodies(make: Maker) -> tuple[bytes, Want]:
     """The body is the last argument, whatever bytes it holds; canaries in it are data."""
     key = make.key()
-    value = make.one_of((make.binary(200), b"\x00", b"\xff" * 10, b"\r\n\r\n", make.canary(), b"0\r\n\r\n" + make.canary()))
+    value = make.one_of(
+        (make.binary(200), b"\x00", b"\xff" * 10, b"\r\n\r\n", make.canary(), b"0\r\n\r\n" + make.canary())
+    )
     if make.rng.random() < 0.5:
         return make.request(b"POST", b"/set/" + key, value), Want(OK, body=_SET, writes={key: value})
     trailers = make.one_of((b"", b"X-Trailer: 1\r\n", b"Content-Length: 5\r\n", b"Authorization: Bearer x\r\n"))
@@ -285,9 +297,12 @@ def large_bodies(make: Maker) -> tuple[bytes, Want]:
 
 
 _SCALARS = (
-    b"NaN", b"Infinity", b"-Infinity", b"1e999", b"-1e999", b"1" * 400, b"1" * 5000, b"0." + b"1" * 2000, b"1e-999", b"-0",
-    b"-0.0", b"1.0", b"1e400", b"01", b"+1", b"0x10", b".5", b"5.", b"1_000", b"null", b"true", b"false", b"None", b"undefined",
-    b"{}", b"[]", b'{"a":1,"a":2}', b'{"__proto__":{}}', b'[["a"]]', b'"\\ud800"', b'"\\udc00\\ud800"', b'"\\u0000"', b'"\\x41"',
+    b"NaN", b"Infinity", b"-Infinity", b"1e999", b"-1e999", b"1" * 400, b"1" * 5000, b"0." + b"1" * 2000, b"1e-999",
+    b"-0",
+    b"-0.0", b"1.0", b"1e400", b"01", b"+1", b"0x10", b".5", b"5.", b"1_000", b"null", b"true", b"false", b"None",
+    b"undefined",
+    b"{}", b"[]", b'{"a":1,"a":2}', b'{"__proto__":{}}', b'[["a"]]', b'"\\ud800"', b'"\\udc00\\ud800"', b'"\\u0000"',
+    b'"\\x41"',
     b'"\\', b'"a\nb"', b'"a\x00b"', b'"\xff"', b'"\xed\xa0\x80"', b"'a'", b'"a" "b"', b",", b"", b'"a",', b"// x\n1",
 )  # fmt: skip
 
@@ -313,12 +328,13 @@ def odd_json(make: Maker) -> tuple[bytes, Want]:
 
 def broken_json(make: Maker) -> tuple[bytes, Want]:
     """JSON cut off or with garbage around it: refused as a whole, without its first commands."""
-    commands = [["SET", "canary:%s:j%d" % (make.tag.decode(), number), "1"] for number in range(3)]
+    commands = [["SET", f"canary:{make.tag.decode()}:j{number}", "1"] for number in range(3)]
     whole = dump(commands)
     broken = make.one_of(
         (
             whole[: make.rng.randrange(1, len(whole))], whole + b"x", whole + b"]", whole[:-1] + b",]", b"\xff" + whole,
-            whole + whole, whole.replace(b'"', b"'"), whole.decode().encode("utf-16-le"), b"\x00" + whole, whole[:-1] + b"\x00]",
+            whole + whole, whole.replace(b'"', b"'"), whole.decode().encode("utf-16-le"),
+            b"\x00" + whole, whole[:-1] + b"\x00]",
             whole.replace(b'"1"', b'"\xff"', 1), whole[:-1] + b',["SET"', b"", b"   ", b"[" + whole, whole[:-1] + b"}",
         )
     )  # fmt: skip
@@ -328,7 +344,9 @@ def broken_json(make: Maker) -> tuple[bytes, Want]:
 def deep_json(make: Maker) -> tuple[bytes, Want]:
     """Brackets in brackets, closed or not, and arrays that are wide."""
     depth = make.one_of((10, 100, 990, 1100, 5000, 50_000))
-    body = make.one_of((b"[" * depth, b"[" * depth + b"]" * depth, b'{"a":' * depth, b'{"a":' * depth + b"1" + b"}" * depth))
+    body = make.one_of(
+        (b"[" * depth, b"[" * depth + b"]" * depth, b'{"a":' * depth, b'{"a":' * depth + b"1" + b"}" * depth)
+    )
     if make.rng.random() < 0.3:
         body = b'["ECHO",' + body + b"]"
     # Where Python still reads them, rows of a pipeline have each an error of their own.
@@ -354,7 +372,9 @@ def wide_json(make: Maker) -> tuple[bytes, Want]:
 def odd_arguments(make: Maker) -> tuple[bytes, Want]:
     """Numbers, booleans and null among the words, which the clients of this API send unquoted."""
     key = make.key()
-    value, stored = make.one_of(((1, b"1"), (-5, b"-5"), (True, b"true"), (False, b"false"), ("", b""), ("ü", "ü".encode())))
+    value, stored = make.one_of(
+        ((1, b"1"), (-5, b"-5"), (True, b"true"), (False, b"false"), ("", b""), ("ü", "ü".encode()))
+    )
     return make.request(b"POST", b"/", dump(["SET", key.decode(), value])), Want(OK, body=_SET, writes={key: stored})
 
 
@@ -363,7 +383,8 @@ def not_over_http(make: Maker) -> tuple[bytes, Want]:
     words = make.one_of(
         (
             ["MULTI"], ["EXEC"], ["DISCARD"], ["WATCH", "a"], ["UNWATCH"], ["HELLO", "3"], ["QUIT"], ["RESET"],
-            ["CLIENT", "REPLY", "OFF"], ["CLIENT", "REPLY", "SKIP"], ["SUBSCRIBE", "c"], ["PSUBSCRIBE", "c*"], ["MONITOR"],
+            ["CLIENT", "REPLY", "OFF"], ["CLIENT", "REPLY", "SKIP"], ["SUBSCRIBE", "c"], ["PSUBSCRIBE", "c*"],
+            ["MONITOR"],
             ["SSUBSCRIBE", "c"], ["SYNC"], ["PSYNC", "?", "-1"], ["AUTH", "wrong"], ["UNSUBSCRIBE"],
         )
     )  # fmt: skip
@@ -377,7 +398,9 @@ def not_over_http(make: Maker) -> tuple[bytes, Want]:
 
 def states(make: Maker) -> tuple[bytes, Want]:
     """What a request does to its client ends with the request: the next ones are in database 0 again."""
-    words = make.one_of((["SELECT", "5"], ["CLIENT", "SETNAME", "x"], ["CLIENT", "NO-TOUCH", "ON"], ["CLIENT", "NO-EVICT", "ON"]))
+    words = make.one_of(
+        (["SELECT", "5"], ["CLIENT", "SETNAME", "x"], ["CLIENT", "NO-TOUCH", "ON"], ["CLIENT", "NO-EVICT", "ON"])
+    )
     return make.request(b"POST", b"/", dump(words)), Want(OK | BAD)
 
 

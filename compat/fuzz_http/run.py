@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import socket
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from compat.fuzz_http import mix
 from compat.fuzz_http.beside import Memory, Neighbours, clients, descriptors, troubles
 from compat.fuzz_http.case import Case, End, Site
 from compat.fuzz_http.driver import Driver
-from compat.fuzz_http.judge import judge
+from compat.fuzz_http.judge import Verdict, judge
 from compat.fuzz_http.model import Model
 from compat.fuzz_http.reader import Reader
 from tests.support.processes import RespcacheServer
@@ -24,32 +24,46 @@ from tests.support.waiting import eventually
 
 _MANY = 64
 _SECONDS_PER_REQUEST = 3
-_LIMITS = ("--proto-max-bulk-len", "1mb", "--client-query-buffer-limit", "8mb", "--client-output-buffer-limit", "pubsub 1mb 256kb 5")
+_LIMITS = (
+    "--proto-max-bulk-len",
+    "1mb",
+    "--client-query-buffer-limit",
+    "8mb",
+    "--client-output-buffer-limit",
+    "pubsub 1mb 256kb 5",
+)
 # What the server may grow by from the end of the first batch on: caches, fragmentation, and clients under way.
 _GROWTH = 64 << 20
 _PEAK = 512 << 20
 _SHOWN = 8
 
 
-@dataclass
+@dataclass(frozen=True)
 class Subject:
-    """A server under test."""
+    """A server under test: its ports, its main process, and what it has logged."""
 
     http_port: int
     resp_port: int
     pid: int
-    log: object = None  # a function that returns the log
+    log: Callable[[], str]
     token: str = ""
-    findings: list[str] = field(default_factory=list)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, default=30, metavar="N", help="how long, on each server (default: 30)")
-    parser.add_argument("--requests", type=int, default=0, metavar="N", help="how many, on each server, instead of a time")
-    parser.add_argument("--seed", type=int, default=1, metavar="N", help="the same seed gives the same cases (default: 1)")
-    parser.add_argument("--case", type=int, metavar="NUMBER", help="play only this case, and show what is sent and answered")
+    parser.add_argument(
+        "--requests", type=int, default=0, metavar="N", help="how many, on each server, instead of a time"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=1, metavar="N", help="the same seed gives the same cases (default: 1)"
+    )
+    parser.add_argument(
+        "--case", type=int, metavar="NUMBER", help="play only this case, and show what is sent and answered"
+    )
     parser.add_argument("--password", default="", help="the server asks for this one (default: none)")
-    parser.add_argument("--many", type=int, default=_MANY, metavar="N", help=f"connections at a time (default: {_MANY})")
+    parser.add_argument(
+        "--many", type=int, default=_MANY, metavar="N", help=f"connections at a time (default: {_MANY})"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -60,22 +74,22 @@ def run(options: argparse.Namespace) -> int:
     found = 0
     for shards in options.shards:
         with _started(shards, options.password) as subject:
-            print(f"-- {shards} shard{'s' * (shards > 1)}, seed {options.seed}{', with a password' * bool(options.password)}", flush=True)
+            of_which_kind = f"{shards} shard{'s' * (shards > 1)}{', with a password' * bool(options.password)}"
+            print(f"-- {of_which_kind}, seed {options.seed}", flush=True)
             found += Fuzz(subject, options).run()
     return found
 
 
 @contextmanager
 def _started(shards: int, password: str) -> Iterator[Subject]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    arguments = ["--http-port", str(port), "--http-request-timeout", str(_SECONDS_PER_REQUEST), *_LIMITS]
+    arguments = ["--http-request-timeout", str(_SECONDS_PER_REQUEST), *_LIMITS]
     if password:
         arguments += ["--requirepass", password]
-    server = RespcacheServer(*arguments, shards=shards)
+    server = RespcacheServer(*arguments, shards=shards, http=True)
     try:
-        yield Subject(port, server.port, server.process.pid, server.output, password)
+        http_port = urlsplit(server.rest_url).port
+        assert http_port is not None
+        yield Subject(http_port, server.port, server.process.pid, server.output, password)
     finally:
         server.stop()
 
@@ -110,12 +124,11 @@ class Fuzz:
         beside = clients(self._connection)
         self._begin = time.monotonic()
         batch = 0
-        settled = 0
+        after: list[int] = []  # each batch
         while not self._enough():
             self._driver.play(self._cases(batch))
             self._look(batch, beside)
-            if not settled:
-                settled = self._memory.look()
+            after.append(self._memory.look())
             batch += 1
         took = time.monotonic() - self._begin
         neighbours.stop()
@@ -125,18 +138,18 @@ class Fuzz:
             self._find("clients", f"{clients(self._connection)} in the end, {before} before")
         if not eventually(lambda: descriptors(self._subject.pid) <= open_before):
             self._find("descriptors", f"{descriptors(self._subject.pid)} in the end, {open_before} before")
-        if self._memory.look() > settled + _GROWTH or self._memory.peak > self._memory.first + _PEAK:
+        if self._memory.look() > after[0] + _GROWTH or self._memory.peak > self._memory.first + _PEAK:
             self._find("memory", "it grows")
-        if callable(self._subject.log):
-            for line in sorted(set(troubles(self._subject.log()))):
-                self._find("log", line)
-        self._report(took, neighbours, settled)
+        for line in sorted(set(troubles(self._subject.log()))):
+            self._find("log", line)
+        self._report(took, neighbours, after)
         return len(self._findings)
 
     def _enough(self) -> bool:
-        if self._options.requests:
-            return self._requests >= self._options.requests
-        return time.monotonic() - self._begin >= self._options.seconds
+        options = self._options
+        if options.requests:
+            return bool(self._requests >= options.requests)
+        return bool(time.monotonic() - self._begin >= options.seconds)
 
     def _cases(self, batch: int) -> Iterator[Case]:
         for number in range(batch * mix.BATCH, (batch + 1) * mix.BATCH):
@@ -204,17 +217,21 @@ class Fuzz:
         self._look(self._options.case // mix.BATCH, clients(self._connection))
         return len(self._findings)
 
-    def _report(self, took: float, neighbours: Neighbours, settled: int) -> None:
+    def _report(self, took: float, neighbours: Neighbours, after: list[int]) -> None:
         mb = 1 << 20
-        print(f"{self._requests} requests on {self._connections} connections in {took:.0f} s: {self._requests / took:.0f} per second")
-        print(f"answers: {dict(sorted(self._statuses.items()))}; {self._lost} connections reset before their answers were read")
+        sent = f"{self._requests} requests on {self._connections} connections in {took:.0f} s"
+        print(f"{sent}: {self._requests / took:.0f} per second; {self._statuses.total()} answers")
+        print(f"by status: {dict(sorted(self._statuses.items()))}; {self._lost} connections reset before all was read")
         print(f"requests and cases by kind: {json.dumps(dict(self._kinds.most_common()))}")
         print(f"the slowest case: {self._driver.slowest:.2f} s (number {self._driver.slowest_case})")
-        asked = ", ".join(f"{name} {neighbours.asked[name]} times, {neighbours.slowest[name]:.2f} s at most" for name in neighbours.asked)
+        asked = ", ".join(
+            f"{name} {neighbours.asked[name]} times, {neighbours.slowest[name]:.2f} s at most"
+            for name in neighbours.asked
+        )
         print(f"beside: {asked}")
         print(
-            f"memory: {self._memory.first // mb} MB at first, {settled // mb} MB after the first batch, "
-            f"{self._memory.peak // mb} MB at most, {self._memory.look() // mb} MB in the end"
+            f"memory: {self._memory.first // mb} MB at first, {self._memory.peak // mb} MB at most; "
+            f"after batches: {' '.join(str(size // mb) for size in after[:: len(after) // 10 + 1])} MB"
         )
         print(f"findings: {len(self._findings)} {dict(self._kinds_of_findings)}", flush=True)
 
@@ -223,7 +240,5 @@ def _may_lose(case: Case) -> bool:
     return case.end is End.HALF or any(want.silence for want in case.wants)
 
 
-def _all_may(case: Case):  # type: ignore[no-untyped-def]
-    from compat.fuzz_http.judge import Verdict
-
+def _all_may(case: Case) -> Verdict:
     return Verdict(may={key: value for want in case.wants for key, value in want.writes.items()})

@@ -122,7 +122,7 @@ class SocketTransport:
         self._update_events()
 
     def end_output(self) -> None:
-        """Nothing more will be written; what the peer sends is received on. It sees the end after all that was written."""
+        """Nothing more will be written, and the peer is told so after all that was. It is still received from."""
         self._ending = True
         if not self._pending and not self.closed:
             self._shut_down()
