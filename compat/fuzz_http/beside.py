@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from tests.support.resp import Connection
 
@@ -25,26 +26,30 @@ class Neighbours:
         self.slowest = {"HTTP": 0.0, "RESP": 0.0}
         self.asked = {"HTTP": 0, "RESP": 0}
         self._ended = threading.Event()
-        clients: dict[str, Callable[[], Callable[[int], None]]] = {
-            "HTTP": lambda: _http_client(http_port, token),
-            "RESP": lambda: _resp_client(resp_port, token),
+        clients: dict[str, Callable[[], _Client]] = {
+            "HTTP": lambda: _HttpClient(http_port, token),
+            "RESP": lambda: _RespClient(resp_port, token),
         }
         self._threads = [threading.Thread(target=self._ask, args=item, daemon=True) for item in clients.items()]
         for thread in self._threads:
             thread.start()
 
-    def _ask(self, name: str, connect: Callable[[], Callable[[int], None]]) -> None:
-        ask: Callable[[int], None] | None = None
+    def _ask(self, name: str, connect: Callable[[], _Client]) -> None:
+        client: _Client | None = None
         while not self._ended.wait(1 / _ASKED):
             begin = time.monotonic()
             try:
-                ask = ask or connect()
-                ask(self.asked[name])
+                client = client or connect()
+                client.ask(self.asked[name])
             except Exception as error:  # whatever it is, it is a finding
                 self.problems.append(f"the {name} client beside: {type(error).__name__}: {error}")
-                ask = None
+                if client is not None:
+                    client.close()
+                client = None
             self.asked[name] += 1
             self.slowest[name] = max(self.slowest[name], time.monotonic() - begin)
+        if client is not None:
+            client.close()
 
     def stop(self) -> None:
         self._ended.set()
@@ -52,35 +57,47 @@ class Neighbours:
             thread.join(2 * _WITHIN)
 
 
-def _http_client(port: int, token: str) -> Callable[[int], None]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_WITHIN)
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
+class _Client(Protocol):
+    def ask(self, number: int) -> None:
+        """Ask something, and check the reply. Raises whatever is wrong."""
 
-    def ask(number: int) -> None:
+    def close(self) -> None: ...
+
+
+class _HttpClient:
+    def __init__(self, port: int, token: str) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_WITHIN)
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+
+    def ask(self, number: int) -> None:
         value = f"{number}ü" * (number % 50 + 1)
         commands = [["SET", "beside:http", value], ["GET", "beside:http"], ["STRLEN", "beside:http"]]
-        connection.request("POST", "/pipeline", json.dumps(commands), headers)
-        response = connection.getresponse()
+        self._connection.request("POST", "/pipeline", json.dumps(commands), self._headers)
+        response = self._connection.getresponse()
         answer = json.loads(response.read())
         wanted = [{"result": "OK"}, {"result": value}, {"result": len(value.encode())}]
         if response.status != 200 or answer != wanted:
             raise AssertionError(f"{response.status} {answer}, not {wanted}")
 
-    return ask
+    def close(self) -> None:
+        self._connection.close()
 
 
-def _resp_client(port: int, token: str) -> Callable[[int], None]:
-    connection = Connection(port, timeout=_WITHIN)
-    if token:
-        connection.call("AUTH", token)
+class _RespClient:
+    def __init__(self, port: int, token: str) -> None:
+        self._connection = Connection(port, timeout=_WITHIN)
+        if token:
+            self._connection.call("AUTH", token)
 
-    def ask(number: int) -> None:
+    def ask(self, number: int) -> None:
         value = b"%d\x00\xff" % number * (number % 50 + 1)
-        answers = connection.pipeline(("SET", "beside:resp", value), ("GET", "beside:resp"), ("INCR", "beside:count"))
+        commands = (("SET", "beside:resp", value), ("GET", "beside:resp"), ("INCR", "beside:count"))
+        answers = self._connection.pipeline(*commands)
         if answers[:2] != ["OK", value] or not isinstance(answers[2], int):
             raise AssertionError(f"{answers}")
 
-    return ask
+    def close(self) -> None:
+        self._connection.close()
 
 
 class Memory:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+PATIENCE = 15.0
 ANYTHING: Any = object()  # no particular result is expected
 
 
@@ -60,8 +61,8 @@ class Case:
     resp: bool = False
     # Answers are not compared with `wants`, only looked at: they are HTTP, and the connection ends.
     free: bool = False
-    # Within so many seconds it must be over.
-    within: float = 15.0
+    # It hangs if nothing happens for so many seconds.
+    within: float = field(default_factory=lambda: PATIENCE)
     # How many requests it sends.
     requests: int = 0
     number: int = 0

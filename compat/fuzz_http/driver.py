@@ -58,6 +58,10 @@ class Driver:
                     elif now > play.deadline:
                         self._end(play, "hang")
 
+    def close(self) -> None:
+        """To be called when nothing is played any more."""
+        self._selector.close()
+
     def _begin(self, case: Case) -> None:
         play = _Play(case)
         self._playing.add(play)

@@ -11,7 +11,8 @@ import re
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _REQUEST_LINE = re.compile(rb"(%b) +([!-~]+) +HTTP/1\.([0-9]) *" % _TOKEN)
 _HEADER = re.compile(rb"(%b):[ \t]*(.*?)[ \t]*" % _TOKEN, re.DOTALL)
-_SIZE = re.compile(rb"([0-9A-Fa-f]+)[ \t]*(;[^\n]*)?")
+# Here a bare LF is none: what chunks hold and where they end would be in doubt.
+_SIZE = re.compile(rb"([0-9A-Fa-f]{1,20})[ \t]*(?:;[^\r\n]*)?\r\n")
 
 
 def targets(stream: bytes) -> set[bytes]:
@@ -53,7 +54,7 @@ def _readings(stream: bytes, start: int) -> list[tuple[bytes, int, bool]]:
     headers: dict[bytes, list[bytes]] = {}
     for line in lines[1:]:
         header = _HEADER.fullmatch(line)
-        if header is None or b"\x00" in line:
+        if header is None or b"\x00" in line or b"\r" in line:
             return []
         headers.setdefault(header[1].lower(), []).append(header[2])
     return _bodies(stream, at, request[2], headers)
@@ -80,20 +81,16 @@ def _bodies(stream: bytes, at: int, target: bytes, headers: dict[bytes, list[byt
 def _chunk_ends(stream: bytes, at: int) -> list[int]:
     """Where the chunked body that begins at `at` ends; empty if it does not."""
     while True:
-        end = stream.find(b"\n", at)
-        size_line = _SIZE.fullmatch(stream[at:end].removesuffix(b"\r")) if end >= 0 else None
-        if size_line is None or len(size_line[1]) > 16:
+        size_line = _SIZE.match(stream, at)
+        if size_line is None:
             return []
-        at, size = end + 1, int(size_line[1], 16)
+        at, size = size_line.end(), int(size_line[1], 16)
         if not size:
             break
         at += size
-        if stream[at : at + 2] == b"\r\n":
-            at += 2
-        elif stream[at : at + 1] == b"\n":
-            at += 1
-        else:
+        if stream[at : at + 2] != b"\r\n":
             return []
+        at += 2
     while True:  # trailers
         end = stream.find(b"\n", at)
         if end < 0:
@@ -102,3 +99,5 @@ def _chunk_ends(stream: bytes, at: int) -> list[int]:
         at = end + 1
         if not line:
             return [at]
+        if not _HEADER.fullmatch(line) and line[:1] not in b" \t":
+            return []

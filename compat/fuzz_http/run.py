@@ -109,13 +109,18 @@ class Fuzz:
         self._requests = self._connections = self._lost = 0
         self._statuses: Counter[int] = Counter()
         self._kinds: Counter[str] = Counter()
-        self._findings: list[str] = []
+        self.findings: list[str] = []
         self._kinds_of_findings: Counter[str] = Counter()
 
     def run(self) -> int:
         """The number of findings."""
-        if self._options.case is not None:
-            return self._run_one()
+        try:
+            return self._run_one() if self._options.case is not None else self._run_all()
+        finally:
+            self._connection.close()
+            self._driver.close()
+
+    def _run_all(self) -> int:
         before = clients(self._connection)
         self._memory = Memory(self._subject.pid)
         open_before = descriptors(self._subject.pid)
@@ -143,7 +148,7 @@ class Fuzz:
         for line in sorted(set(troubles(self._subject.log()))):
             self._find("log", line)
         self._report(took, neighbours, after)
-        return len(self._findings)
+        return len(self.findings)
 
     def _enough(self) -> bool:
         options = self._options
@@ -189,9 +194,9 @@ class Fuzz:
             self._find(f"keys: {case.name}", f"case {number}: {problem}", case)
 
     def _find(self, kind: str, text: str, case: Case | None = None) -> None:
-        self._findings.append(text)
+        self.findings.append(text)
         self._kinds_of_findings[kind] += 1
-        if len(self._findings) <= _SHOWN:
+        if len(self.findings) <= _SHOWN:
             print(f"== {kind}: {text}", flush=True)
             if case is not None:
                 sent = case.sent()
@@ -215,7 +220,7 @@ class Fuzz:
         self._driver = Driver(self._subject.http_port, self._subject.resp_port, 1, over)
         self._driver.play(iter([case]))
         self._look(self._options.case // mix.BATCH, clients(self._connection))
-        return len(self._findings)
+        return len(self.findings)
 
     def _report(self, took: float, neighbours: Neighbours, after: list[int]) -> None:
         mb = 1 << 20
@@ -233,7 +238,7 @@ class Fuzz:
             f"memory: {self._memory.first // mb} MB at first, {self._memory.peak // mb} MB at most; "
             f"after batches: {' '.join(str(size // mb) for size in after[:: len(after) // 10 + 1])} MB"
         )
-        print(f"findings: {len(self._findings)} {dict(self._kinds_of_findings)}", flush=True)
+        print(f"findings: {len(self.findings)} {dict(self._kinds_of_findings)}", flush=True)
 
 
 def _may_lose(case: Case) -> bool:
