@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import h11
 
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
@@ -14,12 +16,18 @@ _ORIGIN_OF_TARGET = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
 
 
 class BadRequest(Exception):
-    """A request that is refused: its status, and the text of the error."""
+    """A request that is refused: its status, the text of the error, and further headers."""
 
-    def __init__(self, status: int, text: str) -> None:
+    def __init__(self, status: int, text: str, *headers: tuple[bytes, bytes]) -> None:
         super().__init__(text)
         self.status = status
         self.text = text
+        self.headers = headers
+
+
+def not_allowed(text: str, methods: Iterable[bytes]) -> BadRequest:
+    """The method of a request makes no sense for its target; those that do."""
+    return BadRequest(405, text, (b"allow", b", ".join(methods)))
 
 
 class Request:
@@ -53,7 +61,9 @@ def _split_target(target: bytes) -> tuple[list[bytes], list[tuple[bytes, bytes |
     """
     origin = _ORIGIN_OF_TARGET.match(target)
     if origin is not None:  # as a proxy is asked
-        target = target[origin.end() :] or b"/"
+        target = target[origin.end() :]
+        if not target.startswith(b"/"):  # a proxy may leave an empty path out
+            target = b"/" + target
     if not target.startswith(b"/"):
         raise BadRequest(400, "ERR the target of a request must begin with a slash")
     target = target.partition(b"#")[0]

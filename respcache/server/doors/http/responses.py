@@ -21,9 +21,10 @@ class Response:
     body: bytes
     content_type: bytes = JSON
     headers: Sequence[tuple[bytes, bytes]] = ()
+    error: str = ""  # that it tells; INFO counts it
 
 
 def refused(status: int, text: str, *headers: tuple[bytes, bytes]) -> Response:
     """An error, in the form of Upstash's REST API."""
     body = json.dumps({"error": text}, ensure_ascii=False).encode("utf-8", "replace")
-    return Response(status, body, headers=headers)
+    return Response(status, body, headers=headers, error=text)

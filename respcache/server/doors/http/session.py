@@ -10,11 +10,12 @@ out, it is the `Transport`: the replies that the conversation writes become the 
 | answering | the request is complete             | the response is complete                                        |
 | leaving   | a response that is the last one     | the client hangs up, or has had the time to read the response   |
 
-One request is carried out at a time; what the client sends meanwhile waits, a chunk of it here, the rest in the kernel.
+One request is carried out at a time; what the client sends meanwhile waits, a little here, the rest in the kernel.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from http import HTTPStatus
 from inspect import iscoroutine
 from time import gmtime, strftime
@@ -49,6 +50,8 @@ _PORTION = 1 << 16
 # A body of this size is not held until its length is known, and replies wait while so much of the response is unsent.
 _HELD = 1 << 16
 _UNSENT = 1 << 20
+# How much of further requests is kept while one is answered. The client is read from until then, so that its end shows.
+_KEPT = 1 << 16
 # How long a client that was refused may go on sending (milliseconds, and bytes): hung up on at once, it would not get
 # to see why.
 _LEAVING, _DROPPED = 2000, 1 << 20
@@ -79,10 +82,10 @@ class HttpSession:
         self._request: Request | None = None  # from its head to the end of the response
         self._exchange: Exchange | None = None  # while its commands are carried out
         self._answering = False
-        self._body: list[bytes] = []  # of the request
-        self._body_size = 0
+        self._without_body = False  # it is the response to HEAD
+        self._body = bytearray()  # of the request
         self._kept = 0  # bytes of further requests, which came while one was carried out
-        self._replies: list[bytes] = []  # that are not part of a body yet
+        self._replies: deque[bytes | memoryview] = deque()  # that are not part of a body yet
         self._replies_size = 0
         self._response_body = bytearray()  # that is held until its length is known
         self._pumping = False  # `_pump` is called by the next round
@@ -108,40 +111,61 @@ class HttpSession:
         self._http.receive_data(data)
         if self._answering:
             self._kept += len(data)
-            self._choose_to_read()
         else:
             self._read()
+        if self._kept:
+            self._choose_to_read()
 
     def end_of_input(self) -> None:
         """The client will send nothing more: answer what it has asked, then close."""
         self._input_ended = True
-        if self._leaving or self.client.blocked or (self._exchange is not None and self._exchange.endless):
+        if self._leaving:
+            self.close(after_writing=True)
+        elif self.client.blocked or (self._exchange is not None and self._exchange.endless):
             self.close()
         elif not self._answering:
             self._read()
-            if not self._answering:
-                self.close(after_writing=True)
+            self._close_at_end_of_input()
+
+    def _close_at_end_of_input(self) -> None:
+        """Nothing more will come: close, unless there is something to answer."""
+        if self._input_ended and not self._answering and not self._kept:
+            self.close(after_writing=True)
 
     def room(self) -> None:
         """The client has taken some of what was unsent."""
+        if self._replies:
+            self._pump_if_room()
         self._conversation.room()
-        if self._replies and not self._pumping:
-            self._pump()
+        if self._kept and not self._answering and self._transport.unsent <= _UNSENT:
+            self._parts.poller.next_round(self._go_on)
 
     def disconnected(self) -> None:
         """The socket is closed."""
         self._forget_alarms()
         self._conversation.disconnected()
         self._request = self._exchange = None
-        self._body, self._replies, self._response_body = [], [], bytearray()
-        self._body_size = self._replies_size = self._kept = 0
+        self._body, self._replies, self._response_body = bytearray(), deque(), bytearray()
+        self._replies_size = self._kept = 0
 
     # -- input: requests
 
     def _read(self) -> None:
-        """Take what has come of a request, and carry it out if that is all of it."""
+        """Take what has come of requests, and carry them out, up to one that is not answered at once."""
         self._kept = 0
-        while not (self._answering or self._leaving or self._last):
+        self._take_requests()
+        if self._answering or not (self._leaving or self._last):
+            self._kept = self._stopped_before()
+
+    def _stopped_before(self) -> int:
+        """How many bytes were left alone, since they are not of the request that is being read or answered."""
+        if self._answering or self._transport.unsent > _UNSENT:
+            return len(self._http.trailing_data[0])
+        return 0
+
+    def _take_requests(self) -> None:
+        # One who does not take the responses is not to have more of them made.
+        while not (self._answering or self._leaving or self._last) and self._transport.unsent <= _UNSENT:
             try:
                 event = self._http.next_event()
             except h11.RemoteProtocolError as error:
@@ -182,12 +206,13 @@ class HttpSession:
 
     def _begin(self, event: h11.Request) -> None:
         """The head of a request is there. What is refused for it is refused before its body comes."""
+        self._without_body = event.method == b"HEAD"
         try:
             self._request = request = Request(event)
             _check_framing(event, request)
             refusal = self._look_at_head(request)
         except BadRequest as error:
-            refusal = refused(error.status, error.text)
+            refusal = refused(error.status, error.text, *error.headers)
         if refusal is not None:
             self._refuse_head(refusal)
 
@@ -209,38 +234,41 @@ class HttpSession:
 
     def _refuse_head(self, refusal: Response) -> None:
         """Answer before the body has come. If there is one the connection has to end: nobody reads it."""
-        if self._http.their_state is h11.SEND_BODY:
-            event = self._http.next_event()  # the end of a request without a body is there already
-            if not isinstance(event, h11.EndOfMessage):
-                self._refuse_last(refusal)
-                return
+        if self._http.their_state is h11.SEND_BODY and not self._has_ended():
+            self._refuse_last(refusal)
+            return
+        self._forget_alarms()
         self._answering = True
         self._answer(refusal)
+
+    def _has_ended(self) -> bool:
+        """True if the request has no body: then its end is there already."""
+        try:
+            return isinstance(self._http.next_event(), h11.EndOfMessage)
+        except h11.RemoteProtocolError:
+            return False
 
     def _largest_body(self) -> int:
         config = self._parts.config
         return min(config.client_query_buffer_limit, config.proto_max_bulk_len)
 
     def _add_to_body(self, data: bytes) -> None:
-        self._body.append(bytes(data))
-        self._body_size += len(data)
-        if self._body_size > self._largest_body():
+        self._body += data
+        if len(self._body) > self._largest_body():
             self._refuse_last(refused(413, "ERR the body is too large"))
 
     def _carry_out(self) -> None:
         """The request is complete."""
         request = self._request
         assert request is not None
-        if self._too_late is not None:
-            self._too_late.cancel()
-            self._too_late = None
+        self._forget_alarms()
         self._answering = True
-        request.body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-        self._body, self._body_size = [], 0
+        if self._body:
+            request.body, self._body = bytes(self._body), bytearray()
         try:
             work: Work = self._dialect.route(request)
         except BadRequest as error:
-            work = refused(error.status, error.text)
+            work = refused(error.status, error.text, *error.headers)
         if isinstance(work, Response):
             self._answer(work)
         elif iscoroutine(work):
@@ -259,31 +287,46 @@ class HttpSession:
             log_exception("an HTTP request failed")
             response = refused(500, errors.INTERNAL)
         with self._parts.poller.round():
-            if not self.client.closed:
+            if self.client.closed:
+                return
+            try:
                 self._answer(response)
+            except Exception:  # nor may it end the server
+                log_exception("an HTTP session failed")
+                self._transport.close()
 
     def _run(self, exchange: Exchange) -> None:
         """Hand the commands over to the conversation."""
         self._exchange = exchange
         self.client.log_in(True)  # the guard has seen its token
+        for text in exchange.refused:
+            self._parts.stats.count_error(CommandError(text))
         if any(map(_may_block, exchange.commands)):
-            self._limit_blocking()
+            self._limit_blocking(self._parts.config.http_blocking_limit * 1000)
         if exchange.commands:
             size = sum(map(size_of_words, exchange.commands))
             self._conversation.carry_out(exchange.commands, size)
         else:
             self._pump()
 
-    def _limit_blocking(self) -> None:
-        seconds = self._parts.config.http_blocking_limit
-        self._blocked_too_long = self._parts.alarms.after(seconds * 1000, self._on_blocked_too_long)
+    def _limit_blocking(self, milliseconds: int) -> None:
+        """Look after so long whether a command has waited for too long; 0: never."""
+        if milliseconds:
+            self._blocked_too_long = self._parts.alarms.after(milliseconds, self._on_blocked_too_long)
 
     def _on_blocked_too_long(self) -> None:
-        """A command that waits gives up, as if its own time was up. Others may follow it."""
+        """A command that has waited for the whole time gives up, as if its own was up. Others may follow it."""
+        self._blocked_too_long = None
+        if self._exchange is None:
+            return
+        left = limit = self._parts.config.http_blocking_limit * 1000
         wait = self.client.wait
-        if wait is not None and wait.waiting and not wait.over:
-            wait.time_out()
-        self._limit_blocking()
+        if limit and wait is not None and wait.waiting and not wait.over:
+            left = min(wait.since + limit - self._parts.clock.now_ms(), limit)
+            if left <= 0:
+                wait.time_out()
+                left = limit
+        self._limit_blocking(left)
 
     # -- output: the `Transport`
 
@@ -297,10 +340,9 @@ class HttpSession:
         self._parts.stats.bytes_out -= len(data)  # what is sent instead is counted there
         if self._exchange is None or not data:
             return  # nobody has asked for it: why the connection ends, above all
-        self._replies.append(data)
+        self._replies.append(data if len(data) <= _PORTION else memoryview(data))  # to be cut without copying the rest
         self._replies_size += len(data)
-        if not self._pumping:
-            self._pump()
+        self._pump_if_room()
 
     def write_last(self, data: bytes) -> None:
         """The last replies: the response is the last one."""
@@ -327,21 +369,32 @@ class HttpSession:
         self._transport.close(after_writing=after_writing)
 
     def _choose_to_read(self) -> None:
-        self._transport.pause_reading(self._held_back or bool(self._kept))
+        self._transport.pause_reading(self._held_back or self._kept >= _KEPT)
+
+    def _pump_if_room(self) -> None:
+        """Write a portion of the body, unless the client has enough that it does not take: `room` goes on then."""
+        if not self._pumping and self._transport.unsent <= _UNSENT:
+            self._pump()
+
+    def _pump_on(self) -> None:
+        """The next round: write the next portion. The conversation may have waited for that."""
+        self._pumping = False
+        self._pump()
+        self._conversation.room()
 
     def _pump(self) -> None:
-        """Write as much of the body as the replies at hand make, a portion at a time."""
-        self._pumping = False
         exchange = self._exchange
         if exchange is None or self._transport.closed:
             return
-        data = self._next_portion()
         try:
-            self._response_body += exchange.replies.feed(data)
+            self._write_portion(exchange)
         except Exception:
             log_exception("a reply could not be written as HTTP")
             self._transport.close()
-            return
+
+    def _write_portion(self, exchange: Exchange) -> None:
+        """Write as much of the body as a portion of the replies at hand makes."""
+        self._response_body += exchange.replies.feed(self._next_portion())
         if exchange.replies.done:
             self._end_exchange(exchange)
             return
@@ -350,21 +403,26 @@ class HttpSession:
         if self._replies:
             if self._transport.unsent <= _UNSENT:
                 self._pumping = True
-                self._parts.poller.next_round(self._pump)
+                self._parts.poller.next_round(self._pump_on)
         elif self._last:
             self.close(after_writing=True)
 
     def _next_portion(self) -> bytes:
-        if not self._replies:
-            return b""
-        data = self._replies[0]
-        if len(data) <= _PORTION:
-            del self._replies[0]
-        else:
-            self._replies[0] = data[_PORTION:]
-            data = data[:_PORTION]
-        self._replies_size -= len(data)
-        return data
+        """As much of the replies as is to become a body at once."""
+        replies = self._replies
+        pieces: list[bytes | memoryview] = []
+        room = _PORTION
+        while replies and room:
+            piece = replies[0]
+            if len(piece) > room:
+                replies[0] = memoryview(piece)[room:]
+                piece = piece[:room]
+            else:
+                replies.popleft()
+            pieces.append(piece)
+            room -= len(piece)
+        self._replies_size -= _PORTION - room
+        return b"".join(pieces)
 
     def _send_body(self, exchange: Exchange) -> None:
         """Send a part of the body, whose length is not known."""
@@ -374,7 +432,7 @@ class HttpSession:
         if not exchange.started:
             exchange.started = True
             data = self._head(exchange.replies.status, exchange.replies.content_type, None)
-        if not self._is_head():
+        if not self._without_body:
             data += self._http.send(h11.Data(data=body)) or b""
         self._transmit(data)
 
@@ -382,7 +440,7 @@ class HttpSession:
         body = bytes(self._response_body)
         self._response_body.clear()
         self._exchange = None
-        self._replies, self._replies_size = [], 0
+        self._replies, self._replies_size = deque(), 0
         if self._blocked_too_long is not None:
             self._blocked_too_long.cancel()
             self._blocked_too_long = None
@@ -391,21 +449,20 @@ class HttpSession:
             self._answer(Response(replies.status, body, replies.content_type))
             return
         data = b""
-        if body and not self._is_head():
+        if body and not self._without_body:
             data = self._http.send(h11.Data(data=body)) or b""
         self._transmit(data + (self._http.send(h11.EndOfMessage()) or b""))
         self._next_request()
 
     def _answer(self, response: Response) -> None:
         """Send a whole response; then comes the next request."""
+        if response.error:
+            self._parts.stats.count_error(CommandError(response.error))
         data = self._head(response.status, response.content_type, len(response.body), response.headers)
-        if response.body and not self._is_head():
+        if response.body and not self._without_body:
             data += self._http.send(h11.Data(data=response.body)) or b""
         self._transmit(data + (self._http.send(h11.EndOfMessage()) or b""))
         self._next_request()
-
-    def _is_head(self) -> bool:
-        return self._request is not None and self._request.method == b"HEAD"
 
     def _head(self, status: int, content_type: bytes, length: int | None, headers: Any = ()) -> bytes:
         """The head of a response; its length is None if it is not known."""
@@ -437,10 +494,11 @@ class HttpSession:
     def _next_request(self) -> None:
         """The response is complete. The next request finds the client as the first one did."""
         self._request = None
-        self._answering = False
+        self._answering = self._without_body = False
         if self._leaving or self._transport.closed:
             return
         if self._last or self.client.closing or self._http.our_state is h11.MUST_CLOSE:
+            self._last = True
             self._transport.close(after_writing=True)
             return
         if not self.client.closed:
@@ -455,8 +513,7 @@ class HttpSession:
             return
         try:
             self._read()
-            if self._input_ended and not self._answering:
-                self.close(after_writing=True)
+            self._close_at_end_of_input()
             self._choose_to_read()
         except Exception:
             log_exception("an HTTP session failed")
@@ -471,7 +528,7 @@ class HttpSession:
             self._transport.close()
             return
         self._answer(refusal)
-        self._body, self._body_size = [], 0
+        self._body = bytearray()
         if self._input_ended:
             self._transport.close(after_writing=True)
         else:
@@ -493,7 +550,7 @@ class HttpSession:
     @property
     def buffered(self) -> int:
         """Bytes that were received and not carried out."""
-        return self._conversation.buffered + self._body_size + self._kept
+        return self._conversation.buffered + len(self._body) + self._kept
 
     @property
     def waiting(self) -> bool:
