@@ -208,8 +208,12 @@ class HttpSession:
         """The head of a request is there. What is refused for it is refused before its body comes."""
         self._without_body = event.method == b"HEAD"
         try:
+            _check_framing(event)
+        except BadRequest as error:  # where the next request begins is anybody's guess
+            self._refuse_last(refused(error.status, error.text))
+            return
+        try:
             self._request = request = Request(event)
-            _check_framing(event, request)
             refusal = self._look_at_head(request)
         except BadRequest as error:
             refusal = refused(error.status, error.text, *error.headers)
@@ -568,12 +572,13 @@ class HttpSession:
         self._conversation.proceed()
 
 
-def _check_framing(event: h11.Request, request: Request) -> None:
+def _check_framing(event: h11.Request) -> None:
     """Raises BadRequest for a request whose end two readers might see in two places."""
     if event.http_version not in (b"1.0", b"1.1"):
         raise BadRequest(505, "ERR the version of HTTP must be 1.0 or 1.1")
-    if b"transfer-encoding" in request.headers:
-        if b"content-length" in request.headers:
+    names = {name for name, _ in event.headers}
+    if b"transfer-encoding" in names:
+        if b"content-length" in names:
             raise BadRequest(400, "ERR Transfer-Encoding and Content-Length exclude each other")
         if event.http_version == b"1.0":
             raise BadRequest(400, "ERR HTTP/1.0 has no Transfer-Encoding")

@@ -213,7 +213,7 @@ def test_a_large_string_costs_no_more_in_pieces(make: Callable[[], Replies]) -> 
 
 
 @pytest.mark.parametrize("make", [JsonReplies, RawReplies, lambda: TransactionReplies(0, base64=False)])
-def test_a_million_elements_cost_what_their_number_does(make: Callable[[], Replies]) -> None:
+def test_many_elements_cost_what_their_number_does(make: Callable[[], Replies]) -> None:
     def feed(count: int) -> None:
         replies = make()
         multi = b"+OK\r\n" if isinstance(replies, TransactionReplies) else b""
@@ -222,4 +222,4 @@ def test_a_million_elements_cost_what_their_number_does(make: Callable[[], Repli
             replies.feed(data[at : at + (1 << 16)])
         assert replies.done
 
-    assert seconds_of(lambda: feed(1_000_000)) < 50 * seconds_of(lambda: feed(50_000)) + 0.05
+    assert seconds_of(lambda: feed(200_000)) < 50 * seconds_of(lambda: feed(10_000)) + 0.05
