@@ -74,12 +74,13 @@ def http_responses(data: bytes, *, heads: int = 0) -> list[HttpResponse]:
 def dechunked(data: bytes) -> tuple[bytes, bytes, bool]:
     """What is in the chunks; what comes after them; and whether there was the last chunk."""
     pieces = []
-    while data:
-        size, _, rest = data.partition(b"\r\n")
-        length = int(size, 16)
-        assert rest[length : length + 2] == b"\r\n"
-        pieces.append(rest[:length])
-        data = rest[length + 2 :]
+    at = 0
+    while at < len(data):
+        end = data.index(b"\r\n", at)
+        length = int(data[at:end], 16)
+        at = end + 2 + length + 2
+        assert data[at - 2 : at] == b"\r\n", "a chunk is not complete"
+        pieces.append(data[end + 2 : at - 2])
         if not length:
-            return b"".join(pieces), data, True
+            return b"".join(pieces), data[at:], True
     return b"".join(pieces), b"", False
