@@ -406,12 +406,17 @@ class House:
         self.server.accept(sock, "127.0.0.1:50000", "127.0.0.1:6379")  # type: ignore[arg-type]  # a fake
         return Peer(sock, self.server.registry.all()[-1])
 
-    def connect_http(self, peer: str = "127.0.0.1:50000") -> HttpPeer:
-        """A client of the HTTP door."""
+    def knock_at_http(self, peer: str = "127.0.0.1:50000") -> FakeSocket:
+        """Somebody connects to the HTTP door, and is let in or not."""
         if self._http is None:
             self._http = HttpDoor(self.parts)
         sock = self.socket()
         self._http.accept(sock, peer, "127.0.0.1:8079")  # type: ignore[arg-type]  # a fake
+        return sock
+
+    def connect_http(self, peer: str = "127.0.0.1:50000") -> HttpPeer:
+        """A client of the HTTP door."""
+        sock = self.knock_at_http(peer)
         return HttpPeer(sock, self.server.registry.all()[-1])
 
     def turn(self) -> bool:

@@ -31,10 +31,7 @@ def not_allowed(text: str, methods: Iterable[bytes]) -> BadRequest:
 
 
 class Request:
-    """One request. Words of the target are decoded; `body` is complete when a dialect sees it.
-
-    Raises BadRequest.
-    """
+    """One request. Its target is known from `read_target` on; `body` is complete when a dialect sees it."""
 
     __slots__ = ("body", "headers", "method", "path", "query")
 
@@ -42,8 +39,14 @@ class Request:
         self.method: bytes = event.method
         # By name in lower case. h11 refuses a second Host and other lengths; of other headers the last one counts.
         self.headers: dict[bytes, bytes] = dict(event.headers)
-        self.path, self.query = _split_target(event.target)
+        # Words of the target, decoded.
+        self.path: list[bytes] = []
+        self.query: list[tuple[bytes, bytes | None]] = []
         self.body = b""
+
+    def read_target(self, target: bytes) -> None:
+        """Find the words in it. Raises BadRequest."""
+        self.path, self.query = _split_target(target)
 
     def header(self, name: bytes) -> bytes:
         """Its value, without the spaces around it; empty where there is none."""

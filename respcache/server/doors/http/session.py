@@ -212,8 +212,9 @@ class HttpSession:
         except BadRequest as error:  # where the next request begins is anybody's guess
             self._refuse_last(refused(error.status, error.text))
             return
+        self._request = request = Request(event)
         try:
-            self._request = request = Request(event)
+            request.read_target(event.target)
             refusal = self._look_at_head(request)
         except BadRequest as error:
             refusal = refused(error.status, error.text, *error.headers)

@@ -11,6 +11,7 @@ from respcache.server.doors.http.requests import BadRequest, Request
 def parsed(target: str) -> tuple[list[bytes], list[tuple[bytes, bytes | None]]]:
     event = h11.Request(method="GET", target=target, headers=[("Host", "h")])
     request = Request(event)
+    request.read_target(event.target)
     return request.path, request.query
 
 
