@@ -39,6 +39,7 @@ from respcache.server.services.rates import Rates
 from respcache.server.services.registry import Registry
 from respcache.server.services.stats import Stats
 from respcache.server.shards.expiry import ActiveExpiry
+from respcache.server.shards.figures import ShardFigures
 from respcache.server.shards.link import ShardLink, settled
 from respcache.server.shards.queue import Order
 from respcache.shard import wire
@@ -69,6 +70,7 @@ class Server:
         self.pause = Pause(alarms)
         self._order = Order()
         self.links = [self._link(index) for index in range(config.shards)]
+        self.figures = ShardFigures(self.links)
         self.expiry = [ActiveExpiry(link, alarms, clock) for link in self.links]
         router = Router(config.shards)
         self.sequencer = Sequencer(self.links, router, poller.yield_soon)
@@ -89,6 +91,7 @@ class Server:
             rates=Rates(stats, poller, alarms, clock),
             run_id=secrets.token_hex(20),
             links=self.links,
+            figures=self.figures,
             expiry=self.expiry,
             router=router,
             sequencer=self.sequencer,
@@ -147,7 +150,7 @@ class Server:
             self.poller,
             self.clock,
             self._order,
-            settings=self._settings_at_start,
+            settings=partial(self._settings_at_start, index),
             on_report=self._on_report,
             on_death=self._on_shard_death,
         )
@@ -186,9 +189,12 @@ class Server:
         """What a shard has to know of the configuration, and of CLIENT PAUSE."""
         return self.config.shard_values() | {"expiry_paused": self.pause.active}
 
-    def _settings_at_start(self) -> dict[str, Any]:
+    def _settings_at_start(self, shard: int) -> dict[str, Any]:
         """What a shard that has just started has to know."""
-        return self._shard_settings() | {"libraries": self.libraries.codes()}
+        return self._shard_settings() | {
+            "libraries": self.libraries.codes(),
+            "counted": self.figures.counted(shard),
+        }
 
     def _configure_shards(self) -> None:
         settings = self._shard_settings()

@@ -52,7 +52,9 @@ class Control:
         self._shard.figures.expiring += process_time_ns() - started
 
     def configure(self, values: dict[str, Any]) -> None:
-        """Directives that shards need, by their names with underscores; `expiry_paused` (CLIENT PAUSE); `libraries`."""
+        """Directives that shards need, by their names with underscores; `expiry_paused` (CLIENT PAUSE); `libraries`;
+        `counted`: the counters of the process whose place this one takes, among its `stats`.
+        """
         shard = self._shard
         for name, value in values.items():
             match name:
@@ -66,6 +68,9 @@ class Control:
                     shard.scripting.patience.threshold = value / 1000
                 case "libraries":
                     shard.scripting.change_libraries(value, flush=True)
+                case "counted":
+                    shard.figures.go_on_from(value)
+                    self._errors.by_code.update(value.get("errors", {}))
                 case "expiry_paused":
                     shard.expiry.paused = value
                 case _:  # sizes: a name that is not among them is a bug of main

@@ -19,9 +19,10 @@ class Control:
         self._address = (host, port)
         self._password = password
 
-    def call(self, *words: str | int, leave: bool = False) -> None:
+    def call(self, *words: str | int, leave: bool = False) -> str:
         """Send a command and wait for its answer; with `leave`, until the server has forgotten the connection too.
 
+        The answer is without its type, such as ``OK``.
         Errors: RuntimeError with the server's words if it refuses; OSError if there is no answer.
         """
         answer = self._ask(words, leave, "")
@@ -30,6 +31,7 @@ class Control:
             answer = self._ask(words, leave, self._password)
         if answer.startswith("-"):
             raise RuntimeError(f"{' '.join(map(str, words))}: {answer[1:]}")
+        return answer[1:]
 
     def _ask(self, words: tuple[str | int, ...], leave: bool, password: str) -> str:
         """The line that answers the command."""

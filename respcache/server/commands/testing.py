@@ -15,14 +15,20 @@ if TYPE_CHECKING:
 command = family("server")
 command.container("RESPCACHE", "Control a server that tests run against.", since="7.2.0", help_since="7.2.0")
 
+# No password is asked for: a test may have set one that the caller does not know.
+_FLAGS = ADMIN | NOSCRIPT | LOADING | STALE | NO_MULTI | NO_AUTH
 
-@command(
-    "RESPCACHE RESET",
-    arity=2,
-    # No password is asked for: a test may have set one that the caller does not know.
-    flags=ADMIN | NOSCRIPT | LOADING | STALE | NO_MULTI | NO_AUTH,
-    since="7.2.0",
-)
+
+@command("RESPCACHE HTTP", arity=2, flags=_FLAGS, since="7.2.0")
+def respcache_http(client: Client, args: Args) -> int:
+    """Open the HTTP door on a free port, if it is not open; its port.
+
+    So a server that most tests need without it can do without it. It stays open: RESPCACHE RESET does not close it.
+    """
+    return client.parts.open_http()
+
+
+@command("RESPCACHE RESET", arity=2, flags=_FLAGS, since="7.2.0")
 def respcache_reset(client: Client, args: Args) -> Any:
     """Put the server back as it was at its start: keys, settings, clock, pauses, counters.
 

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from respcache.server.clients.client import Client
     from respcache.server.parts import Parts
 
-# Names and values of a section, in order.
+# Names and values of a section, in order. A value for which all clients have to be looked at is a function that returns
+# it; the others take time in proportion to shards and databases at most.
 Fields = dict[str, object]
 
 
@@ -22,13 +23,12 @@ class Facts:
     def __init__(self, parts: Parts, shards: list[dict[str, Any]]) -> None:
         self.parts = parts
         self.shards = shards
-        self.clients: list[Client] = parts.registry.all()
         self.now = parts.clock.now_ms()
 
     @classmethod
     async def gather(cls, parts: Parts, *, memory: bool) -> Facts:
         """Ask all shards. Pass `memory` if `footprint` will be used: it takes the shards a moment to estimate."""
-        return cls(parts, await parts.figures(memory))
+        return cls(parts, await parts.figures.gather(memory))
 
     def total(self, figure: str) -> int:
         """The sum of one figure of all shards."""
@@ -36,7 +36,28 @@ class Facts:
 
     @cached_property
     def footprint(self) -> Footprint:
-        return Footprint(self.parts, self.shards, self.clients)
+        return Footprint(self.parts, self.shards)
+
+    @cached_property
+    def clients(self) -> list[Client]:
+        members: list[Client] = self.parts.registry.all()
+        return members
+
+    @property
+    def waiting(self) -> int:
+        """Clients that wait, for a key or for the end of a pause."""
+        return self.parts.waits.blocked + len(self.parts.pause.held)
+
+    @cached_property
+    def databases(self) -> list[tuple[int, int, int]]:
+        """By number: keys, how many of them expire, and their average TTL in milliseconds, 0 if none does."""
+        rows = []
+        for of_shards in zip(*(shard["databases"] for shard in self.shards), strict=True):
+            keys = sum(row[0] for row in of_shards)
+            expires = sum(row[1] for row in of_shards)
+            mean = sum(row[1] * row[2] for row in of_shards) // expires - self.now if expires else 0
+            rows.append((keys, expires, max(mean, 0)))
+        return rows
 
     @cached_property
     def errors(self) -> Counter[str]:

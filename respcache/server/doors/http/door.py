@@ -62,7 +62,7 @@ class MetricsDoor(_Door):
 
 
 def _turn_away(sock: socket.socket, error: str) -> None:
-    body = json.dumps({"error": error}).encode()
+    body = json.dumps({"error": error}, separators=(",", ":")).encode()
     status = b"503 Service Unavailable" if error == errors.MAX_CLIENTS else b"403 Forbidden"
     head = b"HTTP/1.1 %b\r\ncontent-type: application/json\r\nconnection: close\r\n" % status
     try:
