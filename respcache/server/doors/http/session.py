@@ -561,7 +561,7 @@ class HttpSession:
     def waiting(self) -> bool:
         """True if there may be whole commands among them, or a response that is not complete."""
         endless = self._exchange is not None and self._exchange.endless
-        return self._conversation.waiting or bool(self._kept) or (self._answering and not endless)
+        return self._conversation.waiting or (not endless and (self._answering or bool(self._kept)))
 
     @property
     def ended(self) -> bool:

@@ -220,6 +220,7 @@ async def test_requests_behind_it_wait_for_ever(shards: int) -> None:
         client.send_raw(http_request("GET", "/ping"))
         await main.settle()
         assert client.received() == b""
+        assert not main.server.busy
         client.end()
         await main.settle()
         assert client.closed

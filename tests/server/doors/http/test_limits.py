@@ -277,3 +277,21 @@ async def test_errors_are_counted_once_each_whoever_answers_with_them() -> None:
             "EXECABORT": "count=1",
             "WRONGTYPE": "count=1",
         }
+
+
+async def test_one_who_takes_no_responses_does_not_pile_them_up() -> None:
+    """Refusals, which no command stands behind, count as well."""
+    async with house() as main:
+        client = main.connect_http()
+        client.stop_reading()
+        requests = http_request("GET", "/%zz") * 1000
+        client.send_raw(*[requests] * 8)
+        await main.settle()
+        assert client.socket.chunks  # the rest is left to TCP
+        assert client.client.transport.unsent < (1 << 20) + (1 << 19)
+        client.read()
+        await main.settle()
+        assert client.received().count(b"HTTP/1.1 400 Bad Request\r\n") == 8000
+        client.post("PING")
+        await main.settle()
+        assert client.response().result == "PONG"
