@@ -142,6 +142,7 @@ async def test_without_a_password_others_than_browsers_may_ask(headers: dict[str
     [
         {"origin": PAGE},
         {"origin": "null"},
+        {"origin": "null", "host": ""},
         {"origin": "http://localhost:3000", "host": "localhost:8079"},
         {"origin": "http://localhost.evil.example", "host": "localhost"},
         {"sec_fetch_site": "cross-site"},
