@@ -57,6 +57,18 @@ class Request:
         return next((value or b"" for key, value in self.query if key == name), None)
 
 
+def check_framing(event: h11.Request) -> None:
+    """Raises BadRequest for a request whose end two readers might see in two places."""
+    if event.http_version not in (b"1.0", b"1.1"):
+        raise BadRequest(505, "ERR the version of HTTP must be 1.0 or 1.1")
+    names = {name for name, _ in event.headers}
+    if b"transfer-encoding" in names:
+        if b"content-length" in names:
+            raise BadRequest(400, "ERR Transfer-Encoding and Content-Length exclude each other")
+        if event.http_version == b"1.0":
+            raise BadRequest(400, "ERR HTTP/1.0 has no Transfer-Encoding")
+
+
 def _split_target(target: bytes) -> tuple[list[bytes], list[tuple[bytes, bytes | None]]]:
     """The segments of the path, and the parameters of the query in their order; None for one without a value.
 

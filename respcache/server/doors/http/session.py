@@ -15,22 +15,21 @@ One request is carried out at a time; what the client sends meanwhile waits, a l
 
 from __future__ import annotations
 
-from collections import deque
 from http import HTTPStatus
 from inspect import iscoroutine
-from time import gmtime, strftime
 from typing import TYPE_CHECKING, Any
 
 import h11
 
 from respcache import errors
-from respcache.commands.table import lookup
 from respcache.errors import CommandError
 from respcache.logs import log_exception
 from respcache.server.clients.conversation import Conversation
+from respcache.server.doors.http.blocking import BlockingLimit
 from respcache.server.doors.http.exchange import Exchange
-from respcache.server.doors.http.requests import BadRequest, Request
-from respcache.server.doors.http.responses import Response, refused
+from respcache.server.doors.http.portions import Portions
+from respcache.server.doors.http.requests import BadRequest, Request, check_framing
+from respcache.server.doors.http.responses import Response, date, refused
 from respcache.server.order.sequencer import size_of_words
 
 if TYPE_CHECKING:
@@ -85,8 +84,7 @@ class HttpSession:
         self._without_body = False  # it is the response to HEAD
         self._body = bytearray()  # of the request
         self._kept = 0  # bytes of further requests, which came while one was carried out
-        self._replies: deque[bytes | memoryview] = deque()  # that are not part of a body yet
-        self._replies_size = 0
+        self._replies = Portions(_PORTION)  # that are not part of a body yet
         self._response_body = bytearray()  # that is held until its length is known
         self._pumping = False  # `_pump` is called by the next round
         self._input_ended = False
@@ -95,7 +93,7 @@ class HttpSession:
         self._dropped = 0  # bytes that came since
         self._held_back = False  # by the conversation
         self._too_late: Alarm | None = None  # the request takes too long
-        self._blocked_too_long: Alarm | None = None
+        self._blocking_limit = BlockingLimit(self.client)
 
     # -- input: the `Receiver`
 
@@ -134,7 +132,7 @@ class HttpSession:
 
     def room(self) -> None:
         """The client has taken some of what was unsent."""
-        if self._replies:
+        if self._replies.size:
             self._pump_if_room()
         self._conversation.room()
         if self._kept and not self._answering and self._transport.unsent <= _UNSENT:
@@ -145,8 +143,9 @@ class HttpSession:
         self._forget_alarms()
         self._conversation.disconnected()
         self._request = self._exchange = None
-        self._body, self._replies, self._response_body = bytearray(), deque(), bytearray()
-        self._replies_size = self._kept = 0
+        self._replies.clear()
+        self._body, self._response_body = bytearray(), bytearray()
+        self._kept = 0
 
     # -- input: requests
 
@@ -208,7 +207,7 @@ class HttpSession:
         """The head of a request is there. What is refused for it is refused before its body comes."""
         self._without_body = event.method == b"HEAD"
         try:
-            _check_framing(event)
+            check_framing(event)
         except BadRequest as error:  # where the next request begins is anybody's guess
             self._refuse_last(refused(error.status, error.text))
             return
@@ -306,47 +305,26 @@ class HttpSession:
         self.client.log_in(True)  # the guard has seen its token
         for text in exchange.refused:
             self._parts.stats.count_error(CommandError(text))
-        if any(map(_may_block, exchange.commands)):
-            self._limit_blocking(self._parts.config.http_blocking_limit * 1000)
+        self._blocking_limit.begin(exchange.commands)
         if exchange.commands:
             size = sum(map(size_of_words, exchange.commands))
             self._conversation.carry_out(exchange.commands, size)
         else:
             self._pump()
 
-    def _limit_blocking(self, milliseconds: int) -> None:
-        """Look after so long whether a command has waited for too long; 0: never."""
-        if milliseconds:
-            self._blocked_too_long = self._parts.alarms.after(milliseconds, self._on_blocked_too_long)
-
-    def _on_blocked_too_long(self) -> None:
-        """A command that has waited for the whole time gives up, as if its own was up. Others may follow it."""
-        self._blocked_too_long = None
-        if self._exchange is None:
-            return
-        left = limit = self._parts.config.http_blocking_limit * 1000
-        wait = self.client.wait
-        if limit and wait is not None and wait.waiting and not wait.over:
-            left = min(wait.since + limit - self._parts.clock.now_ms(), limit)
-            if left <= 0:
-                wait.time_out()
-                left = limit
-        self._limit_blocking(left)
-
     # -- output: the `Transport`
 
     @property
     def unsent(self) -> int:
         """Bytes that the client has not taken yet, or that did not become a response yet."""
-        return self._transport.unsent + self._replies_size
+        return self._transport.unsent + self._replies.size
 
     def write(self, data: bytes) -> None:
         """Replies of the conversation."""
         self._parts.stats.bytes_out -= len(data)  # what is sent instead is counted there
         if self._exchange is None or not data:
             return  # nobody has asked for it: why the connection ends, above all
-        self._replies.append(data if len(data) <= _PORTION else memoryview(data))  # to be cut without copying the rest
-        self._replies_size += len(data)
+        self._replies.add(data)
         self._pump_if_room()
 
     def write_last(self, data: bytes) -> None:
@@ -364,7 +342,7 @@ class HttpSession:
         """Hang up; with `after_writing`, once the client has taken what it is owed."""
         exchange = self._exchange
         if after_writing and exchange is not None and not exchange.replies.done:
-            if self._replies:
+            if self._replies.size:
                 self._last = True  # `_pump` closes
                 return
             if exchange.endless and exchange.started:
@@ -399,35 +377,18 @@ class HttpSession:
 
     def _write_portion(self, exchange: Exchange) -> None:
         """Write as much of the body as a portion of the replies at hand makes."""
-        self._response_body += exchange.replies.feed(self._next_portion())
+        self._response_body += exchange.replies.feed(self._replies.take())
         if exchange.replies.done:
             self._end_exchange(exchange)
             return
         if self._response_body and (exchange.endless or len(self._response_body) > _HELD):
             self._send_body(exchange)
-        if self._replies:
+        if self._replies.size:
             if self._transport.unsent <= _UNSENT:
                 self._pumping = True
                 self._parts.poller.next_round(self._pump_on)
         elif self._last:
             self.close(after_writing=True)
-
-    def _next_portion(self) -> bytes:
-        """As much of the replies as is to become a body at once."""
-        replies = self._replies
-        pieces: list[bytes | memoryview] = []
-        room = _PORTION
-        while replies and room:
-            piece = replies[0]
-            if len(piece) > room:
-                replies[0] = memoryview(piece)[room:]
-                piece = piece[:room]
-            else:
-                replies.popleft()
-            pieces.append(piece)
-            room -= len(piece)
-        self._replies_size -= _PORTION - room
-        return b"".join(pieces)
 
     def _send_body(self, exchange: Exchange) -> None:
         """Send a part of the body, whose length is not known."""
@@ -445,10 +406,8 @@ class HttpSession:
         body = bytes(self._response_body)
         self._response_body.clear()
         self._exchange = None
-        self._replies, self._replies_size = deque(), 0
-        if self._blocked_too_long is not None:
-            self._blocked_too_long.cancel()
-            self._blocked_too_long = None
+        self._replies.clear()
+        self._blocking_limit.end()
         replies = exchange.replies
         if not exchange.started:
             self._answer(Response(replies.status, body, replies.content_type))
@@ -471,7 +430,7 @@ class HttpSession:
 
     def _head(self, status: int, content_type: bytes, length: int | None, headers: Any = ()) -> bytes:
         """The head of a response; its length is None if it is not known."""
-        fields = [(b"date", _date(self._parts.clock.last_ms // 1000))]
+        fields = [(b"date", date(self._parts.clock.last_ms // 1000))]
         if content_type:
             fields.append((b"content-type", content_type))
         if length is not None and status != 204:
@@ -545,10 +504,10 @@ class HttpSession:
             self._transport.close()
 
     def _forget_alarms(self) -> None:
-        for alarm in (self._too_late, self._blocked_too_long):
-            if alarm is not None:
-                alarm.cancel()
-        self._too_late = self._blocked_too_long = None
+        self._blocking_limit.end()
+        if self._too_late is not None:
+            self._too_late.cancel()
+            self._too_late = None
 
     # -- the `Input` of the client
 
@@ -571,34 +530,3 @@ class HttpSession:
     def proceed(self) -> None:
         """Go on with what was kept while the client was suspended."""
         self._conversation.proceed()
-
-
-def _check_framing(event: h11.Request) -> None:
-    """Raises BadRequest for a request whose end two readers might see in two places."""
-    if event.http_version not in (b"1.0", b"1.1"):
-        raise BadRequest(505, "ERR the version of HTTP must be 1.0 or 1.1")
-    names = {name for name, _ in event.headers}
-    if b"transfer-encoding" in names:
-        if b"content-length" in names:
-            raise BadRequest(400, "ERR Transfer-Encoding and Content-Length exclude each other")
-        if event.http_version == b"1.0":
-            raise BadRequest(400, "ERR HTTP/1.0 has no Transfer-Encoding")
-
-
-def _may_block(argv: list[bytes]) -> bool:
-    try:
-        return lookup(argv).blocking
-    except CommandError:
-        return False
-
-
-_dates: dict[int, bytes] = {}
-
-
-def _date(seconds: int) -> bytes:
-    """The time as HTTP writes it. Only the latest one is kept."""
-    date = _dates.get(seconds)
-    if date is None:
-        _dates.clear()
-        date = _dates[seconds] = strftime("%a, %d %b %Y %H:%M:%S GMT", gmtime(seconds)).encode()
-    return date
