@@ -14,7 +14,7 @@ class Portions:
         self._pieces: deque[bytes | memoryview] = deque()
 
     def add(self, data: bytes) -> None:
-        """At the end. A large piece becomes a view, to be cut without copying the rest; small ones are cheaper as bytes."""
+        """At the end. A large piece becomes a view, to be cut without copying the rest."""
         self._pieces.append(data if len(data) <= self._portion else memoryview(data))
         self.size += len(data)
 
