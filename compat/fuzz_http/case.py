@@ -66,6 +66,8 @@ class Case:
     # How many requests it sends.
     requests: int = 0
     number: int = 0
+    # How many seconds it took to send it, once it is sent: on a busy machine, one byte after the other, many.
+    sending: float = 0.0
 
     def sent(self) -> bytes:
         """Everything, as far as it gets."""

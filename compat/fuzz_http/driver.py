@@ -175,6 +175,7 @@ class _Play:
         if left:
             return ""
         self.sent_all = True
+        self.case.sending = time.monotonic() - self.began
         return self._after_sending()
 
     def _after_sending(self) -> str:

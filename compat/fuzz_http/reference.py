@@ -62,9 +62,7 @@ def _readings(stream: bytes, start: int) -> list[tuple[bytes, int, bool]]:
 
 def _bodies(stream: bytes, at: int, target: bytes, headers: dict[bytes, list[bytes]]) -> list[tuple[bytes, int, bool]]:
     codings = b",".join(headers.get(b"transfer-encoding", []))
-    lengths = {length.strip(b" \t") for line in headers.get(b"content-length", []) for length in line.split(b",")} - {
-        b""
-    }
+    lengths = {length.strip(b" \t") for line in headers.get(b"content-length", []) for length in line.split(b",")}
     goes_on = not (codings and lengths)
     if codings or b"transfer-encoding" in headers:
         if [coding.strip().lower() for coding in codings.split(b",") if coding.strip()] != [b"chunked"]:

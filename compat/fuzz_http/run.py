@@ -106,7 +106,7 @@ class Fuzz:
             self._connection.call("AUTH", subject.token)
         self._model = Model()
         self._driver = Driver(subject.http_port, subject.resp_port, options.many, self._over)
-        self._requests = self._connections = self._lost = 0
+        self._requests = self._connections = self._lost = self._late = 0
         self._statuses: Counter[int] = Counter()
         self._kinds: Counter[str] = Counter()
         self.findings: list[str] = []
@@ -176,6 +176,8 @@ class Fuzz:
         if problem and ended == "reset" and not malformed and "without answer" in problem and _may_lose(case):
             self._lost += 1  # the server hung up on what is still coming, and the system threw its answers away
             self._model.add(case, _all_may(case))
+        elif problem and "status 408" in problem and not 0 < case.sending < self._site.seconds / 2:
+            self._late += 1  # it was this client that was slow
         elif problem:
             self._find(case.name, f"case {case.number}: {problem}", case)
 
@@ -226,7 +228,10 @@ class Fuzz:
         mb = 1 << 20
         sent = f"{self._requests} requests on {self._connections} connections in {took:.0f} s"
         print(f"{sent}: {self._requests / took:.0f} per second; {self._statuses.total()} answers")
-        print(f"by status: {dict(sorted(self._statuses.items()))}; {self._lost} connections reset before all was read")
+        print(
+            f"by status: {dict(sorted(self._statuses.items()))}; "
+            f"{self._lost} connections reset before all was read, {self._late} requests sent too slowly"
+        )
         print(f"requests and cases by kind: {json.dumps(dict(self._kinds.most_common()))}")
         print(f"the slowest case: {self._driver.slowest:.2f} s (number {self._driver.slowest_case})")
         asked = ", ".join(

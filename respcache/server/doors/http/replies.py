@@ -46,7 +46,7 @@ class Replies(ABC):
         """True if the body is complete."""
         return not self._missing
 
-    def feed(self, data: bytes) -> bytes:
+    def feed(self, data: bytes | memoryview) -> bytes:
         """Take a piece of the replies; what that adds to the body."""
         buffer = self._buffer
         buffer += data

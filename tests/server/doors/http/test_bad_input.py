@@ -385,7 +385,7 @@ def test_clients_that_vanish_while_they_wait(
         sock.sendall(request_)
     assert eventually(lambda: _waiting(door) == 3)
     for number, sock in enumerate(socks):
-        sock.sendall(BEHIND * number)
+        sock.sendall(BEHIND * number * (1000 if b"scribe" in request_ else 1))
         if reset:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         sock.close()
