@@ -33,8 +33,8 @@ _LIMITS = (
     "pubsub 1mb 256kb 5",
 )
 # What the server may grow by from the end of the first batch on: caches, fragmentation, and clients under way.
-_GROWTH = 64 << 20
-_PEAK = 512 << 20
+_GROWTH = 48 << 20
+_PEAK = 200 << 20  # above what it takes at first, while clients are under way
 _SHOWN = 8
 
 
