@@ -67,6 +67,10 @@ class Alarms:
         """Have `callback()` called once, this long from now."""
         return self.at(self._clock.now_ms() + milliseconds, callback)
 
+    def now_ms(self) -> int:
+        """The time that deadlines are about."""
+        return self._clock.now_ms()
+
     def next_deadline(self) -> int | None:
         """When the next alarm is due; None if there is none."""
         while self._heap and self._heap[0][2].callback is None:
