@@ -11,6 +11,7 @@ from typing import Any
 
 import respcache.testing
 from respcache.testing import Server, StartError, keys
+from respcache.testing.clock import AsyncServerClock, ServerClock
 from respcache.testing.snapshots import AsyncServerSnapshots, ServerSnapshots, Snapshot
 
 _SOURCES = Path(respcache.testing.__file__).parent
@@ -30,7 +31,7 @@ def parts() -> Iterator[str]:
     yield f"```python\nfrom respcache.testing import Server\n\n{_call(Server)}\n```"
     yield _markdown(_docstring("Server", inspect.getdoc(Server)))
     yield from described(Server)
-    for part in (ServerSnapshots, AsyncServerSnapshots):
+    for part in (ServerClock, AsyncServerClock, ServerSnapshots, AsyncServerSnapshots):
         yield f"## {part.__name__}"
         yield _markdown(_docstring(part.__name__, inspect.getdoc(part)))
         yield from described(part)
@@ -52,7 +53,8 @@ def described(of: type) -> Iterator[str]:
             yield f"*Property: `{returns}`.*"
         else:
             yield f"### {name}()"
-            yield f"`{_call(member, name)}`"
+            awaited = "await " if inspect.iscoroutinefunction(member) else ""
+            yield f"`{awaited}{_call(member, name)}`"
         yield _markdown(_docstring(name, inspect.getdoc(member)))
 
 
