@@ -32,7 +32,7 @@ _LARGE = 1 << 16
 class Batch:
     """The replies of some consecutive commands of a client, in the client's outbox from the moment this is made."""
 
-    __slots__ = ("count", "data", "missing", "muted", "outbox", "sent", "taps")
+    __slots__ = ("count", "data", "missing", "muted", "outbox", "pushed", "sent", "taps")
 
     def __init__(self, outbox: Outbox, count: int, missing: int, data: bytes = b"") -> None:
         self.outbox = outbox
@@ -42,6 +42,7 @@ class Batch:
         self.sent = 0  # bytes of replies that were sent before the batch was complete
         self.muted = False  # CLIENT REPLY OFF: answered, but not sent
         self.taps: tuple[Tap, ...] = ()  # those who look at the reply
+        self.pushed = 0  # bytes of out-of-band data, which is no reply
         outbox.expect(self)
 
     def arrived(self) -> None:
@@ -77,6 +78,9 @@ class Sink(Protocol):
     def send(self, data: bytes) -> None:
         """Send bytes, or keep them until the client takes them."""
 
+    def waits(self) -> None:
+        """Out-of-band data waits for replies before it: that may be too much."""
+
     def flushed(self) -> None:
         """Replies were sent: that may have been the last one, or there may be room for more commands."""
 
@@ -90,6 +94,9 @@ class _Nowhere:
         return True
 
     def send(self, data: bytes) -> None:
+        pass
+
+    def waits(self) -> None:
         pass
 
     def flushed(self) -> None:
@@ -134,12 +141,13 @@ class Outboxes:
 class Outbox:
     """The replies of one client."""
 
-    __slots__ = ("_flush_due", "_limit", "_outboxes", "_sink", "slots", "unanswered", "window")
+    __slots__ = ("_flush_due", "_limit", "_outboxes", "_sink", "pushed", "slots", "unanswered", "window")
 
     def __init__(self, sink: Sink, outboxes: Outboxes, limit: int) -> None:
         """`limit` is the largest window."""
         self.slots: deque[Batch] = deque()
         self.unanswered = 0  # commands in `slots`
+        self.pushed = 0  # bytes of out-of-band data that wait there for replies before them
         self.window = min(_FIRST_WINDOW, limit)  # commands that may be under way
         self._limit = limit  # of the window
         self._sink: Sink = sink
@@ -157,11 +165,21 @@ class Outbox:
         self.unanswered -= batch.count
         self.ready()
 
-    def push(self, data: bytes) -> None:
+    def hold_back(self) -> Batch:
+        """A slot before all others, for data that comes later: what is behind it waits until it has `arrived`."""
+        batch = Batch(self, 0, 1)
+        self.slots.rotate(1)
+        return batch
+
+    def push(self, data: bytes, taps: tuple[Tap, ...] = ()) -> None:
         """Send out-of-band data: after the replies that are under way, as things happened in that order."""
-        if self.slots:
-            Batch(self, 0, 0, data)
+        if self.slots or taps:
+            batch = Batch(self, 0, 0, data)
+            batch.taps = taps
+            batch.pushed = len(data)
+            self.pushed += len(data)
             self.ready()
+            self._sink.waits()
         else:
             self._send(data)
 
@@ -193,6 +211,7 @@ class Outbox:
     def _take(self) -> bytes:
         batch = self.slots.popleft()
         self.unanswered -= batch.count
+        self.pushed -= batch.pushed
         data = batch.output()
         size = len(data) + batch.sent
         if size > _LARGE:
@@ -208,10 +227,14 @@ class Outbox:
             sent.writes += 1
             self._sink.send(data)
 
-    def close(self) -> None:
-        """The client has gone: nothing more is sent. Answers that still come are dropped with their batches."""
+    def drop(self) -> None:
+        """Send nothing of what is in the slots. Answers that still come are dropped with their batches."""
         self.slots.clear()
-        self.unanswered = 0
+        self.unanswered = self.pushed = 0
+
+    def close(self) -> None:
+        """The client has gone: nothing more is sent."""
+        self.drop()
         self._sink = _NOWHERE
 
     def break_off(self) -> None:

@@ -115,7 +115,12 @@ class HttpSession:
     def end_of_input(self) -> None:
         """The client will send nothing more: answer what it has asked, then close."""
         self._input_ended = True
-        if self._leaving or self.client.blocked or (self._exchange is not None and self._exchange.endless):
+        if (
+            self._leaving
+            or self.client.blocked
+            or self.client.silenced
+            or (self._exchange is not None and self._exchange.endless)
+        ):
             self.close()
         elif not self._answering:
             self._read()
