@@ -220,25 +220,26 @@ class FaultInjector:
         if words is None:
             return None
         keys = words[1:-1]  # the pattern, too, of a message that came by one
-        return self._on_the_way_out(client, Subject(words[0], keys, _names(client), _USER), -1)
+        return self._on_the_way_out(client, Subject(words[0], keys, _names(client), _USER))
 
     def served(self, client: Client, row: Command, argv: Argv, number: int) -> Tap | None:
         """A blocking command that has waited has its reply; faults that are older have looked at it before."""
         return self._on_the_way_out(client, _subject(client, row, argv), number)
 
-    def _on_the_way_out(self, client: Client, subject: Subject, wait: int) -> Tap | None:
+    def _on_the_way_out(self, client: Client, subject: Subject, wait: int = 0) -> Tap | None:
+        """What happens to a message, or to the reply that ends a wait."""
         for fault in self._faults.armed:
-            if fault.action.kind in STATES or (wait >= 0 and wait > fault.last_wait):
+            if fault.action.kind in STATES or wait > fault.last_wait:
                 continue
             if not fault.hits(subject) or not self._fires(fault):
                 continue
             if fault.action.kind is Kind.DROP_SHARD:
                 self.drop_shard(fault.action.number, with_command=False)
                 continue
-            return self._tap(client, fault)
+            return self._tap(client, fault, reply=bool(wait))
         return None
 
-    def _tap(self, client: Client, fault: Fault) -> Tap:
+    def _tap(self, client: Client, fault: Fault, *, reply: bool) -> Tap:
         action = fault.action
         match action.kind:
             case Kind.ERROR:
@@ -248,7 +249,7 @@ class FaultInjector:
             case Kind.CLOSE_BEFORE:
                 return Cut(client, fault, 0)
             case Kind.CLOSE_AFTER:
-                return Cut(client, fault, _ALL)
+                return Cut(client, fault, 0 if reply else _ALL)
             case Kind.CUT:
                 return Cut(client, fault, action.number)
             case Kind.DRIBBLE:

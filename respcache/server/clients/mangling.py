@@ -79,7 +79,7 @@ class _Holding:
 
     def _hold_until(self, deadline: int) -> None:
         if self._slot is None:
-            self._slot = self._client.outbox.hold_back()
+            self._slot = self._client.outbox.hold_back(len(self._data))
             self._client.parts.faults.hold(self._client, self)
         self._alarm = self._client.parts.alarms.at(deadline, self._on_time)
 

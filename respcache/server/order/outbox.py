@@ -165,9 +165,14 @@ class Outbox:
         self.unanswered -= batch.count
         self.ready()
 
-    def hold_back(self) -> Batch:
-        """A slot before all others, for data that comes later: what is behind it waits until it has `arrived`."""
+    def hold_back(self, size: int = 0) -> Batch:
+        """A slot before all others, for data that comes later: what is behind it waits until it has `arrived`.
+
+        `size`: how many bytes are kept for it.
+        """
         batch = Batch(self, 0, 1)
+        batch.pushed = size
+        self.pushed += size
         self.slots.rotate(1)
         return batch
 
