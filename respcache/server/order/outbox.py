@@ -32,7 +32,7 @@ _LARGE = 1 << 16
 class Batch:
     """The replies of some consecutive commands of a client, in the client's outbox from the moment this is made."""
 
-    __slots__ = ("count", "data", "missing", "muted", "outbox", "pushed", "sent", "taps")
+    __slots__ = ("count", "data", "missing", "muted", "outbox", "sent", "taps")
 
     def __init__(self, outbox: Outbox, count: int, missing: int, data: bytes = b"") -> None:
         self.outbox = outbox
@@ -42,7 +42,6 @@ class Batch:
         self.sent = 0  # bytes of replies that were sent before the batch was complete
         self.muted = False  # CLIENT REPLY OFF: answered, but not sent
         self.taps: tuple[Tap, ...] = ()  # those who look at the reply
-        self.pushed = 0  # bytes of out-of-band data, which is no reply
         outbox.expect(self)
 
     def arrived(self) -> None:
@@ -66,6 +65,17 @@ class Batch:
         for tap in self.taps:
             data = tap.output(data, False)
         return data
+
+
+class _Pushed(Batch):
+    """Out-of-band data that waits for the replies before it, or that is held back."""
+
+    __slots__ = ("size",)
+
+    def __init__(self, outbox: Outbox, missing: int, data: bytes, size: int) -> None:
+        super().__init__(outbox, 0, missing, data)
+        self.size = size  # bytes that are kept for it
+        outbox.pushed += size
 
 
 class Sink(Protocol):
@@ -170,19 +180,14 @@ class Outbox:
 
         `size`: how many bytes are kept for it.
         """
-        batch = Batch(self, 0, 1)
-        batch.pushed = size
-        self.pushed += size
+        batch = _Pushed(self, 1, b"", size)
         self.slots.rotate(1)
         return batch
 
     def push(self, data: bytes, taps: tuple[Tap, ...] = ()) -> None:
         """Send out-of-band data: after the replies that are under way, as things happened in that order."""
         if self.slots or taps:
-            batch = Batch(self, 0, 0, data)
-            batch.taps = taps
-            batch.pushed = len(data)
-            self.pushed += len(data)
+            _Pushed(self, 0, data, len(data)).taps = taps
             self.ready()
             self._sink.waits()
         else:
@@ -216,7 +221,8 @@ class Outbox:
     def _take(self) -> bytes:
         batch = self.slots.popleft()
         self.unanswered -= batch.count
-        self.pushed -= batch.pushed
+        if not batch.count and isinstance(batch, _Pushed):
+            self.pushed -= batch.size
         data = batch.output()
         size = len(data) + batch.sent
         if size > _LARGE:
