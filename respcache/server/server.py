@@ -33,6 +33,7 @@ from respcache.server.parts import Parts
 from respcache.server.services.congestion import Congestion
 from respcache.server.services.events import KeyspaceEvents
 from respcache.server.services.interception import Interception
+from respcache.server.services.journal import Journal
 from respcache.server.services.missing import MissingCommands
 from respcache.server.services.pause import Pause
 from respcache.server.services.pubsub import PubSub
@@ -71,6 +72,7 @@ class Server:
         self.registry: Registry[Client] = Registry()
         self.pause = Pause(alarms)
         self.interception = Interception()
+        self.journal = Journal(clock, poller, self.interception.changed, self._spawn)
         self._order = Order()
         self.links = [self._link(index) for index in range(config.shards)]
         self.figures = ShardFigures(self.links)
@@ -118,6 +120,7 @@ class Server:
             outboxes=Outboxes(stats),
             registry=self.registry,
             interception=self.interception,
+            journal=self.journal,
             pause=self.pause,
             pubsub=self.pubsub,
             congestion=Congestion(config, self.links),
@@ -165,6 +168,7 @@ class Server:
         self.poller.after_round.append(self._send)
         self.pause.on_change += [self._configure_shards, self._update_clients]
         self.interception.on_change.append(self._update_clients)
+        self.interception.add(self.journal)  # the last: it is to see what the others make of commands and replies
         self.config.on_shard_change(self._configure_shards)
         self.parts.on_reset += [
             self.config.reset,
@@ -173,6 +177,7 @@ class Server:
             self.libraries.reset,
             self.parts.executor.reset,
             self.time.reset,
+            self.journal.reset,
             *[expiry.reset for expiry in self.expiry],
             self.parts.reset_counters,
         ]

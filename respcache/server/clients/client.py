@@ -62,6 +62,9 @@ class Input(Protocol):
     def proceed(self) -> None:
         """Go on with what was kept while the client was suspended."""
 
+    def has_more(self) -> bool:
+        """True if the client has sent more than what was carried out, whether or not it was received. A system call."""
+
 
 class _NoInput:
     buffered = 0
@@ -70,6 +73,9 @@ class _NoInput:
 
     def proceed(self) -> None:
         pass
+
+    def has_more(self) -> bool:
+        return False
 
 
 class Client:
@@ -103,6 +109,9 @@ class Client:
         self.running = False  # one of its own commands is being dispatched
         self.closing = False  # take no further command; close after the last reply
         self.closed = False
+        # Of the journal: the latest round trip that it has counted, and what has come of that.
+        self.round_trip = self.round_trip_bytes = 0
+        self.round_trip_over = True  # it had all replies before it sent more: what it sends next is another one
         self._pushed: list[bytes] = []  # by the running command, to its own client
         self.plain = False  # its commands may take the fast path
         self.update_plain()

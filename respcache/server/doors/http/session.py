@@ -308,6 +308,10 @@ class HttpSession:
         self.write(data)
         self.close(after_writing=True)
 
+    def peek(self) -> bool:
+        """See `Transport`."""
+        return self._transport.peek()
+
     def pause_reading(self, paused: bool) -> None:
         """For the conversation: stop or resume reading."""
         self._held_back = paused
@@ -509,6 +513,10 @@ class HttpSession:
     def proceed(self) -> None:
         """Go on with what was kept while the client was suspended."""
         self._conversation.proceed()
+
+    def has_more(self) -> bool:
+        """True if some commands of the request were not carried out. Another request is another matter."""
+        return self._conversation.waiting
 
 
 def _check_framing(event: h11.Request, request: Request) -> None:
