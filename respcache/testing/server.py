@@ -12,6 +12,7 @@ from urllib.parse import quote
 from respcache.testing.clock import AsyncServerClock, ServerClock
 from respcache.testing.control import Control, Word
 from respcache.testing.given import given
+from respcache.testing.journal import AsyncJournal, Journal, Recording, latest_calls
 from respcache.testing.process import ServerProcess, StartError, how_ended
 from respcache.testing.threads import in_thread
 
@@ -294,6 +295,38 @@ class Server:
     def async_clock(self) -> AsyncServerClock:
         """The same for trio and asyncio."""
         return AsyncServerClock(self.clock)
+
+    def journal(self, max: int | None = None) -> Journal:
+        """Record what clients send within a ``with`` block, which gets the `Calls`.
+
+            with server.journal() as calls:
+                ...
+            calls.assert_called("GET", "user:1", times=1)
+
+        Meanwhile commands take longer, about twice as long in the server. Calls are lost where the server is reset.
+        max: how many calls are kept, 10,000 unless this or an outer journal says otherwise; the oldest make room.
+        """
+        return Journal(self._recording(max))
+
+    def async_journal(self, max: int | None = None) -> AsyncJournal:
+        """The same for trio and asyncio: ``async with server.async_journal() as calls``.
+
+        Within the block the calls are those of the last ``await calls.update()``.
+        """
+        return AsyncJournal(self._recording(max))
+
+    def latest_calls(self, count: int = 50) -> str:
+        """What the journal has recorded last, as a session of redis-cli; empty if nothing was recorded. One round trip.
+
+        Errors: ConnectionError if the server died.
+        """
+        return latest_calls(self._command, self._address(), count)
+
+    def _recording(self, max: int | None) -> Recording:
+        return Recording(self._command, self._address(), max)
+
+    def _address(self) -> str:
+        return f"{self._host_in_urls()}:{self.port}"
 
     def _command(self, *words: Word, leave: bool = False) -> Any:
         self._require_running()

@@ -22,7 +22,7 @@ _PORTION = 1000
 
 @command(
     "RESPCACHE JOURNAL",
-    "<START [MAX records] | STOP | READ [SINCE id] [COUNT records] | RESET>",
+    "<START [MAX records] | STOP | READ [SINCE id | LAST records] [COUNT records] | RESET>",
     arity=-3,
     flags=CONTROL,
     since="7.2.0",
@@ -40,6 +40,7 @@ def respcache_journal(client: Client, args: Args) -> Reply:
     indexes and sizes, and `word-count` how many there were; `reply-kind` (none while there is none), `reply`, its first
     line or the beginning of a string, `reply-size` in bytes, and `microseconds`, how long it took. At most 1000 come at
     once: go on with SINCE and the last id until there are none. A gap between SINCE and the first id is what is lost.
+    LAST begins so many records before the end.
     """
     journal = client.parts.journal
     word = args.next()
@@ -74,6 +75,8 @@ def _read(journal: Journal, args: Args) -> Reply:
         match args.option():
             case b"SINCE":
                 since = args.int(low=0, high=INT64_MAX, range_error=errors.OUT_OF_RANGE)
+            case b"LAST":
+                since = journal.last - args.int(low=1, high=MOST, range_error=errors.OUT_OF_RANGE)
             case b"COUNT":
                 count = min(args.int(low=1, range_error=errors.OUT_OF_RANGE), _PORTION)
             case _:
