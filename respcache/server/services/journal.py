@@ -49,7 +49,7 @@ _PER_RECORD, _PER_WORD = 700, 40
 _PORTION = 1 << 20
 
 # After how many bytes of a round trip the last reply is held back: somewhat fewer than redis-py's 6000, as what RESP
-# adds to each word is only known roughly.
+# adds to each command and each word is only known roughly.
 _PIECE, _FRAMING = 5000, 6
 # For how many seconds of real time. On a busy machine longer: the client has to get its turn.
 _HOLD, _LONGEST_HOLD = 0.005, 0.05
@@ -233,7 +233,7 @@ class Journal:
             client.round_trip_bytes = 0
         elif self._held:
             self._release(client.id)
-        client.round_trip_bytes += sum(map(len, argv)) + _FRAMING * len(argv)
+        client.round_trip_bytes += sum(map(len, argv)) + _FRAMING * (len(argv) + 1)
         self.last += 1
         record = self._records[self.last] = Record(self.last, client, argv, self.clock)
         self._bytes += record.bytes
