@@ -41,7 +41,7 @@ MOST = 1_000_000
 _BYTES = 32 << 20
 # Bytes of a word, of all words of a record, and of a reply, that are kept.
 _WORD = 512
-_WORDS = 8 << 10
+_WORDS = 64 << 10
 _REPLY = 128
 # What Python takes for a record, and for a word, besides the bytes.
 _PER_RECORD, _PER_WORD = 700, 40
