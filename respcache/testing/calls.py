@@ -208,6 +208,12 @@ class Calls(Sequence[Call]):
         __tracebackhide__ = True
         self._assert_complete()
         of_command, of_key = _matcher(command, ()), _word_matcher(pattern)
+        for call in self._calls():
+            if of_command(call) and len(call.words) < call.word_count:
+                raise AssertionError(
+                    f"{call.name} had {call.word_count} words, of which the journal has {len(call.words)}, "
+                    "so nobody can tell"
+                )
         found = keys_without_ttl(self._calls(), of_command, lambda key: of_key(key, None))
         if not found.looked_at:
             self._fail(f"{command.upper()} was not called on {_word(pattern)}.", ())
