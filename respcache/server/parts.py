@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from respcache.server.order.snapshots import Snapshots
     from respcache.server.order.waits import Waits
     from respcache.server.services.congestion import Congestion
+    from respcache.server.services.faults import Faults
     from respcache.server.services.interception import Interception
+    from respcache.server.services.journal import Journal
     from respcache.server.services.missing import MissingCommands
     from respcache.server.services.pause import Pause
     from respcache.server.services.pubsub import PubSub
@@ -71,7 +73,9 @@ class Parts:
     outboxes: Outboxes
     registry: Registry[Any]  # of `respcache.server.clients.client.Client`, which is built on this
     interception: Interception
+    journal: Journal
     pause: Pause
+    faults: Faults
     pubsub: PubSub
     congestion: Congestion
     missing: MissingCommands

@@ -17,6 +17,7 @@ from respcache.errors import CommandError
 from respcache.logs import log
 from respcache.server.clients.client import IN_SCRIPT
 from respcache.server.clients.idle import IdleClients
+from respcache.server.clients.injector import FaultInjector
 from respcache.server.doors.resp import RespDoor
 from respcache.server.io.poller import Poller
 from respcache.server.order.busy import Busy
@@ -33,7 +34,9 @@ from respcache.server.order.waits import Waits
 from respcache.server.parts import Parts
 from respcache.server.services.congestion import Congestion
 from respcache.server.services.events import KeyspaceEvents
+from respcache.server.services.faults import Faults
 from respcache.server.services.interception import Interception
+from respcache.server.services.journal import Journal
 from respcache.server.services.missing import MissingCommands
 from respcache.server.services.pause import Pause
 from respcache.server.services.pubsub import PubSub
@@ -72,6 +75,7 @@ class Server:
         self.registry: Registry[Client] = Registry()
         self.pause = Pause(alarms)
         self.interception = Interception()
+        self.journal = Journal(clock, poller, self.interception.changed, self._spawn)
         self._order = Order()
         self.links = [self._link(index) for index in range(config.shards)]
         self.figures = ShardFigures(self.links)
@@ -132,7 +136,9 @@ class Server:
             outboxes=Outboxes(stats),
             registry=self.registry,
             interception=self.interception,
+            journal=self.journal,
             pause=self.pause,
+            faults=Faults(),
             pubsub=self.pubsub,
             congestion=Congestion(config, self.links),
             missing=MissingCommands(),
@@ -142,6 +148,7 @@ class Server:
             time=self.time,
         )
         IdleClients(self.parts)  # kept alive by the configuration, which it listens to
+        FaultInjector(self.parts)  # likewise by the interception
         self.accept = RespDoor(self.parts).accept
         # What a shard reports besides replies: kind -> who takes it.
         self._take_report: dict[int, Callable[[Report], None]] = {
@@ -179,6 +186,7 @@ class Server:
         self.poller.after_round.append(self._send)
         self.pause.on_change += [self._configure_shards, self._update_clients]
         self.interception.on_change.append(self._update_clients)
+        self.interception.add(self.journal)  # the last: it is to see what the others make of commands and replies
         self.config.on_shard_change(self._configure_shards)
         self.parts.on_reset += [
             self.config.reset,
@@ -187,6 +195,7 @@ class Server:
             self.libraries.reset,
             self.parts.executor.reset,
             self.time.reset,
+            self.journal.reset,
             *[expiry.reset for expiry in self.expiry],
             self.parts.reset_counters,
         ]
@@ -312,6 +321,8 @@ class Server:
         """Ask for an orderly end. May be called again."""
         if not self.stop_requested.is_set():
             log.warning("User requested shutdown...")
+            with self.poller.round():
+                self.parts.faults.clear()  # what they hold up is not to be waited for
             self.stop_requested.set()
             self.poller.yield_soon()
 

@@ -12,7 +12,9 @@ from urllib.parse import quote
 
 from respcache.testing.clock import AsyncServerClock, ServerClock
 from respcache.testing.control import Control, Word
+from respcache.testing.faults import AsyncServerFaults, ServerFaults
 from respcache.testing.given import given
+from respcache.testing.journal import AsyncJournal, Journal, Recording, latest_calls
 from respcache.testing.process import ServerProcess, StartError, how_ended
 from respcache.testing.snapshots import AsyncServerSnapshots, ServerSnapshots
 from respcache.testing.threads import in_thread
@@ -292,9 +294,51 @@ class Server:
         return ServerClock(self._command)
 
     @property
+    def faults(self) -> ServerFaults:
+        """What goes wrong on the server, when a test says so: errors, delays, lost connections."""
+        return ServerFaults(self._command, self.alive)
+
+    @property
+    def async_faults(self) -> AsyncServerFaults:
+        """The same for trio and asyncio."""
+        return AsyncServerFaults(self.faults)
+
+    @property
     def async_clock(self) -> AsyncServerClock:
         """The same for trio and asyncio."""
         return AsyncServerClock(self.clock)
+
+    def journal(self, max: int | None = None) -> Journal:
+        """Record what clients send within a ``with`` block, which gets the `Calls`.
+
+            with server.journal() as calls:
+                ...
+            calls.assert_called("GET", "user:1", times=1)
+
+        Meanwhile commands take longer, about twice as long in the server. Calls are lost where the server is reset.
+        max: how many calls are kept, 10,000 unless this or an outer journal says otherwise; the oldest make room.
+        """
+        return Journal(self._recording(max))
+
+    def async_journal(self, max: int | None = None) -> AsyncJournal:
+        """The same for trio and asyncio: ``async with server.async_journal() as calls``.
+
+        Within the block the calls are those of the last ``await calls.update()``.
+        """
+        return AsyncJournal(self._recording(max))
+
+    def latest_calls(self, count: int = 50) -> str:
+        """What the journal has recorded last, as a session of redis-cli; empty if nothing was recorded. One round trip.
+
+        Errors: ConnectionError if the server died.
+        """
+        return latest_calls(self._command, self._address(), count)
+
+    def _recording(self, max: int | None) -> Recording:
+        return Recording(self._command, self._address(), max)
+
+    def _address(self) -> str:
+        return f"{self._host_in_urls()}:{self.port}"
 
     @property
     def snapshots(self) -> ServerSnapshots:
@@ -330,7 +374,9 @@ class Server:
 
     def _command(self, *words: Word, leave: bool = False) -> Any:
         with self._death_explained():
-            return Control(self.host, self.port, self.password).call(*words, leave=leave)
+            return Control(self.host, self.port, self.password, self._require_running().announce).call(
+                *words, leave=leave
+            )
 
     @contextmanager
     def _death_explained(self) -> Iterator[None]:

@@ -29,6 +29,8 @@ WHILE_SUBSCRIBED = frozenset(
         "QUIT",
         "RESET",
         "RESPCACHE CLOCK",
+        "RESPCACHE FAULT",
+        "RESPCACHE JOURNAL",
         "RESPCACHE RESET",
     )
 )
