@@ -322,9 +322,13 @@ class Shard(Call):
             self._tell((self.db_index, key), change)
 
     def _tell(self, place: Place, change: int, event: bytes = b"") -> None:
-        self.watching.modified(place)
-        self.guests.modified(place, change)
-        self.waiting.modified(place, change, event)
+        """Tell whoever has to know. Mostly it is one of them: snapshots, in a test run that has prepared a state."""
+        if self.watching.watchers:
+            self.watching.modified(place)
+        if self.guests.places:
+            self.guests.modified(place, change)
+        if self.waiting.places:
+            self.waiting.modified(place, change, event)
         self.snapshots.modified(place)
 
     # -- expiry
