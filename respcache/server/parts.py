@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from respcache.server.order.waits import Waits
     from respcache.server.services.congestion import Congestion
     from respcache.server.services.interception import Interception
+    from respcache.server.services.lint.linter import Lint
     from respcache.server.services.missing import MissingCommands
     from respcache.server.services.pause import Pause
     from respcache.server.services.pubsub import PubSub
@@ -69,6 +70,7 @@ class Parts:
     outboxes: Outboxes
     registry: Registry[Any]  # of `respcache.server.clients.client.Client`, which is built on this
     interception: Interception
+    lint: Lint
     pause: Pause
     pubsub: PubSub
     congestion: Congestion

@@ -36,6 +36,8 @@ where the items are part of a larger unit that is not over yet: what the owner o
 |                                     | without a code removed; with `flush`, all others were removed before     |
 | `kill(function)`                    | None; fails if no such script runs, or if it has written                 |
 | `skip()`                            | None                                                                     |
+| `measure(db, keys)`                 | ``(number of keys in the database, sizes)``: for each key ``(elements,   |
+|                                     | bytes, True if it expires)``, or None for no such key                    |
 | `wait(caller, number, argv)`        | the encoded reply; or when the wait ends, in milliseconds since the      |
 |                                     | epoch, 0 for never: nothing was found, and the client waits from now on  |
 | `forget(number)`                    | True if the client still waited; it does not any more                    |
@@ -71,6 +73,8 @@ the last result has an index behind it.
 | client, elapsed, function, argv)`` | is its name, None for EVAL                                                |
 | ``(END_OF_SLOW_SCRIPT, index,      | it has ended, in the item of the result at `index`                        |
 | shard)``                           |                                                                           |
+| ``(SCRIPT_CALL, index, client, db, | a script calls a command; `undeclared` is a key of it that is not in its  |
+| argv, undeclared)``                | KEYS, or None. Only while lint is on, and shortened                       |
 | ``(EARLY, index, shard, places,    | the answers to items that were received while a script runs, counted from |
 | error)``                           | its own item (0): an error, or None. They are not carried out any more    |
 | ``(ASK, index, shard, kind, ...)`` | always the last of its frame: the shard asks main, in the middle of an    |
@@ -99,6 +103,7 @@ from respcache.store.reports import EVENT as EVENT
 from respcache.store.reports import FAILED as FAILED
 from respcache.store.reports import INVALID_SCRIPT as INVALID_SCRIPT
 from respcache.store.reports import RESUMED as RESUMED
+from respcache.store.reports import SCRIPT_CALL as SCRIPT_CALL
 from respcache.store.reports import SERVED as SERVED
 from respcache.store.reports import SLOW_SCRIPT as SLOW_SCRIPT
 from respcache.store.reports import SPOILT as SPOILT
@@ -115,6 +120,7 @@ if TYPE_CHECKING:
 RUN, PART, EXECUTE, IS_DIRTY, WATCH, UNWATCH, BORROW, CARRY, HAND_BACK, TICK, CONFIGURE, STATS, RESET_STATS = range(13)
 POPULATE, INSPECT, WAIT, FORGET, SERVE, EXIST, ATTEMPT, ENLIST, RELEASE, SETTLE, CHECK, FIND = range(13, 25)
 COMPILE, KILL, SKIP, INSPECT_LIBRARY, LIBRARIES, FORGET_SCRIPTS = range(30, 36)
+MEASURE = 40
 # Kinds of ASK.
 CLAIM, FOREIGN = range(2)
 # What main says to CLAIM, "may this waiter be served?": it waits no more; yes; main will do it, so hold it.
@@ -169,6 +175,11 @@ def watch(client: int, places: Sequence[Place]) -> Item:
 def unwatch(client: int) -> Item:
     """Forget the client's watches."""
     return (UNWATCH, client)
+
+
+def measure(db: int, keys: Sequence[bytes]) -> Item:
+    """Ask how large keys are, without touching them."""
+    return (MEASURE, db, keys)
 
 
 def borrow(places: Sequence[Place]) -> Item:

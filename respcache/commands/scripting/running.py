@@ -17,6 +17,7 @@ from respcache.commands.args import Args
 from respcache.commands.scripting.admission import admit, row_of
 from respcache.commands.scripting.calls import ANSWERED_IN_SCRIPTS
 from respcache.commands.scripting.replies import decode
+from respcache.commands.scripting.reported import ReportedCalls
 from respcache.commands.scripting.sorting import unordered
 from respcache.commands.table import Reach
 from respcache.errors import CommandError
@@ -102,6 +103,9 @@ class Scripting:
         self._read_only = False
         # Commands that scripts have called.
         self._calls = 0
+        # Whether main wants to hear of what scripts call (lint), and who tells it of the running script.
+        self.reports_calls = False
+        self._reported: ReportedCalls | None = None
         # TIME within scripts: the last moment that one has run at, in milliseconds, and how many did so before.
         self._moment = 0
         self._earlier = 0
@@ -162,11 +166,12 @@ class Scripting:
         """What a script returns. Raises CommandError: what it raised."""
         assert self._interpreter is not None
         run = partial(self._interpreter.run, script, keys, arguments)
-        return self._run(run, script.flags, read_only=read_only)
+        return self._run(run, keys, script.flags, read_only=read_only)
 
     def _run(
         self,
         run: Callable[[int], Reply],
+        keys: list[bytes],
         flags: Collection[bytes] | None,
         *,
         read_only: bool,
@@ -182,6 +187,7 @@ class Scripting:
         db, protocol = shard.db_index, shard.protocol
         self._read_only = read_only
         self._begin()
+        self._reported = ReportedCalls(shard.reports, shard.client, keys) if self.reports_calls else None
         self.patience.begin(function, argv or [])
         try:
             reply = run(protocol)
@@ -235,7 +241,7 @@ class Scripting:
         """What a function returns. Raises CommandError. `argv` is the command that calls it."""
         assert self._interpreter is not None
         run = partial(self._interpreter.run_function, function, keys, arguments)
-        return self._run(run, function.flags, read_only=read_only, function=function.name, argv=argv)
+        return self._run(run, keys, function.flags, read_only=read_only, function=function.name, argv=argv)
 
     # -- what a script sees
 
@@ -261,6 +267,8 @@ class Scripting:
             raise
 
     def _call(self, argv: Argv) -> Reply:
+        if self._reported is not None:
+            self._reported.look(self._shard.db_index, argv)
         if argv[0].upper() in ANSWERED_IN_SCRIPTS:
             return self._answer(argv)
         row = row_of(argv)
