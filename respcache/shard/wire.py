@@ -73,8 +73,8 @@ the last result has an index behind it.
 | client, elapsed, function, argv)`` | is its name, None for EVAL                                                |
 | ``(END_OF_SLOW_SCRIPT, index,      | it has ended, in the item of the result at `index`                        |
 | shard)``                           |                                                                           |
-| ``(SCRIPT_CALL, index, client, db, | a script calls a command; `undeclared` is a key of it that is not in its  |
-| argv, undeclared)``                | KEYS, or None. Only while lint is on, and shortened                       |
+| ``(SCRIPT_CALL, index, client, db, | a script (its SHA) or a function (its name) calls a command; `undeclared` |
+| script, argv, undeclared)``        | is a key of it that is not in KEYS, or None. Only while lint is on        |
 | ``(EARLY, index, shard, places,    | the answers to items that were received while a script runs, counted from |
 | error)``                           | its own item (0): an error, or None. They are not carried out any more    |
 | ``(ASK, index, shard, kind, ...)`` | always the last of its frame: the shard asks main, in the middle of an    |

@@ -90,9 +90,9 @@ class Reports:
         """A script runs for so many milliseconds already. Without a function, it is one of EVAL."""
         self._reports.append((SLOW_SCRIPT, len(self.results), shard, client, elapsed, function, argv))
 
-    def script_call(self, client: int, db: int, argv: list[bytes], undeclared: bytes | None) -> None:
+    def script_call(self, client: int, db: int, script: bytes, argv: list[bytes], undeclared: bytes | None) -> None:
         """A script of this client calls a command, with a key that is not in its KEYS unless `undeclared` is None."""
-        self._reports.append((SCRIPT_CALL, len(self.results), client, db, argv, undeclared))
+        self._reports.append((SCRIPT_CALL, len(self.results), client, db, script, argv, undeclared))
 
     def end_of_slow_script(self, shard: int) -> None:
         """That script has ended."""

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from respcache.testing.clock import AsyncServerClock, ServerClock
 from respcache.testing.control import Control, Word
 from respcache.testing.given import given
+from respcache.testing.lint import AsyncServerLint, ServerLint
 from respcache.testing.process import ServerProcess, StartError, how_ended
 from respcache.testing.threads import in_thread
 
@@ -294,6 +295,16 @@ class Server:
     def async_clock(self) -> AsyncServerClock:
         """The same for trio and asyncio."""
         return AsyncServerClock(self.clock)
+
+    @property
+    def lint(self) -> ServerLint:
+        """What would break or hurt in production, as far as ``--lint`` has found it."""
+        return ServerLint(self._command)
+
+    @property
+    def async_lint(self) -> AsyncServerLint:
+        """The same for trio and asyncio."""
+        return AsyncServerLint(self.lint)
 
     def _command(self, *words: Word, leave: bool = False) -> Any:
         self._require_running()

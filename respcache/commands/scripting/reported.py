@@ -20,14 +20,15 @@ _MOST_WORDS, _LONGEST_WORD = 20, 128
 class ReportedCalls:
     """The calls of one run of a script.
 
-    declared: its KEYS. client: for whom it runs.
+    script: the SHA of its text, or the name of the function. declared: its KEYS. client: for whom it runs.
     """
 
-    __slots__ = ("_client", "_declared", "_reports", "_seen")
+    __slots__ = ("_client", "_declared", "_reports", "_script", "_seen")
 
-    def __init__(self, reports: Reports, client: int, declared: Collection[bytes]) -> None:
+    def __init__(self, reports: Reports, client: int, script: bytes, declared: Collection[bytes]) -> None:
         self._reports = reports
         self._client = client
+        self._script = script
         self._declared = frozenset(declared)
         self._seen: set[tuple[bytes, bool]] = set()  # names of commands; and whether with an undeclared key
 
@@ -41,7 +42,7 @@ class ReportedCalls:
         words = [word[:_LONGEST_WORD] for word in argv[:_MOST_WORDS]]
         if undeclared is not None:
             undeclared = undeclared[:_LONGEST_WORD]
-        self._reports.script_call(self._client, db, words, undeclared)
+        self._reports.script_call(self._client, db, self._script, words, undeclared)
 
     def _undeclared(self, argv: Argv) -> bytes | None:
         row = row_of(argv)

@@ -166,19 +166,22 @@ class Scripting:
         """What a script returns. Raises CommandError: what it raised."""
         assert self._interpreter is not None
         run = partial(self._interpreter.run, script, keys, arguments)
-        return self._run(run, keys, script.flags, read_only=read_only)
+        return self._run(run, script.sha, keys, script.flags, read_only=read_only)
 
     def _run(
         self,
         run: Callable[[int], Reply],
+        name: bytes,
         keys: list[bytes],
         flags: Collection[bytes] | None,
         *,
         read_only: bool,
-        function: bytes | None = None,
         argv: Argv | None = None,
     ) -> Reply:
-        """Run a script or a function for the running command's client. Without `flags`: as before Redis 7.0."""
+        """Run a script, which is named by its SHA, or a function, for the running command's client.
+
+        Without `flags`: as before Redis 7.0. `argv`: the command that calls a function.
+        """
         if flags is not None:
             if read_only and b"no-writes" not in flags:
                 raise CommandError(errors.WRITING_SCRIPT_IN_READ_ONLY)
@@ -187,8 +190,8 @@ class Scripting:
         db, protocol = shard.db_index, shard.protocol
         self._read_only = read_only
         self._begin()
-        self._reported = ReportedCalls(shard.reports, shard.client, keys) if self.reports_calls else None
-        self.patience.begin(function, argv or [])
+        self._reported = ReportedCalls(shard.reports, shard.client, name, keys) if self.reports_calls else None
+        self.patience.begin(None if argv is None else name, argv or [])
         try:
             reply = run(protocol)
         finally:
@@ -241,7 +244,7 @@ class Scripting:
         """What a function returns. Raises CommandError. `argv` is the command that calls it."""
         assert self._interpreter is not None
         run = partial(self._interpreter.run_function, function, keys, arguments)
-        return self._run(run, keys, function.flags, read_only=read_only, function=function.name, argv=argv)
+        return self._run(run, function.name, keys, function.flags, read_only=read_only, argv=argv)
 
     # -- what a script sees
 

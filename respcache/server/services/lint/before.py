@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from respcache.commands.args import parse_int
-from respcache.server.services.lint.calls import clipped
+from respcache.server.services.lint.calls import clipped, shown
 from respcache.server.services.lint.deprecated import DEPRECATED
 from respcache.server.services.lint.findings import Sight
 from respcache.slots import slot_of
@@ -13,6 +13,7 @@ from respcache.slots import slot_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from respcache.resp.types import Argv
     from respcache.server.services.lint.calls import Call
 
 _FLUSHES = frozenset(("FLUSHALL", "FLUSHDB"))
@@ -35,9 +36,17 @@ def _in_transaction(call: Call) -> Sight | None:
     transaction = call.client.transaction
     if transaction is None or transaction.aborted:
         return None
-    keys = [queued.argv[at] for queued in transaction.commands for at in queued.row.key_positions(queued.argv)]
-    sight = _in_slots(keys, call.profile.cluster)
-    return sight and sight._replace(detail=f"the transaction has {sight.detail}")
+    owners: dict[bytes, Argv] = {}  # key -> the first command that has it
+    for queued in transaction.commands:
+        for at in queued.row.key_positions(queued.argv):
+            owners.setdefault(queued.argv[at], queued.argv)
+    sight = _in_slots(owners, call.profile.cluster)
+    if sight is None:
+        return None
+    one, other = owners[sight.key], owners[sight.last_key]
+    commands = [shown(one)] if one is other else [shown(one), shown(other)]
+    example = b" ... ".join([b"MULTI", *commands, b"EXEC"])
+    return sight._replace(detail=f"the transaction has {sight.detail}", example=example, argv=other)
 
 
 def _in_slots(keys: Iterable[bytes], source: str) -> Sight | None:
@@ -48,7 +57,7 @@ def _in_slots(keys: Iterable[bytes], source: str) -> Sight | None:
         return None
     one, other, *_ = first.values()
     names = f"{_text(one)} and {_text(other)}"
-    return Sight(f"keys in {len(first)} slots, such as {names}", one, source)
+    return Sight(f"keys in {len(first)} slots, such as {names}", one, source, last_key=other)
 
 
 def _text(key: bytes) -> str:
@@ -107,7 +116,7 @@ def blocking(call: Call) -> Sight | None:
     """A command that would wait where nothing may wait."""
     if not (call.row.blocking and call.row.waits(call.argv)):
         return None
-    if call.in_script:
+    if call.script:
         return Sight("in a script")
     return Sight("in MULTI") if call.in_multi else None
 
@@ -121,6 +130,6 @@ def large_argument(call: Call) -> Sight | None:
 
 
 def deprecated(call: Call) -> Sight | None:
-    """A command that has a successor."""
-    row = DEPRECATED.get(call.name)
+    """A command that has a successor. QUIT has none, and client libraries send it when they are closed."""
+    row = None if call.name == "QUIT" else DEPRECATED.get(call.name)
     return row and Sight(f"deprecated since Redis {row[0]}: use {row[1]}")

@@ -25,17 +25,20 @@ _SECRET = frozenset((b"AUTH", b"HELLO", b"ACL", b"CONFIG", b"MIGRATE"))
 
 
 class Call:
-    """A command that is about to run or to be queued by MULTI, or one that a script has called (`in_script`)."""
+    """A command that is about to run or to be queued by MULTI, or one that a script has called.
+
+    script: the SHA of that, or the name of the function; empty if it is none.
+    """
 
     def __init__(
-        self, client: Any, row: Command, argv: Argv, config: Config, profile: Profile, *, in_script: bool = False
+        self, client: Any, row: Command, argv: Argv, config: Config, profile: Profile, script: bytes = b""
     ) -> None:
         self.client = client  # a `respcache.server.clients.client.Client`
         self.row = row
         self.argv = argv
         self.config = config
         self.profile = profile
-        self.in_script = in_script
+        self.script = script
 
     @property
     def name(self) -> str:

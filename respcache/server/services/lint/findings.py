@@ -23,6 +23,7 @@ class Sight(NamedTuple):
 
     detail: what exactly, in a few words. key: the key that it is about, if it is about one. source: the page that says
     so. pattern: what findings are merged by, where that does not follow from the key. last_key: the last of several.
+    argv, example: what is shown instead of the command.
     """
 
     detail: str
@@ -30,6 +31,8 @@ class Sight(NamedTuple):
     source: str = ""
     pattern: bytes = b""
     last_key: bytes = b""
+    argv: Argv | None = None
+    example: bytes = b""
 
 
 class Finding:
@@ -48,20 +51,24 @@ class Finding:
         "last_time",
         "pattern",
         "rule",
+        "script",
         "source",
         "words",
     )
 
-    def __init__(self, rule: str, client: bytes, command: str, pattern: bytes, sight: Sight, argv: Argv) -> None:
+    def __init__(
+        self, rule: str, client: bytes, command: str, pattern: bytes, script: bytes, sight: Sight, argv: Argv
+    ) -> None:
         self.rule = rule
         self.client = client  # its name (CLIENT SETNAME), not its id: a pool has many connections
         self.command = command
         self.pattern = pattern  # of the key, see `pattern_of`
+        self.script = script  # that has called the command: its SHA, or the name of the function
         self.count = 0  # how often it was found; of a rule about round trips, these
         self.detail = sight.detail  # of the first time, as the next three are
         self.source = sight.source
-        self.example = shown(argv)
-        self.words = kept_words(argv)  # the same to compare with: not quoted, without dots
+        self.example = sight.example or shown(argv)
+        self.words = kept_words(sight.argv or argv)  # the same to compare with: not quoted, without dots
         self.first_key = self.last_key = clipped(sight.key)
         self.first_time = self.last_time = 0
         self.bytes = _OVERHEAD + len(client) + len(pattern) + len(self.example) * 2 + len(self.first_key) * 2
@@ -73,6 +80,7 @@ class Finding:
             b"client": self.client,
             b"command": self.command.encode(),
             b"pattern": self.pattern,
+            b"script": self.script,
             b"count": self.count,
             b"detail": self.detail.encode(),
             b"example": self.example,
@@ -90,7 +98,7 @@ class Findings:
 
     def __init__(self) -> None:
         self.dropped = 0  # what was found and had no room
-        self._all: dict[tuple[str, bytes, str, bytes], Finding] = {}
+        self._all: dict[tuple[str, bytes, str, bytes, bytes], Finding] = {}
         self._bytes = 0
 
     def __iter__(self) -> Iterator[Finding]:
@@ -99,14 +107,24 @@ class Findings:
     def __len__(self) -> int:
         return len(self._all)
 
-    def add(self, rule: str, client: bytes, command: str, argv: Argv, sight: Sight, now: int, count: int = 1) -> None:
+    def add(
+        self,
+        rule: str,
+        client: bytes,
+        command: str,
+        argv: Argv,
+        sight: Sight,
+        now: int,
+        count: int = 1,
+        script: bytes = b"",
+    ) -> None:
         """Something was found, `count` times."""
         pattern = sight.pattern or pattern_of(sight.key)
         name = client[:128]
-        place = (rule, name, command, pattern)
+        place = (rule, name, command, pattern, script)
         finding = self._all.get(place)
         if finding is None:
-            finding = Finding(rule, name, command, pattern, sight, argv)
+            finding = Finding(rule, name, command, pattern, script, sight, argv)
             if len(self._all) >= MOST or self._bytes + finding.bytes > MOST_BYTES:
                 self.dropped += count
                 return

@@ -134,7 +134,9 @@ class Lint:
     def _found(self, rule: str, call: Call, sight: Sight, count: int = 1) -> None:
         if not sight.key and not sight.pattern and call.keys:
             sight = sight._replace(key=call.keys[0])
-        self.findings.add(rule, call.client.name, call.name, call.argv, sight, self._clock.now_ms(), count)
+        self.findings.add(
+            rule, call.client.name, call.name, call.argv, sight, self._clock.now_ms(), count, script=call.script
+        )
 
     # -- sizes
 
@@ -241,10 +243,8 @@ class Lint:
 
     # -- scripts
 
-    def script_called(self, client: Any, db: int, argv: Argv, undeclared: bytes | None) -> None:
-        """A script of a client has called a command. Reported once per command and run, and for each the first
-        undeclared key.
-        """
+    def script_called(self, client: Any, db: int, script: bytes, argv: Argv, undeclared: bytes | None) -> None:
+        """A script of a client has called a command; see `respcache.commands.scripting.reported`."""
         if not self.active:
             return
         try:
@@ -253,7 +253,7 @@ class Lint:
                 row = row.subcommands.get(argv[1].upper(), row)
             if row is None:
                 return
-            call = Call(client, row, argv, self._config, self._profile, in_script=True)
+            call = Call(client, row, argv, self._config, self._profile, script)
             if undeclared is not None and "undeclared-key" in self._rules:
                 self._found("undeclared-key", call, Sight("used by a script, and not in its KEYS", undeclared))
             for rule in self._before:

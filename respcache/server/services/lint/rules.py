@@ -148,7 +148,7 @@ _ALL = (
     ),
     Rule(
         "deprecated",
-        "a command that Redis calls deprecated",
+        "a command that Redis calls deprecated, other than QUIT",
         "It still works, but a later version may do without it, and new features go into its successor.",
         "Use its successor.",
         look=before.deprecated,
