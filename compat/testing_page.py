@@ -11,6 +11,7 @@ from typing import Any
 
 import respcache.testing
 from respcache.testing import Server, StartError
+from respcache.testing.lint import AsyncServerLint, LintFinding, ServerLint
 
 _SOURCES = Path(respcache.testing.__file__).parent
 
@@ -28,7 +29,18 @@ def parts() -> Iterator[str]:
     yield "## Server"
     yield f"```python\nfrom respcache.testing import Server\n\n{_call(Server)}\n```"
     yield _markdown(_docstring("Server", inspect.getdoc(Server)))
-    for name, member in members(Server):
+    yield from described(Server)
+    for part in (ServerLint, AsyncServerLint, LintFinding):
+        yield f"## {part.__name__}"
+        yield _markdown(_docstring(part.__name__, inspect.getdoc(part)))
+        yield from described(part)
+    yield "## StartError"
+    yield _markdown(_docstring("StartError", inspect.getdoc(StartError)))
+
+
+def described(of: type) -> Iterator[str]:
+    """The members of a class."""
+    for name, member in members(of):
         if isinstance(member, property):
             assert member.fget is not None
             returns = _signature(member.fget).return_annotation
@@ -36,10 +48,9 @@ def parts() -> Iterator[str]:
             yield f"*Property: `{returns}`.*"
         else:
             yield f"### {name}()"
-            yield f"`{_call(member, name)}`"
+            awaited = "await " if inspect.iscoroutinefunction(member) else ""
+            yield f"`{awaited}{_call(member, name)}`"
         yield _markdown(_docstring(name, inspect.getdoc(member)))
-    yield "## StartError"
-    yield _markdown(_docstring("StartError", inspect.getdoc(StartError)))
 
 
 def members(of: type) -> Iterator[tuple[str, Any]]:
