@@ -16,15 +16,15 @@ a run: see [find what breaks on a cluster](../guides/find-what-breaks-on-a-clust
 
 With `--lint refuse`, commands that break a rule marked *refuses* are answered with an error instead of being run:
 `LINT crossslot: keys in 2 slots, such as a and b. ...`. Within MULTI that makes EXEC fail; a transaction that is
-refused at EXEC is over. All other rules need a reply, several commands or the data, so they only report, and `deprecated`
-does because such commands still work. What scripts call is reported, never refused.
+refused at EXEC is over. All other rules need a reply, several commands or the data, so they only report, and
+`deprecated` does because such commands still work. What scripts call is reported, never refused.
 
 `CONFIG SET lint report` switches it on while the server runs, and `lint-rules` chooses rules: `all -deprecated`, or
 `crossslot undeclared-key`. All directives are in [configuration](configuration.md). Off, it costs nothing.
 
 The same finding is counted: one rule, client name, command, script, and pattern of the key, which is the key with a
-star in the place of numbers and ids. A thousand findings, or a megabyte of them, are kept; `dropped` says how often there
-was no room. `RESPCACHE LINT RESET` and `RESPCACHE RESET` forget them.
+star in the place of numbers and ids. A thousand findings, or a megabyte of them, are kept; `dropped` says how often
+there was no room. `RESPCACHE LINT RESET` and `RESPCACHE RESET` forget them.
 
 What it does not see: of one run of a script, each command counts once, and sizes are not looked at; of one command, the
 sizes of the first {MOST_KEYS} keys are."""
