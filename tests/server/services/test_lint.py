@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
 import respcache.commands.all
 import respcache.server.commands  # noqa: F401 - fills the table with main's own commands
+from respcache.commands.table import lookup
 from respcache.config.directives import NAMES
+from respcache.config.files import load
 from respcache.config.kinds import Choice
 from respcache.redis_commands import REDIS_COMMANDS
-from respcache.server.services.lint import sizes
-from respcache.server.services.lint.calls import kept_words, pattern_of, shown
+from respcache.server.services.lint import before, sizes
+from respcache.server.services.lint.calls import Call, kept_words, pattern_of, shown
 from respcache.server.services.lint.deprecated import DEPRECATED
 from respcache.server.services.lint.findings import MOST_BYTES, Findings, Sight
 from respcache.server.services.lint.profiles import PROFILES
 from respcache.server.services.lint.rules import RULES, chosen
 from tests.support.processes import ReferenceServer
-from tests.support.resp import Connection
+from tests.support.resp import Connection, ReplyError
+from tests.support.waiting import eventually
 
 # -- patterns
 
@@ -146,6 +151,65 @@ def _deprecated(docs: dict[bytes, dict[bytes, object]]) -> Iterator[tuple[str, s
         subcommands = fields.get(b"subcommands")
         if isinstance(subcommands, dict):
             yield from _deprecated(subcommands)
+
+
+# -- the cluster profile against a genuine node
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[Connection]:
+    """A cluster of one node, which has all slots."""
+    path = shutil.which("redis-server-8")
+    if path is None:
+        pytest.skip(reason="no redis-server-8 on the PATH")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        bus = probe.getsockname()[1]
+    server = ReferenceServer(path, "--cluster-enabled", "yes", "--cluster-port", str(bus))
+    connection = Connection(server.port)
+    connection.call("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+    assert eventually(lambda: b"cluster_state:ok" in connection.call("CLUSTER", "INFO"))
+    yield connection
+    connection.close()
+    server.stop()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "MGET a b",
+        "MGET {a}1 {a}2",
+        "MSET a 1 b 2",
+        "WATCH a b",
+        "EVAL return(1) 2 a b",
+        "EVAL return(1) 2 a a",
+        "XREAD STREAMS a b 0 0",
+        "SSUBSCRIBE a b",
+        "ZUNION 2 a b",
+        "SORT a STORE b",
+        "SELECT 1",
+        "SELECT 0",
+        "MOVE k 1",
+        "COPY k {k}1 DB 1",
+        "COPY k {k}2 DB 0",
+        "SWAPDB 0 1",
+        "SORT a BY w_*",
+        "SORT {a} BY w_{a}_*",
+        "SORT a BY w_{a}_*",
+        "SORT a BY w_{b}_*",
+        "SORT a BY w_{*}_a",
+        "SORT a GET # GET w_{a}_* GET w_*",
+        "SORT a BY nosort GET #",
+        "KEYS *",
+    ],
+)
+def test_what_a_genuine_node_refuses(node: Connection, line: str) -> None:
+    words = line.split()
+    refused = isinstance(node.call(*words), ReplyError)
+    argv = [word.encode() for word in words]
+    config = load(["--lint", "report"])
+    call = Call(SimpleNamespace(transaction=None), lookup(argv), argv, config, PROFILES["redis-cluster"])
+    assert any(look(call) for look in (before.crossslot, before.database, before.missing)) == refused
 
 
 # -- how much of a key a command goes through

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from respcache.slots import hash_tag, slot_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -54,18 +56,18 @@ class Profile(NamedTuple):
 
 
 def _uses_patterns(argv: Argv) -> bool:
-    """True if SORT looks keys up by a pattern, whose slot is not that of the key by its form."""
-    for at in range(2, len(argv) - 1):
-        if argv[at].upper() in (b"BY", b"GET") and b"*" in argv[at + 1]:
-            return not _same_tag(argv[1], argv[at + 1])
-    return False
+    """True if SORT looks up keys that may be in other slots than its own.
+
+    As Redis 8.0 decides. Redis 7.0 does not let any pattern pass, whatever its tag.
+    """
+    patterns = (argv[at + 1] for at in range(2, len(argv) - 1) if argv[at].upper() in (b"BY", b"GET"))
+    return any(b"*" in pattern and not _is_beside(argv[1], pattern) for pattern in patterns)
 
 
-def _same_tag(key: bytes, pattern: bytes) -> bool:
-    """True if a pattern has a hash tag without a star in it, and it is that of the key."""
-    start, end = pattern.find(b"{"), pattern.find(b"}")
-    tag = pattern[start : end + 1] if 0 <= start < end - 1 else b""
-    return bool(tag) and b"*" not in tag and tag in key
+def _is_beside(key: bytes, pattern: bytes) -> bool:
+    """True if all keys that a pattern stands for are in the slot of the key, because of a hash tag."""
+    tag = hash_tag(pattern)
+    return tag != pattern and b"*" not in tag and slot_of(pattern) == slot_of(key)
 
 
 def _names(text: str) -> tuple[str, ...]:

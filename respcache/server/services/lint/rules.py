@@ -75,7 +75,7 @@ _ALL = (
     ),
     Rule(
         "keys",
-        "KEYS, where the database has more than `lint-large-keyspace` keys",
+        "KEYS, where the database has more than `lint-large-keyspace` keys (refused only if that is 0)",
         "It goes through all keys of the server, which does nothing else meanwhile.",
         "Use SCAN, or keep the names in a set.",
         ("lint-large-keyspace",),
@@ -85,7 +85,8 @@ _ALL = (
     ),
     Rule(
         "flush",
-        "FLUSHALL and FLUSHDB without ASYNC, where the database has more than `lint-large-keyspace` keys",
+        "FLUSHALL and FLUSHDB without ASYNC, where the database has more than `lint-large-keyspace` keys (refused only "
+        "if that is 0)",
         "The server frees all keys before it does anything else, and what others have stored is gone as well.",
         "Delete your own keys, or say ASYNC. Between tests, `server.reset()` does not count.",
         ("lint-large-keyspace",),
@@ -103,7 +104,7 @@ _ALL = (
     ),
     Rule(
         "large-value",
-        "an argument, or a string that has grown, of more than `lint-max-value` bytes",
+        "an argument (refused), or a string that has grown, of more than `lint-max-value` bytes",
         "A large value holds up all others on its connection and on its node, and does not spread over a cluster.",
         "Cut it into parts, compress it, or store it elsewhere and keep its place here.",
         ("lint-max-value",),
