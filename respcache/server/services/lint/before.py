@@ -1,4 +1,7 @@
-"""Rules that need nothing but the words of a command. Each function returns what it sees, or None."""
+"""Rules that need nothing but the words of a command: each function returns what it sees, or None.
+
+`CONCERNED` says which commands a rule can have to do with, so that most commands are not looked at by most rules.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,12 @@ from respcache.server.services.lint.findings import Sight
 from respcache.slots import slot_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from respcache.commands.table import Command
     from respcache.resp.types import Argv
     from respcache.server.services.lint.calls import Call
+    from respcache.server.services.lint.profiles import Profile
 
 _FLUSHES = frozenset(("FLUSHALL", "FLUSHDB"))
 # Client libraries send it when they connect, and do not mind an error.
@@ -133,3 +138,15 @@ def deprecated(call: Call) -> Sight | None:
     """A command that has a successor. QUIT has none, and client libraries send it when they are closed."""
     row = None if call.name == "QUIT" else DEPRECATED.get(call.name)
     return row and Sight(f"deprecated since Redis {row[0]}: use {row[1]}")
+
+
+# Rule -> whether a command may break it, for those that only some commands can.
+CONCERNED: dict[str, Callable[[Command, Profile], bool]] = {
+    "crossslot": lambda row, profile: bool(profile.cluster) and (row.name == "EXEC" or not row.first_key),
+    "database": lambda row, profile: bool(profile.one_database) and row.name in ("SELECT", "MOVE", "COPY", "SWAPDB"),
+    "missing": lambda row, profile: profile.names(row.name),
+    "keys": lambda row, _: row.name == "KEYS",
+    "flush": lambda row, _: row.name in _FLUSHES,
+    "blocking": lambda row, _: row.blocking,
+    "deprecated": lambda row, _: row.name in DEPRECATED,
+}

@@ -35,15 +35,11 @@ class Call:
     ) -> None:
         self.client = client  # a `respcache.server.clients.client.Client`
         self.row = row
+        self.name = row.name  # in upper case, a subcommand after a blank
         self.argv = argv
         self.config = config
         self.profile = profile
         self.script = script
-
-    @property
-    def name(self) -> str:
-        """In upper case, a subcommand after a blank."""
-        return self.row.name
 
     @property
     def in_multi(self) -> bool:

@@ -10,6 +10,7 @@ from respcache.errors import CommandError
 from respcache.glob import compile_glob
 from respcache.logs import log_exception
 from respcache.server.services.lint import sizes
+from respcache.server.services.lint.before import CONCERNED
 from respcache.server.services.lint.calls import Call
 from respcache.server.services.lint.findings import Findings, Sight
 from respcache.server.services.lint.profiles import PROFILES
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
     from respcache.server.services.lint.sizes import Measure, Size
 
 DIRECTIVES = ("lint", "lint-profile", "lint-rules", "lint-ttl-pattern")
-# Keys under `lint-ttl-pattern` that are remembered up to the next report, and their bytes.
+# Keys under `lint-ttl-pattern` that are remembered up to the next report, and their bytes with what is kept of the commands.
 _MOST_WRITTEN = 10_000
-_MOST_WRITTEN_BYTES = 1 << 20
+_MOST_WRITTEN_BYTES = 4 << 20
 # Commands of a transaction whose keys are asked for.
 _MOST_QUEUED = 100
 
@@ -53,6 +54,8 @@ class Lint:
         # What is looked for.
         self._rules: frozenset[str] = frozenset()
         self._before: list[Rule] = []
+        # Of those, what may have to do with each command that was seen.
+        self._of_row: dict[Command, list[Rule]] = {}
         # The patterns of keys that must expire.
         self._must_expire: list[Callable[[bytes], bool]] = []
         # Written keys that match: (database, key) -> client's name, command, words. Whether they expire is asked for
@@ -73,6 +76,7 @@ class Lint:
         self._profile = PROFILES[config.lint_profile]
         self._rules = chosen(config.lint_rules)
         self._before = [rule for rule in RULES.values() if rule.look is not None and rule.name in self._rules]
+        self._of_row = {}
         patterns = config.lint_ttl_pattern if "no-ttl" in self._rules else []
         self._must_expire = [compile_glob(pattern.encode("utf-8", "surrogateescape")) for pattern in patterns]
         self._on_change()
@@ -112,7 +116,7 @@ class Lint:
     def _look_before(self, call: Call) -> CommandError | None:
         """The error with which a command is refused, if it is."""
         refusal = None
-        for rule in self._before:
+        for rule in self._concerned(call.row):
             assert rule.look is not None
             sight = rule.look(call)
             if sight is not None:
@@ -120,6 +124,17 @@ class Lint:
                 if refusal is None and self._refuses and rule.refuses:
                     refusal = CommandError(f"LINT {rule.name}: {sight.detail}. {rule.instead}")
         return refusal
+
+    def _concerned(self, row: Command) -> list[Rule]:
+        """The rules about words that a command may break."""
+        rules = self._of_row.get(row)
+        if rules is None:
+            rules = self._of_row[row] = []
+            for rule in self._before:
+                concerned = CONCERNED.get(rule.name)
+                if concerned is None or concerned(row, self._profile):
+                    rules.append(rule)
+        return rules
 
     def _look_at_rounds(self, call: Call) -> None:
         if "n-plus-one" in self._rules:
@@ -207,12 +222,13 @@ class Lint:
     def _note_keys(self, db: int, keys: Collection[bytes], call: Call) -> None:
         for key in keys:
             if (db, key) not in self._written and any(matches(key) for matches in self._must_expire):
-                self._written_bytes += len(key)
-                if len(self._written) >= _MOST_WRITTEN or self._written_bytes > _MOST_WRITTEN_BYTES:
-                    self._written_bytes -= len(key)
+                words = [word[:100] for word in call.argv[:20]]
+                size = len(key) + sum(map(len, words))
+                if len(self._written) >= _MOST_WRITTEN or self._written_bytes + size > _MOST_WRITTEN_BYTES:
                     self.findings.dropped += 1
                     return
-                self._written[db, key] = (call.client.name, call.name, [word[:100] for word in call.argv[:20]])
+                self._written_bytes += size
+                self._written[db, key] = (call.client.name, call.name, words)
 
     def look_at_written(self) -> None:
         """Ask for the keys that must expire: the findings are there when the shards have answered."""
@@ -256,7 +272,7 @@ class Lint:
             call = Call(client, row, argv, self._config, self._profile, script)
             if undeclared is not None and "undeclared-key" in self._rules:
                 self._found("undeclared-key", call, Sight("used by a script, and not in its KEYS", undeclared))
-            for rule in self._before:
+            for rule in self._concerned(row):
                 assert rule.look is not None
                 if rule.in_scripts and (sight := rule.look(call)) is not None:
                     self._found(rule.name, call, sight)

@@ -36,6 +36,10 @@ class Lack(NamedTuple):
     option: str = ""  # what is not there, if not the whole command
     used: Callable[[Argv], bool] | None = None  # True if a call uses that
 
+    def names(self, name: str) -> bool:
+        """True if it is about this command."""
+        return name in self.commands or name.partition(" ")[0] in self.commands
+
 
 class Profile(NamedTuple):
     """One service."""
@@ -48,11 +52,14 @@ class Profile(NamedTuple):
 
     def find(self, name: str, argv: Argv) -> Lack | None:
         """The row that says that a call cannot be made there; None if it can."""
-        container = name.partition(" ")[0]
         for lack in self.lacks:
-            if (name in lack.commands or container in lack.commands) and (lack.used is None or lack.used(argv)):
+            if lack.names(name) and (lack.used is None or lack.used(argv)):
                 return lack
         return None
+
+    def names(self, name: str) -> bool:
+        """True if a row is about this command."""
+        return any(lack.names(name) for lack in self.lacks)
 
 
 def _uses_patterns(argv: Argv) -> bool:

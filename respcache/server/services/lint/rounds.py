@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 _KINDS = 4
 # Milliseconds after which a command is not part of a loop any more.
 _PAUSE = 5000
-# Scripts that are counted, and the shortest that are worth it.
+# What is kept of a key.
+_LONGEST_KEY = 512
+# Scripts that are counted.
 _SCRIPTS = 500
 
 
@@ -67,7 +69,7 @@ class RoundTrips:
         rounds.number += 1
         if not call.keys:
             return None
-        key = call.keys[0]
+        key = call.keys[0][:_LONGEST_KEY]
         pattern = pattern_of(key)
         if pattern == key:
             return None
