@@ -11,6 +11,7 @@ from typing import Any
 
 import respcache.testing
 from respcache.testing import Server, StartError
+from respcache.testing.clock import AsyncServerClock, ServerClock
 from respcache.testing.lint import AsyncServerLint, LintFinding, ServerLint
 
 _SOURCES = Path(respcache.testing.__file__).parent
@@ -30,7 +31,7 @@ def parts() -> Iterator[str]:
     yield f"```python\nfrom respcache.testing import Server\n\n{_call(Server)}\n```"
     yield _markdown(_docstring("Server", inspect.getdoc(Server)))
     yield from described(Server)
-    for part in (ServerLint, AsyncServerLint, LintFinding):
+    for part in (ServerClock, AsyncServerClock, ServerLint, AsyncServerLint, LintFinding):
         yield f"## {part.__name__}"
         yield _markdown(_docstring(part.__name__, inspect.getdoc(part)))
         yield from described(part)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from respcache.server.services.lint.sizes import Measure, Size
 
 DIRECTIVES = ("lint", "lint-profile", "lint-rules", "lint-ttl-pattern")
-# Keys under `lint-ttl-pattern` that are remembered up to the next report, and their bytes with what is kept of the commands.
+# Keys under `lint-ttl-pattern` that are remembered up to the next report, and their bytes with those of the commands.
 _MOST_WRITTEN = 10_000
 _MOST_WRITTEN_BYTES = 4 << 20
 # Commands of a transaction whose keys are asked for.
