@@ -44,6 +44,16 @@ class Config:
     http_dialect: str
     http_port: int
     http_request_timeout: int
+    lint: str
+    lint_large_key: int
+    lint_large_keyspace: int
+    lint_max_elements: int
+    lint_max_reply: int
+    lint_max_value: int
+    lint_profile: str
+    lint_repeats: int
+    lint_rules: list[str]
+    lint_ttl_pattern: list[str]
     logfile: str
     loglevel: str
     maxclients: int

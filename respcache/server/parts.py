@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from respcache.server.services.faults import Faults
     from respcache.server.services.interception import Interception
     from respcache.server.services.journal import Journal
+    from respcache.server.services.lint.linter import Lint
     from respcache.server.services.missing import MissingCommands
     from respcache.server.services.pause import Pause
     from respcache.server.services.pubsub import PubSub
@@ -74,6 +75,7 @@ class Parts:
     registry: Registry[Any]  # of `respcache.server.clients.client.Client`, which is built on this
     interception: Interception
     journal: Journal
+    lint: Lint
     pause: Pause
     faults: Faults
     pubsub: PubSub

@@ -25,6 +25,7 @@ from respcache.server.order.carry import Carrier
 from respcache.server.order.claims import Claims
 from respcache.server.order.exec import Executor
 from respcache.server.order.libraries import Libraries
+from respcache.server.order.measuring import Measuring
 from respcache.server.order.outbox import Outboxes
 from respcache.server.order.router import Router
 from respcache.server.order.scripts import Scripts
@@ -37,6 +38,7 @@ from respcache.server.services.events import KeyspaceEvents
 from respcache.server.services.faults import Faults
 from respcache.server.services.interception import Interception
 from respcache.server.services.journal import Journal
+from respcache.server.services.lint.linter import Lint
 from respcache.server.services.missing import MissingCommands
 from respcache.server.services.pause import Pause
 from respcache.server.services.pubsub import PubSub
@@ -82,6 +84,7 @@ class Server:
         self.expiry = [ActiveExpiry(link, alarms, clock) for link in self.links]
         router = Router(config.shards)
         self.sequencer = Sequencer(self.links, router, poller.yield_soon)
+        self.lint = Lint(config, clock, Measuring(self.sequencer), self.interception.changed)
         carrier = Carrier(self.links, router, config.databases)
         self.libraries = Libraries(self.links)
         self.scripts = Scripts(router, self.libraries)
@@ -137,6 +140,7 @@ class Server:
             registry=self.registry,
             interception=self.interception,
             journal=self.journal,
+            lint=self.lint,
             pause=self.pause,
             faults=Faults(),
             pubsub=self.pubsub,
@@ -160,6 +164,7 @@ class Server:
             wire.SLOW_SCRIPT: self._on_slow_script,
             wire.END_OF_SLOW_SCRIPT: self._on_end_of_slow_script,
             wire.EARLY: self._on_early_answers,
+            wire.SCRIPT_CALL: self._on_script_call,
         }
         # What a shard asks in the middle of an item: kind -> who answers, by `ShardQueue.reply`, whatever happens.
         self._answer: dict[int, Callable[..., None]] = {
@@ -186,7 +191,9 @@ class Server:
         self.poller.after_round.append(self._send)
         self.pause.on_change += [self._configure_shards, self._update_clients]
         self.interception.on_change.append(self._update_clients)
+        self.interception.add(self.lint)  # after those that hold commands back
         self.interception.add(self.journal)  # the last: it is to see what the others make of commands and replies
+        self.interception.changed()
         self.config.on_shard_change(self._configure_shards)
         self.parts.on_reset += [
             self.config.reset,
@@ -196,6 +203,7 @@ class Server:
             self.parts.executor.reset,
             self.time.reset,
             self.journal.reset,
+            self.lint.reset,
             *[expiry.reset for expiry in self.expiry],
             self.parts.reset_counters,
         ]
@@ -244,6 +252,12 @@ class Server:
     def _on_invalid_script(self, report: Report) -> None:
         _, _, sha = report
         self.scripts.drop(sha)
+
+    def _on_script_call(self, report: Report) -> None:
+        _, _, client, *details = report
+        caller = self.registry.get(client)
+        if caller is not None:
+            self.lint.script_called(caller, *details)
 
     def _on_slow_script(self, report: Report) -> None:
         _, _, *details = report

@@ -66,6 +66,8 @@ class Control:
                     log.configure(path=value)
                 case "busy_reply_threshold":
                     shard.scripting.patience.threshold = value / 1000
+                case "lint":
+                    shard.scripting.reports_calls = value != "off"
                 case "libraries":
                     shard.scripting.change_libraries(value, flush=True)
                 case "counted":
@@ -92,6 +94,20 @@ class Control:
         return snapshots.held
 
     # -- figures
+
+    def measure(self, index: int, keys: list[bytes]) -> tuple[int, list[tuple[int, int, bool] | None]]:
+        shard = self._shard
+        db = shard.databases[index]
+        sizes: list[tuple[int, int, bool] | None] = []
+        for key in keys:
+            value = None if db.has_expired(key, shard.now) else db.get(key)
+            if value is None:
+                sizes.append(None)
+            elif isinstance(value, (bytes, bytearray)):
+                sizes.append((0, len(value), key in db.deadlines))
+            else:
+                sizes.append((len(value), 0, key in db.deadlines))
+        return len(db), sizes
 
     def stats(self, memory: bool) -> dict[str, Any]:
         figures = self._shard.figures

@@ -37,6 +37,8 @@ where the items are part of a larger unit that is not over yet: what the owner o
 | `kill(function)`                    | None; fails if no such script runs, or if it has written                 |
 | `deny(client, what)`                | None                                                                     |
 | `skip()`                            | None                                                                     |
+| `measure(db, keys)`                 | ``(number of keys in the database, sizes)``: for each key ``(elements,   |
+|                                     | bytes, True if it expires)``, or None for no such key                    |
 | `wait(caller, number, argv)`        | the encoded reply; or when the wait ends, in milliseconds since the      |
 |                                     | epoch, 0 for never: nothing was found, and the client waits from now on  |
 | `forget(number)`                    | True if the client still waited; it does not any more                    |
@@ -78,6 +80,8 @@ the last result has an index behind it.
 | client, elapsed, function, argv)`` | is its name, None for EVAL                                                |
 | ``(END_OF_SLOW_SCRIPT, index,      | it has ended, in the item of the result at `index`                        |
 | shard)``                           |                                                                           |
+| ``(SCRIPT_CALL, index, client, db, | a script (its SHA) or a function (its name) calls a command; `undeclared` |
+| script, argv, undeclared)``        | is a key of it that is not in KEYS, or None. Only while lint is on        |
 | ``(EARLY, index, shard, places,    | the answers to items that were received while a script runs, counted from |
 | error)``                           | its own item (0): an error, or None. They are not carried out any more    |
 | ``(ASK, index, shard, kind, ...)`` | always the last of its frame: the shard asks main, in the middle of an    |
@@ -106,6 +110,7 @@ from respcache.store.reports import EVENT as EVENT
 from respcache.store.reports import FAILED as FAILED
 from respcache.store.reports import INVALID_SCRIPT as INVALID_SCRIPT
 from respcache.store.reports import RESUMED as RESUMED
+from respcache.store.reports import SCRIPT_CALL as SCRIPT_CALL
 from respcache.store.reports import SERVED as SERVED
 from respcache.store.reports import SLOW_SCRIPT as SLOW_SCRIPT
 from respcache.store.reports import SPOILT as SPOILT
@@ -126,6 +131,7 @@ DENY = 50
 # What scripts of a client may not do.
 DENY_NOTHING, DENY_WRITES, DENY_GROWTH = range(3)
 TAKE_SNAPSHOT, HAS_SNAPSHOT, RESTORE_SNAPSHOT, DROP_SNAPSHOT = range(40, 44)
+MEASURE = 45
 # Kinds of ASK.
 CLAIM, FOREIGN = range(2)
 # What main says to CLAIM, "may this waiter be served?": it waits no more; yes; main will do it, so hold it.
@@ -180,6 +186,11 @@ def watch(client: int, places: Sequence[Place]) -> Item:
 def unwatch(client: int) -> Item:
     """Forget the client's watches."""
     return (UNWATCH, client)
+
+
+def measure(db: int, keys: Sequence[bytes]) -> Item:
+    """Ask how large keys are, without touching them."""
+    return (MEASURE, db, keys)
 
 
 def borrow(places: Sequence[Place]) -> Item:

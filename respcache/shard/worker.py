@@ -112,6 +112,7 @@ class Worker:
             wire.CARRY: self._carry,
             wire.HAND_BACK: partial(carrying.hand_back, shard),
             wire.TICK: control.tick,
+            wire.MEASURE: control.measure,
             wire.CONFIGURE: control.configure,
             wire.STATS: control.stats,
             wire.RESET_STATS: control.reset_stats,

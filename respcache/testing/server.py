@@ -15,6 +15,7 @@ from respcache.testing.control import Control, Word
 from respcache.testing.faults import AsyncServerFaults, ServerFaults
 from respcache.testing.given import given
 from respcache.testing.journal import AsyncJournal, Journal, Recording, latest_calls
+from respcache.testing.lint import AsyncServerLint, ServerLint
 from respcache.testing.process import ServerProcess, StartError, how_ended
 from respcache.testing.snapshots import AsyncServerSnapshots, ServerSnapshots
 from respcache.testing.threads import in_thread
@@ -371,6 +372,16 @@ class Server:
         with self._death_explained():
             Control(self.host, self.port, self.password).pipeline(pipeline, db)
         return len(keys)
+
+    @property
+    def lint(self) -> ServerLint:
+        """What would break or hurt in production, as far as ``--lint`` has found it."""
+        return ServerLint(self._command)
+
+    @property
+    def async_lint(self) -> AsyncServerLint:
+        """The same for trio and asyncio."""
+        return AsyncServerLint(self.lint)
 
     def _command(self, *words: Word, leave: bool = False) -> Any:
         with self._death_explained():

@@ -17,6 +17,7 @@ from respcache.commands.args import Args
 from respcache.commands.scripting.admission import admit, row_of
 from respcache.commands.scripting.calls import ANSWERED_IN_SCRIPTS
 from respcache.commands.scripting.replies import decode
+from respcache.commands.scripting.reported import ReportedCalls
 from respcache.commands.scripting.sorting import unordered
 from respcache.commands.table import Flag, Reach
 from respcache.errors import CommandError
@@ -104,6 +105,9 @@ class Scripting:
         self._denied: dict[int, str] = {}
         # Commands that scripts have called.
         self._calls = 0
+        # Whether main wants to hear of what scripts call (lint), and who tells it of the running script.
+        self.reports_calls = False
+        self._reported: ReportedCalls | None = None
         # TIME within scripts: the last moment that one has run at, in milliseconds, and how many did so before.
         self._moment = 0
         self._earlier = 0
@@ -164,18 +168,22 @@ class Scripting:
         """What a script returns. Raises CommandError: what it raised."""
         assert self._interpreter is not None
         run = partial(self._interpreter.run, script, keys, arguments)
-        return self._run(run, script.flags, read_only=read_only)
+        return self._run(run, script.sha, keys, script.flags, read_only=read_only)
 
     def _run(
         self,
         run: Callable[[int], Reply],
+        name: bytes,
+        keys: list[bytes],
         flags: Collection[bytes] | None,
         *,
         read_only: bool,
-        function: bytes | None = None,
         argv: Argv | None = None,
     ) -> Reply:
-        """Run a script or a function for the running command's client. Without `flags`: as before Redis 7.0."""
+        """Run a script, which is named by its SHA, or a function, for the running command's client.
+
+        Without `flags`: as before Redis 7.0. `argv`: the command that calls a function.
+        """
         if flags is not None:
             if read_only and b"no-writes" not in flags:
                 raise CommandError(errors.WRITING_SCRIPT_IN_READ_ONLY)
@@ -184,7 +192,8 @@ class Scripting:
         db, protocol = shard.db_index, shard.protocol
         self._read_only = read_only
         self._begin()
-        self.patience.begin(function, argv or [])
+        self._reported = ReportedCalls(shard.reports, shard.client, name, keys) if self.reports_calls else None
+        self.patience.begin(None if argv is None else name, argv or [])
         try:
             reply = run(protocol)
         finally:
@@ -256,7 +265,7 @@ class Scripting:
         """What a function returns. Raises CommandError. `argv` is the command that calls it."""
         assert self._interpreter is not None
         run = partial(self._interpreter.run_function, function, keys, arguments)
-        return self._run(run, function.flags, read_only=read_only, function=function.name, argv=argv)
+        return self._run(run, function.name, keys, function.flags, read_only=read_only, argv=argv)
 
     # -- what a script sees
 
@@ -282,6 +291,8 @@ class Scripting:
             raise
 
     def _call(self, argv: Argv) -> Reply:
+        if self._reported is not None:
+            self._reported.look(self._shard.db_index, argv)
         if argv[0].upper() in ANSWERED_IN_SCRIPTS:
             return self._answer(argv)
         row = row_of(argv)

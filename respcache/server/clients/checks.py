@@ -31,6 +31,7 @@ WHILE_SUBSCRIBED = frozenset(
         "RESPCACHE CLOCK",
         "RESPCACHE FAULT",
         "RESPCACHE JOURNAL",
+        "RESPCACHE LINT",
         "RESPCACHE RESET",
     )
 )

@@ -544,4 +544,3 @@ class HttpSession:
     def has_more(self) -> bool:
         """True if some commands of the request were not carried out. Another request is another matter."""
         return self._conversation.waiting
-
