@@ -24,17 +24,14 @@ if TYPE_CHECKING:
     from respcache.server.order.carry import Carrier
     from respcache.server.order.claims import Claims
     from respcache.server.order.exec import Executor
-    from respcache.server.order.libraries import Libraries
+    from respcache.server.order.namespaces import Namespaces
     from respcache.server.order.outbox import Outboxes
     from respcache.server.order.router import Router
-    from respcache.server.order.scripts import Scripts
     from respcache.server.order.sequencer import Sequencer
     from respcache.server.order.waits import Waits
     from respcache.server.services.congestion import Congestion
     from respcache.server.services.interception import Interception
     from respcache.server.services.missing import MissingCommands
-    from respcache.server.services.pause import Pause
-    from respcache.server.services.pubsub import PubSub
     from respcache.server.services.rates import Rates
     from respcache.server.services.registry import Registry
     from respcache.server.services.stats import Stats
@@ -61,16 +58,13 @@ class Parts:
     sequencer: Sequencer
     carrier: Carrier
     executor: Executor
-    scripts: Scripts
-    libraries: Libraries
+    namespaces: Namespaces  # which have what is not shared: channels, scripts, pauses
     busy: Busy
     waits: Waits
     claims: Claims
     outboxes: Outboxes
     registry: Registry[Any]  # of `respcache.server.clients.client.Client`, which is built on this
     interception: Interception
-    pause: Pause
-    pubsub: PubSub
     congestion: Congestion
     missing: MissingCommands
     # Run an async function in a task that ends with the server.
@@ -78,8 +72,9 @@ class Parts:
     # Ask for an orderly end of the server; and the event that is set then.
     stop: Callable[[], None]
     stop_requested: trio.Event
-    # What RESPCACHE RESET does besides removing the keys, in order: each part that can leave its starting state adds
-    # how it gets back there. Called in one synchronous step, before anything else takes its place in the order.
+    # What RESPCACHE RESET does besides removing the keys and resetting what a namespace has for itself, in order: each
+    # part that can leave its starting state adds how it gets back there. Not called within a namespace. Called in one
+    # synchronous step, before anything else takes its place in the order.
     on_reset: list[Callable[[], object]] = field(default_factory=list)
     # The ports, once they are known; 0 where there is none.
     port: int = 0

@@ -23,10 +23,9 @@ from respcache.server.order.busy import Busy
 from respcache.server.order.carry import Carrier
 from respcache.server.order.claims import Claims
 from respcache.server.order.exec import Executor
-from respcache.server.order.libraries import Libraries
+from respcache.server.order.namespaces import Namespaces
 from respcache.server.order.outbox import Outboxes
 from respcache.server.order.router import Router
-from respcache.server.order.scripts import Scripts
 from respcache.server.order.sequencer import Sequencer
 from respcache.server.order.waits import Waits
 from respcache.server.parts import Parts
@@ -34,8 +33,6 @@ from respcache.server.services.congestion import Congestion
 from respcache.server.services.events import KeyspaceEvents
 from respcache.server.services.interception import Interception
 from respcache.server.services.missing import MissingCommands
-from respcache.server.services.pause import Pause
-from respcache.server.services.pubsub import PubSub
 from respcache.server.services.rates import Rates
 from respcache.server.services.registry import Registry
 from respcache.server.services.stats import Stats
@@ -66,9 +63,7 @@ class Server:
         self.poller = poller = poller or Poller()
         self.clock = clock = clock or Clock()
         self.alarms = alarms = Alarms(clock)
-        self.pubsub = PubSub()
         self.registry: Registry[Client] = Registry()
-        self.pause = Pause(alarms)
         self.interception = Interception()
         self._order = Order()
         self.links = [self._link(index) for index in range(config.shards)]
@@ -77,8 +72,7 @@ class Server:
         router = Router(config.shards)
         self.sequencer = Sequencer(self.links, router, poller.yield_soon)
         carrier = Carrier(self.links, router, config.databases)
-        self.libraries = Libraries(self.links)
-        self.scripts = Scripts(router, self.libraries)
+        self.namespaces = Namespaces(config, self.links, router, alarms)
         self.slow_scripts = Busy(self.links, poller.yield_soon)
         stats = Stats(clock.now_ms())
         self.waits = Waits(self.links, alarms, stats.count_error)
@@ -97,13 +91,11 @@ class Server:
             router=router,
             sequencer=self.sequencer,
             carrier=carrier,
-            scripts=self.scripts,
-            libraries=self.libraries,
+            namespaces=self.namespaces,
             busy=self.slow_scripts,
             executor=Executor(
                 self.sequencer,
                 carrier,
-                self.scripts,
                 settle=claims.settle,
                 count_error=stats.count_error,
                 on_report=self._on_report,
@@ -115,8 +107,6 @@ class Server:
             outboxes=Outboxes(stats),
             registry=self.registry,
             interception=self.interception,
-            pause=self.pause,
-            pubsub=self.pubsub,
             congestion=Congestion(config, self.links),
             missing=MissingCommands(),
             spawn=self._spawn,
@@ -128,7 +118,7 @@ class Server:
         self.accept = RespDoor(self.parts).accept
         # What a shard reports besides replies: kind -> who takes it.
         self._take_report: dict[int, Callable[[Report], None]] = {
-            wire.EVENT: KeyspaceEvents(config, self.pubsub).publish,
+            wire.EVENT: KeyspaceEvents(config, self.namespaces.pubsub_of).publish,
             wire.ASK: self._on_ask,
             wire.SERVED: self.waits.served,
             wire.SPOILT: claims.spoilt,
@@ -160,14 +150,11 @@ class Server:
     def _tie_together(self) -> None:
         self.poller.before_round.append(self.clock.now_us)  # so that `last_ms` is about now in all callbacks
         self.poller.after_round.append(self._send)
-        self.pause.on_change += [self._configure_shards, self._update_clients]
+        self.namespaces.on_pause += [self._configure_shards, self._update_clients]
         self.interception.on_change.append(self._update_clients)
         self.config.on_shard_change(self._configure_shards)
         self.parts.on_reset += [
             self.config.reset,
-            self.pause.end,
-            self.scripts.flush,
-            self.libraries.reset,
             self.parts.executor.reset,
             self.time.reset,
             *[expiry.reset for expiry in self.expiry],
@@ -190,11 +177,11 @@ class Server:
 
     def _shard_settings(self) -> dict[str, Any]:
         """What a shard has to know of the configuration, and of CLIENT PAUSE."""
-        return self.config.shard_values() | {"expiry_paused": self.pause.active}
+        return self.config.shard_values() | {"expiry_paused": self.namespaces.paused()}
 
     def _settings_at_start(self) -> dict[str, Any]:
         """What a shard that has just started has to know."""
-        return self._shard_settings() | {"libraries": self.libraries.codes()}
+        return self._shard_settings() | {"libraries": self.namespaces.codes()}
 
     def _configure_shards(self) -> None:
         settings = self._shard_settings()
@@ -214,7 +201,7 @@ class Server:
 
     def _on_invalid_script(self, report: Report) -> None:
         _, _, sha = report
-        self.scripts.drop(sha)
+        self.namespaces.drop_script(sha)
 
     def _on_slow_script(self, report: Report) -> None:
         _, _, *details = report

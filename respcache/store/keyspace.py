@@ -25,10 +25,13 @@ _LITTER = 1024
 class Keyspace(IndexedDict[Any]):
     """Keys to values. Times are milliseconds since the epoch, access times seconds."""
 
-    __slots__ = ("_heap", "accessed", "deadlines")
+    __slots__ = ("_expiring", "_heap", "accessed", "deadlines", "index")
 
-    def __init__(self) -> None:
+    def __init__(self, index: int = 0, expiring: set[int] | None = None) -> None:
+        """`expiring` is told `index`, the number of this database, when it gets deadlines. They stay there."""
         super().__init__()
+        self.index = index
+        self._expiring = set() if expiring is None else expiring
         # When each key was last accessed, parallel to `members`: seconds (32 bits last until 2106).
         self.accessed = array("I")
         # When keys expire; keys that never do are not in it.
@@ -77,6 +80,8 @@ class Keyspace(IndexedDict[Any]):
         if deadline is None:
             self.deadlines.pop(key, None)
             return
+        if not self.deadlines:
+            self._expiring.add(self.index)
         self.deadlines[key] = deadline
         heappush(self._heap, (deadline, key))
         if len(self._heap) > 2 * len(self.deadlines) + _LITTER:

@@ -10,6 +10,7 @@ from respcache.server.commands.info.footprint import Footprint
 
 if TYPE_CHECKING:
     from respcache.server.clients.client import Client
+    from respcache.server.order.namespaces import Namespace
     from respcache.server.parts import Parts
 
 # Names and values of a section, in order.
@@ -17,22 +18,50 @@ Fields = dict[str, object]
 
 
 class Facts:
-    """`shards`: the figures of each shard, as `wire.stats` gives them."""
+    """`shards`: the figures of each shard, as `wire.stats` gives them.
 
-    def __init__(self, parts: Parts, shards: list[dict[str, Any]]) -> None:
+    With a `namespace`, databases, clients, channels and scripts are its own; all else is of the whole server.
+    """
+
+    def __init__(self, parts: Parts, shards: list[dict[str, Any]], namespace: Namespace | None = None) -> None:
         self.parts = parts
         self.shards = shards
-        self.clients: list[Client] = parts.registry.all()
+        self.namespace = namespace or parts.namespaces.default
+        self.clients: list[Client] = [
+            client for client in parts.registry.all() if namespace is None or client.namespace is namespace
+        ]
         self.now = parts.clock.now_ms()
 
     @classmethod
-    async def gather(cls, parts: Parts, *, memory: bool) -> Facts:
+    async def gather(cls, client: Client, *, memory: bool) -> Facts:
         """Ask all shards. Pass `memory` if `footprint` will be used: it takes the shards a moment to estimate."""
-        return cls(parts, await parts.figures(memory))
+        return cls(client.parts, await client.parts.figures(memory), client.namespace)
 
     def total(self, figure: str) -> int:
         """The sum of one figure of all shards."""
         return sum(shard[figure] for shard in self.shards)
+
+    @property
+    def waiting(self) -> int:
+        """Clients that wait, for a key or for the end of a pause."""
+        return sum(client.blocked for client in self.clients) + len(self.namespace.pause.held)
+
+    @cached_property
+    def databases(self) -> list[tuple[int, int, int]]:
+        """By number: keys, how many of them expire, and their average TTL in milliseconds, 0 if none does."""
+        rows = []
+        for number in range(self.parts.config.databases):
+            index = self.namespace.first + number
+            found = [shard["databases"][index] for shard in self.shards if index in shard["databases"]]
+            keys = sum(row[0] for row in found)
+            expires = sum(row[1] for row in found)
+            mean = sum(row[1] * row[2] for row in found) // expires - self.now if expires else 0
+            rows.append((keys, expires, max(mean, 0)))
+        return rows
+
+    def blocking_keys(self, on_removal: bool) -> int:
+        """How many keys somebody waits for; or only those whose removal somebody wants to know."""
+        return sum(shard["blocking_keys"].get(self.namespace.number, (0, 0))[on_removal] for shard in self.shards)
 
     @cached_property
     def footprint(self) -> Footprint:

@@ -66,12 +66,8 @@ def cluster(_: Facts) -> Fields:
 
 def keyspace(facts: Facts) -> Fields:
     """Databases that have keys: how many, how many of them expire, and their average TTL."""
-    fields: Fields = {}
-    for index in range(facts.parts.config.databases):
-        rows = [shard["databases"][index] for shard in facts.shards]
-        keys = sum(row[0] for row in rows)
-        expires = sum(row[1] for row in rows)
-        if keys:
-            mean = sum(row[1] * row[2] for row in rows) // expires - facts.now if expires else 0
-            fields[f"db{index}"] = f"keys={keys},expires={expires},avg_ttl={max(mean, 0)}"
-    return fields
+    return {
+        f"db{index}": f"keys={keys},expires={expires},avg_ttl={mean}"
+        for index, (keys, expires, mean) in enumerate(facts.databases)
+        if keys
+    }

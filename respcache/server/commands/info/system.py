@@ -86,11 +86,13 @@ def clients(facts: Facts) -> Fields:
         "maxclients": facts.parts.config.maxclients,
         "client_recent_max_input_buffer": max((client.input.buffered for client in facts.clients), default=0),
         "client_recent_max_output_buffer": max((client.transport.unsent for client in facts.clients), default=0),
-        "blocked_clients": facts.parts.waits.blocked + len(facts.parts.pause.held),
+        "blocked_clients": facts.waiting,
         "tracking_clients": 0,
-        "clients_in_timeout_table": facts.parts.waits.with_timeout,
-        "total_blocking_keys": sum(shard["blocking_keys"][0] for shard in facts.shards),
-        "total_blocking_keys_on_nokey": sum(shard["blocking_keys"][1] for shard in facts.shards),
+        "clients_in_timeout_table": sum(
+            client.wait is not None and client.wait.alarm is not None for client in facts.clients
+        ),
+        "total_blocking_keys": facts.blocking_keys(on_removal=False),
+        "total_blocking_keys_on_nokey": facts.blocking_keys(on_removal=True),
     }
 
 
