@@ -6,12 +6,14 @@ import atexit
 import os
 import re
 import shlex
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
 from respcache.testing.clock import AsyncServerClock, ServerClock
 from respcache.testing.control import Control, Word
 from respcache.testing.given import given
+from respcache.testing.namespaces import Namespace, new_name
 from respcache.testing.process import ServerProcess, StartError, how_ended
 from respcache.testing.threads import in_thread
 
@@ -261,10 +263,23 @@ class Server:
         """The same for trio and asyncio."""
         return AsyncServerClock(self.clock)
 
-    def _command(self, *words: Word, leave: bool = False) -> Any:
+    def namespace(self, name: str = "") -> Namespace:
+        """A server within this server, for a test that shares it with others; without a name, a new one.
+
+        Names are of printable ASCII characters without spaces.
+        """
+        name = name or new_name()
+        return Namespace(self, name, partial(self._command, namespace=name))
+
+    def namespaces(self) -> list[str]:
+        """The names of the namespaces that there are."""
+        described = (dict(zip(each[::2], each[1::2], strict=True)) for each in self._command("RESPCACHE", "NAMESPACES"))
+        return [fields[b"name"].decode() for fields in described if fields[b"name"]]
+
+    def _command(self, *words: Word, leave: bool = False, namespace: str = "") -> Any:
         self._require_running()
         try:
-            return Control(self.host, self.port, self.password).call(*words, leave=leave)
+            return Control(self.host, self.port, self.password, namespace).call(*words, leave=leave)
         except OSError:
             if (death := self.death()) is not None:
                 raise ConnectionError(death) from None

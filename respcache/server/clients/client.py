@@ -238,8 +238,7 @@ class Client:
         self.update_plain()
 
     def reset(self) -> None:
-        """RESET: be as a new connection."""
-        self.enter(self.parts.namespaces.default)
+        """RESET: be as a new connection to the same namespace."""
         self.start_over()
         if self.reply_mode == b"OFF":
             self.unmute()

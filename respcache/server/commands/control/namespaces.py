@@ -24,8 +24,8 @@ def respcache_namespace(client: Client, args: Args) -> Any:
 
     A namespace is made when it is first named. It has its own databases, scripts, functions, channels and keyspace
     events, and its clients see each other only. The clock, the configuration and counters are shared. The connection
-    is as a new one there: nothing is watched, queued or subscribed. The empty name leads back to the default namespace,
-    and so does RESET. Clients may as well log in as the user `ns.NAME`, with the password of the default user, if any.
+    is as a new one there: nothing is watched, queued or subscribed. The empty name leads back to the default namespace.
+    Clients may as well log in as the user `ns.NAME`, with the password of the default user, if any.
 
     DROP ends the connections of a namespace, and removes all that is in it.
     """
