@@ -159,7 +159,9 @@ class Executor:
         if _manages_scripts(transaction):
             needed.update(range(self._router.shards))  # no shard may be in the middle of a script
             sender.namespace.scripts.unsettled += 1
-        if len(needed) == 1 and all(queued.plan.kind is Kind.ONE for queued in commands):
+        # What comes with EVAL becomes known, but not if a watched key has changed; the shard alone would know that.
+        ahead = not (watching and any(queued.row.reach is Reach.SCRIPT for queued in commands))
+        if ahead and len(needed) == 1 and all(queued.plan.kind is Kind.ONE for queued in commands):
             words = [_current(sender, queued).argv for queued in commands]
             caller = sender.caller
             ticket = ExecTicket(Batch(sender.outbox, 1, 1), len(commands), caller.protocol)
