@@ -9,7 +9,7 @@ FROM python:${PYTHON}-slim AS build
 COPY . /src
 # The last stage copies this environment. It needs no pip there.
 RUN python -m venv --without-pip /opt/respcache
-RUN pip --disable-pip-version-check --python /opt/respcache install --no-cache-dir /src
+RUN pip --disable-pip-version-check --python /opt/respcache install --no-cache-dir '/src[http]'
 
 FROM python:${PYTHON}-slim
 LABEL org.opencontainers.image.title="respcache" \

@@ -40,10 +40,10 @@ class Target:
         return self.label.startswith("Redis")
 
     @contextmanager
-    def running(self, *arguments: str, port: int = 0) -> Iterator[StartedServer]:
+    def running(self, *arguments: str, port: int = 0, http: bool = False) -> Iterator[StartedServer]:
         """Start the server with further directives, and stop it on exit. A server given by its URL is used as it is.
 
-        `port` 0 means any free port.
+        `port` 0 means any free port. `http` opens the HTTP door; only a respcache that is started here has one.
         """
         server: StartedServer
         if self.url:
@@ -52,7 +52,7 @@ class Target:
         if self.program:
             server = ReferenceServer(self.program, *arguments, port=port)
         else:
-            server = RespcacheServer(*arguments, shards=self.shards, port=port)
+            server = RespcacheServer(*arguments, shards=self.shards, port=port, http=http)
         try:
             yield server
         finally:

@@ -9,6 +9,7 @@ import ast
 import inspect
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -21,6 +22,7 @@ from compat import docs
 from respcache.commands.table.syntax import parse_syntax
 from respcache.config.directives import NAMES
 from respcache.testing import Server
+from tests.support.curl import Sessions
 from tests.support.resp import Connection
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -52,7 +54,12 @@ PLUGINS = {
     "fastapi.md": ["anyio.pytest_plugin"],
     "tests.md": ["tests.conftest"],  # of docs/contributing: it has the fixture `do`
 }
-NEEDS = {"celery-and-rq.md": ["celery", "rq"], "django.md": ["django"], "fastapi.md": ["fastapi", "httpx2"]}
+NEEDS = {
+    "celery-and-rq.md": ["celery", "rq"],
+    "django.md": ["django"],
+    "fastapi.md": ["fastapi", "httpx2"],
+    "http.md": ["h11", "upstash_redis"],
+}
 
 
 @pytest.mark.parametrize("page", RUNNABLE, ids=name_of)
@@ -107,6 +114,37 @@ def test_the_wrapper_for_other_languages(tmp_path: Path, monkeypatch: pytest.Mon
     run([sys.executable, "with_respcache.py", sys.executable, "-c", tests], tmp_path)
 
 
+# npm's packages for snippets are beside those of Python.
+NODE_MODULES = Path(sys.prefix, "node_modules")
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="no node on the PATH")
+@pytest.mark.skipif(
+    not NODE_MODULES.joinpath("@upstash/redis").exists(),
+    reason=f"not installed: npm install --prefix {sys.prefix} @upstash/redis",
+)
+def test_tests_in_javascript_over_http(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    page = ROOT / "docs" / "guides" / "http.md"
+    write_named_snippets(page, tmp_path)
+    for code in snippets(page, "js"):
+        name = code.splitlines()[0].removeprefix("// ")
+        (tmp_path / name).write_text(code)
+    (tmp_path / "node_modules").symlink_to(NODE_MODULES)
+    run([sys.executable, "with_upstash.py", "node", "--test"], tmp_path)
+
+
+def test_the_wrapper_for_http(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    write_named_snippets(ROOT / "docs" / "guides" / "http.md", tmp_path)
+    tests = (
+        "import os, urllib.request; url = os.environ['UPSTASH_REDIS_REST_URL']; "
+        "query = '/incr/n?_token=' + os.environ['UPSTASH_REDIS_REST_TOKEN']; "
+        """raise SystemExit(urllib.request.urlopen(url + query).read() != b'{"result":1}')"""
+    )
+    run([sys.executable, "with_upstash.py", sys.executable, "-c", tests], tmp_path)
+
+
 def run(command: list[str], directory: Path) -> None:
     done = subprocess.run(
         command, cwd=directory, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -124,18 +162,37 @@ def test_a_quoted_command_is_the_code() -> None:
     assert ast.unparse(quoted) == ast.unparse(code)
 
 
-CONSOLES = [page for page in WRITTEN if snippets(page, "console")]
+def console(page: Path) -> list[tuple[str, str]]:
+    """The commands of the sessions on a page, each with what it prints."""
+    sessions = "".join(snippets(page, "console"))
+    return [
+        (command, printed.rstrip("\n"))
+        for command, printed in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", sessions, re.MULTILINE)
+    ]
 
 
-@pytest.mark.parametrize("page", CONSOLES, ids=name_of)
-def test_console_sessions(page: Path) -> None:
+def with_sessions(program: str) -> list[Path]:
+    return [page for page in WRITTEN if any(command.startswith(program) for command, _ in console(page))]
+
+
+@pytest.mark.parametrize("page", with_sessions("redis-cli"), ids=name_of)
+def test_sessions_of_redis_cli(page: Path) -> None:
     """``$ redis-cli -p 6379 COMMAND ...``, followed by what redis-cli prints."""
     with Server() as server:
         connection = Connection(server.port)
-        for session in snippets(page, "console"):
-            for line, printed in re.findall(r"^\$ redis-cli -p 6379 (.*)\n((?:(?!\$ ).*\n)*)", session, re.MULTILINE):
-                assert shown(connection.call(*shlex.split(line))) == printed.rstrip("\n")
+        for command, printed in console(page):
+            words = shlex.split(command)
+            if words[:3] == ["redis-cli", "-p", "6379"]:
+                assert shown(connection.call(*words[3:])) == printed
         connection.close()
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl on the PATH")
+@pytest.mark.parametrize("page", with_sessions("curl"), ids=name_of)
+def test_sessions_of_curl(page: Path) -> None:
+    with Sessions() as sessions:
+        for command, printed in console(page):
+            sessions.play(command, printed)
 
 
 def shown(reply: Any) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -38,6 +40,7 @@ class Suite(Protocol):
     VERSION: str
     VARIANTS: Sequence[str]  # "RESP2", "RESP3", ...; one run each
     DIRECTIVES: Sequence[str]  # directives for the server that the suite runs against
+    HTTP: bool  # True if it uses the HTTP door; there is no genuine server to compare with then
 
     def prepare(self) -> Path:
         """Fetch the suite into the cache if it is not there. Returns its path. Raises Unavailable."""
@@ -94,6 +97,32 @@ def environment(name: str, *requirements: str) -> Path:
         run_quietly([str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *requirements])
         stamp.write_text(wanted)
     return python
+
+
+def checkout(address: str, tag: str, commit: str) -> Path:
+    """A clone of a git repository at a tag, in the cache. Raises Unavailable, also if the tag is not at this commit."""
+    folder = cache() / "suites" / f"{address.rsplit('/', 1)[-1]}-{commit[:12]}"
+    if not folder.exists():
+        unchecked = folder.with_name(f"{folder.name}.unchecked")
+        shutil.rmtree(unchecked, ignore_errors=True)
+        run_quietly(["git", "clone", "--quiet", "--depth", "1", "--branch", tag, address, str(unchecked)])
+        found = run_quietly(["git", "rev-parse", "HEAD"], cwd=unchecked).strip()
+        if found != commit:
+            raise Unavailable(f"{address}: {tag} is {found}, and not {commit}")
+        unchecked.rename(folder)
+    return folder
+
+
+def rest_variables(server: StartedServer) -> Mapping[str, str]:
+    """The environment in which Upstash's clients find the HTTP door of a server."""
+    return {
+        **os.environ,
+        "UPSTASH_REDIS_REST_URL": server.rest_url,
+        "UPSTASH_REDIS_REST_TOKEN": server.rest_token,
+        # The way to loopback is never through a proxy.
+        "NO_PROXY": "127.0.0.1,localhost",
+        "no_proxy": "127.0.0.1,localhost",
+    }
 
 
 def run_quietly(command: Sequence[str], *, cwd: Path | None = None, limit: float = 600.0) -> str:

@@ -12,6 +12,7 @@ from tests.support.processes import StartedServer
 VERSION = "3.5.0"
 VARIANTS = ("parser and packer",)
 DIRECTIVES = ()
+HTTP = False
 
 
 def prepare() -> Path:

@@ -24,10 +24,18 @@ def source(python: Path, name: str, version: str) -> Path:
     return unpacked
 
 
-def run(python: Path, folder: Path, arguments: Sequence[str], skips: Mapping[str, str], limit: float) -> Tally:
+def run(
+    python: Path,
+    folder: Path,
+    arguments: Sequence[str],
+    skips: Mapping[str, str],
+    limit: float,
+    environment: Mapping[str, str] | None = None,
+) -> Tally:
     """Run pytest in a folder. Files and tests named in `skips` are left out and counted as excluded.
 
     limit: seconds for the whole run; if it is exceeded, the results are incomplete, which counts as a failure.
+    environment: its environment variables; ours if it is None.
     """
     report = folder / "junit.xml"
     report.unlink(missing_ok=True)
@@ -48,7 +56,9 @@ def run(python: Path, folder: Path, arguments: Sequence[str], skips: Mapping[str
     command += [f"--deselect={name}" if "::" in name else f"--ignore-glob={folder / name}" for name in skips]
     tally = Tally(excluded=dict(skips))
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=limit, check=False)
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=limit, check=False
+        )
         said = done.stdout[-500:] + done.stderr[-500:]
     except subprocess.TimeoutExpired:
         said = f"not done after {limit:.0f} s"

@@ -11,6 +11,7 @@ from tests.support.processes import StartedServer
 VERSION = "8.1.0"
 VARIANTS = ("RESP2 sync", "RESP2 asyncio", "RESP3 sync", "RESP3 asyncio")
 DIRECTIVES = ()
+HTTP = False
 
 _REQUIREMENTS = (
     f"redis[hiredis]=={VERSION}",

@@ -26,6 +26,7 @@ from tests.support.resp import Closed, Connection
 VERSION = "7.0.15"
 VARIANTS = ("external mode",)
 DIRECTIVES = ("--enable-debug-command", "yes", "--enable-protected-configs", "yes")
+HTTP = False
 
 _DRIVER = Path(__file__).with_name("tcl_unit.tcl")
 _TRIES = 2  # a test that hangs its unit is left out the next time

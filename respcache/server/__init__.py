@@ -36,8 +36,10 @@ one client and its transitions. `clients.dispatch` takes one command through `cl
 commands with one key, which needs no dispatch. `clients.limits` cuts off clients that leave too many replies unread,
 `clients.idle` those that are silent for too long. `clients.describe` is CLIENT LIST's line about one.
 
-**The doors.** `doors.resp` decides who may come in and begins a conversation. `commands` are the commands that main
-answers itself. `server` builds all parts and ties them together; `app` runs it from start to end.
+**The doors.** `doors.resp` decides who may come in and begins a conversation. `doors.http` does so for clients that
+speak HTTP; it is imported only if it has a port. `commands` are the commands that main answers itself. `server` builds
+all parts and ties them together, `listening` opens the ports, each with its door, and `app` runs it all from start to
+end.
 
 How these work together is told in docs/concepts/architecture.md; `python -m tests.layering` draws who imports whom.
 """

@@ -11,6 +11,7 @@ import os
 import socket
 from typing import TYPE_CHECKING, NamedTuple
 
+from respcache.errors import CommandError
 from respcache.logs import log
 from respcache.server.io.listener import Listener, printed_address
 
@@ -45,23 +46,19 @@ class Place(NamedTuple):
 def bind(server: Server) -> list[Place]:
     """Open sockets for all configured addresses, and note the ports. Raises CannotListen."""
     config, parts = server.config, server.parts
-    http = _import_http_doors() if config.http_port or config.respcache_http or config.metrics_port else None
+    http = bool(config.http_port or config.respcache_http)
+    if http or config.metrics_port:
+        _import_http_doors()  # what is missing is said before anything is opened
     places: list[Place] = []
     # As in Redis, port 0 means no TCP. If there is no unix socket either, or the starter waits to be told the port, it
     # means any free port.
     if config.port or not config.unixsocket or config.respcache_ready_fd >= 0:
         parts.port, sockets = _bind_tcp(config, config.port, "TCP")
         places += [Place(sock, server.accept, "") for sock in sockets]
-    if http is not None:
-        http_door, metrics_door = http
-        if config.http_port or config.respcache_http:
-            parts.http_port, sockets = _bind_tcp(config, config.http_port, "HTTP")
-            accept = http_door(parts).accept
-            places += [Place(sock, accept, "http://") for sock in sockets]
-        if config.metrics_port:
-            parts.metrics_port, sockets = _bind_tcp(config, config.metrics_port, "metrics")
-            accept = metrics_door(parts).accept
-            places += [Place(sock, accept, "metrics http://") for sock in sockets]
+    if http:
+        places += _bind_http(server)
+    if config.metrics_port:
+        places += _bind_metrics(server)
     # Last, since it leaves a file behind if another address cannot be had.
     if config.unixsocket:
         sock = _bind_unix(config.unixsocket, config.unixsocketperm, config.tcp_backlog)
@@ -72,7 +69,24 @@ def bind(server: Server) -> list[Place]:
 @contextlib.contextmanager
 def accepting(server: Server, places: Sequence[Place]) -> Iterator[None]:
     """Accept clients in all places, and say so. At the end nobody can connect any more."""
-    listeners = [Listener(place.sock, server.poller, server.alarms, place.accept) for place in places]
+    listeners: list[Listener] = []
+
+    def accept_in(places: Sequence[Place]) -> None:
+        listeners.extend(Listener(place.sock, server.poller, server.alarms, place.accept) for place in places)
+
+    def open_http() -> int:
+        """See `Parts.open_http`."""
+        if not server.parts.http_port:
+            try:
+                opened = _bind_http(server)
+            except CannotListen as error:
+                raise CommandError(f"ERR {error}") from None
+            accept_in(opened)
+            log.notice(f"Ready to accept connections on {' '.join(map(str, opened))}")
+        return server.parts.http_port
+
+    server.parts.open_http = open_http
+    accept_in(places)
     try:
         _say_ready(server, places)
         yield
@@ -91,10 +105,25 @@ def _import_http_doors() -> tuple[type[HttpDoor], type[MetricsDoor]]:
         if error.name != "h11":
             raise
         raise CannotListen(
-            "http-port and metrics-port need the package h11, which is not installed. "
-            "Get it with: pip install 'respcache[http]'"
+            "The HTTP door needs the package h11, which is not installed. Get it with: pip install 'respcache[http]'"
         ) from None
     return HttpDoor, MetricsDoor
+
+
+def _bind_http(server: Server) -> list[Place]:
+    """Raises CannotListen."""
+    http_door, _ = _import_http_doors()
+    server.parts.http_port, sockets = _bind_tcp(server.config, server.config.http_port, "HTTP")
+    accept = http_door(server.parts).accept
+    return [Place(sock, accept, "http://") for sock in sockets]
+
+
+def _bind_metrics(server: Server) -> list[Place]:
+    """Raises CannotListen."""
+    _, metrics_door = _import_http_doors()
+    server.parts.metrics_port, sockets = _bind_tcp(server.config, server.config.metrics_port, "metrics")
+    accept = metrics_door(server.parts).accept
+    return [Place(sock, accept, "metrics http://") for sock in sockets]
 
 
 def _bind_tcp(config: Config, port: int, protocol: str) -> tuple[int, list[socket.socket]]:

@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from respcache.shard import wire
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -36,6 +34,7 @@ if TYPE_CHECKING:
     from respcache.server.services.registry import Registry
     from respcache.server.services.stats import Stats
     from respcache.server.shards.expiry import ActiveExpiry
+    from respcache.server.shards.figures import ShardFigures
     from respcache.server.shards.link import ShardLink
     from respcache.server.shards.timekeeper import Timekeeper
 
@@ -53,6 +52,7 @@ class Parts:
     rates: Rates
     run_id: str  # 40 hexadecimal digits, new with each start
     links: Sequence[ShardLink]  # by shard
+    figures: ShardFigures
     expiry: Sequence[ActiveExpiry]  # by shard
     router: Router
     sequencer: Sequencer
@@ -72,6 +72,9 @@ class Parts:
     # Ask for an orderly end of the server; and the event that is set then.
     stop: Callable[[], None]
     stop_requested: trio.Event
+    # Open the HTTP door of a server that was started without one; its port. Raises CommandError. It is there as long as
+    # clients are accepted.
+    open_http: Callable[[], int] = field(init=False)
     # What RESPCACHE RESET does besides removing the keys and resetting what a namespace has for itself, in order: each
     # part that can leave its starting state adds how it gets back there. Not called within a namespace. Called in one
     # synchronous step, before anything else takes its place in the order.
@@ -86,14 +89,4 @@ class Parts:
         self.stats.reset()
         self.poller.rounds = 0
         self.rates.reset()
-        for link in self.links:
-            link.call(wire.reset_stats())
-
-    async def figures(self, memory: bool = False) -> list[dict[str, Any]]:
-        """The `stats` of each shard, with what `memory` takes if that is asked for.
-
-        They pass the queues, so they are of no one moment in the order. Raises CommandError if a shard dies meanwhile.
-        Cancellation is safe.
-        """
-        calls = [link.call(wire.stats(memory)) for link in self.links]
-        return [await call.result() for call in calls]
+        self.figures.reset()

@@ -37,6 +37,7 @@ from respcache.server.services.rates import Rates
 from respcache.server.services.registry import Registry
 from respcache.server.services.stats import Stats
 from respcache.server.shards.expiry import ActiveExpiry
+from respcache.server.shards.figures import ShardFigures
 from respcache.server.shards.link import ShardLink
 from respcache.server.shards.queue import Order
 from respcache.server.shards.timekeeper import Timekeeper
@@ -67,6 +68,7 @@ class Server:
         self.interception = Interception()
         self._order = Order()
         self.links = [self._link(index) for index in range(config.shards)]
+        self.figures = ShardFigures(self.links)
         self.expiry = [ActiveExpiry(link, alarms, clock) for link in self.links]
         self.time = Timekeeper(clock, alarms, poller, self.links, self.expiry, self._on_step_back)
         router = Router(config.shards)
@@ -87,6 +89,7 @@ class Server:
             rates=Rates(stats, poller, alarms, clock),
             run_id=secrets.token_hex(20),
             links=self.links,
+            figures=self.figures,
             expiry=self.expiry,
             router=router,
             sequencer=self.sequencer,
@@ -142,7 +145,7 @@ class Server:
             self.poller,
             self.clock,
             self._order,
-            settings=self._settings_at_start,
+            settings=partial(self._settings_at_start, index),
             on_report=self._on_report,
             on_death=self._on_shard_death,
         )
@@ -179,9 +182,12 @@ class Server:
         """What a shard has to know of the configuration, and of CLIENT PAUSE."""
         return self.config.shard_values() | {"expiry_paused": self.namespaces.paused()}
 
-    def _settings_at_start(self) -> dict[str, Any]:
+    def _settings_at_start(self, shard: int) -> dict[str, Any]:
         """What a shard that has just started has to know."""
-        return self._shard_settings() | {"libraries": self.namespaces.codes()}
+        return self._shard_settings() | {
+            "libraries": self.namespaces.codes(),
+            "counted": self.figures.counted(shard),
+        }
 
     def _configure_shards(self) -> None:
         settings = self._shard_settings()

@@ -56,6 +56,7 @@ class Control:
 
         expiry_paused: the numbers of the namespaces where CLIENT PAUSE is on.
         libraries: those of all namespaces, by number.
+        counted: the counters of the process whose place this one takes, among its `stats`.
         """
         shard = self._shard
         for name, value in values.items():
@@ -71,6 +72,9 @@ class Control:
                 case "libraries":
                     for namespace, codes in value.items():
                         self.change_libraries(namespace, codes, True)
+                case "counted":
+                    shard.figures.go_on_from(value)
+                    self._errors.by_code.update(value.get("errors", {}))
                 case "expiry_paused":
                     shard.expiry.paused = frozenset(value)
                 case _:  # sizes: a name that is not among them is a bug of main

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from time import process_time_ns
+from typing import Any
 
 from respcache.system import resident
 
@@ -32,6 +33,14 @@ class Figures:
     def busy(self) -> int:
         """Nanoseconds of processor time that the shard took."""
         return process_time_ns() - self._counted_from
+
+    def go_on_from(self, counted: dict[str, Any]) -> None:
+        """Count on from what another process has counted, by the names that INFO's sections use; none: from zero."""
+        self.hits += counted.get("keyspace_hits", 0)
+        self.misses += counted.get("keyspace_misses", 0)
+        self.expired += counted.get("expired_keys", 0)
+        self.expiring += counted.get("expiring", 0)
+        self._counted_from -= counted.get("busy", 0)
 
     def reset(self) -> None:
         """CONFIG RESETSTAT."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 from urllib.parse import quote
 
 from respcache.testing.threads import in_thread
@@ -15,10 +15,30 @@ if TYPE_CHECKING:
     import redis.asyncio
 
     from respcache.testing.control import Caller
-    from respcache.testing.server import Server
 
 # Some clients, node-redis in RESP3 among them, log in only if there is a password. Without one it may be any.
 _ANY_PASSWORD = "any"
+
+
+class Server(Protocol):
+    """What a namespace needs of the `respcache.testing.Server` that it is in."""
+
+    @property
+    def url(self) -> str:
+        """See `Server.url`."""
+
+    @property
+    def connection_kwargs(self) -> dict[str, Any]:
+        """See `Server.connection_kwargs`."""
+
+    def client(self, **options: Any) -> redis.Redis:
+        """See `Server.client`."""
+
+    def async_client(self, **options: Any) -> redis.asyncio.Redis:
+        """See `Server.async_client`."""
+
+    def alive(self) -> bool:
+        """See `Server.alive`."""
 
 
 class Namespace:

@@ -122,6 +122,26 @@ def respcache_url(_respcache_fresh: None, respcache_server: Server) -> str:
 
 
 @pytest.fixture
+def respcache_rest_url(_respcache_fresh: None, respcache_server: Server) -> str:
+    """The base URL of Upstash's REST API on a fresh server, such as ``http://127.0.0.1:12345``.
+
+    It is what UPSTASH_REDIS_REST_URL takes. It needs ``respcache[http]``. The server opens its HTTP door for the first
+    test that asks for it; the URL stays the same for the test run.
+    """
+    try:
+        respcache_server.open_http()
+    except RuntimeError as error:
+        pytest.fail(str(error), pytrace=False)
+    return respcache_server.rest_url
+
+
+@pytest.fixture
+def respcache_rest_token(respcache_server: Server) -> str:
+    """The token that goes with `respcache_rest_url`, for UPSTASH_REDIS_REST_TOKEN."""
+    return respcache_server.rest_token
+
+
+@pytest.fixture
 def _respcache_fresh(
     request: pytest.FixtureRequest, respcache_server: Server, pytestconfig: pytest.Config
 ) -> Iterator[None]:

@@ -2,8 +2,8 @@
 
 Two pipes tie the child to this process:
 
-* the *ready* pipe: the child writes its port into it when it accepts connections. It picks a free port itself, so
-  nobody else can take it in between; and if the child dies instead, the pipe ends: nobody waits for a timeout.
+* the *ready* pipe: the child writes its ports into it when it accepts connections. It picks free ports itself, so
+  nobody else can take them in between; and if the child dies instead, the pipe ends: nobody waits for a timeout.
 * the *lifeline*: the child reads from it and ends when it reaches the end of file. Only this process holds the writing
   end, and the kernel closes that however this process ends, `kill -9` included. So no server outlives its test run.
 
@@ -59,7 +59,7 @@ class ServerProcess:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as this object
         self._owned = True  # by this process: False in a fork of it
         self._lock = threading.Lock()  # held by the thread that waits for the child to be ready
-        self._port = 0  # 0 until the child has told it
+        self._ports: tuple[int, ...] = ()  # empty until the child has told them
         self._ready = self._lifeline = -1
         _running.add(self)
         command = [sys.executable, "-P", "-m", "respcache", *([file] if file else [])]
@@ -93,14 +93,17 @@ class ServerProcess:
             for descriptor in pipes.values():
                 os.close(descriptor)
 
-    def wait_ready(self, timeout: float) -> int:
-        """Wait until the server accepts connections; its port. Raises StartError."""
-        with self._lock:
-            if not self._port:
-                self._port = self._read_port(timeout)
-            return self._port
+    def wait_ready(self, timeout: float) -> tuple[int, ...]:
+        """Wait until the server accepts connections; its port, and that of its HTTP door if it was started with one.
 
-    def _read_port(self, timeout: float) -> int:
+        Raises StartError.
+        """
+        with self._lock:
+            if not self._ports:
+                self._ports = self._read_ports(timeout)
+            return self._ports
+
+    def _read_ports(self, timeout: float) -> tuple[int, ...]:
         deadline = time.monotonic() + timeout
         said = b""
         with selectors.DefaultSelector() as selector:
@@ -112,7 +115,7 @@ class ServerProcess:
                 if not received:
                     raise StartError(f"{self._wait_for_end()} when it was started", self.log())
                 said += received
-        return int(said)
+        return tuple(map(int, said.split()))
 
     def _wait_for_end(self) -> str:
         """How the process ended. The pipe may end a moment before the process does."""

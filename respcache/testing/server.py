@@ -43,6 +43,7 @@ class Server:
     file: a configuration file for it, such as the redis.conf of your production. `args` come after it.
     port: the TCP port; 0 for a free one, which it then keeps.
     unixsocket: listen on a unix socket too, at this path; True for one in a temporary directory.
+    http: open the HTTP door too, on a free port that it then keeps. It needs ``respcache[http]``.
     start_timeout: seconds within which the server must have started.
     """
 
@@ -54,6 +55,7 @@ class Server:
         file: str | os.PathLike[str] = "",
         port: int = 0,
         unixsocket: str | os.PathLike[str] | bool = False,
+        http: bool = False,
         start_timeout: float = 30.0,
     ) -> None:
         if isinstance(args, (str, bytes)):
@@ -64,6 +66,8 @@ class Server:
         self._file = os.path.abspath(file) if file else ""
         self._given = given(self._file, self.args)
         self._wanted_port = port
+        self._http = http
+        self._wanted_http_port = 0  # 0 until it is known
         self._wanted_socket = unixsocket if isinstance(unixsocket, bool) else os.path.abspath(unixsocket)
         self._start_timeout = start_timeout
         self._running: ServerProcess | None = None
@@ -87,10 +91,12 @@ class Server:
             return self._wanted_port
         running = self._require_running()
         try:
-            self._wanted_port = running.wait_ready(self._start_timeout)
+            self._wanted_port, *http = running.wait_ready(self._start_timeout)
         except BaseException:
             self.stop()
             raise
+        if http:
+            [self._wanted_http_port] = http
         return self._wanted_port
 
     @property
@@ -107,14 +113,29 @@ class Server:
     def url(self) -> str:
         """What `redis.Redis.from_url` and most programs' settings take."""
         login = f":{quote(self.password, safe='')}@" if self.password else ""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"redis://{login}{host}:{self.port}/0"
+        return f"redis://{login}{self._host_in_urls()}:{self.port}/0"
 
     @property
     def connection_kwargs(self) -> dict[str, Any]:
         """For clients that take keyword arguments: `redis.Redis(**server.connection_kwargs)`."""
         login = {"password": self.password} if self.password else {}
         return {"host": self.host, "port": self.port, **login}
+
+    @property
+    def rest_url(self) -> str:
+        """The base URL of its HTTP door, such as ``http://127.0.0.1:12345``: what UPSTASH_REDIS_REST_URL takes.
+
+        Errors: RuntimeError if it has none: it needs `http=True`, or `open_http`.
+        """
+        _ = self.port  # waits for it
+        if not self._wanted_http_port:
+            raise RuntimeError("the server has no HTTP door: use Server(http=True), or call open_http()")
+        return f"http://{self._host_in_urls()}:{self._wanted_http_port}"
+
+    @property
+    def rest_token(self) -> str:
+        """The token for `rest_url`: the password; `respcache` where there is none, since any token is accepted then."""
+        return self.password or "respcache"
 
     @property
     def pid(self) -> int:
@@ -158,6 +179,10 @@ class Server:
             raise RuntimeError("the server is running already")
         directives = ["--port", str(self._wanted_port), "--shards", str(self.shards)]
         directives += ["--enable-debug-command", "yes", "--enable-test-commands", "yes", "--save", ""]
+        if self._http:
+            directives += ["--respcache-http", "yes"]
+        if self._wanted_http_port:
+            directives += ["--http-port", str(self._wanted_http_port)]
         directives += ["--logfile", "", *self.args]
         self._running = ServerProcess(self._file, directives, self._wanted_socket)
         # Otherwise Python would warn, when it exits, of a process that nobody has waited for.
@@ -244,6 +269,15 @@ class Server:
         """
         self._command("RESPCACHE", "RESET", leave=True)
 
+    def open_http(self) -> None:
+        """Open the HTTP door of a server that was started without one. It stays open, also after `stop` and `start`.
+
+        Errors: RuntimeError if ``respcache[http]`` is not installed; ConnectionError if the server died.
+        """
+        _ = self.port  # waits for it
+        if not self._wanted_http_port:
+            self._wanted_http_port = int(self._command("RESPCACHE", "HTTP"))
+
     def advance(self, seconds: float) -> None:
         """Let time pass for the server: deadlines, TIME, idle times and blocking timeouts together.
 
@@ -284,6 +318,9 @@ class Server:
             if (death := self.death()) is not None:
                 raise ConnectionError(death) from None
             raise
+
+    def _host_in_urls(self) -> str:
+        return f"[{self.host}]" if ":" in self.host else self.host
 
     def _first(self, directive: str) -> str:
         words = self._given.get(directive)

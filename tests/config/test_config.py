@@ -28,7 +28,7 @@ def refusal(config: Config, *pairs: tuple[bytes, bytes]) -> str:
 
 def test_hidden_directives_are_shown_by_their_full_name_only(config: Config) -> None:
     listed = config.get([b"*"])
-    for name in (b"respcache-ready-fd", b"respcache-parent-fd", b"aof-disable-auto-gc", b"key-load-delay"):
+    for name in (b"respcache-ready-fd", b"respcache-http", b"aof-disable-auto-gc", b"key-load-delay"):
         assert name not in listed
         assert config.get([name.replace(b"k", b"[k]").replace(b"a", b"?")]) == {}
         assert set(config.get([name])) == {name}
@@ -53,6 +53,27 @@ def test_directives_fixed_at_the_start(config: Config) -> None:
     assert config.port == 6379
     # As in Redis, not even the current value is accepted.
     assert refusal(config, (b"Databases", b"16")) == FAILED.format("Databases", immutable)
+
+
+def test_what_may_be_changed_of_the_http_door(config: Config) -> None:
+    immutable = "can't set immutable config"
+    fixed = ((b"http-port", b"80"), (b"metrics-port", b"80"), (b"http-dialect", b"seed"), (b"respcache-http", b"yes"))
+    for name, value in fixed:
+        assert refusal(config, (name, value)) == FAILED.format(name.decode(), immutable)
+    config.set([(b"http-allow-origin", b"https://a.example http://localhost:3000"), (b"http-blocking-limit", b"5")])
+    config.set([(b"http-request-timeout", b"0")])
+    assert config.http_allow_origin == ["https://a.example", "http://localhost:3000"]
+    assert config.get([b"http-[abr]*"]) == {
+        b"http-allow-origin": b"https://a.example http://localhost:3000",
+        b"http-blocking-limit": b"5",
+        b"http-request-timeout": b"0",
+    }
+    config.set([(b"http-allow-origin", b"")])
+    assert config.http_allow_origin == []
+    config.put("http-dialect", ["SEED"])
+    assert config.http_dialect == "seed"
+    with pytest.raises(BadValue):
+        config.put("http-dialect", ["webdis"])
 
 
 def test_an_invalid_value_is_reported_with_the_name_of_its_directive(config: Config) -> None:

@@ -86,6 +86,25 @@ def test_figures(child: Child) -> None:
     assert (stats["keyspace_hits"], stats["keyspace_misses"], stats["expired_keys"], stats["errors"]) == (0, 0, 0, {})
 
 
+def test_it_counts_on_from_its_predecessor(child: Child) -> None:
+    """Only the counters: the others are about one process."""
+    counted = {"keyspace_hits": 10, "keyspace_misses": 20, "expired_keys": 30, "expiring": 40, "busy": 10**15}
+    child.ask(wire.configure({"counted": counted | {"errors": {"WRONGTYPE": 50}}}))
+    child.run("GET no", "RPUSH l x", "GET l")
+    (stats,) = child.ask(wire.stats())
+    assert (stats["keyspace_hits"], stats["keyspace_misses"], stats["expired_keys"]) == (11, 21, 30)
+    assert stats["errors"] == {"WRONGTYPE": 51}
+    assert stats["expiring"] == 40
+    assert stats["busy"] > 10**15
+    child.ask(wire.configure({"counted": {}}))  # of one that nobody has looked at
+    (again,) = child.ask(wire.stats())
+    assert again["keyspace_hits"] == 11
+    child.ask(wire.reset_stats())
+    (stats,) = child.ask(wire.stats())
+    assert (stats["keyspace_hits"], stats["errors"]) == (0, {})
+    assert stats["busy"] < 10**15
+
+
 @pytest.mark.parametrize("keys", [10, 4500])
 def test_ticks_remove_a_bounded_number(child: Child, keys: int) -> None:
     """The rest is due immediately, so main sends the next tick immediately."""

@@ -202,6 +202,7 @@ class InProcessShard:
 
     def _begin(self) -> None:
         index, shards = self._shape
+        self.link.running = True
         self.worker = Worker(Shard(seed=1, index=index, shards=shards), self)
         self._life = life = _Coroutine(self._live)
         assert life.resume() is _IDLE

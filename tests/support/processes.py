@@ -22,6 +22,9 @@ class StartedServer:
     process: subprocess.Popen[bytes]
     port: int
     version: tuple[int, ...] = (7, 2, 0)
+    # The address of its HTTP door, and what opens it; empty if it has none.
+    rest_url = ""
+    rest_token = ""
 
     def alive(self) -> bool:
         return self.process.poll() is None
@@ -46,12 +49,16 @@ class StartedServer:
 class RespcacheServer(StartedServer):
     """respcache from this source tree."""
 
-    def __init__(self, *arguments: str, shards: int = 1, file: str = "", port: int = 0) -> None:
+    def __init__(self, *arguments: str, shards: int = 1, file: str = "", port: int = 0, http: bool = False) -> None:
         self.shards = shards
-        self._handle = Server(shards=shards, args=arguments, file=file, port=port, start_timeout=READY_WITHIN)
+        self._handle = Server(
+            shards=shards, args=arguments, file=file, port=port, http=http, start_timeout=READY_WITHIN
+        )
         self._handle.start()
         self.process = self._handle.process
         self.port = self._handle.port
+        if http:
+            self.rest_url, self.rest_token = self._handle.rest_url, self._handle.rest_token
 
     def output(self) -> str:
         """Everything that it has logged."""

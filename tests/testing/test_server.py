@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import redis
@@ -461,6 +466,88 @@ def test_a_port_of_choice() -> None:
         with pytest.raises(StartError, match="Address already in use"):
             second.start()
         assert not second.running
+
+
+class TestHttp:
+    """The HTTP door, and where it is."""
+
+    def ping(self, server: Server) -> Any:
+        request = urllib.request.Request(
+            f"{server.rest_url}/ping", headers={"Authorization": f"Bearer {server.rest_token}"}
+        )
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return json.load(response)
+
+    def test_from_the_start(self) -> None:
+        with Server(http=True) as server:
+            url = server.rest_url
+            assert re.fullmatch(r"http://127\.0\.0\.1:[1-9]\d*", url)
+            assert server.rest_token == "respcache"
+            assert self.ping(server) == {"result": "PONG"}
+        assert server.rest_url == url
+        with server:
+            assert server.rest_url == url
+            assert self.ping(server) == {"result": "PONG"}
+
+    def test_later(self) -> None:
+        with Server() as server:
+            with pytest.raises(RuntimeError, match="no HTTP door: use Server"):
+                _ = server.rest_url
+            server.open_http()
+            url = server.rest_url
+            server.open_http()
+            assert server.rest_url == url
+            server.reset()
+            assert self.ping(server) == {"result": "PONG"}
+        with server:
+            assert server.rest_url == url
+            assert self.ping(server) == {"result": "PONG"}
+
+    def test_not_running(self) -> None:
+        server = Server(http=True)
+        with pytest.raises(RuntimeError, match="not running"):
+            _ = server.rest_url
+        with pytest.raises(RuntimeError, match="not running"):
+            server.open_http()
+
+    def test_a_password_is_the_token(self) -> None:
+        with Server(args=["--requirepass", PASSWORD]) as server:
+            server.open_http()
+            assert server.rest_token == PASSWORD
+            quoted = quote(server.rest_token, safe="")
+            with urllib.request.urlopen(f"{server.rest_url}/ping?_token={quoted}", timeout=10) as response:
+                assert json.load(response) == {"result": "PONG"}
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(f"{server.rest_url}/ping", timeout=10)
+            assert refused.value.code == 401
+            refused.value.close()
+
+    @pytest.mark.parametrize("way", ["words", "file"])
+    def test_a_port_of_choice(self, way: str, tmp_path: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        file = tmp_path / "redis.conf"
+        file.write_text(f"http-port {port}\nbind ::1 127.0.0.1\n")
+        options: dict[str, Any] = {"words": {"args": ["--http-port", port]}, "file": {"file": file}}[way]
+        with Server(**options) as server:
+            assert server.rest_url == f"http://127.0.0.1:{port}"
+            assert self.ping(server) == {"result": "PONG"}
+
+    def test_an_address_of_ipv6(self) -> None:
+        with Server(http=True, args=["--bind", "::1"]) as server:
+            assert server.rest_url.startswith("http://[::1]:")
+            assert self.ping(server) == {"result": "PONG"}
+
+    def test_without_h11(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "h11.py").write_text('raise ModuleNotFoundError("No module named \'h11\'", name="h11")\n')
+        paths = [str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
+        server = Server(http=True)
+        with pytest.raises(StartError, match=r"pip install 'respcache\[http\]'"):
+            server.start()
+        with Server() as server, pytest.raises(RuntimeError, match=r"pip install 'respcache\[http\]'"):
+            server.open_http()
 
 
 def test_other_addresses() -> None:

@@ -3,6 +3,7 @@
 A handler returns a reply, a coroutine of one (the client waits for it), or IN_A_SLOT when the reply is on its way.
 """
 
+import respcache.commands.all  # noqa: F401 - MEMORY, a container of commands of both, is there
 from respcache.server.commands import (
     client,
     client_admin,

@@ -131,6 +131,11 @@ class Namespaces:
         del self._by_number[namespace.number]
         self._free.append(namespace.number)
 
+    @property
+    def held(self) -> int:
+        """How many clients CLIENT PAUSE holds up."""
+        return sum(len(namespace.pause.held) for namespace in self._by_name.values())
+
     # -- for shards
 
     def pubsub_of(self, number: int) -> PubSub | None:

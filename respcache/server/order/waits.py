@@ -77,6 +77,7 @@ class Wait(ABC):
     def found_nothing(self, deadline: int) -> None:
         """The client waits from now on, up to a time in milliseconds; 0: for ever."""
         self.waiting = True
+        self._waits.blocked += 1
         # A client that waits is owed nothing: what is pushed to it meanwhile does not wait for the reply.
         self.member.outbox.withdraw(self._batch)
         if deadline:
@@ -94,9 +95,11 @@ class Wait(ABC):
 
     def _finish(self) -> None:
         self.over = True
+        self._waits.blocked -= self.waiting
         if self.alarm is not None:
             self.alarm.cancel()
             self.alarm = None
+            self._waits.with_timeout -= 1
         self._waits.remove(self)
 
     # -- ends that main brings about
@@ -203,6 +206,8 @@ class Waits:
         self.count_error = count_error
         self._last_number = 0  # that was given to a wait
         self._by_number: dict[int, Wait] = {}  # all that are not over
+        self.blocked = 0  # how many clients wait
+        self.with_timeout = 0  # how many of them wait up to some time
 
     def start(self, member: Member, argv: Argv, shard: int) -> None:
         """Run a blocking command whose keys are on one shard."""
@@ -271,8 +276,10 @@ class Waits:
 
         def ring() -> None:
             wait.alarm = None
+            self.with_timeout -= 1
             wait.time_out()
 
+        self.with_timeout += 1
         return self._alarms.at(deadline + 1, ring)
 
     # -- figures
@@ -284,16 +291,6 @@ class Waits:
     def all(self) -> list[Wait]:
         """All that are not over, the oldest first."""
         return list(self._by_number.values())
-
-    @property
-    def blocked(self) -> int:
-        """How many clients wait."""
-        return sum(wait.waiting for wait in self._by_number.values())
-
-    @property
-    def with_timeout(self) -> int:
-        """How many of them wait up to some time."""
-        return sum(wait.alarm is not None for wait in self._by_number.values())
 
 
 def timed_out(member: Member) -> bytes:

@@ -34,6 +34,11 @@ class Congestion:
         self._queues = queues  # of all shards
         self._stalled: dict[Reader, None] = {}  # not read from until it is over
 
+    @property
+    def stalled(self) -> int:
+        """How many clients are not read from."""
+        return len(self._stalled)
+
     def stall(self, reader: Reader) -> None:
         """A client has sent something during congestion: take nothing more from it until that is over."""
         if reader not in self._stalled:

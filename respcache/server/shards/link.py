@@ -61,7 +61,11 @@ class ShardLink:
         self.index = index  # which shard it is
         self.queue = ShardQueue(clock, on_report, poller.yield_soon, order)
         self.submit = self.queue.submit  # one call less on the hot path
+        self.running = False  # its child was started, and has not ended
         self.restarts = 0  # deaths that were followed by a new start
+        # Frames sent to all its children and received from them, and their bytes.
+        self.frames_sent = self.bytes_sent = 0
+        self.frames_received = self.bytes_received = 0
         # When the shard's next key expires, in milliseconds since the epoch; 0 for never. It comes with each answer.
         self.next_deadline = 0
         self.on_deadline: Callable[[], None] = lambda: None  # called when it has changed
@@ -115,6 +119,8 @@ class ShardLink:
                 log.warning(f"{len(frame[1])} items for shard {self.index} were too large to send: {error!r}")
                 self.queue.refuse(len(frame[1]), CommandError(errors.REQUEST_TOO_LARGE))
                 continue
+            self.frames_sent += 1
+            self.bytes_sent += len(packed)
             try:
                 self._write(memoryview(packed))
             except Exception:
@@ -165,11 +171,13 @@ class ShardLink:
         if not data:
             self._lost()
             return
+        self.bytes_received += len(data)
         for payload in self._reader.feed(data):
             self.take_answers(*payload)
 
     def take_answers(self, next_deadline: int, results: list[Any], reports: list[Report]) -> None:
         """The payload of one frame of the shard."""
+        self.frames_received += 1
         self.queue.answer(results, reports)
         if next_deadline != self.next_deadline:
             self.next_deadline = next_deadline
@@ -178,6 +186,7 @@ class ShardLink:
     def _lost(self) -> None:
         """The child has ended, or must: nothing more is read from it or sent to it. `supervise` does the rest."""
         assert self._process is not None
+        self.running = False
         self._forget_pipes()
         self._process.close_pipes()
         self._process.kill()
@@ -235,6 +244,7 @@ class ShardLink:
         self._unsent = memoryview(b"")
         self.next_deadline = 0
         self._process = process
+        self.running = True
         self._poller.watch(process.stdout, READ, self._on_readable)
         # Its settings come before everything that was queued in the meantime.
         self.queue.begin_with(wire.configure(self._settings()))

@@ -97,6 +97,15 @@ class Call:
         self._done.set()
         self._wake()
 
+    @property
+    def done(self) -> bool:
+        """True if `result` has not to wait."""
+        return self._done.is_set()
+
+    async def wait(self) -> None:
+        """Wait until `done`."""
+        await self._done.wait()
+
     async def result(self) -> Any:
         """Wait for the answer. Raises CommandError when the item failed or the shard died.
 

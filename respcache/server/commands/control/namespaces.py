@@ -66,7 +66,7 @@ async def _dropped(gone: Coroutine[Any, Any, None]) -> Reply:
 async def respcache_namespaces(client: Client, args: Args) -> Reply:
     """Describe all namespaces, the default one first: name, connections, keys."""
     parts = client.parts
-    shards = await parts.figures()
+    shards = await parts.figures.gather()
     clients = Counter(other.namespace.number for other in parts.registry.all())
     keys: Counter[int] = Counter()
     for shard in shards:

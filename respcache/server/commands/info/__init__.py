@@ -1,7 +1,7 @@
 """INFO. Every field of Redis 7.2: real figures, and for features that respcache lacks the value of an unused feature.
 
 A section is a function from `Facts` to its fields, in Redis' order, so adding a field is one line. `SECTIONS` lists the
-sections in Redis' order. Their functions are in
+sections in Redis' order; /metrics (`respcache.server.doors.http.metrics`) reads them, too. Their functions are in
 
 * `system`: server, clients, cpu;
 * `memory`: memory (its figures come from `footprint`, as do those of MEMORY STATS and MEMORY DOCTOR);
@@ -79,4 +79,5 @@ def _wanted(words: list[str]) -> list[str]:
 
 
 def _print(title: str, fields: Fields) -> str:
-    return f"# {title}\r\n" + "".join(f"{name}:{value}\r\n" for name, value in fields.items())
+    shown = ((name, value() if callable(value) else value) for name, value in fields.items())
+    return f"# {title}\r\n" + "".join(f"{name}:{value}\r\n" for name, value in shown)

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from respcache.server.order.namespaces import Namespace
     from respcache.server.parts import Parts
 
-# Names and values of a section, in order.
+# Names and values of a section, in order. A value for which all clients have to be looked at is a function that returns
+# it; the others take time in proportion to shards and databases at most.
 Fields = dict[str, object]
 
 
@@ -26,25 +27,53 @@ class Facts:
     def __init__(self, parts: Parts, shards: list[dict[str, Any]], namespace: Namespace | None = None) -> None:
         self.parts = parts
         self.shards = shards
+        # The one that is told of; None for the whole server, whose databases are those of the default namespace.
+        self._only = namespace
         self.namespace = namespace or parts.namespaces.default
-        self.clients: list[Client] = [
-            client for client in parts.registry.all() if namespace is None or client.namespace is namespace
-        ]
         self.now = parts.clock.now_ms()
 
     @classmethod
     async def gather(cls, client: Client, *, memory: bool) -> Facts:
         """Ask all shards. Pass `memory` if `footprint` will be used: it takes the shards a moment to estimate."""
-        return cls(client.parts, await client.parts.figures(memory), client.namespace)
+        # With the default namespace alone the figures of the whole server are the same, and cost less.
+        namespace = client.namespace if len(client.parts.namespaces.all()) > 1 else None
+        return cls(client.parts, await client.parts.figures.gather(memory), namespace)
 
     def total(self, figure: str) -> int:
         """The sum of one figure of all shards."""
         return sum(shard[figure] for shard in self.shards)
 
+    def blocking_keys(self, on_removal: bool) -> int:
+        """How many keys somebody waits for; or only those whose removal somebody wants to know."""
+        return sum(shard["blocking_keys"].get(self.namespace.number, (0, 0))[on_removal] for shard in self.shards)
+
+    @cached_property
+    def footprint(self) -> Footprint:
+        return Footprint(self.parts, self.shards)
+
+    @cached_property
+    def clients(self) -> list[Client]:
+        """To be asked for only where it has to be: all clients are looked at."""
+        return [client for client in self.parts.registry.all() if self._only is None or client.namespace is self._only]
+
+    @property
+    def connected(self) -> int:
+        """How many clients there are."""
+        return len(self.parts.registry) if self._only is None else len(self.clients)
+
     @property
     def waiting(self) -> int:
         """Clients that wait, for a key or for the end of a pause."""
-        return sum(client.blocked for client in self.clients) + len(self.namespace.pause.held)
+        if self._only is None:
+            return self.parts.waits.blocked + self.parts.namespaces.held
+        return sum(client.blocked for client in self.clients) + len(self._only.pause.held)
+
+    @property
+    def with_timeout(self) -> int:
+        """Clients that wait for a key up to some time."""
+        if self._only is None:
+            return self.parts.waits.with_timeout
+        return sum(client.wait is not None and client.wait.alarm is not None for client in self.clients)
 
     @cached_property
     def databases(self) -> list[tuple[int, int, int]]:
@@ -58,14 +87,6 @@ class Facts:
             mean = sum(row[1] * row[2] for row in found) // expires - self.now if expires else 0
             rows.append((keys, expires, max(mean, 0)))
         return rows
-
-    def blocking_keys(self, on_removal: bool) -> int:
-        """How many keys somebody waits for; or only those whose removal somebody wants to know."""
-        return sum(shard["blocking_keys"].get(self.namespace.number, (0, 0))[on_removal] for shard in self.shards)
-
-    @cached_property
-    def footprint(self) -> Footprint:
-        return Footprint(self.parts, self.shards, self.clients)
 
     @cached_property
     def errors(self) -> Counter[str]:

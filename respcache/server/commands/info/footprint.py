@@ -13,9 +13,6 @@ from typing import TYPE_CHECKING, Any
 from respcache.system import peak_resident, resident
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from respcache.server.clients.client import Client
     from respcache.server.parts import Parts
 
 
@@ -33,7 +30,7 @@ class Database:
 class Footprint:
     """All figures are bytes, unless they say otherwise."""
 
-    def __init__(self, parts: Parts, shards: list[dict[str, Any]], clients: Sequence[Client]) -> None:
+    def __init__(self, parts: Parts, shards: list[dict[str, Any]]) -> None:
         stats = parts.stats
         processes = [os.getpid(), *(link.pid for link in parts.links)]
         self.used = sum(map(resident, processes))
@@ -41,7 +38,6 @@ class Footprint:
         stats.peak_memory = max(stats.peak_memory, self.used, sum(map(peak_resident, processes)))
         self.peak = stats.peak_memory
         self.startup: int = stats.startup_memory + sum(shard["startup_memory"] for shard in shards)
-        self.clients = sum(client.transport.unsent + client.input.buffered for client in clients)
         # Those of all namespaces that have keys.
         self.databases = _databases(shards)
         self.keys = sum(database.keys for database in self.databases)
@@ -51,6 +47,12 @@ class Footprint:
         self.overhead = self.used - self.dataset
         # Growth since the start; at least the data, which may be in memory that the processes had from the start.
         self._net: int = max(self.used - self.startup, self.dataset + tables, 1)
+        self._registry = parts.registry
+
+    @property
+    def clients(self) -> int:
+        """The buffers of all clients."""
+        return sum(client.transport.unsent + client.input.buffered for client in self._registry.all())
 
     @property
     def dataset_percentage(self) -> float:

@@ -64,7 +64,7 @@ def memory(facts: Facts) -> Fields:
         "mem_replication_backlog": 0,
         "mem_total_replication_buffers": 0,
         "mem_clients_slaves": 0,
-        "mem_clients_normal": footprint.clients,
+        "mem_clients_normal": lambda: footprint.clients,
         "mem_cluster_links": 0,
         "mem_aof_buffer": 0,
         "mem_allocator": "python",

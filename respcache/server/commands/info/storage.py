@@ -67,7 +67,7 @@ def cluster(_: Facts) -> Fields:
 def keyspace(facts: Facts) -> Fields:
     """Databases that have keys: how many, how many of them expire, and their average TTL."""
     return {
-        f"db{index}": f"keys={keys},expires={expires},avg_ttl={mean}"
-        for index, (keys, expires, mean) in enumerate(facts.databases)
+        f"db{index}": f"keys={keys},expires={expires},avg_ttl={ttl}"
+        for index, (keys, expires, ttl) in enumerate(facts.databases)
         if keys
     }

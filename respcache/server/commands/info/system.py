@@ -81,31 +81,35 @@ def _listeners(facts: Facts) -> Fields:
 
 def clients(facts: Facts) -> Fields:
     return {
-        "connected_clients": len(facts.clients),
+        "connected_clients": facts.connected,
         "cluster_connections": 0,
         "maxclients": facts.parts.config.maxclients,
-        "client_recent_max_input_buffer": max((client.input.buffered for client in facts.clients), default=0),
-        "client_recent_max_output_buffer": max((client.transport.unsent for client in facts.clients), default=0),
+        "client_recent_max_input_buffer": lambda: max((client.input.buffered for client in facts.clients), default=0),
+        "client_recent_max_output_buffer": lambda: max(
+            (client.transport.unsent for client in facts.clients), default=0
+        ),
         "blocked_clients": facts.waiting,
         "tracking_clients": 0,
-        "clients_in_timeout_table": sum(
-            client.wait is not None and client.wait.alarm is not None for client in facts.clients
-        ),
+        "clients_in_timeout_table": facts.with_timeout,
         "total_blocking_keys": facts.blocking_keys(on_removal=False),
         "total_blocking_keys_on_nokey": facts.blocking_keys(on_removal=True),
     }
 
 
 def cpu(facts: Facts) -> Fields:
-    """The processor time of all processes; that of the main process is reported as Redis' main thread."""
+    """The processor time of all processes; that of the main process is reported as Redis' main thread.
+
+    The children of main whose time the system has summed up are shards that have died: they count with the others, so
+    that the sums never decrease. What Redis calls children, processes that save, there are none.
+    """
     main = os.times()
-    system = main.system + sum(shard["processor"][1] for shard in facts.shards)
-    user = main.user + sum(shard["processor"][0] for shard in facts.shards)
+    system = main.system + main.children_system + sum(shard["processor"][1] for shard in facts.shards)
+    user = main.user + main.children_user + sum(shard["processor"][0] for shard in facts.shards)
     return {
         "used_cpu_sys": f"{system:.6f}",
         "used_cpu_user": f"{user:.6f}",
-        "used_cpu_sys_children": f"{main.children_system:.6f}",
-        "used_cpu_user_children": f"{main.children_user:.6f}",
+        "used_cpu_sys_children": "0.000000",
+        "used_cpu_user_children": "0.000000",
         "used_cpu_sys_main_thread": f"{main.system:.6f}",
         "used_cpu_user_main_thread": f"{main.user:.6f}",
     }

@@ -61,7 +61,7 @@ class MetricsDoor(_Door):
 
 
 def _turn_away(sock: socket.socket, error: str) -> None:
-    body = json.dumps({"error": error}).encode()
+    body = json.dumps({"error": error}, separators=(",", ":")).encode()
     head = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nconnection: close\r\n"
     try:
         sock.send(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from respcache.server.doors.http.metrics import health, metrics
+from respcache.server.doors.http.metrics import CONTENT_TYPE, health, metrics
 from respcache.server.doors.http.requests import BadRequest
 from respcache.server.doors.http.responses import Response
 
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from respcache.server.doors.http.exchange import Work
     from respcache.server.doors.http.requests import Request
     from respcache.server.parts import Parts
-
-_PROMETHEUS = b"text/plain; version=0.0.4; charset=utf-8"
 
 
 class Observation:
@@ -38,7 +36,7 @@ class Observation:
         return Response(200 if well else 503, body)
 
     async def _metrics(self) -> Response:
-        return Response(200, await metrics(self._parts), _PROMETHEUS)
+        return Response(200, await metrics(self._parts), CONTENT_TYPE)
 
 
 class ObservationOnly:

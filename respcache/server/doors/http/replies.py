@@ -6,6 +6,7 @@ held back. A reader of `feed` that does not take what it gets can stop feeding.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from base64 import b64encode
 from json.encoder import encode_basestring
@@ -16,6 +17,7 @@ from respcache.server.doors.http.responses import JSON, TEXT
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_LINE_BREAK = re.compile(rb"\r\n|\r|\n")
 _STRING, _ARRAY, _STATUS, _ERROR, _INTEGER = b"$*+-:"
 
 
@@ -312,7 +314,7 @@ class Events(Replies):
             self._parts = []
 
     def _send(self, message: bytes) -> None:
-        for line in message.decode("utf-8", "replace").encode().splitlines() or (b"",):
+        for line in _LINE_BREAK.split(message.decode("utf-8", "replace").encode()):
             self._out += b"data: %b\n" % line
         self._out += b"\n"
 

@@ -25,5 +25,5 @@ class Response:
 
 def refused(status: int, text: str, *headers: tuple[bytes, bytes]) -> Response:
     """An error, in the form of Upstash's REST API."""
-    body = json.dumps({"error": text}, ensure_ascii=False).encode("utf-8", "replace")
+    body = json.dumps({"error": text}, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
     return Response(status, body, headers=headers)
