@@ -11,6 +11,10 @@ from typing import Any
 
 import respcache.testing
 from respcache.testing import Server, StartError
+from respcache.testing.namespaces import Namespace
+
+# What properties and methods of a server return.
+PARTS_OF_SERVER: tuple[type, ...] = (Namespace,)
 
 _SOURCES = Path(respcache.testing.__file__).parent
 
@@ -27,8 +31,18 @@ def parts() -> Iterator[str]:
     yield "\n".join(f"- `{name}`: {text}." for name, text in ini_options())
     yield "## Server"
     yield f"```python\nfrom respcache.testing import Server\n\n{_call(Server)}\n```"
-    yield _markdown(_docstring("Server", inspect.getdoc(Server)))
-    for name, member in members(Server):
+    yield from _described(Server)
+    for part in PARTS_OF_SERVER:
+        yield f"## {part.__name__}"
+        yield from _described(part)
+    yield "## StartError"
+    yield _markdown(_docstring("StartError", inspect.getdoc(StartError)))
+
+
+def _described(of: type) -> Iterator[str]:
+    """A class and its members."""
+    yield _markdown(_docstring(of.__name__, inspect.getdoc(of)))
+    for name, member in members(of):
         if isinstance(member, property):
             assert member.fget is not None
             returns = _signature(member.fget).return_annotation
@@ -38,8 +52,6 @@ def parts() -> Iterator[str]:
             yield f"### {name}()"
             yield f"`{_call(member, name)}`"
         yield _markdown(_docstring(name, inspect.getdoc(member)))
-    yield "## StartError"
-    yield _markdown(_docstring("StartError", inspect.getdoc(StartError)))
 
 
 def members(of: type) -> Iterator[tuple[str, Any]]:
