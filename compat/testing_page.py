@@ -16,6 +16,7 @@ from respcache.testing.clock import AsyncServerClock, ServerClock
 from respcache.testing.faults import AsyncFault, AsyncServerFaults, Fault, FaultState, Filters, ServerFaults
 from respcache.testing.journal import AsyncCalls
 from respcache.testing.lint import AsyncServerLint, LintFinding, ServerLint
+from respcache.testing.namespaces import Namespace
 from respcache.testing.snapshots import AsyncServerSnapshots, ServerSnapshots, Snapshot
 
 # What properties and methods of a server give, and what these give.
@@ -23,6 +24,7 @@ _PARTS: tuple[type, ...] = (
     *(ServerClock, AsyncServerClock),
     *(ServerFaults, AsyncServerFaults, Fault, AsyncFault, FaultState, Filters),
     *(ServerSnapshots, AsyncServerSnapshots),
+    Namespace,
     *(Calls, AsyncCalls, Call),
     *(ServerLint, AsyncServerLint, LintFinding),
 )

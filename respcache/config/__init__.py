@@ -39,6 +39,7 @@ class Config:
     enable_debug_command: str
     enable_protected_configs: str
     enable_test_commands: str
+    max_namespaces: int
     http_allow_origin: list[str]
     http_blocking_limit: int
     http_dialect: str

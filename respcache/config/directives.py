@@ -147,6 +147,9 @@ _OWN = (
     Directive("enable-test-commands", _ALLOWED, "no", fixed=True).described(
         "Which clients may send RESPCACHE, whose subcommands are for test suites: none, all, or those on this machine."
     ),
+    Directive("max-namespaces", Number(0), 1000).described(
+        "The maximum number of namespaces (RESPCACHE NAMESPACE), besides the default one."
+    ),
     Directive("respcache-ready-fd", Number(-1), -1, fixed=True, hidden=True, inherited=True).described(
         "A file descriptor. The port, and that of the HTTP door if there is one, are written to it, as a line, as soon "
         "as clients can connect."

@@ -24,11 +24,10 @@ from respcache.server.order.busy import Busy
 from respcache.server.order.carry import Carrier
 from respcache.server.order.claims import Claims
 from respcache.server.order.exec import Executor
-from respcache.server.order.libraries import Libraries
 from respcache.server.order.measuring import Measuring
+from respcache.server.order.namespaces import Namespaces
 from respcache.server.order.outbox import Outboxes
 from respcache.server.order.router import Router
-from respcache.server.order.scripts import Scripts
 from respcache.server.order.sequencer import Sequencer
 from respcache.server.order.snapshots import Snapshots
 from respcache.server.order.waits import Waits
@@ -40,8 +39,6 @@ from respcache.server.services.interception import Interception
 from respcache.server.services.journal import Journal
 from respcache.server.services.lint.linter import Lint
 from respcache.server.services.missing import MissingCommands
-from respcache.server.services.pause import Pause
-from respcache.server.services.pubsub import PubSub
 from respcache.server.services.rates import Rates
 from respcache.server.services.registry import Registry
 from respcache.server.services.stats import Stats
@@ -73,9 +70,7 @@ class Server:
         self.poller = poller = poller or Poller()
         self.clock = clock = clock or Clock()
         self.alarms = alarms = Alarms(clock)
-        self.pubsub = PubSub()
         self.registry: Registry[Client] = Registry()
-        self.pause = Pause(alarms)
         self.interception = Interception()
         self.journal = Journal(clock, poller, self.interception.changed, self._spawn)
         self._order = Order()
@@ -86,8 +81,7 @@ class Server:
         self.sequencer = Sequencer(self.links, router, poller.yield_soon)
         self.lint = Lint(config, clock, Measuring(self.sequencer), self.interception.changed)
         carrier = Carrier(self.links, router, config.databases)
-        self.libraries = Libraries(self.links)
-        self.scripts = Scripts(router, self.libraries)
+        self.namespaces = Namespaces(config, self.links, router, alarms)
         self.slow_scripts = Busy(self.links, poller.yield_soon)
         self.time = Timekeeper(
             clock,
@@ -102,9 +96,7 @@ class Server:
         stats = Stats(clock.now_ms(), clock.real_ms())
         self.waits = Waits(self.links, alarms, stats.count_error)
         self.claims = claims = Claims(self.waits, self.sequencer, carrier, poller, self._spawn)
-        self.snapshots = Snapshots(
-            self.sequencer, self.scripts, self.libraries, config, clock, self.time, claims.settle
-        )
+        self.snapshots = Snapshots(self.sequencer, self.namespaces.default, config, clock, self.time, claims.settle)
         self.stop_requested = trio.Event()
         self.parts = Parts(
             config=config,
@@ -120,14 +112,12 @@ class Server:
             router=router,
             sequencer=self.sequencer,
             carrier=carrier,
-            scripts=self.scripts,
-            libraries=self.libraries,
             snapshots=self.snapshots,
+            namespaces=self.namespaces,
             busy=self.slow_scripts,
             executor=Executor(
                 self.sequencer,
                 carrier,
-                self.scripts,
                 settle=claims.settle,
                 count_error=stats.count_error,
                 on_report=self._on_report,
@@ -141,9 +131,7 @@ class Server:
             interception=self.interception,
             journal=self.journal,
             lint=self.lint,
-            pause=self.pause,
             faults=Faults(),
-            pubsub=self.pubsub,
             congestion=Congestion(config, self.links),
             missing=MissingCommands(),
             spawn=self._spawn,
@@ -156,7 +144,7 @@ class Server:
         self.accept = RespDoor(self.parts).accept
         # What a shard reports besides replies: kind -> who takes it.
         self._take_report: dict[int, Callable[[Report], None]] = {
-            wire.EVENT: KeyspaceEvents(config, self.pubsub).publish,
+            wire.EVENT: KeyspaceEvents(config, self.namespaces.pubsub_of).publish,
             wire.ASK: self._on_ask,
             wire.SERVED: self.waits.served,
             wire.SPOILT: claims.spoilt,
@@ -189,7 +177,7 @@ class Server:
     def _tie_together(self) -> None:
         self.poller.before_round.append(self.clock.now_us)  # so that `last_ms` is about now in all callbacks
         self.poller.after_round.append(self._send)
-        self.pause.on_change += [self._configure_shards, self._update_clients]
+        self.namespaces.on_pause += [self._configure_shards, self._update_clients]
         self.interception.on_change.append(self._update_clients)
         self.interception.add(self.lint)  # after those that hold commands back
         self.interception.add(self.journal)  # the last: it is to see what the others make of commands and replies
@@ -197,9 +185,6 @@ class Server:
         self.config.on_shard_change(self._configure_shards)
         self.parts.on_reset += [
             self.config.reset,
-            self.pause.end,
-            self.scripts.flush,
-            self.libraries.reset,
             self.parts.executor.reset,
             self.time.reset,
             self.journal.reset,
@@ -224,12 +209,12 @@ class Server:
 
     def _shard_settings(self) -> dict[str, Any]:
         """What a shard has to know of the configuration, and of CLIENT PAUSE."""
-        return self.config.shard_values() | {"expiry_paused": self.pause.active}
+        return self.config.shard_values() | {"expiry_paused": self.namespaces.paused()}
 
     def _settings_at_start(self, shard: int) -> dict[str, Any]:
         """What a shard that has just started has to know."""
         return self._shard_settings() | {
-            "libraries": self.libraries.codes(),
+            "libraries": self.namespaces.codes(),
             "counted": self.figures.counted(shard),
         }
 
@@ -251,7 +236,7 @@ class Server:
 
     def _on_invalid_script(self, report: Report) -> None:
         _, _, sha = report
-        self.scripts.drop(sha)
+        self.namespaces.drop_script(sha)
 
     def _on_script_call(self, report: Report) -> None:
         _, _, client, *details = report

@@ -32,8 +32,9 @@ where the items are part of a larger unit that is not over yet: what the owner o
 | `forget_scripts()`                  | None; the shard has no compiled scripts any more                         |
 | `inspect_library(code)`             | its functions: ``(name, description, flags)`` each; fails if it cannot   |
 |                                     | be loaded                                                                |
-| `libraries(codes, flush)`           | None; these libraries were loaded, others of their names replaced, those |
+| `libraries(namespace, codes, flush)`| None; these libraries were loaded, others of their names replaced, those |
 |                                     | without a code removed; with `flush`, all others were removed before     |
+| `drop(namespace)`                   | None; its databases and libraries are gone                               |
 | `kill(function)`                    | None; fails if no such script runs, or if it has written                 |
 | `deny(client, what)`                | None                                                                     |
 | `skip()`                            | None                                                                     |
@@ -126,7 +127,7 @@ if TYPE_CHECKING:
 
 RUN, PART, EXECUTE, IS_DIRTY, WATCH, UNWATCH, BORROW, CARRY, HAND_BACK, TICK, CONFIGURE, STATS, RESET_STATS = range(13)
 POPULATE, INSPECT, WAIT, FORGET, SERVE, EXIST, ATTEMPT, ENLIST, RELEASE, SETTLE, CHECK, FIND = range(13, 25)
-COMPILE, KILL, SKIP, INSPECT_LIBRARY, LIBRARIES, FORGET_SCRIPTS = range(30, 36)
+COMPILE, KILL, SKIP, INSPECT_LIBRARY, LIBRARIES, FORGET_SCRIPTS, DROP = range(30, 37)
 DENY = 50
 # What scripts of a client may not do.
 DENY_NOTHING, DENY_WRITES, DENY_GROWTH = range(3)
@@ -253,9 +254,14 @@ def inspect_library(code: bytes) -> Item:
     return (INSPECT_LIBRARY, code)
 
 
-def libraries(codes: dict[bytes, bytes | None], *, flush: bool = False) -> Item:
+def libraries(namespace: int, codes: dict[bytes, bytes | None], *, flush: bool = False) -> Item:
     """FUNCTION LOAD, DELETE, FLUSH, RESTORE: libraries by name, None for those that go."""
-    return (LIBRARIES, codes, flush)
+    return (LIBRARIES, namespace, codes, flush)
+
+
+def drop(namespace: int) -> Item:
+    """RESPCACHE NAMESPACE DROP: forget all that is of a namespace. Its clients have gone."""
+    return (DROP, namespace)
 
 
 def kill(function: bool) -> Item:

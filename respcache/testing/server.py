@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
@@ -16,6 +17,7 @@ from respcache.testing.faults import AsyncServerFaults, ServerFaults
 from respcache.testing.given import given
 from respcache.testing.journal import AsyncJournal, Journal, Recording, latest_calls
 from respcache.testing.lint import AsyncServerLint, ServerLint
+from respcache.testing.namespaces import Namespace, new_name
 from respcache.testing.process import ServerProcess, StartError, how_ended
 from respcache.testing.snapshots import AsyncServerSnapshots, ServerSnapshots
 from respcache.testing.threads import in_thread
@@ -383,11 +385,23 @@ class Server:
         """The same for trio and asyncio."""
         return AsyncServerLint(self.lint)
 
-    def _command(self, *words: Word, leave: bool = False) -> Any:
+    def namespace(self, name: str = "") -> Namespace:
+        """A server within this server, for a test that shares it with others; without a name, a new one.
+
+        Names are of printable ASCII characters without spaces.
+        """
+        name = name or new_name()
+        return Namespace(self, name, partial(self._command, namespace=name))
+
+    def namespaces(self) -> list[str]:
+        """The names of the namespaces that there are."""
+        described = (dict(zip(each[::2], each[1::2], strict=True)) for each in self._command("RESPCACHE", "NAMESPACES"))
+        return [fields[b"name"].decode() for fields in described if fields[b"name"]]
+
+    def _command(self, *words: Word, leave: bool = False, namespace: str = "") -> Any:
         with self._death_explained():
-            return Control(self.host, self.port, self.password, self._require_running().announce).call(
-                *words, leave=leave
-            )
+            announce = self._require_running().announce
+            return Control(self.host, self.port, self.password, announce, namespace).call(*words, leave=leave)
 
     @contextmanager
     def _death_explained(self) -> Iterator[None]:

@@ -96,9 +96,9 @@ class Scripting:
         # Compiled scripts by their texts, the latest last, and how many bytes those have.
         self._scripts: OrderedDict[bytes, Script] = OrderedDict()
         self._bytes = 0
-        # Libraries by name, and all their functions, by name in lower case.
-        self._libraries: dict[bytes, Library] = {}
-        self._functions: dict[bytes, Function] = {}
+        # Of each namespace that has any: its libraries by name, and all their functions, by name in lower case.
+        self._libraries: dict[int, dict[bytes, Library]] = {}
+        self._functions: dict[int, dict[bytes, Function]] = {}
         # The running script.
         self._read_only = False
         # Clients whose scripts are refused writes, see `wire.deny`; and the texts of the errors.
@@ -236,28 +236,34 @@ class Scripting:
         library = self._load(code)
         return [(name, each.description, list(each.flags)) for name, each in library.functions.items()]
 
-    def change_libraries(self, codes: dict[bytes, bytes | None], *, flush: bool) -> None:
+    def change_libraries(self, namespace: int, codes: dict[bytes, bytes | None], *, flush: bool) -> None:
         """Load libraries by name, perhaps in the place of others, or remove them (None). Main has checked them."""
-        for name in [*self._libraries] if flush else codes:
-            library = self._libraries.pop(name, None)
+        libraries = self._libraries.pop(namespace, {})
+        functions = self._functions.pop(namespace, {})
+        for name in [*libraries] if flush else codes:
+            library = libraries.pop(name, None)
             for function in library.functions if library is not None else ():
-                self._functions.pop(function.lower(), None)  # perhaps two of them differ only in case
+                functions.pop(function.lower(), None)  # perhaps two of them differ only in case
         for name, code in codes.items():
             if code is None:
                 continue
             try:
-                library = self._libraries[name] = self._load(code)
+                library = libraries[name] = self._load(code)
             except CommandError as error:  # main has loaded it elsewhere: perhaps there is no memory left for it here
                 log.warning(f"library {errors.printable(name)} could not be loaded: {error.text}")
                 continue
-            self._functions.update((function.lower(), each) for function, each in library.functions.items())
+            functions.update((function.lower(), each) for function, each in library.functions.items())
+        if libraries:
+            self._libraries[namespace] = libraries
+            self._functions[namespace] = functions
 
     def _load(self, code: bytes) -> Library:
         return self._started().load_library(code)
 
     def function(self, name: bytes) -> Function | None:
-        """The function of this name, in any case."""
-        return self._functions.get(name.lower())
+        """The function of this name, in any case, in the namespace of the caller."""
+        functions = self._functions.get(self._shard.namespace)
+        return None if functions is None else functions.get(name.lower())
 
     def run_function(
         self, function: Function, keys: list[bytes], arguments: list[bytes], argv: Argv, *, read_only: bool
@@ -364,9 +370,7 @@ class Scripting:
                 return argv[1]
             case b"SELECT" if count == 2:
                 index = Args(argv).int(low=-(1 << 31), high=(1 << 31) - 1, range_error=errors.NOT_AN_INT32)
-                if not 0 <= index < len(self._shard.databases):
-                    raise CommandError(errors.DB_OUT_OF_RANGE)
-                self._shard.select(index)
+                self._shard.select(self._shard.database(index))
                 return OK
             case _:
                 raise CommandError(errors.WRONG_ARITY_IN_SCRIPT)

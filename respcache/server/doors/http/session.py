@@ -475,6 +475,7 @@ class HttpSession:
             self._transport.close(after_writing=True)
             return
         if not self.client.closed:
+            self.client.enter(self._parts.namespaces.default)
             self.client.start_over()
         self._http.start_next_cycle()
         if self._kept or self._input_ended:
