@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from respcache import errors
 from respcache.commands.args import INT64_MAX
 from respcache.errors import WrongSyntax
-from respcache.server.commands.control.family import CONTROL, command
+from respcache.server.commands.control.family import CONTROL, command, refuse_in_namespace
 from respcache.server.services.journal import MOST
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def respcache_journal(client: Client, args: Args) -> Reply:
     """
     journal = client.parts.journal
     word = args.next()
+    refuse_in_namespace(client, "RESPCACHE JOURNAL")
     match word.upper():
         case b"READ":
             return _read(journal, args)

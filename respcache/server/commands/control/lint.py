@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from respcache import errors
 from respcache.resp.types import OK
-from respcache.server.commands.control.family import CONTROL, command
+from respcache.server.commands.control.family import CONTROL, command, refuse_in_namespace
 from respcache.server.services.lint.rules import RULES
 from respcache.server.shards.link import settled
 from respcache.shard import wire
@@ -31,6 +31,7 @@ def respcache_lint(client: Client, args: Args) -> Any:
         case b"REPORT":
             return _report(client)
         case b"RESET":
+            refuse_in_namespace(client, "RESPCACHE LINT RESET")
             client.parts.lint.reset()
             return OK
         case _:
