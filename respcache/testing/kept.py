@@ -31,8 +31,11 @@ class KeptClient:
             self._pool = self.server.client(**self._options).connection_pool
         return redis.Redis(connection_pool=self._pool)
 
-    def reset(self) -> bool:
-        """Put server and connection back as at their start. False if no connection is of use for that."""
+    def reset(self, journal: int = 0) -> bool:
+        """Put server and connection back as at their start. False if no connection is of use for that.
+
+        journal: start a journal as well, which keeps so many calls.
+        """
         import redis
 
         if self._pool is None:
@@ -40,7 +43,7 @@ class KeptClient:
         try:
             connection = _idle_connection(self._pool)
             if connection is not None:
-                _reset_by(connection)
+                _reset_by(connection, journal)
         except (redis.RedisError, OSError, AttributeError):
             self.close()
             return False
@@ -69,13 +72,15 @@ def _idle_connection(pool: redis.ConnectionPool) -> redis.Connection | None:
     return connected[0] if connected else None
 
 
-def _reset_by(connection: redis.Connection) -> None:
+def _reset_by(connection: redis.Connection, journal: int) -> None:
     """Raises RedisError, or OSError."""
     import redis
 
     if connection.can_read(timeout=0):
         raise redis.ConnectionError("there are answers that nobody has read")
-    commands = [("RESPCACHE", "RESET"), ("HELLO", int(connection.protocol or 2))]
+    commands: list[tuple[str | int, ...]] = [("RESPCACHE", "RESET"), ("HELLO", int(connection.protocol or 2))]
+    if journal:
+        commands.append(("RESPCACHE", "JOURNAL", "START", "MAX", journal))
     packed = connection.pack_commands(commands)  # type: ignore[no-untyped-call]  # redis-py gives it no types
     connection.send_packed_command(packed, check_health=False)  # type: ignore[no-untyped-call]  # as above
     answers = [connection.read_response() for _ in commands]
