@@ -6,9 +6,10 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import MappingProxyType
 
 import respcache
 
@@ -42,9 +43,19 @@ def environment() -> dict[str, str]:
     }
 
 
-def run(directory: Path, test: str, *options: str, ini: str = "", status: int = 0, plugins: Sequence[str] = ()) -> str:
-    """Run pytest on a test file; its output. It must end with this status."""
+def run(
+    directory: Path,
+    test: str,
+    *options: str,
+    ini: str = "",
+    status: int = 0,
+    plugins: Sequence[str] = (),
+    files: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """Run pytest on a test file, with others beside it; its output. It must end with this status."""
     write(directory, test, ini)
+    for name, text in files.items():
+        (directory / name).write_text(text)
     done = subprocess.run(
         command_line(*options, plugins=plugins),
         cwd=directory,
