@@ -256,8 +256,15 @@ def test_with_xdist_each_worker_has_a_server(run_pytest: Run) -> None:
 
 def test_fixtures_are_listed_with_their_descriptions(run_pytest: Run) -> None:
     output = run_pytest("", "--fixtures")
-    for name in ("respcache_server", "respcache", "respcache_async", "respcache_url", "respcache_rest_url"):
-        described = re.search(rf"^{name}(?: \[session scope\])? -- .*plugin\.py:\d+\n    (.*)", output, re.MULTILINE)
+    for name in (
+        "respcache_server",
+        "respcache",
+        "respcache_async",
+        "respcache_url",
+        "respcache_rest_url",
+        "respcache_namespace",
+    ):
+        described = re.search(rf"^{name}(?: \[session scope\])? -- .*fixtures\.py:\d+\n    (.*)", output, re.MULTILINE)
         assert described is not None, output
         assert "no docstring" not in described[1]
 

@@ -116,3 +116,38 @@ def test_missing_commands_are_listed_at_the_end(run_pytest: Run) -> None:
     assert line in run_pytest(test)
     assert line in run_pytest(test, "-n", "2")
     assert "not in respcache yet" not in run_pytest("def test_it(respcache): pass")
+
+
+def test_failing_tests_show_what_clients_have_sent(run_pytest: Run) -> None:
+    test = """
+        def test_passes(respcache):
+            respcache.set("unseen", 1)
+
+        def test_fails(respcache, respcache_client):
+            respcache.set("user:1", "Ada")
+            assert respcache_client().get("user:1") == b"Grace"
+
+        def test_fails_too(respcache, respcache_server):
+            with respcache_server.journal() as calls:
+                respcache.get("other")
+            respcache.get("later")
+            calls.assert_no("GET")
+
+        def test_many(respcache):
+            with respcache.pipeline(transaction=False) as pipe:
+                for number in range(2000):
+                    pipe.incr(f"n{number}.")
+                pipe.execute()
+            assert 0
+    """
+    output = run_pytest(test, ini="respcache_journal = true", status=1)
+    first, second, third = output.split("respcache journal")[1:]
+    assert "> SET user:1 Ada\nOK\n" in first
+    assert '> GET user:1\n"Ada"' in first
+    assert "unseen" not in output
+    assert "> GET other\n(nil)" in second
+    assert "> GET later\n(nil)" in second
+    assert "... earlier calls ..." in third
+    assert "> INCRBY n1999. 1\n(integer) 1" in third
+    assert "n1900." not in third
+    assert "respcache journal" not in run_pytest(test, status=1)
