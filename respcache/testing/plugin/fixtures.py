@@ -58,9 +58,9 @@ def respcache_server_factory() -> Iterator[Callable[..., Server]]:
 
 
 @pytest.fixture
-def respcache(_respcache_fresh: None, respcache_server: Server, pytestconfig: pytest.Config) -> redis.Redis:
+def respcache(request: pytest.FixtureRequest, _respcache_fresh: None, respcache_server: Server) -> redis.Redis:
     """A `redis.Redis` client of a fresh server. Replies are bytes, unless `respcache_decode_responses` is set."""
-    return _traced(pytestconfig, pytestconfig.stash[RUN].kept(respcache_server).client())
+    return _traced(request.config, request.config.stash[RUN].kept(respcache_server).client())
 
 
 @pytest.fixture
