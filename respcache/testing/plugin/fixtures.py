@@ -9,7 +9,7 @@ import pytest
 
 from respcache.testing.plugin.asyncio_clients import close
 from respcache.testing.plugin.options import client_options
-from respcache.testing.plugin.runs import LINT, RUN
+from respcache.testing.plugin.runs import LINT, RUN, SERVER
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -58,9 +58,11 @@ def respcache_server_factory() -> Iterator[Callable[..., Server]]:
 
 
 @pytest.fixture
-def respcache(request: pytest.FixtureRequest, _respcache_fresh: None, respcache_server: Server) -> redis.Redis:
+def respcache(request: pytest.FixtureRequest, _respcache_fresh: None) -> redis.Redis:
     """A `redis.Redis` client of a fresh server. Replies are bytes, unless `respcache_decode_responses` is set."""
-    return _traced(request.config, request.config.stash[RUN].kept(respcache_server).client())
+    # Not by the fixture `respcache_server`: pytest takes a moment for each, and this one is used most.
+    server = request.node.stash[SERVER]
+    return _traced(request.config, request.config.stash[RUN].kept(server).client())
 
 
 @pytest.fixture
