@@ -58,7 +58,10 @@ NEEDS = {
     "celery-and-rq.md": ["celery", "rq"],
     "django.md": ["django"],
     "fastapi.md": ["fastapi", "httpx2"],
+    "flask.md": ["flask", "flask_caching", "flask_limiter", "flask_session"],
     "http.md": ["h11", "upstash_redis"],
+    "replace-fakeredis.md": ["fakeredis", "freezegun"],
+    "replace-testcontainers.md": ["testcontainers"],
 }
 
 
@@ -105,6 +108,14 @@ def write_named_snippets(page: Path, directory: Path) -> None:
     for code in snippets(page, "python"):
         if name := name_in(code):
             (directory / name).write_text(code)
+    for name, content in files(page, "json"):
+        (directory / name).write_text(content)
+
+
+def files(page: Path, language: str) -> list[tuple[str, str]]:
+    """The files that a page shows, for languages without comments: the text before such a block ends with its name."""
+    pattern = rf"`([\w.]+)`:\n\n```{language}\n(.*?)^```$"
+    return re.findall(pattern, page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
 
 
 def test_the_wrapper_for_other_languages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
