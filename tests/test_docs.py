@@ -23,7 +23,7 @@ from respcache.commands.table.syntax import parse_syntax
 from respcache.config.directives import NAMES
 from respcache.testing import Server
 from tests.support.curl import Sessions
-from tests.support.resp import Connection
+from tests.support.resp import Connection, ReplyError
 
 ROOT = Path(__file__).resolve().parents[1]
 GENERATED = [page for page in docs.PAGES if page.parent == docs.REFERENCE]
@@ -215,6 +215,10 @@ def shown(reply: Any) -> str:
             return f'"{reply.decode()}"'
         case int():
             return f"(integer) {reply}"
+        case None:
+            return "(nil)"
+        case ReplyError():
+            return f"(error) {reply}"
         case _:
             return str(reply)
 

@@ -6,18 +6,25 @@ import atexit
 import os
 import re
 import shlex
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
 from respcache.testing.clock import AsyncServerClock, ServerClock
 from respcache.testing.control import Control, Word
+from respcache.testing.faults import AsyncServerFaults, ServerFaults
 from respcache.testing.given import given
+from respcache.testing.journal import AsyncJournal, Journal, Recording, latest_calls
+from respcache.testing.lint import AsyncServerLint, ServerLint
+from respcache.testing.namespaces import Namespace, new_name
 from respcache.testing.process import ServerProcess, StartError, how_ended
+from respcache.testing.snapshots import AsyncServerSnapshots, ServerSnapshots
 from respcache.testing.threads import in_thread
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import timedelta
     from types import TracebackType
 
@@ -290,14 +297,117 @@ class Server:
         return ServerClock(self._command)
 
     @property
+    def faults(self) -> ServerFaults:
+        """What goes wrong on the server, when a test says so: errors, delays, lost connections."""
+        return ServerFaults(self._command, self.alive)
+
+    @property
+    def async_faults(self) -> AsyncServerFaults:
+        """The same for trio and asyncio."""
+        return AsyncServerFaults(self.faults)
+
+    @property
     def async_clock(self) -> AsyncServerClock:
         """The same for trio and asyncio."""
         return AsyncServerClock(self.clock)
 
-    def _command(self, *words: Word, leave: bool = False) -> Any:
+    def journal(self, max: int | None = None) -> Journal:
+        """Record what clients send within a ``with`` block, which gets the `Calls`.
+
+            with server.journal() as calls:
+                ...
+            calls.assert_called("GET", "user:1", times=1)
+
+        Meanwhile commands take longer, about twice as long in the server. Calls are lost where the server is reset.
+        max: how many calls are kept, 10,000 unless this or an outer journal says otherwise; the oldest make room.
+        """
+        return Journal(self._recording(max))
+
+    def async_journal(self, max: int | None = None) -> AsyncJournal:
+        """The same for trio and asyncio: ``async with server.async_journal() as calls``.
+
+        Within the block the calls are those of the last ``await calls.update()``.
+        """
+        return AsyncJournal(self._recording(max))
+
+    def latest_calls(self, count: int = 50) -> str:
+        """What the journal has recorded last, as a session of redis-cli; empty if nothing was recorded. One round trip.
+
+        Errors: ConnectionError if the server died.
+        """
+        return latest_calls(self._command, self._address(), count)
+
+    def _recording(self, max: int | None) -> Recording:
+        return Recording(self._command, self._address(), max)
+
+    def _address(self) -> str:
+        return f"{self._host_in_urls()}:{self.port}"
+
+    @property
+    def snapshots(self) -> ServerSnapshots:
+        """The server's snapshots: prepare a state once, and let each test start from it."""
+        return ServerSnapshots(self._command)
+
+    @property
+    def async_snapshots(self) -> AsyncServerSnapshots:
+        """The same for trio and asyncio."""
+        return AsyncServerSnapshots(self.snapshots)
+
+    def load_json(self, path: str | os.PathLike[str], *, db: int = 0) -> int:
+        """Make the keys that a JSON file describes, in one pipeline; how many they are.
+
+        The module `respcache.testing.keys` describes the form. Existing keys of the same names are replaced, others
+        stay.
+        Errors: OSError; ValueError for what cannot be understood, and nothing is made then; RuntimeError if the server
+        refuses a command.
+        """
+        import json  # not with the plugin, which every test run loads
+
+        with open(path, encoding="utf-8") as file:
+            return self.load_keys(json.load(file), db=db)
+
+    def load_keys(self, keys: Mapping[str, Any], *, db: int = 0) -> int:
+        """The same for keys that are Python objects, as `json` would load them."""
+        from respcache.testing.keys import commands  # as above
+
+        pipeline = [*commands(keys)]
+        with self._death_explained():
+            Control(self.host, self.port, self.password).pipeline(pipeline, db)
+        return len(keys)
+
+    @property
+    def lint(self) -> ServerLint:
+        """What would break or hurt in production, as far as ``--lint`` has found it."""
+        return ServerLint(self._command)
+
+    @property
+    def async_lint(self) -> AsyncServerLint:
+        """The same for trio and asyncio."""
+        return AsyncServerLint(self.lint)
+
+    def namespace(self, name: str = "") -> Namespace:
+        """A server within this server, for a test that shares it with others; without a name, a new one.
+
+        Names are of printable ASCII characters without spaces.
+        """
+        name = name or new_name()
+        return Namespace(self, name, partial(self._command, namespace=name))
+
+    def namespaces(self) -> list[str]:
+        """The names of the namespaces that there are."""
+        described = (dict(zip(each[::2], each[1::2], strict=True)) for each in self._command("RESPCACHE", "NAMESPACES"))
+        return [fields[b"name"].decode() for fields in described if fields[b"name"]]
+
+    def _command(self, *words: Word, leave: bool = False, namespace: str = "") -> Any:
+        with self._death_explained():
+            announce = self._require_running().announce
+            return Control(self.host, self.port, self.password, announce, namespace).call(*words, leave=leave)
+
+    @contextmanager
+    def _death_explained(self) -> Iterator[None]:
         self._require_running()
         try:
-            return Control(self.host, self.port, self.password).call(*words, leave=leave)
+            yield
         except OSError:
             if (death := self.death()) is not None:
                 raise ConnectionError(death) from None

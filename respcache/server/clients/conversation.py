@@ -221,7 +221,7 @@ class Conversation:
     def end_of_input(self) -> None:
         """The client will send nothing more: answer what it has sent, then close."""
         self._input_ended = True
-        if self.client.blocked:
+        if self.client.blocked or self.client.silenced:
             self.client.close()
         self._close_when_done()
 
@@ -325,6 +325,10 @@ class Conversation:
         """True if nothing more will come."""
         return self._input_ended
 
+    def has_more(self) -> bool:
+        """True if the client has sent more than what was carried out, whether or not it was received. A system call."""
+        return bool(self.buffered) or self.waiting or self._transport.peek()
+
     def _check_size(self) -> None:
         if self.buffered > min(self._parts.config.client_query_buffer_limit, _LONGEST_COMMAND):
             message = f"Client id={self.client.id} addr={self._transport.peer} closed: it has sent too much at once"
@@ -370,9 +374,13 @@ class Conversation:
         else:
             transport.write(data)
         if transport.unsent:
-            self._output_limit.look(transport.unsent)
+            self._output_limit.look(transport.unsent + self._outbox.pushed)
             if not self._reading:
                 self._choose_to_read()
+
+    def waits(self) -> None:
+        """Out-of-band data waits for replies before it."""
+        self._output_limit.look(self._transport.unsent + self._outbox.pushed)
 
     def flushed(self) -> None:
         """Replies were sent: that may have been the last one, or there may be room for more commands."""
@@ -383,7 +391,7 @@ class Conversation:
 
     def room(self) -> None:
         """The client has taken some of what was unsent."""
-        self._output_limit.look(self._transport.unsent)
+        self._output_limit.look(self._transport.unsent + self._outbox.pushed)
         self.flushed()
 
     # -- the end

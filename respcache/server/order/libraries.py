@@ -41,10 +41,11 @@ class Library(NamedTuple):
 
 
 class Libraries:
-    """All of them."""
+    """All libraries of one namespace."""
 
-    def __init__(self, links: Sequence[ShardLink]) -> None:
+    def __init__(self, links: Sequence[ShardLink], namespace: int) -> None:
         self._links = links
+        self._namespace = namespace
         self._by_name: dict[bytes, Library] = {}
         self._of_function: dict[bytes, Library] = {}  # by the name of the function in lower case
 
@@ -70,6 +71,13 @@ class Libraries:
         """What is certain of a function, whose name may have any case. None if there is no such function."""
         library = self._of_function.get(function.lower())
         return None if library is None else library.proof
+
+    def flags(self, function: bytes) -> list[bytes] | None:
+        """What a function says of itself, whose name may have any case. None if there is no such function."""
+        name = function.lower()
+        library = self._of_function.get(name)
+        functions = () if library is None else library.functions
+        return next((each.flags for each in functions if each.name.lower() == name), None)
 
     # -- changes: the caller holds a barrier over all shards (`Executor.change_libraries`)
 
@@ -124,6 +132,11 @@ class Libraries:
         self._forget(name)
         self._tell({name: None})
 
+    def put_back(self, libraries: list[Library]) -> None:
+        """RESPCACHE RESTORE: have these again, which were there before, and no others."""
+        if libraries != self.all():
+            self._install(libraries, flush=True)
+
     def flush(self) -> None:
         """FUNCTION FLUSH."""
         self._install([], flush=True)
@@ -133,7 +146,7 @@ class Libraries:
         self._by_name.clear()
         self._of_function.clear()
         for link in self._links:
-            link.submit(wire.libraries({}, flush=True), NOBODY)
+            link.submit(wire.libraries(self._namespace, {}, flush=True), NOBODY)
 
     def _install(self, libraries: list[Library], *, flush: bool = False) -> None:
         """One step of the order."""
@@ -152,4 +165,4 @@ class Libraries:
 
     def _tell(self, codes: dict[bytes, bytes | None], *, flush: bool = False) -> None:
         for link in self._links:
-            link.call(wire.libraries(codes, flush=flush))
+            link.call(wire.libraries(self._namespace, codes, flush=flush))
