@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from respcache import errors
+from tests.support.processes import RespcacheServer
 from tests.support.resp import Closed, Connection, ReplyError, pack
 from tests.support.transcript import Transcript
 from tests.support.waiting import eventually
@@ -1020,3 +1021,15 @@ def test_closed_is_closed(connect: Connect, do: Transcript, fault: Arm) -> None:
     with pytest.raises(Closed):
         connect().call("GET", "k")
     assert connect().call("GET", "k") is None
+
+
+def test_it_is_off_unless_it_is_allowed() -> None:
+    server = RespcacheServer("--enable-test-commands", "no")
+    connection = Connection(server.port)
+    for words in (("ADD", "f", "OOM"), ("LIST",), ("DEL", "f"), ("CLEAR",), ("NOSUCH",)):
+        refused = connection.call("RESPCACHE", "FAULT", *words)
+        assert isinstance(refused, ReplyError)
+        assert str(refused) == errors.TEST_COMMANDS_NOT_ALLOWED
+    assert connection.call("SET", "k", "v") == "OK"
+    connection.close()
+    server.stop()
