@@ -524,6 +524,37 @@ def test_dribble_follows_a_jump_of_time(do: Transcript, fault: Arm, admin: Conne
     assert do.connection.read_raw(7 + 1000 + 1) == b"1000\r\n" + b"x" * 1000 + b"\r\n"
 
 
+@pytest.mark.parametrize("action", ["DELAY 1000", "DRIBBLE 4 1000"])
+def test_the_clock_is_set_back_meanwhile(do: Transcript, fault: Arm, admin: Connection, action: str) -> None:
+    """What was to take a second still does."""
+    do("RESPCACHE", "CLOCK", "FREEZE")
+    do("SET", "k", "value")
+    fault("COMMAND", "GET", *action.split())
+    do.connection.send("GET", "k")
+    assert eventually(lambda: counts(admin) == (1, 1))
+    admin.call("RESPCACHE", "CLOCK", "SET", 1_000_000_000_000)
+    admin.call("RESPCACHE", "CLOCK", "ADVANCE", 1000)
+    if action.startswith("DELAY"):
+        assert do.connection.read() == b"value"
+    else:
+        assert do.connection.read_raw(8) == b"$5\r\nvalu"
+        admin.call("RESPCACHE", "CLOCK", "ADVANCE", 1000)
+        assert do.connection.read_raw(3) == b"e\r\n"
+
+
+def test_a_late_message_when_the_clock_is_set_back(
+    do: Transcript, connect: Connect, fault: Arm, admin: Connection
+) -> None:
+    do("RESPCACHE", "CLOCK", "FREEZE")
+    listening = subscriber(connect, do.protocol, "c")
+    fault("COMMAND", "message", "DELAY", 1000)
+    admin.call("PUBLISH", "c", 1)
+    admin.call("RESPCACHE", "CLOCK", "SET", 1_000_000_000_000)
+    admin.call("PUBLISH", "c", 2)
+    admin.call("RESPCACHE", "CLOCK", "ADVANCE", 1000)
+    assert [listening.read()[2], listening.read()[2]] == [b"1", b"2"]
+
+
 def test_dribble_ends_with_its_fault(do: Transcript, fault: Arm, admin: Connection) -> None:
     do("SET", "k", "value")
     fault("COMMAND", "GET", "DRIBBLE", 1, 3_600_000)
