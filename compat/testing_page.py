@@ -11,8 +11,12 @@ from typing import Any
 
 import respcache.testing
 from respcache.testing import Server, StartError
+from respcache.testing.calls import Call, Calls
 from respcache.testing.clock import AsyncServerClock, ServerClock
+from respcache.testing.journal import AsyncCalls
 
+# Described after the server, which gives them.
+_PARTS = (ServerClock, AsyncServerClock, Calls, AsyncCalls, Call)
 _SOURCES = Path(respcache.testing.__file__).parent
 
 
@@ -30,7 +34,7 @@ def parts() -> Iterator[str]:
     yield f"```python\nfrom respcache.testing import Server\n\n{_call(Server)}\n```"
     yield _markdown(_docstring("Server", inspect.getdoc(Server)))
     yield from described(Server)
-    for part in (ServerClock, AsyncServerClock):
+    for part in _PARTS:
         yield f"## {part.__name__}"
         yield _markdown(_docstring(part.__name__, inspect.getdoc(part)))
         yield from described(part)
@@ -56,6 +60,8 @@ def described(of: type) -> Iterator[str]:
 def members(of: type) -> Iterator[tuple[str, Any]]:
     """The public properties and methods of a class, in the order of their declaration."""
     for base in reversed(of.__mro__[:-1]):
+        if base is not of and (base in _PARTS or not base.__module__.startswith("respcache.")):
+            continue  # described elsewhere
         for name, member in vars(base).items():
             if not name.startswith("_") and (isinstance(member, property) or inspect.isfunction(member)):
                 yield name, member

@@ -28,6 +28,7 @@ _NAMED, _SHOWN = 5, 30
 class Call:
     """One command, as the server has seen it.
 
+    client: the id of the connection that sent it; `client_name` is its name, and `db` its database.
     words: the name and the arguments; bytes that are no UTF-8 are escaped as `surrogateescape` does. Of a very long
         command the last ones are missing, and ``(redacted)`` stands for passwords.
     sizes: the true sizes, in bytes, of words that were shortened, by their indexes.
