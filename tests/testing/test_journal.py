@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
+import json
 import os
 import re
 import signal
@@ -568,3 +570,27 @@ await assert.rejects(call("RESPCACHE", "JOURNAL", "NOSUCH"), /unknown subcommand
 @pytest.mark.parametrize("name", CLIENTS)
 def test_round_trips_of_node(server: Server, name: str, tmp_path: Path) -> None:
     tell(name, ROUND_TRIPS, server.url, tmp_path)
+
+
+# -- over HTTP
+
+
+def test_requests_over_http(server: Server, client: redis.Redis) -> None:
+    """A request is a round trip, whatever it has."""
+    pytest.importorskip("h11")
+    server.open_http()
+    connection = http.client.HTTPConnection("127.0.0.1", int(server.rest_url.rpartition(":")[2]))
+    with server.journal() as calls:
+        for target, body in (
+            ("/set/a/1", None),
+            ("/pipeline", '[["GET", "a"], ["INCR", "a"], ["GET"]]'),
+            ("/multi-exec", '[["GET", "a"], ["INCR", "a"]]'),
+            ("/pipeline", json.dumps([["SET", "a", "x" * 1000]] * 200)),
+        ):
+            connection.request("POST", target, body, {"Authorization": f"Bearer {server.rest_token}"})
+            connection.getresponse().read()
+    connection.close()
+    trips = [call.round_trip for call in calls]
+    assert [trips.count(trip) for trip in dict.fromkeys(trips)] == [1, 3, 4, 200]
+    assert [call.words for call in calls[1:4]] == [("GET", "a"), ("INCR", "a"), ("GET",)]
+    calls.assert_round_trips(at_most=4)
