@@ -19,7 +19,7 @@ from respcache.testing.session import command_line, count_of, reply_line
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from respcache.testing.calls import Call
+    from respcache.testing.call import Call
 
 _LEFT, _RIGHT, _TOP = 150, 30, 64
 _ROW, _BAR, _PADDING = 18, 14, 12
