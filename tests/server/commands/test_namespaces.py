@@ -497,6 +497,26 @@ class TestReset:
 
 
 class TestWholeServer:
+    def test_a_snapshot_is_of_the_default_namespace(self, do: Transcript, enter: Enter) -> None:
+        a = enter("a")
+        do("SET", "k", "default", "EX", 100)
+        a("SET", "k", "a", "EX", 100)
+        do("RESPCACHE", "SNAPSHOT", "s")
+        do("FLUSHALL")
+        do("SWAPDB", 0, 1)
+        a("SWAPDB", 0, 1)
+        a("SET", "k", "later", "EX", 200)
+        do("RESPCACHE", "RESTORE", "s")
+        assert (do("GET", "k"), a("GET", "k")) == (b"default", b"later")
+        assert do("TTL", "k") <= 100 < a("TTL", "k")
+        do("RESPCACHE", "CLOCK", "ADVANCE", 150_000)
+        assert (do("GET", "k"), a("GET", "k")) == (None, b"later")
+        a("FLUSHALL")
+        do("RESPCACHE", "RESTORE", "s")
+        assert (do("GET", "k"), a("GET", "k")) == (b"default", None)
+        do("RESPCACHE", "DROP", "s")
+        do("RESPCACHE", "RESET")
+
     def test_what_concerns_all_is_refused(self, do: Transcript, enter: Enter) -> None:
         a = enter("a")
         for name, words in (
