@@ -33,7 +33,8 @@ from respcache.server.doors.http.responses import Response, date, refused
 from respcache.server.order.sequencer import size_of_words
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Sequence
+    from typing import TypeAlias
 
     from respcache.alarms import Alarm
     from respcache.server.clients.conversation import FastRow
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from respcache.server.doors.http.guard import Guard
     from respcache.server.io.transport import SocketTransport
     from respcache.server.parts import Parts
+
+    Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
 
 # Bytes that the head of a request may have.
 _HEAD = 1 << 16
@@ -92,7 +95,7 @@ class HttpSession:
         self._leaving = False
         self._dropped = 0  # bytes that came since
         self._held_back = False  # by the conversation
-        self._too_late: Alarm | None = None  # the request takes too long
+        self._too_late: Alarm | None = None  # the request takes too long, or the client to leave
         self._blocking_limit = BlockingLimit(self.client)
 
     # -- input: the `Receiver`
@@ -428,7 +431,7 @@ class HttpSession:
         self._transmit(data + (self._http.send(h11.EndOfMessage()) or b""))
         self._next_request()
 
-    def _head(self, status: int, content_type: bytes, length: int | None, headers: Any = ()) -> bytes:
+    def _head(self, status: int, content_type: bytes, length: int | None, headers: Headers = ()) -> bytes:
         """The head of a response; its length is None if it is not known."""
         fields = [(b"date", date(self._parts.clock.last_ms // 1000))]
         if content_type:
