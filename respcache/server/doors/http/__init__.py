@@ -14,7 +14,7 @@ other client carries them out. What it answers with, RESP2, becomes the body of 
 | `blocking`    | how long a command may wait                                        |
 | `bodies`      | JSON to commands                                                   |
 | `replies`     | RESP2 to JSON, to events, to plain text                            |
-| `portions`    | replies that did not become a body yet                             |
+| `portions`    | replies that have not become a body yet                            |
 | `upstash`     | the dialect of Upstash's REST API                                  |
 | `seed`        | the dialect of this project's first sketch                         |
 | `observation` | GET /metrics and GET /health                                       |

@@ -1,9 +1,9 @@
 """Who may ask: the token of a request, and what browsers may send here on behalf of other people's pages.
 
 A page can make a browser send requests to this machine. Where a password is set they lack the token. Where none is,
-what tells them is that browsers say where a request comes from (`Origin`, `Sec-Fetch-Site`), and which name they
-have looked up (`Host`: a page may have a name that was made to point here). Pages of the origins in
-``http-allow-origin`` may ask.
+they are known by what browsers say: where a request comes from (`Origin`, `Sec-Fetch-Site`), and which name they have
+looked up (`Host`: a page may have a name that was made to point here). Pages of the origins in ``http-allow-origin``
+may ask.
 """
 
 from __future__ import annotations

@@ -319,7 +319,7 @@ class HttpSession:
 
     @property
     def unsent(self) -> int:
-        """Bytes that the client has not taken yet, or that did not become a response yet."""
+        """Bytes that the client has not taken yet, or that have not become a response yet."""
         return self._transport.unsent + self._replies.size
 
     def write(self, data: bytes) -> None:
@@ -349,7 +349,8 @@ class HttpSession:
                 self._last = True  # `_pump` closes
                 return
             if exchange.endless and exchange.started:
-                self._send(h11.EndOfMessage())
+                if self._http.our_state is h11.SEND_BODY:  # while the client takes the rest, it is told to close again
+                    self._send(h11.EndOfMessage())
             else:
                 after_writing = False  # the rest of the response will not come
         self._transport.close(after_writing=after_writing)
