@@ -73,6 +73,7 @@ class FakeSocket:
         self.broken = False  # the peer is gone
         self.sent = bytearray()  # to the peer
         self.writes: list[tuple[bytes, int]] = []  # the same, by call, with the flags
+        self.output_ended = False  # we have sent our last byte
         self.closed = False
 
     def fileno(self) -> int:
@@ -101,6 +102,7 @@ class FakeSocket:
 
     def send(self, data: bytes | memoryview, flags: int = 0) -> int:
         assert not self.closed
+        assert not self.output_ended
         if self.broken:
             raise BrokenPipeError
         if self.room == 0:
@@ -111,6 +113,14 @@ class FakeSocket:
         self.sent += taken
         self.writes.append((taken, flags))
         return len(taken)
+
+    def shutdown(self, how: int) -> None:
+        assert how == socket.SHUT_WR
+        assert not self.closed
+        assert not self.output_ended
+        if self.broken:
+            raise BrokenPipeError
+        self.output_ended = True
 
     def close(self) -> None:
         self.closed = True

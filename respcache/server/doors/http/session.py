@@ -93,7 +93,8 @@ class HttpSession:
         self._input_ended = False
         self._last = False  # no further request is taken
         self._leaving = False
-        self._dropped = 0  # bytes that came since
+        self._streaming = False  # events, without an end
+        self._dropped = 0  # bytes that came since either
         self._held_back = False  # by the conversation
         self._too_late: Alarm | None = None  # the request takes too long, or the client to leave
         self._blocking_limit = BlockingLimit(self.client)
@@ -106,7 +107,7 @@ class HttpSession:
         stats.bytes_in += len(data)
         stats.reads += 1
         self.client.last_active = self._parts.clock.last_ms
-        if self._leaving:
+        if self._leaving or self._streaming:
             self._drop(data)
             return
         self._http.receive_data(data)
@@ -401,6 +402,10 @@ class HttpSession:
         data = b""
         if not exchange.started:
             exchange.started = True
+            if exchange.endless:
+                # No further request has its turn. The client is read from all the same, to see it leave.
+                self._streaming, self._kept = True, 0
+                self._choose_to_read()
             data = self._head(exchange.replies.status, exchange.replies.content_type, None)
         if not self._without_body:
             data += self._http.send(h11.Data(data=body)) or b""
@@ -500,6 +505,7 @@ class HttpSession:
         if self._input_ended:
             self._transport.close(after_writing=True)
         else:
+            self._transport.end_output()
             self._too_late = self._parts.alarms.after(_LEAVING, self._transport.close)
 
     def _drop(self, data: bytes) -> None:

@@ -188,6 +188,7 @@ async def test_a_refused_client_may_not_go_on_sending_for_ever() -> None:
         await main.settle()
         assert flooding.response().status == 413
         assert flooding.closed
+        assert silent.socket.output_ended  # a client that reads to the end has all of it now
         assert not silent.closed
         await main.advance(2000)
         assert silent.closed

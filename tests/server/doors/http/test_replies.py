@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from respcache.server.doors.http import replies
 from respcache.server.doors.http.replies import (
     Events,
     JsonReplies,
@@ -24,6 +25,20 @@ from tests.support.cost import seconds_of
 
 # A reply: (kind, value). The kinds are those of RESP2.
 Tree = tuple[str, Any]
+
+
+@pytest.fixture(
+    params=[1 << 16, 3, 0],
+    ids=["strings whole", "strings of 3 bytes whole", "no string whole"],
+    autouse=True,
+    scope="module",
+)
+def _what_is_long(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Strings over this length are written as they come, in the same way."""
+    usual, replies._LONG = replies._LONG, request.param
+    yield
+    replies._LONG = usual
+
 
 lines = st.binary(max_size=12).filter(lambda line: b"\r" not in line and b"\n" not in line)
 simple = st.one_of(
