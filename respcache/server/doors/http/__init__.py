@@ -11,6 +11,7 @@ other client carries them out. What it answers with, RESP2, becomes the body of 
 | `guard`       | who may ask: tokens, origins, hosts                                |
 | `exchange`    | what a request asks for, and how it is answered                    |
 | `responses`   | whole responses                                                    |
+| `writer`      | responses to bytes, with their heads                               |
 | `blocking`    | how long a command may wait                                        |
 | `bodies`      | JSON to commands                                                   |
 | `replies`     | RESP2 to JSON, to events, to plain text                            |
