@@ -203,8 +203,6 @@ class HttpSession:
 
     def _on_too_late(self) -> None:
         self._too_late = None
-        if self._writer.request is None:
-            self._writer.without_body = self._http.trailing_data[0].startswith(b"HEAD ")
         self._refuse_last(refused(408, "ERR the request was not complete in time"))
 
     def _begin(self, event: h11.Request) -> None:

@@ -87,15 +87,6 @@ async def test_a_request_has_to_be_complete_in_time(sent: bytes) -> None:
         assert main.next_alarm() is None
 
 
-async def test_a_head_that_is_late_has_no_body_to_answer() -> None:
-    async with house() as main:
-        client = main.connect_http()
-        client.send_raw(b"HEAD /get/a HTTP/1.1\r\nHost: x")
-        await main.settle()
-        await main.advance(60_000)
-        assert client.received().endswith(b"\r\n\r\n")
-
-
 async def test_dribbling_does_not_give_more_time() -> None:
     async with house(1, http_request_timeout="10") as main:
         client = main.connect_http()
