@@ -350,6 +350,20 @@ REQUEST_TOO_LARGE = "ERR the values that this command moves between shards excee
 SHARD_DIED = "ERR the shard of this command died while the command was under way; whether it took effect is unknown"
 INTERNAL = "ERR internal error: the server's log has the traceback"
 
+SNAPSHOT_LIMIT = "ERR the snapshots would take more memory than 'snapshot-limit' allows. Drop some, or raise it."
+SNAPSHOT_GONE = "ERR the snapshot was lost: a shard that held a part of it died"
+TOO_MANY_SNAPSHOTS = "ERR too many snapshots. Drop some."
+
+
+def bad_snapshot_name(longest: int) -> CommandError:
+    """Empty, or longer than `longest` bytes."""
+    return CommandError(f"ERR the name of a snapshot must have 1 to {longest} bytes")
+
+
+def no_snapshot(name: bytes) -> CommandError:
+    return CommandError(f"ERR no such snapshot '{_shown(name)}'")
+
+
 # -- broken streams (`ProtocolError`, which says the rest of the line)
 
 BAD_ARRAY_LENGTH = "invalid multibulk length"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from respcache.server.order.router import Router
     from respcache.server.order.scripts import Scripts
     from respcache.server.order.sequencer import Sequencer
+    from respcache.server.order.snapshots import Snapshots
     from respcache.server.order.waits import Waits
     from respcache.server.services.congestion import Congestion
     from respcache.server.services.interception import Interception
@@ -63,6 +64,7 @@ class Parts:
     executor: Executor
     scripts: Scripts
     libraries: Libraries
+    snapshots: Snapshots
     busy: Busy
     waits: Waits
     claims: Claims

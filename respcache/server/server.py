@@ -28,6 +28,7 @@ from respcache.server.order.outbox import Outboxes
 from respcache.server.order.router import Router
 from respcache.server.order.scripts import Scripts
 from respcache.server.order.sequencer import Sequencer
+from respcache.server.order.snapshots import Snapshots
 from respcache.server.order.waits import Waits
 from respcache.server.parts import Parts
 from respcache.server.services.congestion import Congestion
@@ -94,6 +95,9 @@ class Server:
         stats = Stats(clock.now_ms(), clock.real_ms())
         self.waits = Waits(self.links, alarms, stats.count_error)
         self.claims = claims = Claims(self.waits, self.sequencer, carrier, poller, self._spawn)
+        self.snapshots = Snapshots(
+            self.sequencer, self.scripts, self.libraries, config, clock, self.time, claims.settle
+        )
         self.stop_requested = trio.Event()
         self.parts = Parts(
             config=config,
@@ -111,6 +115,7 @@ class Server:
             carrier=carrier,
             scripts=self.scripts,
             libraries=self.libraries,
+            snapshots=self.snapshots,
             busy=self.slow_scripts,
             executor=Executor(
                 self.sequencer,
@@ -260,6 +265,7 @@ class Server:
         self._forget_slow_script(shard)
         for client in self.registry.all():
             client.lose_watches(shard)
+        self.snapshots.shard_died(shard)
         self.claims.shard_died(shard)
         self.waits.shard_died(shard)
 

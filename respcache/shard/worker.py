@@ -133,6 +133,10 @@ class Worker:
             wire.SETTLE: serving.settle,
             wire.CHECK: partial(self._part, partial(in_parts.check, shard)),
             wire.FIND: partial(self._part, partial(in_parts.find, shard, serving.details)),
+            wire.TAKE_SNAPSHOT: control.take_snapshot,
+            wire.HAS_SNAPSHOT: shard.snapshots.__contains__,
+            wire.RESTORE_SNAPSHOT: control.restore_snapshot,
+            wire.DROP_SNAPSHOT: control.drop_snapshot,
         }
 
     def answers(self, now: int, items: list[Item]) -> Iterator[Answer]:

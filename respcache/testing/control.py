@@ -7,10 +7,19 @@ tests count clients, and what they do to connections (CLIENT KILL, a fork) would
 from __future__ import annotations
 
 import socket
-from typing import Any, Protocol
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 # Seconds. Commands under way in a shard come first, so a server that is merely busy must be given its time.
 _TIMEOUT = 30.0
+# Commands of a pipeline that are sent before the first reply is read.
+_AT_ONCE = 1000
+# Of a command, in an error.
+_SHOWN = 200
 
 Word = str | bytes | int
 
@@ -40,8 +49,25 @@ class Control:
         if self._password and isinstance(reply, Exception) and str(reply).startswith("NOAUTH"):
             reply = self._ask(words, leave, self._password)
         if isinstance(reply, Exception):
-            raise RuntimeError(f"{' '.join(map(_shown, words))}: {reply}")
+            raise _refusal(words, reply)
         return reply
+
+    def pipeline(self, commands: Iterable[tuple[Word, ...]], db: int) -> None:
+        """Send many commands for one database over one connection, without waiting for each reply.
+
+        Errors: RuntimeError with the server's words for the first one that it refuses, when all are done.
+        """
+        import hiredis  # as below
+
+        reader = hiredis.Reader(notEnoughData=_NOTHING)
+        source = iter(commands)
+        with socket.create_connection(self._address, timeout=_TIMEOUT) as connection:
+            if self._password:
+                _exchange(connection, reader, [("AUTH", self._password)])
+            _exchange(connection, reader, [("SELECT", db)])
+            refusals = [_exchange(connection, reader, batch, later=True) for batch in iter(partial(_batch, source), [])]
+        for refusal in filter(None, refusals):
+            raise refusal
 
     def _ask(self, words: tuple[Word, ...], leave: bool, password: str) -> Any:
         """The reply to the command; a `hiredis.ReplyError` if it was refused."""
@@ -70,6 +96,33 @@ class Control:
 
 
 _NOTHING: Any = object()
+
+
+def _batch(commands: Iterator[tuple[Word, ...]]) -> list[tuple[Word, ...]]:
+    return list(islice(commands, _AT_ONCE))
+
+
+def _exchange(
+    connection: socket.socket, reader: Any, commands: list[tuple[Word, ...]], *, later: bool = False
+) -> RuntimeError | None:
+    """Send commands and read their replies. What was refused first is raised, or returned if that is for `later`."""
+    connection.sendall(b"".join(map(_packed, commands)))
+    refusal: RuntimeError | None = None
+    for words in commands:
+        while (reply := reader.gets()) is _NOTHING:
+            data = connection.recv(1 << 16)
+            if not data:
+                raise ConnectionError("the server closed the connection")
+            reader.feed(data)
+        if isinstance(reply, Exception) and refusal is None:
+            refusal = _refusal(words, reply)
+    if refusal is not None and not later:
+        raise refusal
+    return refusal
+
+
+def _refusal(words: tuple[Word, ...], reply: Exception) -> RuntimeError:
+    return RuntimeError(f"{' '.join(map(_shown, words))[:_SHOWN]}: {reply}")
 
 
 def _shown(word: Word) -> str:

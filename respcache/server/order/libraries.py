@@ -124,6 +124,11 @@ class Libraries:
         self._forget(name)
         self._tell({name: None})
 
+    def put_back(self, libraries: list[Library]) -> None:
+        """RESPCACHE RESTORE: have these again, which were there before, and no others."""
+        if libraries != self.all():
+            self._install(libraries, flush=True)
+
     def flush(self) -> None:
         """FUNCTION FLUSH."""
         self._install([], flush=True)

@@ -21,6 +21,8 @@ def respcache_reset(client: Client, args: Args) -> Any:
     The connection that sends it starts over, too: no database is selected, nothing is subscribed, queued or watched. It
     keeps its protocol and stays logged in, so a client library need not know. Other connections are left alone: their
     subscriptions and transactions are their owners' business. Keys that they watch count as changed if they existed.
+
+    Snapshots stay: a test run takes them once, and resets in between.
     """
     client.start_over()
     client.unmute()  # the answer is sent, whatever CLIENT REPLY said: a caller waits for it
