@@ -15,6 +15,7 @@ VERBS = {
     "twin": ("compat.twin.run", "send the same commands to respcache and to genuine servers, and compare the answers"),
     "suites": ("compat.suites.run", "run other people's test suites"),
     "programs": ("compat.programs.run", "run real libraries the way their users do"),
+    "fuzz-http": ("compat.fuzz_http.run", "send hostile HTTP to respcache's HTTP door, and judge what comes of it"),
     "report": ("compat.report", "write REPORT.md from the results kept so far"),
 }
 

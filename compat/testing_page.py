@@ -11,10 +11,11 @@ from typing import Any
 
 import respcache.testing
 from respcache.testing import Server, StartError
+from respcache.testing.clock import AsyncServerClock, ServerClock
 from respcache.testing.namespaces import Namespace
 
 # What properties and methods of a server return.
-PARTS_OF_SERVER: tuple[type, ...] = (Namespace,)
+PARTS_OF_SERVER: tuple[type, ...] = (ServerClock, AsyncServerClock, Namespace)
 
 _SOURCES = Path(respcache.testing.__file__).parent
 
@@ -31,17 +32,18 @@ def parts() -> Iterator[str]:
     yield "\n".join(f"- `{name}`: {text}." for name, text in ini_options())
     yield "## Server"
     yield f"```python\nfrom respcache.testing import Server\n\n{_call(Server)}\n```"
-    yield from _described(Server)
+    yield _markdown(_docstring("Server", inspect.getdoc(Server)))
+    yield from described(Server)
     for part in PARTS_OF_SERVER:
         yield f"## {part.__name__}"
-        yield from _described(part)
+        yield _markdown(_docstring(part.__name__, inspect.getdoc(part)))
+        yield from described(part)
     yield "## StartError"
     yield _markdown(_docstring("StartError", inspect.getdoc(StartError)))
 
 
-def _described(of: type) -> Iterator[str]:
-    """A class and its members."""
-    yield _markdown(_docstring(of.__name__, inspect.getdoc(of)))
+def described(of: type) -> Iterator[str]:
+    """The members of a class."""
     for name, member in members(of):
         if isinstance(member, property):
             assert member.fget is not None
@@ -50,7 +52,8 @@ def _described(of: type) -> Iterator[str]:
             yield f"*Property: `{returns}`.*"
         else:
             yield f"### {name}()"
-            yield f"`{_call(member, name)}`"
+            awaited = "await " if inspect.iscoroutinefunction(member) else ""
+            yield f"`{awaited}{_call(member, name)}`"
         yield _markdown(_docstring(name, inspect.getdoc(member)))
 
 

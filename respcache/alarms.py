@@ -67,6 +67,10 @@ class Alarms:
         """Have `callback()` called once, this long from now."""
         return self.at(self._clock.now_ms() + milliseconds, callback)
 
+    def now_ms(self) -> int:
+        """The time that deadlines are about."""
+        return self._clock.now_ms()
+
     def next_deadline(self) -> int | None:
         """When the next alarm is due; None if there is none."""
         while self._heap and self._heap[0][2].callback is None:
@@ -96,10 +100,10 @@ class Alarms:
         for entry in later:
             heappush(self._heap, entry)
 
-    def clock_went_back(self, milliseconds: int) -> None:
-        """The clock was set back: every alarm goes off after the time that it had left."""
+    def shift(self, milliseconds: int) -> None:
+        """The clock was set, and no time has passed by that: every alarm goes off after the time that it had left."""
         for _, _, alarm in self._heap:
-            alarm.deadline -= milliseconds
+            alarm.deadline += milliseconds
         self._heap = [(alarm.deadline, number, alarm) for _, number, alarm in self._heap]
         self.on_earlier()
 

@@ -21,8 +21,8 @@ from collections.abc import Callable
 # How often the wall clock is looked at, and by which part of that time it may be followed backwards. Microseconds.
 _RESYNC = 1_000_000
 _CATCH_UP = _RESYNC // 100
-# The last millisecond there is (in 2106): shards keep seconds in 32 bits.
-LAST_MS = (1 << 32) * 1000 - 1
+# The last moment that tests may move to (in 2106). Shards keep seconds in 32 bits; a day is left for time to pass.
+LAST_MS = ((1 << 32) - 86_400) * 1000
 
 
 class Clock:
@@ -65,13 +65,17 @@ class Clock:
         """The last time anybody asked for, in milliseconds: for ages that need no precision, without a system call."""
         return self._last // 1000
 
+    def real_ms(self) -> int:
+        """Milliseconds of the system's monotonic clock, which nobody moves: for how fast the machine works."""
+        return self._monotonic() // 1_000_000
+
     @property
     def frozen(self) -> bool:
         """True while no time passes by itself."""
         return self._frozen is not None
 
     def freeze(self) -> None:
-        """Let time stand still."""
+        """Let time stand still. Does nothing while it does."""
         self._frozen = self.now_us()
 
     def resume(self) -> None:
@@ -90,17 +94,17 @@ class Clock:
         self._move_to(now + milliseconds * 1000 + 1000 - now % 1000)
 
     def set(self, milliseconds: int) -> int:
-        """Set the time, forward or back. Returns how many milliseconds it went back; negative if it went forward."""
+        """Set the time. Returns how many milliseconds it went forward by that; negative if it went back."""
         before = self.now_ms()
         self._move_to(milliseconds * 1000)
-        return before - milliseconds
+        return milliseconds - before
 
     def reset(self) -> int:
-        """Take back everything that tests have done to time. Returns how many milliseconds it went back by that."""
+        """Take back everything that tests have done to time. Returns the same as `set`."""
         before = self.now_ms()
         self._frozen = None
         self._shift = 0
-        return before - self.now_ms()
+        return self.now_ms() - before
 
     def _move_to(self, microseconds: int) -> None:
         if self._frozen is not None:

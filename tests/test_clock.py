@@ -112,7 +112,7 @@ def test_what_was_added_can_be_taken_back() -> None:
     before = clock.now_ms()
     clock.advance(3000)
     alarms.after(1000, lambda: fired.append("set after"))
-    alarms.clock_went_back(clock.reset())
+    alarms.shift(clock.reset())
     assert clock.now_ms() == clock.last_ms == before
     alarms.fire()
     assert fired == []

@@ -92,7 +92,7 @@ _OWN = (
         "Origins whose pages may call the HTTP door from a browser (CORS), such as https://example.org, or '*' for all."
     ),
     Directive("http-blocking-limit", _LONG, 30).described(
-        "Seconds after which a blocking command over HTTP gives up, as if its timeout had passed."
+        "Seconds after which a blocking command over HTTP gives up, as if its timeout had passed; 0 means no limit."
     ),
     Directive("http-dialect", Choice("upstash", "seed"), "upstash", fixed=True).described(
         "What the HTTP door speaks: Upstash's REST API, or `seed`, which is GET /set/:key/:value and GET /get/:key."

@@ -70,13 +70,22 @@ class Server:
         self.links = [self._link(index) for index in range(config.shards)]
         self.figures = ShardFigures(self.links)
         self.expiry = [ActiveExpiry(link, alarms, clock) for link in self.links]
-        self.time = Timekeeper(clock, alarms, poller, self.links, self.expiry, self._on_step_back)
         router = Router(config.shards)
         self.sequencer = Sequencer(self.links, router, poller.yield_soon)
         carrier = Carrier(self.links, router, config.databases)
         self.namespaces = Namespaces(config, self.links, router, alarms)
         self.slow_scripts = Busy(self.links, poller.yield_soon)
-        stats = Stats(clock.now_ms())
+        self.time = Timekeeper(
+            clock,
+            alarms,
+            poller,
+            self.links,
+            self.expiry,
+            self.slow_scripts,
+            on_step_back=self._on_step_back,
+            on_reset=self._on_clock_reset,
+        )
+        stats = Stats(clock.now_ms(), clock.real_ms())
         self.waits = Waits(self.links, alarms, stats.count_error)
         self.claims = claims = Claims(self.waits, self.sequencer, carrier, poller, self._spawn)
         self.stop_requested = trio.Event()
@@ -267,10 +276,16 @@ class Server:
             with self.poller.round():
                 self.alarms.fire()
 
-    def _on_step_back(self, now: int) -> None:
-        """Nothing that a client has done lies in the future."""
+    def _on_step_back(self, shift: int) -> None:
+        self.parts.stats.started += shift
         for client in self.registry.all():
-            client.clock_went_back(now)
+            client.clock_went_back(shift)
+
+    def _on_clock_reset(self, shift: int) -> None:
+        now, real = self.clock.now_ms(), self.clock.real_ms()
+        self.parts.stats.clock_was_reset(now, real)
+        for client in self.registry.all():
+            client.clock_was_reset(shift, now, real)
 
     # -- the end
 

@@ -20,6 +20,7 @@ from respcache.testing.threads import in_thread
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Sequence
+    from datetime import timedelta
     from types import TracebackType
 
     import redis
@@ -278,18 +279,16 @@ class Server:
         if not self._wanted_http_port:
             self._wanted_http_port = int(self._command("RESPCACHE", "HTTP"))
 
-    def advance(self, seconds: float) -> None:
-        """Let time pass for the server: deadlines, TIME, idle times and blocking timeouts together.
+    def advance(self, time: float | timedelta) -> None:
+        """Let so many seconds pass for the server: the same as `clock.advance`. `reset` takes it back.
 
-        Precise to a millisecond, of which it adds the last: a TTL of this many seconds has then run out. `reset` takes
-        it back.
         Errors: ConnectionError if the server died.
         """
-        self.clock.advance(seconds)
+        self.clock.advance(time)
 
     @property
     def clock(self) -> ServerClock:
-        """The server's time, which tests may stop and move."""
+        """The server's time, which tests may stop and move: see [ServerClock](#serverclock)."""
         return ServerClock(self._command)
 
     @property

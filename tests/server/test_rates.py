@@ -25,7 +25,7 @@ class House:
         self.now = 1_000_000
         self.clock = Clock(lambda: self.now * 1_000_000, lambda: self.now * 1_000_000)
         self.alarms = Alarms(self.clock)
-        self.stats = Stats(self.now)
+        self.stats = Stats(self.now, self.now)
         self.poller = Poller()
         self.rates = Rates(self.stats, self.poller, self.alarms, self.clock)
 

@@ -110,7 +110,7 @@ class House:
 
     def __init__(self, nursery: trio.Nursery) -> None:
         self.shards = [FakeShard() for _ in range(SHARDS)]
-        self.outboxes = Outboxes(Stats(0))
+        self.outboxes = Outboxes(Stats(0, 0))
         self.sequencer = Sequencer(self.shards, Router(SHARDS), wake=lambda: None)  # type: ignore[arg-type]
         self.clients = [FakeClient(number, self.outboxes) for number in range(3)]
         self.nursery = nursery

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from time import thread_time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,3 +27,13 @@ def calls_in(action: Callable[[], object]) -> int:
         sys.setprofile(None)
         gc.enable()
     return calls
+
+
+def seconds_of(action: Callable[[], object]) -> float:
+    """The processor time that the action takes: for comparing one with another, a multiple of it. The better of two."""
+    taken = []
+    for _ in range(2):
+        began = thread_time()
+        action()
+        taken.append(thread_time() - began)
+    return min(taken)

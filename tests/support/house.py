@@ -29,6 +29,7 @@ from trio.testing import wait_all_tasks_blocked
 from respcache.clock import Clock
 from respcache.config import Config
 from respcache.server.clients.client import Client
+from respcache.server.doors.http.door import HttpDoor
 from respcache.server.io.poller import READ, WRITE, Callback, Poller, Ready
 from respcache.server.server import Server
 from respcache.server.shards.link import ShardLink
@@ -36,6 +37,7 @@ from respcache.shard import wire
 from respcache.shard.channel import Frame
 from respcache.shard.worker import Worker
 from respcache.store.shard import Shard
+from tests.support.http import HttpResponse, http_request, http_responses
 from tests.support.resp import Closed, Connection, pack
 
 # A house that is not quiet after so many steps never will be.
@@ -71,6 +73,7 @@ class FakeSocket:
         self.broken = False  # the peer is gone
         self.sent = bytearray()  # to the peer
         self.writes: list[tuple[bytes, int]] = []  # the same, by call, with the flags
+        self.output_ended = False  # we have sent our last byte
         self.closed = False
 
     def fileno(self) -> int:
@@ -99,6 +102,7 @@ class FakeSocket:
 
     def send(self, data: bytes | memoryview, flags: int = 0) -> int:
         assert not self.closed
+        assert not self.output_ended
         if self.broken:
             raise BrokenPipeError
         if self.room == 0:
@@ -109,6 +113,14 @@ class FakeSocket:
         self.sent += taken
         self.writes.append((taken, flags))
         return len(taken)
+
+    def shutdown(self, how: int) -> None:
+        assert how == socket.SHUT_WR
+        assert not self.closed
+        assert not self.output_ended
+        if self.broken:
+            raise BrokenPipeError
+        self.output_ended = True
 
     def close(self) -> None:
         self.closed = True
@@ -353,6 +365,27 @@ class Peer:
         return values
 
 
+class HttpPeer(Peer):
+    """The client's side of a connection to the HTTP door."""
+
+    def ask(self, method: str, target: str, body: Any = None, **headers: str) -> None:
+        """Send a request; a body that is no bytes as JSON. In the names of headers, underscores stand for dashes."""
+        self.send_raw(http_request(method, target, body, **headers))
+
+    def post(self, *rows: Any, to: str = "/", **headers: str) -> None:
+        """One command, or with `to` several of them."""
+        self.ask("POST", to, list(rows), **headers)
+
+    def responses(self, *, heads: int = 0) -> list[HttpResponse]:
+        """What has come, as whole responses. `heads`: so many of them, the first ones, answer HEAD."""
+        return http_responses(self.received(), heads=heads)
+
+    def response(self) -> HttpResponse:
+        """The only one."""
+        (response,) = self.responses()
+        return response
+
+
 class House:
     """Clients, main and shards. `server` and `parts` are the real ones."""
 
@@ -371,6 +404,7 @@ class House:
             shard.link.queue.begin_with(wire.configure(config.shard_values()))
             shard.work()
         self._fds = count(1_000_000)
+        self._http: HttpDoor | None = None  # once there is a client for it
 
     def socket(self) -> FakeSocket:
         """One more connected socket."""
@@ -382,6 +416,19 @@ class House:
         sock = self.socket()
         self.server.accept(sock, "127.0.0.1:50000", "127.0.0.1:6379")  # type: ignore[arg-type]  # a fake
         return Peer(sock, self.server.registry.all()[-1])
+
+    def knock_at_http(self, peer: str = "127.0.0.1:50000") -> FakeSocket:
+        """Somebody connects to the HTTP door, and is let in or not."""
+        if self._http is None:
+            self._http = HttpDoor(self.parts)
+        sock = self.socket()
+        self._http.accept(sock, peer, "127.0.0.1:8079")  # type: ignore[arg-type]  # a fake
+        return sock
+
+    def connect_http(self, peer: str = "127.0.0.1:50000") -> HttpPeer:
+        """A client of the HTTP door."""
+        sock = self.knock_at_http(peer)
+        return HttpPeer(sock, self.server.registry.all()[-1])
 
     def turn(self) -> bool:
         """One round of the poller. False if there was nothing to do."""

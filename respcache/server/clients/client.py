@@ -89,6 +89,7 @@ class Client:
         self.library_name = b""  # CLIENT SETINFO
         self.library_version = b""
         self.created = self.last_active = parts.clock.now_ms()
+        self._really_created = parts.clock.real_ms()
         # The latest command: as the client spelt it, or the wire name. Not its arguments: they may be large.
         self.last_command: bytes | str = "NULL"
         self.no_evict = False  # CLIENT NO-EVICT
@@ -290,10 +291,15 @@ class Client:
         """CLIENT PAUSE is over."""
         self.resume(IN_PAUSE)
 
-    def clock_went_back(self, now: int) -> None:
-        """The clock was set back: nothing that the client has done lies in the future."""
-        self.created = min(self.created, now)
-        self.last_active = min(self.last_active, now)
+    def clock_went_back(self, shift: int) -> None:
+        """A test has set the clock back: the client is as old as before, and silent for as long."""
+        self.created += shift
+        self.last_active += shift
+
+    def clock_was_reset(self, shift: int, now: int, real: int) -> None:
+        """A test has taken back what was done to time: the client is as old as it is, and silent for no longer."""
+        self.created = now - (real - self._really_created)
+        self.last_active = max(self.created, min(self.last_active + max(0, shift), now))
 
     # -- its commands
 

@@ -133,7 +133,7 @@ def _sleep(args: Args) -> Reply:
 
 async def _advance_clock(client: Client, milliseconds: int) -> Reply:
     """Our own: shift the server's clock forward, so that tests of expiry need not wait."""
-    await client.parts.time.advance(milliseconds)
+    await client.parts.time.advance(milliseconds, in_exec=client.executing is not None)
     return OK
 
 

@@ -5,6 +5,8 @@ Bytes are sent by the call that writes them; only what the kernel does not take 
     open --close(after_writing) with unsent bytes--> draining --all taken--> closed
     open or draining --close, or the connection breaks--> closed
 
+After `end_output` an open one is only received from.
+
 `Receiver.disconnected` is called exactly once, when the socket is closed, no matter which side closed it.
 """
 
@@ -80,6 +82,7 @@ class SocketTransport:
         self._reading = True  # until the end of the input, or until we are draining
         self._paused = False  # by the receiver
         self._draining = False  # close once everything is sent
+        self._ending = False  # tell the peer, once everything is sent, that this was all
         self.closed = False
         self._events = 0  # what the poller watches for
 
@@ -117,6 +120,18 @@ class SocketTransport:
     def pause_reading(self, paused: bool) -> None:
         self._paused = paused
         self._update_events()
+
+    def end_output(self) -> None:
+        """Nothing more will be written, and the peer is told so after all that was. It is still received from."""
+        self._ending = True
+        if not self._pending and not self.closed:
+            self._shut_down()
+
+    def _shut_down(self) -> None:
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.close()
 
     def close(self, *, after_writing: bool = False) -> None:
         if self.closed:
@@ -188,6 +203,8 @@ class SocketTransport:
         if self._draining and not self._pending:
             self.close()
             return
+        if self._ending and not self._pending:
+            self._shut_down()
         self._update_events()
         if self._receiver is not None:
             self._receiver.room()

@@ -19,10 +19,11 @@ from respcache.server.shards.link import settled
 from respcache.shard import wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from respcache.resp.types import Argv
     from respcache.server.shards.link import ShardLink
+    from respcache.server.shards.queue import Call
     from respcache.shard.wire import Item
 
 
@@ -102,20 +103,24 @@ class Busy:
         """
         if self.scripts:
             return
+        # In its place in the order: a script that asks for something lets in what passes the queue.
+        await self.answered([link.ask(wire.skip(), passing=False) for link in self._links])
+
+    async def answered(self, calls: Collection[Call]) -> bool:
+        """Wait until shards have answered all calls: True. Or until one more script runs for too long: False.
+
+        Cancellation is safe.
+        """
         began = self._began
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._everything_done, nursery.cancel_scope)
+            nursery.start_soon(_all_settled, calls, nursery.cancel_scope)
             await began.wait()
             nursery.cancel_scope.cancel()
+        return not began.is_set()
 
-    async def _everything_done(self, scope: trio.CancelScope) -> None:
-        """Cancel `scope` when all shards have carried out what they have been sent until now.
 
-        In its place in the order: a script that asks for something lets in what passes the queue.
-        """
-        calls = [link.queue.submit_call(wire.skip()) for link in self._links]
-        for link in self._links:
-            link.flush()
-        for call in calls:
-            await settled(call)
-        scope.cancel()
+async def _all_settled(calls: Collection[Call], scope: trio.CancelScope) -> None:
+    """Cancel `scope` when all calls are answered."""
+    for call in calls:
+        await settled(call)
+    scope.cancel()

@@ -60,11 +60,12 @@ class Member(Protocol):
 class Wait(ABC):
     """One blocking command of a client."""
 
-    __slots__ = ("_batch", "_waits", "alarm", "member", "number", "over", "shards", "waiting")
+    __slots__ = ("_batch", "_waits", "alarm", "member", "number", "over", "shards", "since", "waiting")
 
     def __init__(self, waits: Waits, member: Member, shards: Sequence[int]) -> None:
         self._waits = waits
         self.number = waits.next_number()  # by which shards know it
+        self.since = waits.now_ms()  # when the command took its place
         self.member = member
         self.shards = shards  # where the client waits
         self.alarm: Alarm | None = None  # the end of its time
@@ -247,6 +248,10 @@ class Waits:
                 wait.shard_died(shard)
 
     # -- for the waits
+
+    def now_ms(self) -> int:
+        """The time of the server's clock."""
+        return self._alarms.now_ms()
 
     def next_number(self) -> int:
         """A number that no wait has had."""

@@ -22,28 +22,28 @@ class Pause:
 
     def __init__(self, alarms: Alarms) -> None:
         self._alarms = alarms
-        self.until = 0  # milliseconds since the epoch; 0 when there is no pause
         self.only_writes = False  # commands that only read go on
         self.held: dict[Held, None] = {}  # in the order in which they came
         self.on_change: list[Callable[[], None]] = []
-        self._alarm: Alarm | None = None  # the end of the pause
+        # The end of the pause; None when there is no pause. Only it knows when that is: the clock may be set.
+        self._alarm: Alarm | None = None
 
     @property
     def active(self) -> bool:
-        return self.until > 0
+        return self._alarm is not None
 
     def begin(self, until: int, only_writes: bool) -> None:
         """Hold commands back until a time in milliseconds; a pause under way can only become longer and stricter."""
         self.only_writes = only_writes and (self.only_writes or not self.active)
-        self.until = max(until, self.until)
+        if self._alarm is not None:
+            until = max(until, self._alarm.deadline)
         self._stop_alarm()
-        self._alarm = self._alarms.at(self.until, self.end)
+        self._alarm = self._alarms.at(until, self.end)
         self._changed()
 
     def end(self) -> None:
         """Let all held clients go, in the order in which they came."""
         self._stop_alarm()
-        self.until = 0
         self.only_writes = False
         self._changed()
         held, self.held = self.held, {}

@@ -3,6 +3,9 @@
 The counters are read every 100 ms, but only while they move. After a window without a change the sampler sleeps: it
 then looks at the counters at the end of each of the poller's rounds, and wakes up when they have changed. So a busy
 server pays for ten samples per second, and an idle one for none.
+
+A rate is per second of real time, whatever tests do to the clock: it tells what the machine does. While the clock is
+frozen no samples are taken, and rates are those since the last one.
 """
 
 from __future__ import annotations
@@ -47,7 +50,7 @@ class Rates:
         self._poller = poller
         self._alarms = alarms
         self._clock = clock
-        # (milliseconds since the epoch, counters), the oldest first: those of one window, and the last one before it.
+        # (milliseconds of real time, counters), the oldest first: those of one window, and the last one before it.
         self._samples: deque[tuple[int, Counters]] = deque()
         self._asleep = True
         poller.after_round.append(self._look)
@@ -56,11 +59,11 @@ class Rates:
     def reset(self) -> None:
         """The counters were set back."""
         self._samples.clear()
-        self._samples.append((self._clock.now_ms(), self._counters()))
+        self._samples.append((self._clock.real_ms(), self._counters()))
 
     def growth(self) -> tuple[Counters, float]:
         """How much the counters grew in the window that ends now, and the length of the window in seconds."""
-        now, current = self._clock.now_ms(), self._counters()
+        now, current = self._clock.real_ms(), self._counters()
         since, before = self._samples[0]
         for time, counters in self._samples:
             if time <= now - _WINDOW:
@@ -82,14 +85,14 @@ class Rates:
             self._asleep = False
             now = self._counters()
             self._samples.clear()
-            self._samples.append((self._clock.now_ms(), before._replace(rounds=now.rounds - 1, busy=now.busy)))
+            self._samples.append((self._clock.real_ms(), before._replace(rounds=now.rounds - 1, busy=now.busy)))
             self._alarms.after(_INTERVAL, self._sample)
 
     def _sample(self) -> None:
         # Removed here, not in `_look`, which is called while the list is iterated.
         if self._look in self._poller.after_round:
             self._poller.after_round.remove(self._look)
-        now = self._clock.now_ms()
+        now = self._clock.real_ms()
         self._samples.append((now, self._counters()))
         while self._samples[1][0] <= now - _WINDOW:
             self._samples.popleft()

@@ -14,6 +14,7 @@ class Stats:
 
     __slots__ = (
         "_counted_from",
+        "_really_started",
         "bytes_in",
         "bytes_out",
         "commands",
@@ -28,8 +29,10 @@ class Stats:
         "writes",
     )
 
-    def __init__(self, now: int) -> None:
+    def __init__(self, now: int, real: int) -> None:
+        """`now` and `real`: as `Clock.now_ms` and `Clock.real_ms` tell them."""
         self.started = now
+        self._really_started = real
         # Resident memory of main before it had clients, and the highest total of all processes seen so far; in bytes.
         self.startup_memory = resident(os.getpid())
         self.peak_memory = 0
@@ -46,6 +49,10 @@ class Stats:
         self.bytes_out = self.writes = 0
         # The processor time of the main process when counting began.
         self._counted_from = process_time_ns()
+
+    def clock_was_reset(self, now: int, real: int) -> None:
+        """Tests have taken back what they did to time: the server has been running for as long as it has."""
+        self.started = now - (real - self._really_started)
 
     @property
     def busy(self) -> int:

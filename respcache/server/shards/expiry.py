@@ -44,11 +44,15 @@ class ActiveExpiry:
         if wanted:
             self._alarm = self._alarms.at(wanted, self._due)
 
-    def reset(self) -> None:
-        """Be as at the start. The clock may have gone back, so what was the earliest time for a tick means nothing."""
-        self.active = True
+    def clock_was_set(self) -> None:
+        """What was the earliest time for a tick means nothing any more: it may lie in a far future."""
         self._earliest = 0
         self.look()
+
+    def reset(self) -> None:
+        """Be as at the start."""
+        self.active = True
+        self.clock_was_set()
 
     def _due(self) -> None:
         self._alarm = None

@@ -18,7 +18,7 @@ class Receiver:
     """The other side of an outbox."""
 
     def __init__(self) -> None:
-        self.outboxes = Outboxes(Stats(0))
+        self.outboxes = Outboxes(Stats(0, 0))
         self.outbox = Outbox(self, self.outboxes, limit=10_000)
         self.closed = False
         self.sent: list[bytes] = []

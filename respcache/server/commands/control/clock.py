@@ -28,9 +28,9 @@ def respcache_clock(client: Client, args: Args) -> Any:
     """Move the clock of the whole server, or stop it; the time afterwards, in milliseconds since the epoch.
 
     It is the one time that everything follows: TTLs, TIME, ids of streams, idle times, blocking timeouts, CLIENT PAUSE.
-    The answer comes when everything that is due has happened. What waits for a time goes on waiting for as long as it
-    would have if the clock is set back; the deadlines of keys stay where they are. All namespaces share it, so within
-    one it can only be read.
+    The answer comes when everything that is due has happened. If the clock is set back, whoever waits goes on waiting
+    for as long as he would have; the deadlines of keys stay where they are. All namespaces share it, so within one it
+    can only be read.
     """
     time = client.parts.time
     word = args.next()
@@ -38,9 +38,9 @@ def respcache_clock(client: Client, args: Args) -> Any:
         refuse_in_namespace(client, "RESPCACHE CLOCK")
     match word.upper():
         case b"FREEZE" if not len(args):
-            time.freeze()
+            return _later(client, time.freeze())
         case b"RESUME" if not len(args):
-            time.resume()
+            return _later(client, time.resume())
         case b"GET" if not len(args):
             pass
         case b"ADVANCE" if len(args) == 1:
@@ -49,7 +49,7 @@ def respcache_clock(client: Client, args: Args) -> Any:
             milliseconds = args.int(low=1, high=LAST_MS, range_error=errors.OUT_OF_RANGE)
             return _later(client, time.set(milliseconds))
         case _:
-            raise errors.unknown_call("RESPCACHE CLOCK", word)
+            raise errors.unknown_call("RESPCACHE", word)
     return client.parts.clock.now_ms()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from respcache.errors import CommandError
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 
 # As many words as an array of RESP may have. Each takes an object, many times its size in the body.
 _MOST_VALUES = 1 << 20
-_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+# What a value or a name follows, and what is skipped before the next one.
+_BEGINNING = re.compile(rb'(?:\A|[\[{,])(?:[^"\[{,]++|"[^"]*+(?:"|\Z))*+')
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -53,12 +55,14 @@ def _parsed(body: bytes) -> list[Any]:
 
 
 def _has_too_many_values(body: bytes) -> bool:
+    """True if so; linear, and it stops as soon as it knows."""
     if len(body) <= _MOST_VALUES:  # each takes a byte at least
         return False
     if body.count(b",") + body.count(b"[") + body.count(b"{") <= _MOST_VALUES:
         return False
-    bare = _STRING.sub(b"", body)
-    return bare.count(b",") + bare.count(b"[") + bare.count(b"{") > _MOST_VALUES
+    bare = body.replace(b"\\\\", b"").replace(b'\\"', b"")  # so that each quote begins or ends a string
+    beginnings = sum(1 for _ in islice(_BEGINNING.finditer(bare), _MOST_VALUES + 1))
+    return beginnings > _MOST_VALUES
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -6,6 +6,7 @@ import json
 import socket
 from typing import TYPE_CHECKING
 
+from respcache import errors
 from respcache.server.clients.conversation import fast_rows
 from respcache.server.doors.admission import keep_alive, refusal
 from respcache.server.doors.http.guard import Guard
@@ -62,7 +63,8 @@ class MetricsDoor(_Door):
 
 def _turn_away(sock: socket.socket, error: str) -> None:
     body = json.dumps({"error": error}, separators=(",", ":")).encode()
-    head = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nconnection: close\r\n"
+    status = b"503 Service Unavailable" if error == errors.MAX_CLIENTS else b"403 Forbidden"
+    head = b"HTTP/1.1 %b\r\ncontent-type: application/json\r\nconnection: close\r\n" % status
     try:
         sock.send(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
     except OSError:

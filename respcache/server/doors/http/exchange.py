@@ -23,6 +23,8 @@ class Exchange:
     replies: Replies
     # It goes on until somebody hangs up: a stream of events.
     endless: bool = False
+    # The errors of commands that are refused without being asked; `replies` has them, too.
+    refused: Sequence[str] = ()
     # Set by the session.
     started: bool = field(default=False, init=False)  # the status was sent
 

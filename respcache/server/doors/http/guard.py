@@ -104,4 +104,5 @@ def _token(request: Request) -> bytes | None:
 
 def _is_of(origin: bytes, request: Request) -> bool:
     """True if the page is of this very server."""
-    return origin.partition(b"://")[2] == request.header(b"host")
+    _, has_host, host = origin.partition(b"://")  # not so "null", which pages without an origin send
+    return bool(has_host) and host == request.header(b"host")

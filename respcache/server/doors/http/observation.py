@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from respcache.server.doors.http.metrics import CONTENT_TYPE, health, metrics
-from respcache.server.doors.http.requests import BadRequest
+from respcache.server.doors.http.requests import BadRequest, not_allowed
 from respcache.server.doors.http.responses import Response
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Observation:
         if request.path not in ([b"metrics"], [b"health"]):
             return None
         if request.method not in self.methods:
-            raise BadRequest(405, "ERR it is to be got")
+            raise not_allowed("ERR it is to be got", self.methods)
         if request.path == [b"metrics"]:
             return self._metrics()
         well, body = health(self._parts)

@@ -1,7 +1,7 @@
 """Replies in RESP2 to the body of a response, piece by piece, however they are cut.
 
-A reply may be long, so it is never there as a whole: what has come of it is written, and only what one string needs is
-held back. A reader of `feed` that does not take what it gets can stop feeding.
+A reply may be long, so it is never there as a whole: what has come of it is written, and only what a string of moderate
+size needs is held back. A reader of `feed` that does not take what it gets can stop feeding.
 """
 
 from __future__ import annotations
@@ -9,14 +9,17 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from base64 import b64encode
+from codecs import getincrementaldecoder
 from json.encoder import encode_basestring
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from respcache.server.doors.http.responses import JSON, TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# Longer strings are written as they come.
+_LONG = 1 << 16
 _LINE_BREAK = re.compile(rb"\r\n|\r|\n")
 _STRING, _ARRAY, _STATUS, _ERROR, _INTEGER = b"$*+-:"
 
@@ -35,6 +38,8 @@ class Replies(ABC):
         self._out = bytearray()
         self._buffer = bytearray()
         self._needed = 0  # bytes that the buffer must have before there is anything to read in it
+        self._rest = 0  # bytes to come of a long string, its line break included
+        self._long = bytearray()  # what has come of it, for those who need it whole
         self._left: list[int] = []  # elements that the open arrays still lack, the outermost first
         self._missing = expected
         self._errors = dict(errors or {})
@@ -46,8 +51,10 @@ class Replies(ABC):
         """True if the body is complete."""
         return not self._missing
 
-    def feed(self, data: bytes) -> bytes:
+    def feed(self, data: bytes | memoryview) -> bytes:
         """Take a piece of the replies; what that adds to the body."""
+        if self._rest:
+            data = self._go_on_with_string(bytes(data))
         buffer = self._buffer
         buffer += data
         size = len(buffer)
@@ -73,13 +80,18 @@ class Replies(ABC):
     def _read(self, kind: int, line: bytes, start: int, at: int) -> int:
         """Write what begins at `start`, and whose header ends at `at`. Where the next one begins.
 
-        If it has not come as a whole, `_needed` is set, to where it ends.
+        If it has not come as a whole, `_needed` is set, to where it ends; or `_rest`, for a long string.
         """
         if kind == _STRING and line != b"-1":
             end = at + int(line)
             if end + 2 > len(self._buffer):
-                self._needed = end + 2
-                return start
+                if int(line) <= _LONG:
+                    self._needed = end + 2
+                    return start
+                self._begin_string(int(line))
+                self._rest = int(line) + 2
+                self._go_on_with_string(bytes(self._buffer[at:]))
+                return len(self._buffer)
             self._string(bytes(self._buffer[at:end]))
             at = end + 2
         elif kind == _ARRAY and line != b"-1":
@@ -99,6 +111,29 @@ class Replies(ABC):
             self._null()
         self._end_value()
         return at
+
+    def _go_on_with_string(self, data: bytes) -> bytes:
+        """Write what comes of a long string; the rest of the data."""
+        content = data[: max(self._rest - 2, 0)]
+        taken = min(self._rest, len(data))
+        self._rest -= taken
+        if content:
+            self._add_to_string(content)
+        if not self._rest:
+            self._end_string()
+            self._end_value()
+        return data[taken:]
+
+    def _begin_string(self, size: int) -> None:  # noqa: ARG002 - for those who write it as it comes
+        """A long string begins."""
+        self._long = bytearray()
+
+    def _add_to_string(self, content: bytes) -> None:
+        self._long += content
+
+    def _end_string(self) -> None:
+        self._string(bytes(self._long))
+        self._long = bytearray()
 
     def _end_value(self) -> None:
         """A value is complete, and so may be the arrays around it."""
@@ -160,6 +195,8 @@ class JsonReplies(Replies):
         name: bytes = b"result",
     ) -> None:
         self._encode = _encoded if base64 else _quoted
+        self._long_string: _LongString | None = None  # the one that is coming
+        self._base64 = base64
         self._several = several
         self._opening = b'{"%b":' % name
         self._wrapped = 0  # at this depth, values are results
@@ -194,6 +231,22 @@ class JsonReplies(Replies):
             self.status = 400
         self._separate()
         self._out += b'{"error":%b}' % _quoted(line)
+
+    def _begin_string(self, size: int) -> None:  # noqa: ARG002 - it is told by the end
+        self._long_string = _LongBase64() if self._base64 else _LongText()
+        self._separate()
+        self._out += (self._opening if len(self._left) == self._wrapped else b"") + b'"'
+
+    def _add_to_string(self, content: bytes) -> None:
+        assert self._long_string is not None
+        self._out += self._long_string.add(content)
+
+    def _end_string(self) -> None:
+        assert self._long_string is not None
+        self._out += self._long_string.end() + b'"'
+        if len(self._left) == self._wrapped:
+            self._out += b"}"
+        self._long_string = None
 
     def _write(self, text: bytes) -> None:
         self._separate()
@@ -278,6 +331,15 @@ class RawReplies(Replies):
         while self._errors and self._index in self._errors:
             self._out += b"-%b\r\n" % self._errors.pop(self._index).encode("utf-8", "replace")
             self._index += 1
+
+    def _begin_string(self, size: int) -> None:
+        self._out += b"$%d\r\n" % size
+
+    def _add_to_string(self, content: bytes) -> None:
+        self._out += content
+
+    def _end_string(self) -> None:
+        self._out += b"\r\n"
 
     def _string(self, value: bytes) -> None: ...
 
@@ -369,6 +431,45 @@ class StatusText(Replies):
     def _open(self, count: int) -> None: ...
 
     def _close(self) -> None: ...
+
+
+class _LongString(Protocol):
+    """A string on its way into JSON."""
+
+    def add(self, content: bytes) -> bytes:
+        """A part of it; what that adds between the quotation marks."""
+
+    def end(self) -> bytes:
+        """What was held back."""
+
+
+class _LongText:
+    """As text, in which a character may be cut."""
+
+    def __init__(self) -> None:
+        self._decoder = getincrementaldecoder("utf-8")("replace")
+
+    def add(self, content: bytes) -> bytes:
+        return encode_basestring(self._decoder.decode(content))[1:-1].encode()
+
+    def end(self) -> bytes:
+        return encode_basestring(self._decoder.decode(b"", True))[1:-1].encode()
+
+
+class _LongBase64:
+    """Three bytes at a time."""
+
+    def __init__(self) -> None:
+        self._left = b""
+
+    def add(self, content: bytes) -> bytes:
+        content = self._left + content
+        whole = len(content) - len(content) % 3
+        self._left = content[whole:]
+        return b64encode(content[:whole])
+
+    def end(self) -> bytes:
+        return b64encode(self._left)
 
 
 def _quoted(text: bytes) -> bytes:

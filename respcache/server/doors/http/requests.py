@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import h11
 
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
@@ -14,19 +16,22 @@ _ORIGIN_OF_TARGET = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
 
 
 class BadRequest(Exception):
-    """A request that is refused: its status, and the text of the error."""
+    """A request that is refused: its status, the text of the error, and further headers."""
 
-    def __init__(self, status: int, text: str) -> None:
+    def __init__(self, status: int, text: str, *headers: tuple[bytes, bytes]) -> None:
         super().__init__(text)
         self.status = status
         self.text = text
+        self.headers = headers
+
+
+def not_allowed(text: str, methods: Iterable[bytes]) -> BadRequest:
+    """The method of a request makes no sense for its target; those that do."""
+    return BadRequest(405, text, (b"allow", b", ".join(methods)))
 
 
 class Request:
-    """One request. Words of the target are decoded; `body` is complete when a dialect sees it.
-
-    Raises BadRequest.
-    """
+    """One request. Its target is known from `read_target` on; `body` is complete when a dialect sees it."""
 
     __slots__ = ("body", "headers", "method", "path", "query")
 
@@ -34,8 +39,14 @@ class Request:
         self.method: bytes = event.method
         # By name in lower case. h11 refuses a second Host and other lengths; of other headers the last one counts.
         self.headers: dict[bytes, bytes] = dict(event.headers)
-        self.path, self.query = _split_target(event.target)
+        # Words of the target, decoded.
+        self.path: list[bytes] = []
+        self.query: list[tuple[bytes, bytes | None]] = []
         self.body = b""
+
+    def read_target(self, target: bytes) -> None:
+        """Find the words in it. Raises BadRequest."""
+        self.path, self.query = _split_target(target)
 
     def header(self, name: bytes) -> bytes:
         """Its value, without the spaces around it; empty where there is none."""
@@ -46,6 +57,18 @@ class Request:
         return next((value or b"" for key, value in self.query if key == name), None)
 
 
+def check_framing(event: h11.Request) -> None:
+    """Raises BadRequest for a request whose end two readers might see in two places."""
+    if event.http_version not in (b"1.0", b"1.1"):
+        raise BadRequest(505, "ERR the version of HTTP must be 1.0 or 1.1")
+    names = {name for name, _ in event.headers}
+    if b"transfer-encoding" in names:
+        if b"content-length" in names:
+            raise BadRequest(400, "ERR Transfer-Encoding and Content-Length exclude each other")
+        if event.http_version == b"1.0":
+            raise BadRequest(400, "ERR HTTP/1.0 has no Transfer-Encoding")
+
+
 def _split_target(target: bytes) -> tuple[list[bytes], list[tuple[bytes, bytes | None]]]:
     """The segments of the path, and the parameters of the query in their order; None for one without a value.
 
@@ -53,7 +76,9 @@ def _split_target(target: bytes) -> tuple[list[bytes], list[tuple[bytes, bytes |
     """
     origin = _ORIGIN_OF_TARGET.match(target)
     if origin is not None:  # as a proxy is asked
-        target = target[origin.end() :] or b"/"
+        target = target[origin.end() :]
+        if not target.startswith(b"/"):  # a proxy may leave an empty path out
+            target = b"/" + target
     if not target.startswith(b"/"):
         raise BadRequest(400, "ERR the target of a request must begin with a slash")
     target = target.partition(b"#")[0]

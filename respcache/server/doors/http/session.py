@@ -10,26 +10,26 @@ out, it is the `Transport`: the replies that the conversation writes become the 
 | answering | the request is complete             | the response is complete                                        |
 | leaving   | a response that is the last one     | the client hangs up, or has had the time to read the response   |
 
-One request is carried out at a time; what the client sends meanwhile waits, a chunk of it here, the rest in the kernel.
+One request is carried out at a time; what the client sends meanwhile waits, a little here, the rest in the kernel.
 """
 
 from __future__ import annotations
 
 from http import HTTPStatus
 from inspect import iscoroutine
-from time import gmtime, strftime
 from typing import TYPE_CHECKING, Any
 
 import h11
 
 from respcache import errors
-from respcache.commands.table import lookup
 from respcache.errors import CommandError
 from respcache.logs import log_exception
 from respcache.server.clients.conversation import Conversation
+from respcache.server.doors.http.blocking import BlockingLimit
 from respcache.server.doors.http.exchange import Exchange
-from respcache.server.doors.http.requests import BadRequest, Request
-from respcache.server.doors.http.responses import Response, refused
+from respcache.server.doors.http.portions import Portions
+from respcache.server.doors.http.requests import BadRequest, Request, check_framing
+from respcache.server.doors.http.responses import Response, date, refused
 from respcache.server.order.sequencer import size_of_words
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ _PORTION = 1 << 16
 # A body of this size is not held until its length is known, and replies wait while so much of the response is unsent.
 _HELD = 1 << 16
 _UNSENT = 1 << 20
+# How much of further requests is kept while one is answered. The client is read from until then, so that its end shows.
+_KEPT = 1 << 16
 # How long a client that was refused may go on sending (milliseconds, and bytes): hung up on at once, it would not get
 # to see why.
 _LEAVING, _DROPPED = 2000, 1 << 20
@@ -79,20 +81,20 @@ class HttpSession:
         self._request: Request | None = None  # from its head to the end of the response
         self._exchange: Exchange | None = None  # while its commands are carried out
         self._answering = False
-        self._body: list[bytes] = []  # of the request
-        self._body_size = 0
+        self._without_body = False  # it is the response to HEAD
+        self._body = bytearray()  # of the request
         self._kept = 0  # bytes of further requests, which came while one was carried out
-        self._replies: list[bytes] = []  # that are not part of a body yet
-        self._replies_size = 0
+        self._replies = Portions(_PORTION)  # that are not part of a body yet
         self._response_body = bytearray()  # that is held until its length is known
         self._pumping = False  # `_pump` is called by the next round
         self._input_ended = False
         self._last = False  # no further request is taken
         self._leaving = False
-        self._dropped = 0  # bytes that came since
+        self._streaming = False  # events, without an end
+        self._dropped = 0  # bytes that came since either
         self._held_back = False  # by the conversation
         self._too_late: Alarm | None = None  # the request takes too long
-        self._blocked_too_long: Alarm | None = None
+        self._blocking_limit = BlockingLimit(self.client)
 
     # -- input: the `Receiver`
 
@@ -102,46 +104,68 @@ class HttpSession:
         stats.bytes_in += len(data)
         stats.reads += 1
         self.client.last_active = self._parts.clock.last_ms
-        if self._leaving:
+        if self._leaving or self._streaming:
             self._drop(data)
             return
         self._http.receive_data(data)
         if self._answering:
             self._kept += len(data)
-            self._choose_to_read()
         else:
             self._read()
+        if self._kept:
+            self._choose_to_read()
 
     def end_of_input(self) -> None:
         """The client will send nothing more: answer what it has asked, then close."""
         self._input_ended = True
-        if self._leaving or self.client.blocked or (self._exchange is not None and self._exchange.endless):
+        if self._leaving:
+            self.close(after_writing=True)
+        elif self.client.blocked or (self._exchange is not None and self._exchange.endless):
             self.close()
         elif not self._answering:
             self._read()
-            if not self._answering:
-                self.close(after_writing=True)
+            self._close_at_end_of_input()
+
+    def _close_at_end_of_input(self) -> None:
+        """Nothing more will come: close, unless there is something to answer."""
+        if self._input_ended and not self._answering and not self._kept:
+            self.close(after_writing=True)
 
     def room(self) -> None:
         """The client has taken some of what was unsent."""
+        if self._replies.size:
+            self._pump_if_room()
         self._conversation.room()
-        if self._replies and not self._pumping:
-            self._pump()
+        if self._kept and not self._answering and self._transport.unsent <= _UNSENT:
+            self._parts.poller.next_round(self._go_on)
 
     def disconnected(self) -> None:
         """The socket is closed."""
         self._forget_alarms()
         self._conversation.disconnected()
         self._request = self._exchange = None
-        self._body, self._replies, self._response_body = [], [], bytearray()
-        self._body_size = self._replies_size = self._kept = 0
+        self._replies.clear()
+        self._body, self._response_body = bytearray(), bytearray()
+        self._kept = 0
 
     # -- input: requests
 
     def _read(self) -> None:
-        """Take what has come of a request, and carry it out if that is all of it."""
+        """Take what has come of requests, and carry them out, up to one that is not answered at once."""
         self._kept = 0
-        while not (self._answering or self._leaving or self._last):
+        self._take_requests()
+        if self._answering or not (self._leaving or self._last):
+            self._kept = self._stopped_before()
+
+    def _stopped_before(self) -> int:
+        """How many bytes were left alone, since they are not of the request that is being read or answered."""
+        if self._answering or self._transport.unsent > _UNSENT:
+            return len(self._http.trailing_data[0])
+        return 0
+
+    def _take_requests(self) -> None:
+        # One who does not take the responses is not to have more of them made.
+        while not (self._answering or self._leaving or self._last) and self._transport.unsent <= _UNSENT:
             try:
                 event = self._http.next_event()
             except h11.RemoteProtocolError as error:
@@ -182,12 +206,18 @@ class HttpSession:
 
     def _begin(self, event: h11.Request) -> None:
         """The head of a request is there. What is refused for it is refused before its body comes."""
+        self._without_body = event.method == b"HEAD"
         try:
-            self._request = request = Request(event)
-            _check_framing(event, request)
+            check_framing(event)
+        except BadRequest as error:  # where the next request begins is anybody's guess
+            self._refuse_last(refused(error.status, error.text))
+            return
+        self._request = request = Request(event)
+        try:
+            request.read_target(event.target)
             refusal = self._look_at_head(request)
         except BadRequest as error:
-            refusal = refused(error.status, error.text)
+            refusal = refused(error.status, error.text, *error.headers)
         if refusal is not None:
             self._refuse_head(refusal)
 
@@ -209,38 +239,41 @@ class HttpSession:
 
     def _refuse_head(self, refusal: Response) -> None:
         """Answer before the body has come. If there is one the connection has to end: nobody reads it."""
-        if self._http.their_state is h11.SEND_BODY:
-            event = self._http.next_event()  # the end of a request without a body is there already
-            if not isinstance(event, h11.EndOfMessage):
-                self._refuse_last(refusal)
-                return
+        if self._http.their_state is h11.SEND_BODY and not self._has_ended():
+            self._refuse_last(refusal)
+            return
+        self._forget_alarms()
         self._answering = True
         self._answer(refusal)
+
+    def _has_ended(self) -> bool:
+        """True if the request has no body: then its end is there already."""
+        try:
+            return isinstance(self._http.next_event(), h11.EndOfMessage)
+        except h11.RemoteProtocolError:
+            return False
 
     def _largest_body(self) -> int:
         config = self._parts.config
         return min(config.client_query_buffer_limit, config.proto_max_bulk_len)
 
     def _add_to_body(self, data: bytes) -> None:
-        self._body.append(bytes(data))
-        self._body_size += len(data)
-        if self._body_size > self._largest_body():
+        self._body += data
+        if len(self._body) > self._largest_body():
             self._refuse_last(refused(413, "ERR the body is too large"))
 
     def _carry_out(self) -> None:
         """The request is complete."""
         request = self._request
         assert request is not None
-        if self._too_late is not None:
-            self._too_late.cancel()
-            self._too_late = None
+        self._forget_alarms()
         self._answering = True
-        request.body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-        self._body, self._body_size = [], 0
+        if self._body:
+            request.body, self._body = bytes(self._body), bytearray()
         try:
             work: Work = self._dialect.route(request)
         except BadRequest as error:
-            work = refused(error.status, error.text)
+            work = refused(error.status, error.text, *error.headers)
         if isinstance(work, Response):
             self._answer(work)
         elif iscoroutine(work):
@@ -259,48 +292,41 @@ class HttpSession:
             log_exception("an HTTP request failed")
             response = refused(500, errors.INTERNAL)
         with self._parts.poller.round():
-            if not self.client.closed:
+            if self.client.closed:
+                return
+            try:
                 self._answer(response)
+            except Exception:  # nor may it end the server
+                log_exception("an HTTP session failed")
+                self._transport.close()
 
     def _run(self, exchange: Exchange) -> None:
         """Hand the commands over to the conversation."""
         self._exchange = exchange
         self.client.log_in(True)  # the guard has seen its token
-        if any(map(_may_block, exchange.commands)):
-            self._limit_blocking()
+        for text in exchange.refused:
+            self._parts.stats.count_error(CommandError(text))
+        self._blocking_limit.begin(exchange.commands)
         if exchange.commands:
             size = sum(map(size_of_words, exchange.commands))
             self._conversation.carry_out(exchange.commands, size)
         else:
             self._pump()
 
-    def _limit_blocking(self) -> None:
-        seconds = self._parts.config.http_blocking_limit
-        self._blocked_too_long = self._parts.alarms.after(seconds * 1000, self._on_blocked_too_long)
-
-    def _on_blocked_too_long(self) -> None:
-        """A command that waits gives up, as if its own time was up. Others may follow it."""
-        wait = self.client.wait
-        if wait is not None and wait.waiting and not wait.over:
-            wait.time_out()
-        self._limit_blocking()
-
     # -- output: the `Transport`
 
     @property
     def unsent(self) -> int:
         """Bytes that the client has not taken yet, or that did not become a response yet."""
-        return self._transport.unsent + self._replies_size
+        return self._transport.unsent + self._replies.size
 
     def write(self, data: bytes) -> None:
         """Replies of the conversation."""
         self._parts.stats.bytes_out -= len(data)  # what is sent instead is counted there
         if self._exchange is None or not data:
             return  # nobody has asked for it: why the connection ends, above all
-        self._replies.append(data)
-        self._replies_size += len(data)
-        if not self._pumping:
-            self._pump()
+        self._replies.add(data)
+        self._pump_if_room()
 
     def write_last(self, data: bytes) -> None:
         """The last replies: the response is the last one."""
@@ -317,7 +343,7 @@ class HttpSession:
         """Hang up; with `after_writing`, once the client has taken what it is owed."""
         exchange = self._exchange
         if after_writing and exchange is not None and not exchange.replies.done:
-            if self._replies:
+            if self._replies.size:
                 self._last = True  # `_pump` closes
                 return
             if exchange.endless and exchange.started:
@@ -327,44 +353,43 @@ class HttpSession:
         self._transport.close(after_writing=after_writing)
 
     def _choose_to_read(self) -> None:
-        self._transport.pause_reading(self._held_back or bool(self._kept))
+        self._transport.pause_reading(self._held_back or self._kept >= _KEPT)
+
+    def _pump_if_room(self) -> None:
+        """Write a portion of the body, unless the client has enough that it does not take: `room` goes on then."""
+        if not self._pumping and self._transport.unsent <= _UNSENT:
+            self._pump()
+
+    def _pump_on(self) -> None:
+        """The next round: write the next portion. The conversation may have waited for that."""
+        self._pumping = False
+        self._pump()
+        self._conversation.room()
 
     def _pump(self) -> None:
-        """Write as much of the body as the replies at hand make, a portion at a time."""
-        self._pumping = False
         exchange = self._exchange
         if exchange is None or self._transport.closed:
             return
-        data = self._next_portion()
         try:
-            self._response_body += exchange.replies.feed(data)
+            self._write_portion(exchange)
         except Exception:
             log_exception("a reply could not be written as HTTP")
             self._transport.close()
-            return
+
+    def _write_portion(self, exchange: Exchange) -> None:
+        """Write as much of the body as a portion of the replies at hand makes."""
+        self._response_body += exchange.replies.feed(self._replies.take())
         if exchange.replies.done:
             self._end_exchange(exchange)
             return
         if self._response_body and (exchange.endless or len(self._response_body) > _HELD):
             self._send_body(exchange)
-        if self._replies:
+        if self._replies.size:
             if self._transport.unsent <= _UNSENT:
                 self._pumping = True
-                self._parts.poller.next_round(self._pump)
+                self._parts.poller.next_round(self._pump_on)
         elif self._last:
             self.close(after_writing=True)
-
-    def _next_portion(self) -> bytes:
-        if not self._replies:
-            return b""
-        data = self._replies[0]
-        if len(data) <= _PORTION:
-            del self._replies[0]
-        else:
-            self._replies[0] = data[_PORTION:]
-            data = data[:_PORTION]
-        self._replies_size -= len(data)
-        return data
 
     def _send_body(self, exchange: Exchange) -> None:
         """Send a part of the body, whose length is not known."""
@@ -373,8 +398,12 @@ class HttpSession:
         data = b""
         if not exchange.started:
             exchange.started = True
+            if exchange.endless:
+                # No further request has its turn. The client is read from all the same, to see it leave.
+                self._streaming, self._kept = True, 0
+                self._choose_to_read()
             data = self._head(exchange.replies.status, exchange.replies.content_type, None)
-        if not self._is_head():
+        if not self._without_body:
             data += self._http.send(h11.Data(data=body)) or b""
         self._transmit(data)
 
@@ -382,34 +411,31 @@ class HttpSession:
         body = bytes(self._response_body)
         self._response_body.clear()
         self._exchange = None
-        self._replies, self._replies_size = [], 0
-        if self._blocked_too_long is not None:
-            self._blocked_too_long.cancel()
-            self._blocked_too_long = None
+        self._replies.clear()
+        self._blocking_limit.end()
         replies = exchange.replies
         if not exchange.started:
             self._answer(Response(replies.status, body, replies.content_type))
             return
         data = b""
-        if body and not self._is_head():
+        if body and not self._without_body:
             data = self._http.send(h11.Data(data=body)) or b""
         self._transmit(data + (self._http.send(h11.EndOfMessage()) or b""))
         self._next_request()
 
     def _answer(self, response: Response) -> None:
         """Send a whole response; then comes the next request."""
+        if response.error:
+            self._parts.stats.count_error(CommandError(response.error))
         data = self._head(response.status, response.content_type, len(response.body), response.headers)
-        if response.body and not self._is_head():
+        if response.body and not self._without_body:
             data += self._http.send(h11.Data(data=response.body)) or b""
         self._transmit(data + (self._http.send(h11.EndOfMessage()) or b""))
         self._next_request()
 
-    def _is_head(self) -> bool:
-        return self._request is not None and self._request.method == b"HEAD"
-
     def _head(self, status: int, content_type: bytes, length: int | None, headers: Any = ()) -> bytes:
         """The head of a response; its length is None if it is not known."""
-        fields = [(b"date", _date(self._parts.clock.last_ms // 1000))]
+        fields = [(b"date", date(self._parts.clock.last_ms // 1000))]
         if content_type:
             fields.append((b"content-type", content_type))
         if length is not None and status != 204:
@@ -437,10 +463,11 @@ class HttpSession:
     def _next_request(self) -> None:
         """The response is complete. The next request finds the client as the first one did."""
         self._request = None
-        self._answering = False
+        self._answering = self._without_body = False
         if self._leaving or self._transport.closed:
             return
         if self._last or self.client.closing or self._http.our_state is h11.MUST_CLOSE:
+            self._last = True
             self._transport.close(after_writing=True)
             return
         if not self.client.closed:
@@ -456,8 +483,7 @@ class HttpSession:
             return
         try:
             self._read()
-            if self._input_ended and not self._answering:
-                self.close(after_writing=True)
+            self._close_at_end_of_input()
             self._choose_to_read()
         except Exception:
             log_exception("an HTTP session failed")
@@ -472,10 +498,11 @@ class HttpSession:
             self._transport.close()
             return
         self._answer(refusal)
-        self._body, self._body_size = [], 0
+        self._body = bytearray()
         if self._input_ended:
             self._transport.close(after_writing=True)
         else:
+            self._transport.end_output()
             self._too_late = self._parts.alarms.after(_LEAVING, self._transport.close)
 
     def _drop(self, data: bytes) -> None:
@@ -484,23 +511,23 @@ class HttpSession:
             self._transport.close()
 
     def _forget_alarms(self) -> None:
-        for alarm in (self._too_late, self._blocked_too_long):
-            if alarm is not None:
-                alarm.cancel()
-        self._too_late = self._blocked_too_long = None
+        self._blocking_limit.end()
+        if self._too_late is not None:
+            self._too_late.cancel()
+            self._too_late = None
 
     # -- the `Input` of the client
 
     @property
     def buffered(self) -> int:
         """Bytes that were received and not carried out."""
-        return self._conversation.buffered + self._body_size + self._kept
+        return self._conversation.buffered + len(self._body) + self._kept
 
     @property
     def waiting(self) -> bool:
         """True if there may be whole commands among them, or a response that is not complete."""
         endless = self._exchange is not None and self._exchange.endless
-        return self._conversation.waiting or bool(self._kept) or (self._answering and not endless)
+        return self._conversation.waiting or (not endless and (self._answering or bool(self._kept)))
 
     @property
     def ended(self) -> bool:
@@ -510,33 +537,3 @@ class HttpSession:
     def proceed(self) -> None:
         """Go on with what was kept while the client was suspended."""
         self._conversation.proceed()
-
-
-def _check_framing(event: h11.Request, request: Request) -> None:
-    """Raises BadRequest for a request whose end two readers might see in two places."""
-    if event.http_version not in (b"1.0", b"1.1"):
-        raise BadRequest(505, "ERR the version of HTTP must be 1.0 or 1.1")
-    if b"transfer-encoding" in request.headers:
-        if b"content-length" in request.headers:
-            raise BadRequest(400, "ERR Transfer-Encoding and Content-Length exclude each other")
-        if event.http_version == b"1.0":
-            raise BadRequest(400, "ERR HTTP/1.0 has no Transfer-Encoding")
-
-
-def _may_block(argv: list[bytes]) -> bool:
-    try:
-        return lookup(argv).blocking
-    except CommandError:
-        return False
-
-
-_dates: dict[int, bytes] = {}
-
-
-def _date(seconds: int) -> bytes:
-    """The time as HTTP writes it. Only the latest one is kept."""
-    date = _dates.get(seconds)
-    if date is None:
-        _dates.clear()
-        date = _dates[seconds] = strftime("%a, %d %b %Y %H:%M:%S GMT", gmtime(seconds)).encode()
-    return date

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from respcache import errors
 from respcache.errors import CommandError, exec_aborted_by
 from respcache.server.doors.http import bodies
 from respcache.server.doors.http.exchange import Exchange
 from respcache.server.doors.http.replies import Events, JsonReplies, RawReplies, TransactionReplies
-from respcache.server.doors.http.requests import BadRequest
+from respcache.server.doors.http.requests import BadRequest, not_allowed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -70,9 +71,11 @@ class Upstash:
         first = request.path[0].lower() if request.path else b""
         if first in self._lists and len(request.path) == 1:
             if request.method not in _WITH_BODY:
-                raise BadRequest(405, "ERR it takes the commands in the body of a POST request")
+                raise not_allowed("ERR it takes the commands in the body of a POST request", _WITH_BODY)
             return self._lists[first](request)
         if first in _STREAMS:
+            if request.method == b"HEAD":
+                raise not_allowed("ERR a stream of events has no end", (b"GET", *_WITH_BODY))
             # A client may send a body all the same; it says nothing.
             return Exchange([[first, *request.path[1:], *_parameters(request)]], Events(), endless=True)
         return _one(request)
@@ -108,7 +111,8 @@ def _pipeline(request: Request) -> Exchange:
             refused[index] = error.text
         elif not isinstance(row, CommandError):
             asked.append(row)
-    return Exchange(asked, _writer(request, len(asked), refused, several=True))
+    replies = _writer(request, len(asked), refused, several=True)
+    return Exchange(asked, replies, refused=tuple(refused.values()))
 
 
 def _transaction(request: Request) -> Exchange:
@@ -117,7 +121,7 @@ def _transaction(request: Request) -> Exchange:
     rows = bodies.commands(request.body)
     asked: list[Argv] = []
     for row in rows:
-        error = row if isinstance(row, CommandError) else _refusal(row)
+        error = row if isinstance(row, CommandError) else _refusal(row) or _refusal_in_multi(row)
         if error is not None:
             raise BadRequest(400, exec_aborted_by(error).text)
         assert not isinstance(row, CommandError)
@@ -163,3 +167,8 @@ def _refusal(argv: Argv) -> CommandError | None:
     if name == b"CLIENT" and len(argv) > 1 and argv[1].upper() in _OF_CLIENTS:
         return CommandError(f"ERR CLIENT {argv[1].upper().decode()} is not available over HTTP")
     return None
+
+
+def _refusal_in_multi(argv: Argv) -> CommandError | None:
+    """RESPCACHE RESET ends a MULTI, and what follows it would be carried out by itself."""
+    return CommandError(errors.NOT_IN_MULTI) if argv[0].upper() == b"RESPCACHE" else None
