@@ -12,6 +12,7 @@ from typing import Any
 import respcache.testing
 from respcache.testing import Server, StartError, keys
 from respcache.testing.clock import AsyncServerClock, ServerClock
+from respcache.testing.faults import AsyncFault, AsyncServerFaults, Fault, FaultState, Filters, ServerFaults
 from respcache.testing.snapshots import AsyncServerSnapshots, ServerSnapshots, Snapshot
 
 _SOURCES = Path(respcache.testing.__file__).parent
@@ -31,7 +32,8 @@ def parts() -> Iterator[str]:
     yield f"```python\nfrom respcache.testing import Server\n\n{_call(Server)}\n```"
     yield _markdown(_docstring("Server", inspect.getdoc(Server)))
     yield from described(Server)
-    for part in (ServerClock, AsyncServerClock, ServerSnapshots, AsyncServerSnapshots):
+    times_and_states = (ServerClock, AsyncServerClock, ServerSnapshots, AsyncServerSnapshots)
+    for part in (*times_and_states, ServerFaults, AsyncServerFaults, Fault, AsyncFault, FaultState, Filters):
         yield f"## {part.__name__}"
         yield _markdown(_docstring(part.__name__, inspect.getdoc(part)))
         yield from described(part)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from respcache.server.order.snapshots import Snapshots
     from respcache.server.order.waits import Waits
     from respcache.server.services.congestion import Congestion
+    from respcache.server.services.faults import Faults
     from respcache.server.services.interception import Interception
     from respcache.server.services.missing import MissingCommands
     from respcache.server.services.pause import Pause
@@ -72,6 +73,7 @@ class Parts:
     registry: Registry[Any]  # of `respcache.server.clients.client.Client`, which is built on this
     interception: Interception
     pause: Pause
+    faults: Faults
     pubsub: PubSub
     congestion: Congestion
     missing: MissingCommands

@@ -17,6 +17,7 @@ from respcache.errors import CommandError
 from respcache.logs import log
 from respcache.server.clients.client import IN_SCRIPT
 from respcache.server.clients.idle import IdleClients
+from respcache.server.clients.injector import FaultInjector
 from respcache.server.doors.resp import RespDoor
 from respcache.server.io.poller import Poller
 from respcache.server.order.busy import Busy
@@ -33,6 +34,7 @@ from respcache.server.order.waits import Waits
 from respcache.server.parts import Parts
 from respcache.server.services.congestion import Congestion
 from respcache.server.services.events import KeyspaceEvents
+from respcache.server.services.faults import Faults
 from respcache.server.services.interception import Interception
 from respcache.server.services.missing import MissingCommands
 from respcache.server.services.pause import Pause
@@ -133,6 +135,7 @@ class Server:
             registry=self.registry,
             interception=self.interception,
             pause=self.pause,
+            faults=Faults(),
             pubsub=self.pubsub,
             congestion=Congestion(config, self.links),
             missing=MissingCommands(),
@@ -142,6 +145,7 @@ class Server:
             time=self.time,
         )
         IdleClients(self.parts)  # kept alive by the configuration, which it listens to
+        FaultInjector(self.parts)  # likewise by the interception
         self.accept = RespDoor(self.parts).accept
         # What a shard reports besides replies: kind -> who takes it.
         self._take_report: dict[int, Callable[[Report], None]] = {
@@ -312,6 +316,8 @@ class Server:
         """Ask for an orderly end. May be called again."""
         if not self.stop_requested.is_set():
             log.warning("User requested shutdown...")
+            with self.poller.round():
+                self.parts.faults.clear()  # what they hold up is not to be waited for
             self.stop_requested.set()
             self.poller.yield_soon()
 

@@ -35,6 +35,7 @@ where the items are part of a larger unit that is not over yet: what the owner o
 | `libraries(codes, flush)`           | None; these libraries were loaded, others of their names replaced, those |
 |                                     | without a code removed; with `flush`, all others were removed before     |
 | `kill(function)`                    | None; fails if no such script runs, or if it has written                 |
+| `deny(client, what)`                | None                                                                     |
 | `skip()`                            | None                                                                     |
 | `wait(caller, number, argv)`        | the encoded reply; or when the wait ends, in milliseconds since the      |
 |                                     | epoch, 0 for never: nothing was found, and the client waits from now on  |
@@ -122,6 +123,9 @@ RUN, PART, EXECUTE, IS_DIRTY, WATCH, UNWATCH, BORROW, CARRY, HAND_BACK, TICK, CO
 POPULATE, INSPECT, WAIT, FORGET, SERVE, EXIST, ATTEMPT, ENLIST, RELEASE, SETTLE, CHECK, FIND = range(13, 25)
 COMPILE, KILL, SKIP, INSPECT_LIBRARY, LIBRARIES, FORGET_SCRIPTS = range(30, 36)
 TAKE_SNAPSHOT, HAS_SNAPSHOT, RESTORE_SNAPSHOT, DROP_SNAPSHOT = range(40, 44)
+DENY = 50
+# What scripts of a client may not do.
+DENY_NOTHING, DENY_WRITES, DENY_GROWTH = range(3)
 # Kinds of ASK.
 CLAIM, FOREIGN = range(2)
 # What main says to CLAIM, "may this waiter be served?": it waits no more; yes; main will do it, so hold it.
@@ -246,6 +250,11 @@ def libraries(codes: dict[bytes, bytes | None], *, flush: bool = False) -> Item:
 def kill(function: bool) -> Item:
     """SCRIPT KILL or FUNCTION KILL: end the running script, if it is of this kind."""
     return (KILL, function)
+
+
+def deny(client: int, what: int) -> Item:
+    """A fault: what the scripts of a client are refused from now on, as on a replica or on a full server."""
+    return (DENY, client, what)
 
 
 def skip() -> Item:

@@ -122,6 +122,7 @@ class Worker:
             wire.INSPECT_LIBRARY: lambda code: shard.scripting.inspect_library(code),
             wire.LIBRARIES: lambda codes, flush: shard.scripting.change_libraries(codes, flush=flush),
             wire.KILL: self._patience.kill,
+            wire.DENY: lambda client, what: shard.scripting.deny(client, what),
             wire.SKIP: lambda: None,
             wire.WAIT: self._wait,
             wire.FORGET: shard.waiting.forget,

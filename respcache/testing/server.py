@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from respcache.testing.clock import AsyncServerClock, ServerClock
 from respcache.testing.control import Control, Word
+from respcache.testing.faults import AsyncServerFaults, ServerFaults
 from respcache.testing.given import given
 from respcache.testing.process import ServerProcess, StartError, how_ended
 from respcache.testing.snapshots import AsyncServerSnapshots, ServerSnapshots
@@ -292,6 +293,16 @@ class Server:
         return ServerClock(self._command)
 
     @property
+    def faults(self) -> ServerFaults:
+        """What goes wrong on the server, when a test says so: errors, delays, lost connections."""
+        return ServerFaults(self._command, self.alive)
+
+    @property
+    def async_faults(self) -> AsyncServerFaults:
+        """The same for trio and asyncio."""
+        return AsyncServerFaults(self.faults)
+
+    @property
     def async_clock(self) -> AsyncServerClock:
         """The same for trio and asyncio."""
         return AsyncServerClock(self.clock)
@@ -329,8 +340,9 @@ class Server:
         return len(keys)
 
     def _command(self, *words: Word, leave: bool = False) -> Any:
+        running = self._require_running()
         with self._death_explained():
-            return Control(self.host, self.port, self.password).call(*words, leave=leave)
+            return Control(self.host, self.port, self.password, running.announce).call(*words, leave=leave)
 
     @contextmanager
     def _death_explained(self) -> Iterator[None]:

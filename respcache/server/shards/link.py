@@ -183,6 +183,12 @@ class ShardLink:
             self.next_deadline = next_deadline
             self.on_deadline()
 
+    def drop(self) -> None:
+        """Kill the child, for tests: what it was sent and has not answered fails, what is queued waits for the next."""
+        if self._process is not None and self._process.stdin >= 0 and not self._stopping:
+            log.warning(f"shard {self.index} is killed by a fault")
+            self._lost()
+
     def _lost(self) -> None:
         """The child has ended, or must: nothing more is read from it or sent to it. `supervise` does the rest."""
         assert self._process is not None

@@ -119,9 +119,10 @@ class HttpSession:
     def end_of_input(self) -> None:
         """The client will send nothing more: answer what it has asked, then close."""
         self._input_ended = True
+        hopeless = self.client.blocked or self.client.silenced
         if self._leaving:
             self.close(after_writing=True)
-        elif self.client.blocked or (self._exchange is not None and self._exchange.endless):
+        elif hopeless or (self._exchange is not None and self._exchange.endless):
             self.close()
         elif not self._answering:
             self._read()
