@@ -1,8 +1,8 @@
 """Write docs/reference from the code: `python -m compat.docs`; with `--check`, only check that it is up to date.
 
-Five pages: the commands (from the table), the directives (from the configuration), how respcache differs from Redis
-(compat/differences.toml), the testing API (from its docstrings), and the metrics (from their table). They are not
-edited by hand. It also copies the figures of compat/bench/REPORT.md into README.md.
+Six pages: the commands (from the table), the directives (from the configuration), how respcache differs from Redis
+(compat/differences.toml), the testing API (from its docstrings), the metrics and the rules of lint (from their tables).
+They are not edited by hand. It also copies the figures of compat/bench/REPORT.md into README.md.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 import respcache.commands.all
 import respcache.server.commands  # noqa: F401 - fills the table with main's own commands
-from compat import metrics_page, testing_page
+from compat import lint_page, metrics_page, testing_page
 from respcache import REDIS_VERSION
 from respcache.commands.table import TABLE, Command, Keys, Reach
 from respcache.config.directives import DIRECTIVES, Directive
@@ -256,6 +256,14 @@ def metrics_reference() -> str:
     return _page(["# Metrics", MADE_BY, *parts])
 
 
+# -- lint
+
+
+def lint_reference() -> str:
+    parts = (part if isinstance(part, str) else _table(*part) for part in lint_page.parts())
+    return _page(["# Lint", MADE_BY, *parts])
+
+
 # -- Markdown
 
 
@@ -295,6 +303,7 @@ PAGES: dict[Path, Callable[[], str]] = {
     REFERENCE / "differences.md": differences_page,
     REFERENCE / "testing.md": testing_reference,
     REFERENCE / "metrics.md": metrics_reference,
+    REFERENCE / "lint.md": lint_reference,
     README: readme_page,
 }
 

@@ -11,10 +11,24 @@ from typing import Any
 
 import respcache.testing
 from respcache.testing import Server, StartError, keys
+from respcache.testing.call import Call
+from respcache.testing.calls import Calls
 from respcache.testing.clock import AsyncServerClock, ServerClock
 from respcache.testing.faults import AsyncFault, AsyncServerFaults, Fault, FaultState, Filters, ServerFaults
+from respcache.testing.journal import AsyncCalls
+from respcache.testing.lint import AsyncServerLint, LintFinding, ServerLint
+from respcache.testing.namespaces import Namespace
 from respcache.testing.snapshots import AsyncServerSnapshots, ServerSnapshots, Snapshot
 
+# What properties and methods of a server give, and what these give.
+_PARTS: tuple[type, ...] = (
+    *(ServerClock, AsyncServerClock),
+    *(ServerFaults, AsyncServerFaults, Fault, AsyncFault, FaultState, Filters),
+    *(ServerSnapshots, AsyncServerSnapshots),
+    Namespace,
+    *(Calls, AsyncCalls, Call),
+    *(ServerLint, AsyncServerLint, LintFinding),
+)
 _SOURCES = Path(respcache.testing.__file__).parent
 
 
@@ -30,12 +44,9 @@ def parts() -> Iterator[str]:
     yield "\n".join(f"- `{name}`: {text}." for name, text in ini_options())
     yield "## Server"
     yield f"```python\nfrom respcache.testing import Server\n\n{_call(Server)}\n```"
-    yield _markdown(_docstring("Server", inspect.getdoc(Server)))
     yield from described(Server)
-    times_and_states = (ServerClock, AsyncServerClock, ServerSnapshots, AsyncServerSnapshots)
-    for part in (*times_and_states, ServerFaults, AsyncServerFaults, Fault, AsyncFault, FaultState, Filters):
+    for part in _PARTS:
         yield f"## {part.__name__}"
-        yield _markdown(_docstring(part.__name__, inspect.getdoc(part)))
         yield from described(part)
     yield "## Snapshot"
     yield _markdown(_docstring("Snapshot", inspect.getdoc(Snapshot)))
@@ -46,7 +57,8 @@ def parts() -> Iterator[str]:
 
 
 def described(of: type) -> Iterator[str]:
-    """The members of a class."""
+    """A class and its members."""
+    yield _markdown(_docstring(of.__name__, inspect.getdoc(of)))
     for name, member in members(of):
         if isinstance(member, property):
             assert member.fget is not None
@@ -63,6 +75,8 @@ def described(of: type) -> Iterator[str]:
 def members(of: type) -> Iterator[tuple[str, Any]]:
     """The public properties and methods of a class, in the order of their declaration."""
     for base in reversed(of.__mro__[:-1]):
+        if base is not of and (base in _PARTS or not base.__module__.startswith("respcache.")):
+            continue  # described elsewhere
         for name, member in vars(base).items():
             if not name.startswith("_") and (isinstance(member, property) or inspect.isfunction(member)):
                 yield name, member

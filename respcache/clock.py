@@ -60,6 +60,14 @@ class Clock:
         self._last = now + self._offset + self._shift
         return self._last
 
+    def wall_us(self) -> int:
+        """What the system's clock says, in microseconds since the epoch: nothing moves it here."""
+        return self._wall() // 1000
+
+    def monotonic_us(self) -> int:
+        """Microseconds since some moment: for how long something really took."""
+        return self._monotonic() // 1000
+
     @property
     def last_ms(self) -> int:
         """The last time anybody asked for, in milliseconds: for ages that need no precision, without a system call."""

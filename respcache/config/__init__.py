@@ -39,11 +39,22 @@ class Config:
     enable_debug_command: str
     enable_protected_configs: str
     enable_test_commands: str
+    max_namespaces: int
     http_allow_origin: list[str]
     http_blocking_limit: int
     http_dialect: str
     http_port: int
     http_request_timeout: int
+    lint: str
+    lint_large_key: int
+    lint_large_keyspace: int
+    lint_max_elements: int
+    lint_max_reply: int
+    lint_max_value: int
+    lint_profile: str
+    lint_repeats: int
+    lint_rules: list[str]
+    lint_ttl_pattern: list[str]
     logfile: str
     loglevel: str
     maxclients: int

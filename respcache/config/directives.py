@@ -76,6 +76,12 @@ _PORT = Number(0, 65535)
 _INT = Number(0, _INT_MAX)
 _LONG = Number()
 _ALLOWED = Choice("no", "yes", "local")
+# Those of `respcache.server.services.lint`.
+_LINT_PROFILES = ("redis-cluster", "elasticache", "memorydb", "upstash", "azure", "memorystore")
+_LINT_RULES = (
+    *("blocking", "crossslot", "database", "deprecated", "eval", "flush", "keys", "large-collection", "large-reply"),
+    *("large-value", "missing", "n-plus-one", "no-ttl", "undeclared-key", "whole-key"),
+)
 _OWN = (
     Directive("shards", Number(1, 64), default_shards(usable_cores()), starting=True).described(
         "The number of processes that hold the data. Default: half of the usable cores, at least 1 and at most 4."
@@ -107,11 +113,43 @@ _OWN = (
     Directive("http-request-timeout", _LONG, 60).described(
         "Seconds within which an HTTP request that has begun must be complete; 0 means no limit."
     ),
+    Directive("lint", Choice("off", "report", "refuse"), "off", shard=True).described(
+        "Find what works here and breaks or hurts in production: `report` it (RESPCACHE LINT REPORT), or `refuse` "
+        "such commands, too, where that is known before they run. See docs/reference/lint.md."
+    ),
+    Directive("lint-large-key", _LONG, 1000).described(
+        "Lint: commands that go through more elements of a key than this are found."
+    ),
+    Directive("lint-large-keyspace", _LONG, 0).described(
+        "Lint: KEYS and FLUSHALL are found in databases of more keys than this; 0 means in any, even an empty one."
+    ),
+    Directive("lint-max-elements", _LONG, 10_000).described(
+        "Lint: keys with more elements than this are found when they are written."
+    ),
+    Directive("lint-max-reply", Memory(), 1 << 20).described("Lint: replies of more bytes than this are found."),
+    Directive("lint-max-value", Memory(), 1 << 20).described(
+        "Lint: arguments and strings of more bytes than this are found."
+    ),
+    Directive("lint-profile", Choice(*_LINT_PROFILES), "redis-cluster").described(
+        "Lint: what production is. What it lacks is found: " + ", ".join(f"`{name}`" for name in _LINT_PROFILES) + "."
+    ),
+    Directive("lint-repeats", Number(2), 10).described(
+        "Lint: how many times in a row a command, or a script, is sent before that is found."
+    ),
+    Directive("lint-rules", Choices("all", *_LINT_RULES, *(f"-{name}" for name in _LINT_RULES)), ["all"]).described(
+        "Lint: the rules, from left to right: `all`, names, and names after a minus, as in `all -deprecated`."
+    ),
+    Directive("lint-ttl-pattern", Words(), []).described(
+        "Lint: glob patterns of keys that must expire, such as `session:*`."
+    ),
     Directive("metrics-port", _PORT, 0, fixed=True).described(
         "A port for GET /metrics and GET /health alone, without a password; 0 means none. It needs respcache[http]."
     ),
     Directive("enable-test-commands", _ALLOWED, "no", fixed=True).described(
         "Which clients may send RESPCACHE, whose subcommands are for test suites: none, all, or those on this machine."
+    ),
+    Directive("max-namespaces", Number(0), 1000).described(
+        "The maximum number of namespaces (RESPCACHE NAMESPACE), besides the default one."
     ),
     Directive("respcache-ready-fd", Number(-1), -1, fixed=True, hidden=True, inherited=True).described(
         "A file descriptor. The port, and that of the HTTP door if there is one, are written to it, as a line, as soon "

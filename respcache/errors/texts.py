@@ -323,12 +323,21 @@ TEST_COMMANDS_NOT_ALLOWED = (
     'ERR RESPCACHE command not allowed. If the enable-test-commands option is set to "local", you can run it from a '
     "local connection, otherwise you need to set this option in the configuration file, and then restart the server."
 )
+NAMESPACE_NAME_TOO_LONG = "ERR Namespace names have at most 128 bytes"
+TOO_MANY_NAMESPACES = "ERR max number of namespaces reached"
+NO_SUCH_NAMESPACE = "ERR No such namespace"
+DEFAULT_NAMESPACE_STAYS = "ERR The default namespace cannot be dropped"
 NO_PUSHES = "ERR RESP2 is not supported by this command"
 UNKNOWN_REPLY_TYPE = (
     "ERR Wrong protocol type name. Please use one of the following: "
     "string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false"
 )
 NO_SHUTDOWN = "ERR No shutdown in progress."
+
+
+def of_the_whole_server(what: str) -> CommandError:
+    """`what` concerns all namespaces."""
+    return CommandError(f"ERR {what} is not allowed within a namespace: it concerns the whole server")
 
 
 def unknown_directive(name: bytes) -> CommandError:

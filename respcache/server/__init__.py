@@ -29,6 +29,7 @@ and transactions, `order.gather` those of parts, `order.scan` the one of SCAN. `
 places in the queues, in one synchronous step; that step is what makes commands over several shards atomic.
 `order.carry` brings keys of several shards together for one command, `order.exec` runs transactions. `order.waits` has
 the blocking commands, whose clients wait in a shard, and `order.claims` those with keys on several shards.
+`order.namespaces` are the servers within the server, each with its own scripts and channels.
 
 **Clients.** `parts` is the object that clients and handlers share: all of the above. `clients.client` is the state of
 one client and its transitions. `clients.dispatch` takes one command through `clients.checks` to its plan.

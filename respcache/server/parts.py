@@ -22,19 +22,18 @@ if TYPE_CHECKING:
     from respcache.server.order.carry import Carrier
     from respcache.server.order.claims import Claims
     from respcache.server.order.exec import Executor
-    from respcache.server.order.libraries import Libraries
+    from respcache.server.order.namespaces import Namespaces
     from respcache.server.order.outbox import Outboxes
     from respcache.server.order.router import Router
-    from respcache.server.order.scripts import Scripts
     from respcache.server.order.sequencer import Sequencer
     from respcache.server.order.snapshots import Snapshots
     from respcache.server.order.waits import Waits
     from respcache.server.services.congestion import Congestion
     from respcache.server.services.faults import Faults
     from respcache.server.services.interception import Interception
+    from respcache.server.services.journal import Journal
+    from respcache.server.services.lint.linter import Lint
     from respcache.server.services.missing import MissingCommands
-    from respcache.server.services.pause import Pause
-    from respcache.server.services.pubsub import PubSub
     from respcache.server.services.rates import Rates
     from respcache.server.services.registry import Registry
     from respcache.server.services.stats import Stats
@@ -63,18 +62,17 @@ class Parts:
     sequencer: Sequencer
     carrier: Carrier
     executor: Executor
-    scripts: Scripts
-    libraries: Libraries
     snapshots: Snapshots
+    namespaces: Namespaces  # which have what is not shared: channels, scripts, pauses
     busy: Busy
     waits: Waits
     claims: Claims
     outboxes: Outboxes
     registry: Registry[Any]  # of `respcache.server.clients.client.Client`, which is built on this
     interception: Interception
-    pause: Pause
+    journal: Journal
+    lint: Lint
     faults: Faults
-    pubsub: PubSub
     congestion: Congestion
     missing: MissingCommands
     # Run an async function in a task that ends with the server.
@@ -85,8 +83,9 @@ class Parts:
     # Open the HTTP door of a server that was started without one; its port. Raises CommandError. It is there as long as
     # clients are accepted.
     open_http: Callable[[], int] = field(init=False)
-    # What RESPCACHE RESET does besides removing the keys, in order: each part that can leave its starting state adds
-    # how it gets back there. Called in one synchronous step, before anything else takes its place in the order.
+    # What RESPCACHE RESET does besides removing the keys and resetting what a namespace has for itself, in order: each
+    # part that can leave its starting state adds how it gets back there. Not called within a namespace. Called in one
+    # synchronous step, before anything else takes its place in the order.
     on_reset: list[Callable[[], object]] = field(default_factory=list)
     # The ports, once they are known; 0 where there is none.
     port: int = 0

@@ -24,10 +24,10 @@ from respcache.server.order.busy import Busy
 from respcache.server.order.carry import Carrier
 from respcache.server.order.claims import Claims
 from respcache.server.order.exec import Executor
-from respcache.server.order.libraries import Libraries
+from respcache.server.order.measuring import Measuring
+from respcache.server.order.namespaces import Namespaces
 from respcache.server.order.outbox import Outboxes
 from respcache.server.order.router import Router
-from respcache.server.order.scripts import Scripts
 from respcache.server.order.sequencer import Sequencer
 from respcache.server.order.snapshots import Snapshots
 from respcache.server.order.waits import Waits
@@ -36,9 +36,9 @@ from respcache.server.services.congestion import Congestion
 from respcache.server.services.events import KeyspaceEvents
 from respcache.server.services.faults import Faults
 from respcache.server.services.interception import Interception
+from respcache.server.services.journal import Journal
+from respcache.server.services.lint.linter import Lint
 from respcache.server.services.missing import MissingCommands
-from respcache.server.services.pause import Pause
-from respcache.server.services.pubsub import PubSub
 from respcache.server.services.rates import Rates
 from respcache.server.services.registry import Registry
 from respcache.server.services.stats import Stats
@@ -70,19 +70,18 @@ class Server:
         self.poller = poller = poller or Poller()
         self.clock = clock = clock or Clock()
         self.alarms = alarms = Alarms(clock)
-        self.pubsub = PubSub()
         self.registry: Registry[Client] = Registry()
-        self.pause = Pause(alarms)
         self.interception = Interception()
+        self.journal = Journal(clock, poller, self.interception.changed, self._spawn)
         self._order = Order()
         self.links = [self._link(index) for index in range(config.shards)]
         self.figures = ShardFigures(self.links)
         self.expiry = [ActiveExpiry(link, alarms, clock) for link in self.links]
         router = Router(config.shards)
         self.sequencer = Sequencer(self.links, router, poller.yield_soon)
+        self.lint = Lint(config, clock, Measuring(self.sequencer), self.interception.changed)
         carrier = Carrier(self.links, router, config.databases)
-        self.libraries = Libraries(self.links)
-        self.scripts = Scripts(router, self.libraries)
+        self.namespaces = Namespaces(config, self.links, router, alarms)
         self.slow_scripts = Busy(self.links, poller.yield_soon)
         self.time = Timekeeper(
             clock,
@@ -97,9 +96,7 @@ class Server:
         stats = Stats(clock.now_ms(), clock.real_ms())
         self.waits = Waits(self.links, alarms, stats.count_error)
         self.claims = claims = Claims(self.waits, self.sequencer, carrier, poller, self._spawn)
-        self.snapshots = Snapshots(
-            self.sequencer, self.scripts, self.libraries, config, clock, self.time, claims.settle
-        )
+        self.snapshots = Snapshots(self.sequencer, self.namespaces.default, config, clock, self.time, claims.settle)
         self.stop_requested = trio.Event()
         self.parts = Parts(
             config=config,
@@ -115,14 +112,12 @@ class Server:
             router=router,
             sequencer=self.sequencer,
             carrier=carrier,
-            scripts=self.scripts,
-            libraries=self.libraries,
             snapshots=self.snapshots,
+            namespaces=self.namespaces,
             busy=self.slow_scripts,
             executor=Executor(
                 self.sequencer,
                 carrier,
-                self.scripts,
                 settle=claims.settle,
                 count_error=stats.count_error,
                 on_report=self._on_report,
@@ -134,9 +129,9 @@ class Server:
             outboxes=Outboxes(stats),
             registry=self.registry,
             interception=self.interception,
-            pause=self.pause,
+            journal=self.journal,
+            lint=self.lint,
             faults=Faults(),
-            pubsub=self.pubsub,
             congestion=Congestion(config, self.links),
             missing=MissingCommands(),
             spawn=self._spawn,
@@ -149,7 +144,7 @@ class Server:
         self.accept = RespDoor(self.parts).accept
         # What a shard reports besides replies: kind -> who takes it.
         self._take_report: dict[int, Callable[[Report], None]] = {
-            wire.EVENT: KeyspaceEvents(config, self.pubsub).publish,
+            wire.EVENT: KeyspaceEvents(config, self.namespaces.pubsub_of).publish,
             wire.ASK: self._on_ask,
             wire.SERVED: self.waits.served,
             wire.SPOILT: claims.spoilt,
@@ -157,6 +152,7 @@ class Server:
             wire.SLOW_SCRIPT: self._on_slow_script,
             wire.END_OF_SLOW_SCRIPT: self._on_end_of_slow_script,
             wire.EARLY: self._on_early_answers,
+            wire.SCRIPT_CALL: self._on_script_call,
         }
         # What a shard asks in the middle of an item: kind -> who answers, by `ShardQueue.reply`, whatever happens.
         self._answer: dict[int, Callable[..., None]] = {
@@ -181,16 +177,18 @@ class Server:
     def _tie_together(self) -> None:
         self.poller.before_round.append(self.clock.now_us)  # so that `last_ms` is about now in all callbacks
         self.poller.after_round.append(self._send)
-        self.pause.on_change += [self._configure_shards, self._update_clients]
+        self.namespaces.on_pause += [self._configure_shards, self._update_clients]
         self.interception.on_change.append(self._update_clients)
+        self.interception.add(self.lint)  # after those that hold commands back
+        self.interception.add(self.journal)  # the last: it is to see what the others make of commands and replies
+        self.interception.changed()
         self.config.on_shard_change(self._configure_shards)
         self.parts.on_reset += [
             self.config.reset,
-            self.pause.end,
-            self.scripts.flush,
-            self.libraries.reset,
             self.parts.executor.reset,
             self.time.reset,
+            self.journal.reset,
+            self.lint.reset,
             *[expiry.reset for expiry in self.expiry],
             self.parts.reset_counters,
         ]
@@ -211,12 +209,12 @@ class Server:
 
     def _shard_settings(self) -> dict[str, Any]:
         """What a shard has to know of the configuration, and of CLIENT PAUSE."""
-        return self.config.shard_values() | {"expiry_paused": self.pause.active}
+        return self.config.shard_values() | {"expiry_paused": self.namespaces.paused()}
 
     def _settings_at_start(self, shard: int) -> dict[str, Any]:
         """What a shard that has just started has to know."""
         return self._shard_settings() | {
-            "libraries": self.libraries.codes(),
+            "libraries": self.namespaces.codes(),
             "counted": self.figures.counted(shard),
         }
 
@@ -238,7 +236,13 @@ class Server:
 
     def _on_invalid_script(self, report: Report) -> None:
         _, _, sha = report
-        self.scripts.drop(sha)
+        self.namespaces.drop_script(sha)
+
+    def _on_script_call(self, report: Report) -> None:
+        _, _, client, *details = report
+        caller = self.registry.get(client)
+        if caller is not None:
+            self.lint.script_called(caller, *details)
 
     def _on_slow_script(self, report: Report) -> None:
         _, _, *details = report

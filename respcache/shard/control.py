@@ -52,8 +52,11 @@ class Control:
         self._shard.figures.expiring += process_time_ns() - started
 
     def configure(self, values: dict[str, Any]) -> None:
-        """Directives that shards need, by their names with underscores; `expiry_paused` (CLIENT PAUSE); `libraries`;
-        `counted`: the counters of the process whose place this one takes, among its `stats`.
+        """Directives that shards need, by their names with underscores; and
+
+        expiry_paused: the numbers of the namespaces where CLIENT PAUSE is on.
+        libraries: those of all namespaces, by number.
+        counted: the counters of the process whose place this one takes, among its `stats`.
         """
         shard = self._shard
         for name, value in values.items():
@@ -66,13 +69,16 @@ class Control:
                     log.configure(path=value)
                 case "busy_reply_threshold":
                     shard.scripting.patience.threshold = value / 1000
+                case "lint":
+                    shard.scripting.reports_calls = value != "off"
                 case "libraries":
-                    shard.scripting.change_libraries(value, flush=True)
+                    for namespace, codes in value.items():
+                        self.change_libraries(namespace, codes, True)
                 case "counted":
                     shard.figures.go_on_from(value)
                     self._errors.by_code.update(value.get("errors", {}))
                 case "expiry_paused":
-                    shard.expiry.paused = value
+                    shard.expiry.paused = frozenset(value)
                 case _:  # sizes: a name that is not among them is a bug of main
                     setattr(shard.limits, name, value)
 
@@ -91,7 +97,30 @@ class Control:
         snapshots.drop(number)
         return snapshots.held
 
+    # -- namespaces
+
+    def change_libraries(self, namespace: int, codes: dict[bytes, bytes | None], flush: bool) -> None:
+        self._shard.scripting.change_libraries(namespace, codes, flush=flush)
+
+    def drop(self, namespace: int) -> None:
+        self._shard.drop(namespace)
+        self.change_libraries(namespace, {}, True)
+
     # -- figures
+
+    def measure(self, index: int, keys: list[bytes]) -> tuple[int, list[tuple[int, int, bool] | None]]:
+        shard = self._shard
+        db = shard.databases[index]
+        sizes: list[tuple[int, int, bool] | None] = []
+        for key in keys:
+            value = None if db.has_expired(key, shard.now) else db.get(key)
+            if value is None:
+                sizes.append(None)
+            elif isinstance(value, (bytes, bytearray)):
+                sizes.append((0, len(value), key in db.deadlines))
+            else:
+                sizes.append((len(value), 0, key in db.deadlines))
+        return len(db), sizes
 
     def stats(self, memory: bool) -> dict[str, Any]:
         figures = self._shard.figures
@@ -103,14 +132,16 @@ class Control:
             "expiring": figures.expiring,
             "changes": figures.changes,
             "errors": self._errors.by_code,
-            "databases": [(len(db), len(db.deadlines), _mean_deadline(db)) for db in databases],
+            "databases": {
+                index: (len(db), len(db.deadlines), _mean_deadline(db)) for index, db in databases.items() if len(db)
+            },
             "processor": os.times()[:2],
             "busy": figures.busy,
-            "blocking_keys": (self._shard.waiting.keys, self._shard.waiting.keys_on_removal),
+            "blocking_keys": self._shard.waiting.keys(databases.each),
             "startup_memory": figures.startup_memory,
             "lua_memory": self._shard.scripting.memory(exact=memory),
             "snapshots": self._shard.snapshots.held,
-            "footprints": [footprint(db) for db in databases] if memory else [],
+            "footprints": {index: footprint(db) for index, db in databases.items() if len(db)} if memory else {},
         }
 
     def reset_stats(self) -> None:

@@ -32,11 +32,14 @@ where the items are part of a larger unit that is not over yet: what the owner o
 | `forget_scripts()`                  | None; the shard has no compiled scripts any more                         |
 | `inspect_library(code)`             | its functions: ``(name, description, flags)`` each; fails if it cannot   |
 |                                     | be loaded                                                                |
-| `libraries(codes, flush)`           | None; these libraries were loaded, others of their names replaced, those |
+| `libraries(namespace, codes, flush)`| None; these libraries were loaded, others of their names replaced, those |
 |                                     | without a code removed; with `flush`, all others were removed before     |
+| `drop(namespace)`                   | None; its databases and libraries are gone                               |
 | `kill(function)`                    | None; fails if no such script runs, or if it has written                 |
 | `deny(client, what)`                | None                                                                     |
 | `skip()`                            | None                                                                     |
+| `measure(db, keys)`                 | ``(number of keys in the database, sizes)``: for each key ``(elements,   |
+|                                     | bytes, True if it expires)``, or None for no such key                    |
 | `wait(caller, number, argv)`        | the encoded reply; or when the wait ends, in milliseconds since the      |
 |                                     | epoch, 0 for never: nothing was found, and the client waits from now on  |
 | `forget(number)`                    | True if the client still waited; it does not any more                    |
@@ -78,6 +81,8 @@ the last result has an index behind it.
 | client, elapsed, function, argv)`` | is its name, None for EVAL                                                |
 | ``(END_OF_SLOW_SCRIPT, index,      | it has ended, in the item of the result at `index`                        |
 | shard)``                           |                                                                           |
+| ``(SCRIPT_CALL, index, client, db, | a script (its SHA) or a function (its name) calls a command; `undeclared` |
+| script, argv, undeclared)``        | is a key of it that is not in KEYS, or None. Only while lint is on        |
 | ``(EARLY, index, shard, places,    | the answers to items that were received while a script runs, counted from |
 | error)``                           | its own item (0): an error, or None. They are not carried out any more    |
 | ``(ASK, index, shard, kind, ...)`` | always the last of its frame: the shard asks main, in the middle of an    |
@@ -106,6 +111,7 @@ from respcache.store.reports import EVENT as EVENT
 from respcache.store.reports import FAILED as FAILED
 from respcache.store.reports import INVALID_SCRIPT as INVALID_SCRIPT
 from respcache.store.reports import RESUMED as RESUMED
+from respcache.store.reports import SCRIPT_CALL as SCRIPT_CALL
 from respcache.store.reports import SERVED as SERVED
 from respcache.store.reports import SLOW_SCRIPT as SLOW_SCRIPT
 from respcache.store.reports import SPOILT as SPOILT
@@ -121,11 +127,12 @@ if TYPE_CHECKING:
 
 RUN, PART, EXECUTE, IS_DIRTY, WATCH, UNWATCH, BORROW, CARRY, HAND_BACK, TICK, CONFIGURE, STATS, RESET_STATS = range(13)
 POPULATE, INSPECT, WAIT, FORGET, SERVE, EXIST, ATTEMPT, ENLIST, RELEASE, SETTLE, CHECK, FIND = range(13, 25)
-COMPILE, KILL, SKIP, INSPECT_LIBRARY, LIBRARIES, FORGET_SCRIPTS = range(30, 36)
-TAKE_SNAPSHOT, HAS_SNAPSHOT, RESTORE_SNAPSHOT, DROP_SNAPSHOT = range(40, 44)
+COMPILE, KILL, SKIP, INSPECT_LIBRARY, LIBRARIES, FORGET_SCRIPTS, DROP = range(30, 37)
 DENY = 50
 # What scripts of a client may not do.
 DENY_NOTHING, DENY_WRITES, DENY_GROWTH = range(3)
+TAKE_SNAPSHOT, HAS_SNAPSHOT, RESTORE_SNAPSHOT, DROP_SNAPSHOT = range(40, 44)
+MEASURE = 45
 # Kinds of ASK.
 CLAIM, FOREIGN = range(2)
 # What main says to CLAIM, "may this waiter be served?": it waits no more; yes; main will do it, so hold it.
@@ -180,6 +187,11 @@ def watch(client: int, places: Sequence[Place]) -> Item:
 def unwatch(client: int) -> Item:
     """Forget the client's watches."""
     return (UNWATCH, client)
+
+
+def measure(db: int, keys: Sequence[bytes]) -> Item:
+    """Ask how large keys are, without touching them."""
+    return (MEASURE, db, keys)
 
 
 def borrow(places: Sequence[Place]) -> Item:
@@ -242,9 +254,14 @@ def inspect_library(code: bytes) -> Item:
     return (INSPECT_LIBRARY, code)
 
 
-def libraries(codes: dict[bytes, bytes | None], *, flush: bool = False) -> Item:
+def libraries(namespace: int, codes: dict[bytes, bytes | None], *, flush: bool = False) -> Item:
     """FUNCTION LOAD, DELETE, FLUSH, RESTORE: libraries by name, None for those that go."""
-    return (LIBRARIES, codes, flush)
+    return (LIBRARIES, namespace, codes, flush)
+
+
+def drop(namespace: int) -> Item:
+    """RESPCACHE NAMESPACE DROP: forget all that is of a namespace. Its clients have gone."""
+    return (DROP, namespace)
 
 
 def kill(function: bool) -> Item:

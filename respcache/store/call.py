@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from respcache.store.keyspace import Keyspace
+from respcache.store.databases import Databases
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Caller(NamedTuple):
     """Who a command runs for."""
 
-    db: int  # the selected database
+    db: int  # the selected database, by its number in shards (`respcache.store.databases`)
     protocol: int  # of the replies: 2 or 3
     client: int  # the client's id; 0 is main itself
     touch: bool  # False after CLIENT NO-TOUCH: reads do not count as accesses
@@ -31,8 +31,8 @@ class Call:
     """
 
     def __init__(self, databases: int) -> None:
-        # All databases of the shard, by number. SWAPDB exchanges elements of this list.
-        self.databases = [Keyspace() for _ in range(databases)]
+        # All databases of the shard, those of all namespaces; `databases` is how many a client sees.
+        self.databases = Databases(databases)
         # The selected database, and its number.
         self.db = self.databases[0]
         self.db_index = 0
@@ -61,6 +61,15 @@ class Call:
         """Make another database the selected one."""
         self.db_index = index
         self.db = self.databases[index]
+
+    def database(self, number: int) -> int:
+        """What the caller knows as database `number`. Raises CommandError if there is none."""
+        return self.databases.number(number, self.db_index)
+
+    @property
+    def namespace(self) -> int:
+        """The number of the caller's namespace."""
+        return self.db_index // self.databases.each
 
     @contextmanager
     def within(self, index: int) -> Iterator[None]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from respcache.store.keyspace import Keyspace
+    from respcache.store.databases import Databases
 
 # The most keys that one tick removes from a database, so that it never holds up commands for long; what is left is
 # due at once, and the next tick comes at once.
@@ -22,39 +22,48 @@ class Expiry:
 
     __slots__ = ("_databases", "_remove", "paused")
 
-    def __init__(self, databases: list[Keyspace], remove: Callable[[int, bytes], None]) -> None:
+    def __init__(self, databases: Databases, remove: Callable[[int, bytes], None]) -> None:
         # The databases of the shard.
         self._databases = databases
         # Removes an expired key.
         self._remove = remove
-        # True during CLIENT PAUSE: expired keys are hidden, but removed only after the pause.
-        self.paused = False
+        # Namespaces where CLIENT PAUSE is on: expired keys are hidden, but removed only after the pause.
+        self.paused: frozenset[int] = frozenset()
 
     def expire(self, index: int, key: bytes) -> None:
         """Lazy expiry: a key was found to have expired."""
-        if not self.paused:
+        if not (self.paused and self._is_paused(index)):
             self._remove(index, key)
 
     def expire_due(self, now: int) -> None:
         """Active expiry: remove expired keys, a bounded number of them."""
-        if self.paused:
-            return
-        for index, db in enumerate(self._databases):
-            if db.deadlines:
-                for key in db.due(now, EXPIRED_PER_TICK):
+        for index in sorted(self._databases.expiring):
+            if not self._is_paused(index):
+                for key in self._databases[index].due(now, EXPIRED_PER_TICK):
                     self._remove(index, key)
 
     def expire_all(self, now: int) -> None:
         """Remove every expired key."""
-        if self.paused:
-            return
-        for index, db in enumerate(self._databases):
-            for key in db.due(now, len(db.deadlines)):
-                self._remove(index, key)
+        for index in sorted(self._databases.expiring):
+            if not self._is_paused(index):
+                db = self._databases[index]
+                for key in db.due(now, len(db.deadlines)):
+                    self._remove(index, key)
 
     def next_deadline(self) -> int:
         """The earliest deadline in any database, 0 if there is none, or none that matters now."""
-        if self.paused:
+        expiring = self._databases.expiring
+        if not expiring:
             return 0
-        deadlines = [deadline for db in self._databases if db.deadlines and (deadline := db.next_deadline())]
+        deadlines, done = [], []
+        for index in expiring:
+            deadline = self._databases[index].next_deadline()
+            if deadline is None:
+                done.append(index)
+            elif not self._is_paused(index):
+                deadlines.append(deadline)
+        expiring.difference_update(done)
         return min(deadlines, default=0)
+
+    def _is_paused(self, index: int) -> bool:
+        return index // self._databases.each in self.paused

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from respcache.datatypes.limits import Limits
-    from respcache.store.keyspace import Keyspace, Place
+    from respcache.store.databases import Databases
+    from respcache.store.keyspace import Place
 
 # Database, key, type name (None for a nonexistent key), its data as `dump_value` gives it, deadline.
 Guest = tuple[int, bytes, str | None, Any, int | None]
@@ -36,7 +37,7 @@ class Guests:
 
     __slots__ = ("_databases", "_modified", "_observers", "places")
 
-    def __init__(self, databases: list[Keyspace], observers: set[object]) -> None:
+    def __init__(self, databases: Databases, observers: set[object]) -> None:
         """`observers` holds this object while there are guests: then it is told of changes."""
         self._observers = observers
         # The databases of the shard.

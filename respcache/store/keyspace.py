@@ -38,10 +38,13 @@ class Contents(NamedTuple):
 class Keyspace(IndexedDict[Any]):
     """Keys to values. Times are milliseconds since the epoch, access times seconds."""
 
-    __slots__ = ("_heap", "accessed", "deadlines", "shift")
+    __slots__ = ("_expiring", "_heap", "accessed", "deadlines", "index", "shift")
 
-    def __init__(self) -> None:
+    def __init__(self, index: int = 0, expiring: set[int] | None = None) -> None:
+        """`expiring` is told `index`, the number of this database, when it gets deadlines. They stay there."""
         super().__init__()
+        self.index = index
+        self._expiring = set() if expiring is None else expiring
         # When each key was last accessed, parallel to `members`: seconds (32 bits last until 2106).
         self.accessed = array("I")
         # When keys expire, less `shift`; keys that never do are not in it.
@@ -93,6 +96,8 @@ class Keyspace(IndexedDict[Any]):
             self.deadlines.pop(key, None)
             return
         deadline -= self.shift
+        if not self.deadlines:
+            self._expiring.add(self.index)
         self.deadlines[key] = deadline
         heappush(self._heap, (deadline, key))
         if len(self._heap) > 2 * len(self.deadlines) + _LITTER:
@@ -138,6 +143,8 @@ class Keyspace(IndexedDict[Any]):
     def attach(self, contents: Contents) -> None:
         """Hold this in the place of everything."""
         self.slots, self.members, self.values, self.accessed, self.deadlines, self._heap = contents
+        if self.deadlines:
+            self._expiring.add(self.index)
         self._cursor = self._ahead = 0
 
     def fill(self, values: dict[bytes, Any], deadlines: dict[bytes, int], now: int) -> None:

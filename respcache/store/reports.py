@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 EVENT, UNFINISHED, FAILED, ASK, SERVED, SPOILT = range(6)
 INVALID_SCRIPT, SLOW_SCRIPT, END_OF_SLOW_SCRIPT, EARLY, RESUMED = range(10, 15)
+SCRIPT_CALL = 20
 
 Report = tuple[Any, ...]
 
@@ -88,6 +89,10 @@ class Reports:
     def slow_script(self, shard: int, client: int, elapsed: int, function: bytes | None, argv: list[bytes]) -> None:
         """A script runs for so many milliseconds already. Without a function, it is one of EVAL."""
         self._reports.append((SLOW_SCRIPT, len(self.results), shard, client, elapsed, function, argv))
+
+    def script_call(self, client: int, db: int, script: bytes, argv: list[bytes], undeclared: bytes | None) -> None:
+        """A script of this client calls a command, with a key that is not in its KEYS unless `undeclared` is None."""
+        self._reports.append((SCRIPT_CALL, len(self.results), client, db, script, argv, undeclared))
 
     def end_of_slow_script(self, shard: int) -> None:
         """That script has ended."""

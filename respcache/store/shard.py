@@ -306,9 +306,15 @@ class Shard(Call):
         self.watching.swapped(databases, first, second)
         self.waiting.swapped(databases, first, second)
         self.snapshots.swapped(first, second)
-        databases[first], databases[second] = databases[second], databases[first]
+        databases.exchange(first, second)
         self.select(self.db_index)
         self.figures.changes += 1
+
+    def drop(self, namespace: int) -> None:
+        """Forget a namespace. Its clients have gone."""
+        for index in self.databases.block(namespace):
+            self.flush(index)
+        self.databases.drop(namespace)
 
     def notify(self, kind: str, event: bytes, key: bytes) -> None:
         """Report a keyspace event of the selected database if ``notify-keyspace-events`` asks for its kind."""
@@ -336,7 +342,7 @@ class Shard(Call):
     @property
     def expiry_paused(self) -> bool:
         """True during CLIENT PAUSE: expired keys are hidden, but removed only after the pause."""
-        return self.expiry.paused
+        return self.namespace in self.expiry.paused
 
     def _expire_if_due(self, key: bytes) -> bool:
         """Lazy expiry. True if the key has expired; it is removed then."""

@@ -28,9 +28,10 @@ from respcache.store.waiting import CREATED, REMOVED
 
 if TYPE_CHECKING:
     from respcache.datatypes.limits import Limits
+    from respcache.store.databases import Databases
     from respcache.store.figures import Figures
     from respcache.store.guests import Guests
-    from respcache.store.keyspace import Contents, Keyspace, Place
+    from respcache.store.keyspace import Contents, Place
     from respcache.store.waiting import Waiting
     from respcache.store.watching import Watching
 
@@ -130,7 +131,7 @@ class Snapshots:
 
     def __init__(
         self,
-        databases: list[Keyspace],
+        databases: Databases,
         block: range,
         limits: Limits,
         figures: Figures,
@@ -170,9 +171,9 @@ class Snapshots:
 
     def modified(self, place: Place) -> None:
         """A key was created, changed or removed."""
-        if self._at is None:
-            return
         index, changed = place[0], self._changed
+        if self._at is None or index not in self._block:
+            return
         if index in changed.whole or index in self._aside:
             return
         changed.places[place] = None
@@ -181,7 +182,7 @@ class Snapshots:
 
     def flushed(self, index: int) -> None:
         """Database number `index` is about to lose all its keys."""
-        if self._at is None or index in self._changed.whole or index in self._aside:
+        if self._at is None or index not in self._block or index in self._changed.whole or index in self._aside:
             return
         db, image = self._databases[index], self._at.images[index]
         places = self._changed.take(index)
@@ -194,7 +195,7 @@ class Snapshots:
     def swapped(self, first: int, second: int) -> None:
         """Two databases are exchanged."""
         if self._at is not None:
-            for index in (first, second):
+            for index in {first, second}.intersection(self._block):
                 if index not in self._aside:
                     self._changed.cover(index)
 

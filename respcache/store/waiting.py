@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from respcache.resp.types import Argv, Reply
     from respcache.store.call import Caller
+    from respcache.store.databases import Databases
     from respcache.store.keyspace import Keyspace, Place
 
 # The reply when the time is up, whatever the command.
@@ -241,7 +242,7 @@ class Waiting:
             if place[0] == index and place[1] in db.slots:
                 self._make_ready(place, queue)
 
-    def swapped(self, databases: list[Keyspace], first: int, second: int) -> None:
+    def swapped(self, databases: Databases, first: int, second: int) -> None:
         """Two databases are about to be exchanged. Those who wait stay with the numbers."""
         others = {first: databases[second], second: databases[first]}
         for place, queue in self.places.items():
@@ -290,12 +291,13 @@ class Waiting:
 
     # -- figures
 
-    @property
-    def keys(self) -> int:
-        """How many keys somebody waits for."""
-        return len(self.places)
+    def keys(self, databases: int) -> dict[int, tuple[int, int]]:
+        """By namespace: how many keys somebody waits for, and how many of them to know of their removal.
 
-    @property
-    def keys_on_removal(self) -> int:
-        """How many of them somebody waits for who wants to know when they are removed."""
-        return sum(bool(queue.on_removal) for queue in self.places.values())
+        `databases`: how many a namespace has.
+        """
+        counts: dict[int, tuple[int, int]] = {}
+        for (index, _), queue in self.places.items():
+            keys, on_removal = counts.get(index // databases, (0, 0))
+            counts[index // databases] = keys + 1, on_removal + bool(queue.on_removal)
+        return counts

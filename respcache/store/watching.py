@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from respcache.store.databases import Databases
     from respcache.store.keyspace import Keyspace, Place
 
 
@@ -58,14 +59,14 @@ class Watching:
         """The keys that are watched in any of these databases."""
         return [key for index, key in self.watchers if index in databases]
 
-    def swapped(self, databases: list[Keyspace], first: int, second: int) -> None:
+    def swapped(self, databases: Databases, first: int, second: int) -> None:
         """Two databases are exchanged. A watched key counts as modified if either of them has it."""
         for place in self.watchers:
             index, key = place
             if index in (first, second) and (key in databases[first].slots or key in databases[second].slots):
                 self.modified(place)
 
-    def is_dirty(self, client: int, databases: list[Keyspace], now: int) -> bool:
+    def is_dirty(self, client: int, databases: Databases, now: int) -> bool:
         """True if a key that the client watches was modified, or has expired since.
 
         A client without watches here is asked about only if it watched keys of this shard before the shard died: those

@@ -35,12 +35,21 @@ class Control:
     """Sends commands, and gets their replies.
 
     announce: tells the server, in another way, from which port a connection will come; it lets that in then.
+    namespace: the one within which commands are carried out; empty for the default one.
     """
 
-    def __init__(self, host: str, port: int, password: str, announce: Callable[[int], bool] | None = None) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        password: str,
+        announce: Callable[[int], bool] | None = None,
+        namespace: str = "",
+    ) -> None:
         self._address = (host, port)
         self._password = password
         self._announce = announce
+        self._namespace = namespace
 
     def call(self, *words: Word, leave: bool = False) -> Any:
         """Send a command, and wait for its reply; with `leave`, until the server has forgotten the connection too.
@@ -65,23 +74,6 @@ class Control:
             raise _refusal(words, reply)
         return reply
 
-    def pipeline(self, commands: Iterable[tuple[Word, ...]], db: int) -> None:
-        """Send many commands for one database over one connection, without waiting for each reply.
-
-        Errors: RuntimeError with the server's words for the first one that it refuses, when all are done.
-        """
-        import hiredis  # as below
-
-        reader = hiredis.Reader(notEnoughData=_NOTHING)
-        source = iter(commands)
-        with socket.create_connection(self._address, timeout=_TIMEOUT) as connection:
-            if self._password:
-                _exchange(connection, reader, [("AUTH", self._password)])
-            _exchange(connection, reader, [("SELECT", db)])
-            refusals = [_exchange(connection, reader, batch, later=True) for batch in iter(partial(_batch, source), [])]
-        for refusal in filter(None, refusals):
-            raise refusal
-
     def _announced(self) -> socket.socket | None:
         """A connection of which the server knows that it is ours; None if it cannot be told, or does not let us in."""
         if self._announce is None:
@@ -98,30 +90,60 @@ class Control:
         connection.close()
         return None
 
+    def pipeline(self, commands: Iterable[tuple[Word, ...]], db: int) -> None:
+        """Send many commands for one database over one connection, without waiting for each reply.
+
+        Errors: RuntimeError with the server's words for the first one that it refuses, when all are done.
+        """
+        import hiredis  # as below
+
+        reader = hiredis.Reader(notEnoughData=_NOTHING)
+        source = iter(commands)
+        with socket.create_connection(self._address, timeout=_TIMEOUT) as connection:
+            if self._namespace:
+                _exchange(connection, reader, [("RESPCACHE", "NAMESPACE", self._namespace)])
+            if self._password:
+                _exchange(connection, reader, [("AUTH", self._password)])
+            _exchange(connection, reader, [("SELECT", db)])
+            refusals = [_exchange(connection, reader, batch, later=True) for batch in iter(partial(_batch, source), [])]
+        for refusal in filter(None, refusals):
+            raise refusal
+
     def _ask(self, words: tuple[Word, ...], leave: bool, password: str, connection: socket.socket | None = None) -> Any:
         """The reply to the command; a `hiredis.ReplyError` if it was refused."""
-        import hiredis  # not with the plugin, which every test run loads
-
         commands: list[tuple[Word, ...]] = [("AUTH", password)] if password else []
+        before = len(commands)
         commands.append(words)
         if leave:
             commands.append(("QUIT",))
-        replies: list[Any] = []
-        reader = hiredis.Reader(notEnoughData=_NOTHING)
         with connection or socket.create_connection(self._address, timeout=_TIMEOUT) as connection:
-            connection.sendall(b"".join(map(_packed, commands)))
-            while leave or len(replies) < len(commands):
-                data = connection.recv(1 << 16)
-                if not data:
-                    break
-                reader.feed(data)
-                while (reply := reader.gets()) is not _NOTHING:
-                    replies.append(reply)
-        if len(replies) > len(commands) - 1 - leave:
-            return replies[1 if password else 0]
+            if self._namespace:  # by itself: the command is to be carried out there, or not at all
+                (entered,) = _replies(connection, [("RESPCACHE", "NAMESPACE", self._namespace)]) or (None,)
+                if isinstance(entered, Exception):
+                    return entered
+            replies = _replies(connection, commands, to_the_end=leave)
+        if len(replies) > before:
+            return replies[before]
         if replies and isinstance(replies[0], Exception):  # turned away
             return replies[0]
         raise ConnectionError("the server closed the connection")
+
+
+def _replies(connection: socket.socket, commands: list[tuple[Word, ...]], *, to_the_end: bool = False) -> list[Any]:
+    """The replies to some commands, as far as they come; if wanted, up to the end of the connection."""
+    import hiredis  # not with the plugin, which every test run loads
+
+    replies: list[Any] = []
+    reader = hiredis.Reader(notEnoughData=_NOTHING)
+    connection.sendall(b"".join(map(_packed, commands)))
+    while to_the_end or len(replies) < len(commands):
+        data = connection.recv(1 << 16)
+        if not data:
+            break
+        reader.feed(data)
+        while (reply := reader.gets()) is not _NOTHING:
+            replies.append(reply)
+    return replies
 
 
 _NOTHING: Any = object()

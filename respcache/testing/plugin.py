@@ -21,10 +21,11 @@ from __future__ import annotations
 
 import gc
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
+from respcache.testing import pytest_lint
 from respcache.testing.prepared import HELP, is_asked_for
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from respcache.testing.kept import KeptClient
     from respcache.testing.server import Server
 
+Client = TypeVar("Client", "redis.Redis", "redis.asyncio.Redis")
+
 _FRESH, _PREPARED = "_respcache_fresh", "_respcache_prepared"
 _MISSING = "respcache_missing_commands"  # what workers of pytest-xdist report to their controller
 
@@ -46,6 +49,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("respcache_shards", "number of shard processes of the server (default: 1)", type=number, default=1)
     parser.addini("respcache_args", "more directives for the server, as on its command line", type="args")
     parser.addini("respcache_decode_responses", "clients return text, not bytes (default: false)", type="bool")
+    pytest_lint.add_options(parser)
 
 
 # -- fixtures
@@ -74,7 +78,7 @@ def respcache_session_url(respcache_server: Server) -> str:
 @pytest.fixture
 def respcache(_respcache_fresh: None, respcache_server: Server, pytestconfig: pytest.Config) -> redis.Redis:
     """A `redis.Redis` client of a fresh server. Replies are bytes, unless `respcache_decode_responses` is set."""
-    return pytestconfig.stash[_RUN].kept(respcache_server).client()
+    return _traced(pytestconfig, pytestconfig.stash[_RUN].kept(respcache_server).client())
 
 
 @pytest.fixture
@@ -88,7 +92,7 @@ def respcache_client(
     made: list[redis.Redis] = []
 
     def make(**options: Any) -> redis.Redis:
-        made.append(respcache_server.client(**{**_options(pytestconfig), **options}))
+        made.append(_traced(pytestconfig, respcache_server.client(**{**_options(pytestconfig), **options})))
         return made[-1]
 
     yield make
@@ -115,7 +119,7 @@ def respcache_async(
         await connection.on_connect()
 
     client = respcache_server.async_client(**_options(pytestconfig), redis_connect_func=on_connect)
-    yield client
+    yield _traced(pytestconfig, client)
     _close(client, opened)
 
 
@@ -188,6 +192,14 @@ def _options(config: pytest.Config) -> dict[str, Any]:
     return {"decode_responses": True} if config.getini("respcache_decode_responses") else {}
 
 
+def _traced(config: pytest.Config, client: Client) -> Client:
+    """The client; while lint is on, it notes which line of a test sends what."""
+    lint = config.stash[_LINT]
+    if lint is not None:
+        lint.trace(client)
+    return client
+
+
 # -- the server of the run
 
 
@@ -204,7 +216,9 @@ class _Run:
         if self.server is None:
             from respcache.testing.server import Server
 
-            self.server = Server(shards=self._shards(), args=self.config.getini("respcache_args"))
+            lint = self.config.stash[_LINT]
+            args = [*self.config.getini("respcache_args"), *(lint.directives() if lint is not None else ())]
+            self.server = Server(shards=self._shards(), args=args)
             self.server.start_soon()
         return self.server
 
@@ -239,11 +253,13 @@ _RUN = pytest.StashKey[_Run]()
 _SERVER = pytest.StashKey["Server"]()  # of an item: the server that it uses
 _LOG_START = pytest.StashKey[int]()  # of an item: the size of the server's log when the test began
 _FAILED = pytest.StashKey[bool]()  # of an item: a phase of it has failed
+_LINT = pytest.StashKey["pytest_lint.Lint | None"]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", HELP)
     config.stash[_RUN] = _Run(config)
+    config.stash[_LINT] = pytest_lint.lint_of(config, lambda item: item.stash.get(_SERVER, None))
     config.stash[_REPORTED] = set()
 
 

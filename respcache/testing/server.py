@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
@@ -14,6 +15,9 @@ from respcache.testing.clock import AsyncServerClock, ServerClock
 from respcache.testing.control import Control, Word
 from respcache.testing.faults import AsyncServerFaults, ServerFaults
 from respcache.testing.given import given
+from respcache.testing.journal import AsyncJournal, Journal, Recording, latest_calls
+from respcache.testing.lint import AsyncServerLint, ServerLint
+from respcache.testing.namespaces import Namespace, new_name
 from respcache.testing.process import ServerProcess, StartError, how_ended
 from respcache.testing.snapshots import AsyncServerSnapshots, ServerSnapshots
 from respcache.testing.threads import in_thread
@@ -307,6 +311,40 @@ class Server:
         """The same for trio and asyncio."""
         return AsyncServerClock(self.clock)
 
+    def journal(self, max: int | None = None) -> Journal:
+        """Record what clients send within a ``with`` block, which gets the `Calls`.
+
+            with server.journal() as calls:
+                ...
+            calls.assert_called("GET", "user:1", times=1)
+
+        Meanwhile commands take longer: a request about twice as long in the server, a command of a pipeline ten times.
+        Errors: RuntimeError at the end of a block in which the server was reset, which ends its journal;
+        ConnectionError if the server died.
+        max: how many calls are kept, 10,000 unless this or an outer journal says otherwise; the oldest make room.
+        """
+        return Journal(self._recording(max))
+
+    def async_journal(self, max: int | None = None) -> AsyncJournal:
+        """The same for trio and asyncio: ``async with server.async_journal() as calls``.
+
+        Within the block the calls are those of the last ``await calls.update()``.
+        """
+        return AsyncJournal(self._recording(max))
+
+    def latest_calls(self, count: int = 50) -> str:
+        """What the journal has recorded last, as a session of redis-cli; empty if nothing was recorded. One round trip.
+
+        Errors: ConnectionError if the server died.
+        """
+        return latest_calls(self._command, self._address(), count)
+
+    def _recording(self, max: int | None) -> Recording:
+        return Recording(self._command, self._address(), max)
+
+    def _address(self) -> str:
+        return f"{self._host_in_urls()}:{self.port}"
+
     @property
     def snapshots(self) -> ServerSnapshots:
         """The server's snapshots: prepare a state once, and let each test start from it."""
@@ -339,10 +377,33 @@ class Server:
             Control(self.host, self.port, self.password).pipeline(pipeline, db)
         return len(keys)
 
-    def _command(self, *words: Word, leave: bool = False) -> Any:
-        running = self._require_running()
+    @property
+    def lint(self) -> ServerLint:
+        """What would break or hurt in production, as far as ``--lint`` has found it."""
+        return ServerLint(self._command)
+
+    @property
+    def async_lint(self) -> AsyncServerLint:
+        """The same for trio and asyncio."""
+        return AsyncServerLint(self.lint)
+
+    def namespace(self, name: str = "") -> Namespace:
+        """A server within this server, for a test that shares it with others; without a name, a new one.
+
+        Names are of printable ASCII characters without spaces.
+        """
+        name = name or new_name()
+        return Namespace(self, name, partial(self._command, namespace=name))
+
+    def namespaces(self) -> list[str]:
+        """The names of the namespaces that there are."""
+        described = (dict(zip(each[::2], each[1::2], strict=True)) for each in self._command("RESPCACHE", "NAMESPACES"))
+        return [fields[b"name"].decode() for fields in described if fields[b"name"]]
+
+    def _command(self, *words: Word, leave: bool = False, namespace: str = "") -> Any:
         with self._death_explained():
-            return Control(self.host, self.port, self.password, running.announce).call(*words, leave=leave)
+            announce = self._require_running().announce
+            return Control(self.host, self.port, self.password, announce, namespace).call(*words, leave=leave)
 
     @contextmanager
     def _death_explained(self) -> Iterator[None]:

@@ -135,6 +135,7 @@ class TestShards:
             "loglevel",
             "logfile",
             "busy_reply_threshold",
+            "lint",
         } == set(Shard(16).limits.__slots__)
 
     def test_called_once_per_command_and_only_for_values_of_shards(self, config: Config) -> None:

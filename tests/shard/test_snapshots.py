@@ -11,6 +11,7 @@ from respcache.datatypes.types import dump_value, load_value
 from respcache.errors.texts import SNAPSHOT_GONE, SNAPSHOT_LIMIT
 from respcache.shard import wire
 from respcache.store import images, snapshots
+from respcache.store.keyspace import Keyspace
 from respcache.store.reports import EVENT, FAILED
 from tests.shard.conftest import Child
 from tests.support.changes import Changes
@@ -20,16 +21,20 @@ ROOM = 1 << 30
 Picture = list[dict[bytes, tuple[Any, ...]]]
 
 
+def databases(child: Child) -> list[Keyspace]:
+    """Those of the default namespace, which snapshots are about."""
+    return [child.shard.databases[index] for index in range(child.shard.databases.each)]
+
+
 def picture(child: Child) -> Picture:
     """All that there is, as far as it has not expired."""
-    shard = child.shard
     return [
         {
             key: (*_settled(child, value), None if (deadline := db.deadline(key)) is None else deadline - child.now)
             for key, value in db.items()
             if not db.has_expired(key, child.now)
         }
-        for db in shard.databases
+        for db in databases(child)
     ]
 
 
@@ -40,7 +45,7 @@ def _settled(child: Child, value: object) -> tuple[str, object]:
 
 def check(child: Child) -> None:
     """What a database keeps twice agrees."""
-    for db in child.shard.databases:
+    for db in child.shard.databases.values():
         assert [db.slots[key] for key in db.members] == list(range(len(db.members)))
         assert len(db.members) == len(db.values) == len(db.accessed)
         assert set(db.deadlines) <= set(db.slots)
@@ -71,8 +76,8 @@ class Story:
             case "take":
                 self.number += 1
                 ((keys, size, held),) = child.ask(wire.take_snapshot(self.number, ROOM))
-                alone = [images.Image.of(db) for db in child.shard.databases]
-                assert (keys, size) == (sum(map(len, child.shard.databases)), sum(image.size for image in alone))
+                alone = [images.Image.of(db) for db in databases(child)]
+                assert (keys, size) == (sum(map(len, databases(child))), sum(image.size for image in alone))
                 assert held == child.shard.snapshots.held
                 self.kept[self.number] = child.now, picture(child)
             case "restore" if self.kept:

@@ -26,7 +26,7 @@ ITEMS = [
     wire.carry(CALLER, [b"RENAME", b"k", b"l"], [(0, b"l", None, None, None)]),
     wire.hand_back([(0, b"l", "string", b"v", 1000)]),
     wire.tick(),
-    wire.configure({"expiry_paused": True}),
+    wire.configure({"expiry_paused": [0]}),
     wire.stats(),
     wire.reset_stats(),
 ]

@@ -18,7 +18,9 @@ from respcache.store.reports import EVENT, Event, EventFilter
 from respcache.store.shard import Shard
 
 KEYS = st.sampled_from([b"a", b"b", b"c"])
-DATABASES = st.integers(0, 1)
+# Two namespaces with two databases each.
+DATABASES = st.integers(0, 3)
+NAMESPACES = st.integers(0, 1)
 CLIENTS = st.integers(1, 2)
 
 
@@ -51,10 +53,13 @@ class ShardMachine(RuleBasedStateMachine):
         """The entry of a live key. An expired key is removed, as by any access."""
         place = (self.db, key)
         if self.expired(place):
-            if self.shard.expiry.paused:
+            if self.is_paused(place):
                 return None
             self.expire(place)
         return self.model.get(place)
+
+    def is_paused(self, place: tuple[int, bytes]) -> bool:
+        return place[0] // 2 in self.shard.expiry.paused
 
     def expire(self, place: tuple[int, bytes]) -> None:
         del self.model[place]
@@ -150,18 +155,33 @@ class ShardMachine(RuleBasedStateMachine):
             del self.model[place]
             self.modified(place)
 
-    @rule()
-    def swap(self) -> None:
+    @rule(namespace=NAMESPACES)
+    def swap(self, namespace: int) -> None:
         """Watched keys that have expired go first, wherever they are."""
-        self.shard.swap(0, 1)
-        for key in [key for places in self.watches.values() for _, key in places]:
-            for place in (0, key), (1, key):
-                if self.expired(place) and not self.shard.expiry.paused:
+        first = 2 * namespace
+        assert [self.shard.databases.number(index, first + 1) for index in (0, 1)] == [first, first + 1]
+        self.shard.swap(first, first + 1)
+        for key in [key for places in self.watches.values() for db, key in places if db in (first, first + 1)]:
+            for place in (first, key), (first + 1, key):
+                if self.expired(place) and not self.is_paused(place):
                     self.expire(place)
-        self.model = {(1 - db, key): entry for (db, key), entry in self.model.items()}
-        for db, key in list(self.model):
+        for db, key in [place for place in self.model if place[0] == first]:
             self.modified((db, key))
-            self.modified((1 - db, key))
+            self.modified((db + 1, key))
+        for db, key in [place for place in self.model if place[0] == first + 1]:
+            self.modified((db, key))
+            self.modified((db - 1, key))
+        other = {first: first + 1, first + 1: first}
+        self.model = {(other.get(db, db), key): entry for (db, key), entry in self.model.items()}
+
+    @rule(namespace=NAMESPACES)
+    def drop(self, namespace: int) -> None:
+        self.shard.drop(namespace)
+        for place in [place for place in self.model if place[0] // 2 == namespace]:
+            del self.model[place]
+            self.modified(place)
+        assert not {index for index in self.shard.databases if index // 2 == namespace}
+        self.shard.select(self.db)  # as everything does that comes next
 
     # -- time, and WATCH
 
@@ -169,14 +189,14 @@ class ShardMachine(RuleBasedStateMachine):
     def wait(self, milliseconds: int) -> None:
         self.shard.set_time(self.shard.now + milliseconds)
 
-    @rule(paused=st.booleans())
-    def pause_expiry(self, paused: bool) -> None:
+    @rule(paused=st.frozensets(NAMESPACES))
+    def pause_expiry(self, paused: frozenset[int]) -> None:
         self.shard.expiry.paused = paused
 
     @rule()
     def tick(self) -> None:
         self.shard.expiry.expire_due(self.shard.now)
-        due = [] if self.shard.expiry.paused else [place for place in self.model if self.expired(place)]
+        due = [place for place in self.model if self.expired(place) and not self.is_paused(place)]
         # Keys with the same deadline go in any order.
         assert sorted(self.heard()) == sorted((db, b"expired", key) for db, key in due)
         for place in due:
@@ -213,12 +233,15 @@ class ShardMachine(RuleBasedStateMachine):
 
     @invariant()
     def holds_the_same(self) -> None:
-        for index, db in enumerate(self.shard.databases):
+        for index, db in self.shard.databases.items():
             assert {key: list(value) for key, value in db.items()} == {
                 key: entry[0] for (at, key), entry in self.model.items() if at == index
             }
-        deadlines = [entry[1] for entry in self.model.values() if entry[1] is not None]
-        assert self.shard.expiry.next_deadline() == (0 if self.shard.expiry.paused else min(deadlines, default=0))
+        assert {place[0] for place in self.model} <= set(self.shard.databases)
+        deadlines = [entry[1] for place, entry in self.model.items() if entry[1] is not None]
+        shown = [entry[1] for place, entry in self.model.items() if entry[1] is not None and not self.is_paused(place)]
+        assert self.shard.expiry.next_deadline() == min(shown, default=0)
+        assert len(deadlines) == sum(len(db.deadlines) for db in self.shard.databases.values())
         watched = {place for places in self.watches.values() for place in places}
         assert set(self.shard.watching.watchers) == watched
 
@@ -351,7 +374,7 @@ class TestForeignKeys:
             shard.put(b"a", b"new", Event.STRING, b"set")
         changed = [(0, b"a", "string", b"v", None, False), (2, b"a", "string", b"new", None, True)]
         assert shard.guests.leave() == changed
-        assert [list(db) for db in shard.databases[:3]] == [[b"b"], [], []]
+        assert [list(db) for db in map(shard.databases.__getitem__, range(3))] == [[b"b"], [], []]
         with pytest.raises(ForeignKeys):
             shard.require([b"a"])
 

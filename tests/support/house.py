@@ -87,7 +87,7 @@ class FakeSocket:
         readable = self.chunks or self.ended or self.broken
         return (READ if readable else 0) | (WRITE if self.room != 0 or self.broken else 0)
 
-    def recv(self, size: int) -> bytes:
+    def recv(self, size: int, flags: int = 0) -> bytes:
         assert not self.closed
         if self.broken:
             raise ConnectionResetError
@@ -95,6 +95,8 @@ class FakeSocket:
             if self.ended:
                 return b""
             raise BlockingIOError
+        if flags & socket.MSG_PEEK:
+            return self.chunks[0][:size]
         data = self.chunks.popleft()
         if len(data) > size:
             self.chunks.appendleft(data[size:])

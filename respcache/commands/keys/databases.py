@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from respcache.commands.args import INT32_MAX, INT32_MIN
 from respcache.commands.table import FAST, READONLY, WRITE, Reach, all_succeeded, family, total
 from respcache.commands.table.tips import ALL_SHARDS
-from respcache.errors import DB_OUT_OF_RANGE, INVALID_FIRST_DB, INVALID_SECOND_DB, CommandError, WrongSyntax
+from respcache.errors import INVALID_FIRST_DB, INVALID_SECOND_DB, WrongSyntax
 from respcache.resp.types import OK, Reply
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def flushdb(shard: Shard, args: Args) -> Reply:
 def flushall(shard: Shard, args: Args) -> Reply:
     """Remove all keys of all databases."""
     _take_flush_mode(args)
-    for index in range(len(shard.databases)):
+    for index in shard.databases.block(shard.namespace):
         shard.flush(index)
     return OK
 
@@ -92,8 +92,7 @@ def swapdb(shard: Shard, args: Args) -> Reply:
     """Exchange two databases, for all clients at once."""
     one = args.int(INVALID_FIRST_DB, low=INT32_MIN, high=INT32_MAX)
     other = args.int(INVALID_SECOND_DB, low=INT32_MIN, high=INT32_MAX)
-    if not (0 <= one < len(shard.databases) and 0 <= other < len(shard.databases)):
-        raise CommandError(DB_OUT_OF_RANGE)
+    first, second = shard.database(one), shard.database(other)
 
-    shard.swap(one, other)
+    shard.swap(first, second)
     return OK

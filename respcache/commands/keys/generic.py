@@ -24,7 +24,7 @@ from respcache.commands.table import (
 )
 from respcache.commands.table.tips import SUMMED_BY_SHARD
 from respcache.datatypes.types import copy_value, type_name
-from respcache.errors import DB_OUT_OF_RANGE, NO_SUCH_KEY, NOT_AN_INT32, SAME_OBJECT, CommandError, WrongSyntax
+from respcache.errors import NO_SUCH_KEY, NOT_AN_INT32, SAME_OBJECT, CommandError, WrongSyntax
 from respcache.resp.types import OK, Reply, Status
 from respcache.store.shard import Event, Shard
 
@@ -198,7 +198,4 @@ def move(shard: Shard, args: Args) -> Reply:
 
 def _database(shard: Shard, args: Args) -> int:
     """The number of an existing database. Raises CommandError."""
-    index = args.int(low=INT32_MIN, high=INT32_MAX, range_error=NOT_AN_INT32)
-    if not 0 <= index < len(shard.databases):
-        raise CommandError(DB_OUT_OF_RANGE)
-    return index
+    return shard.database(args.int(low=INT32_MIN, high=INT32_MAX, range_error=NOT_AN_INT32))

@@ -17,6 +17,7 @@ from respcache.commands.args import Args
 from respcache.commands.scripting.admission import admit, row_of
 from respcache.commands.scripting.calls import ANSWERED_IN_SCRIPTS
 from respcache.commands.scripting.replies import decode
+from respcache.commands.scripting.reported import ReportedCalls
 from respcache.commands.scripting.sorting import unordered
 from respcache.commands.table import Flag, Reach
 from respcache.errors import CommandError
@@ -95,15 +96,18 @@ class Scripting:
         # Compiled scripts by their texts, the latest last, and how many bytes those have.
         self._scripts: OrderedDict[bytes, Script] = OrderedDict()
         self._bytes = 0
-        # Libraries by name, and all their functions, by name in lower case.
-        self._libraries: dict[bytes, Library] = {}
-        self._functions: dict[bytes, Function] = {}
+        # Of each namespace that has any: its libraries by name, and all their functions, by name in lower case.
+        self._libraries: dict[int, dict[bytes, Library]] = {}
+        self._functions: dict[int, dict[bytes, Function]] = {}
         # The running script.
         self._read_only = False
         # Clients whose scripts are refused writes, see `wire.deny`; and the texts of the errors.
         self._denied: dict[int, str] = {}
         # Commands that scripts have called.
         self._calls = 0
+        # Whether main wants to hear of what scripts call (lint), and who tells it of the running script.
+        self.reports_calls = False
+        self._reported: ReportedCalls | None = None
         # TIME within scripts: the last moment that one has run at, in milliseconds, and how many did so before.
         self._moment = 0
         self._earlier = 0
@@ -164,18 +168,22 @@ class Scripting:
         """What a script returns. Raises CommandError: what it raised."""
         assert self._interpreter is not None
         run = partial(self._interpreter.run, script, keys, arguments)
-        return self._run(run, script.flags, read_only=read_only)
+        return self._run(run, script.sha, keys, script.flags, read_only=read_only)
 
     def _run(
         self,
         run: Callable[[int], Reply],
+        name: bytes,
+        keys: list[bytes],
         flags: Collection[bytes] | None,
         *,
         read_only: bool,
-        function: bytes | None = None,
         argv: Argv | None = None,
     ) -> Reply:
-        """Run a script or a function for the running command's client. Without `flags`: as before Redis 7.0."""
+        """Run a script, which is named by its SHA, or a function, for the running command's client.
+
+        Without `flags`: as before Redis 7.0. `argv`: the command that calls a function.
+        """
         if flags is not None:
             if read_only and b"no-writes" not in flags:
                 raise CommandError(errors.WRITING_SCRIPT_IN_READ_ONLY)
@@ -184,7 +192,8 @@ class Scripting:
         db, protocol = shard.db_index, shard.protocol
         self._read_only = read_only
         self._begin()
-        self.patience.begin(function, argv or [])
+        self._reported = ReportedCalls(shard.reports, shard.client, name, keys) if self.reports_calls else None
+        self.patience.begin(None if argv is None else name, argv or [])
         try:
             reply = run(protocol)
         finally:
@@ -227,28 +236,34 @@ class Scripting:
         library = self._load(code)
         return [(name, each.description, list(each.flags)) for name, each in library.functions.items()]
 
-    def change_libraries(self, codes: dict[bytes, bytes | None], *, flush: bool) -> None:
+    def change_libraries(self, namespace: int, codes: dict[bytes, bytes | None], *, flush: bool) -> None:
         """Load libraries by name, perhaps in the place of others, or remove them (None). Main has checked them."""
-        for name in [*self._libraries] if flush else codes:
-            library = self._libraries.pop(name, None)
+        libraries = self._libraries.pop(namespace, {})
+        functions = self._functions.pop(namespace, {})
+        for name in [*libraries] if flush else codes:
+            library = libraries.pop(name, None)
             for function in library.functions if library is not None else ():
-                self._functions.pop(function.lower(), None)  # perhaps two of them differ only in case
+                functions.pop(function.lower(), None)  # perhaps two of them differ only in case
         for name, code in codes.items():
             if code is None:
                 continue
             try:
-                library = self._libraries[name] = self._load(code)
+                library = libraries[name] = self._load(code)
             except CommandError as error:  # main has loaded it elsewhere: perhaps there is no memory left for it here
                 log.warning(f"library {errors.printable(name)} could not be loaded: {error.text}")
                 continue
-            self._functions.update((function.lower(), each) for function, each in library.functions.items())
+            functions.update((function.lower(), each) for function, each in library.functions.items())
+        if libraries:
+            self._libraries[namespace] = libraries
+            self._functions[namespace] = functions
 
     def _load(self, code: bytes) -> Library:
         return self._started().load_library(code)
 
     def function(self, name: bytes) -> Function | None:
-        """The function of this name, in any case."""
-        return self._functions.get(name.lower())
+        """The function of this name, in any case, in the namespace of the caller."""
+        functions = self._functions.get(self._shard.namespace)
+        return None if functions is None else functions.get(name.lower())
 
     def run_function(
         self, function: Function, keys: list[bytes], arguments: list[bytes], argv: Argv, *, read_only: bool
@@ -256,7 +271,7 @@ class Scripting:
         """What a function returns. Raises CommandError. `argv` is the command that calls it."""
         assert self._interpreter is not None
         run = partial(self._interpreter.run_function, function, keys, arguments)
-        return self._run(run, function.flags, read_only=read_only, function=function.name, argv=argv)
+        return self._run(run, function.name, keys, function.flags, read_only=read_only, argv=argv)
 
     # -- what a script sees
 
@@ -282,6 +297,8 @@ class Scripting:
             raise
 
     def _call(self, argv: Argv) -> Reply:
+        if self._reported is not None:
+            self._reported.look(self._shard.db_index, argv)
         if argv[0].upper() in ANSWERED_IN_SCRIPTS:
             return self._answer(argv)
         row = row_of(argv)
@@ -353,9 +370,7 @@ class Scripting:
                 return argv[1]
             case b"SELECT" if count == 2:
                 index = Args(argv).int(low=-(1 << 31), high=(1 << 31) - 1, range_error=errors.NOT_AN_INT32)
-                if not 0 <= index < len(self._shard.databases):
-                    raise CommandError(errors.DB_OUT_OF_RANGE)
-                self._shard.select(index)
+                self._shard.select(self._shard.database(index))
                 return OK
             case _:
                 raise CommandError(errors.WRONG_ARITY_IN_SCRIPT)

@@ -184,22 +184,22 @@ class Command:
         """Indexes into `argv` of all its keys, in order of the specifications."""
         return list(chain.from_iterable([spec.positions(argv) for spec in self.keys]))
 
-    def key_databases(self, argv: Argv, current: int) -> dict[int, int]:
-        """Index into `argv` of each key -> its database, for a client that has selected `current`."""
-        databases = {}
+    def key_databases(self, argv: Argv) -> dict[int, int | None]:
+        """Index into `argv` of each key -> the database that an option names for it; None: the selected one."""
+        databases: dict[int, int | None] = {}
         for spec in self.keys:
             option = spec.database if isinstance(spec, Keys) else b""
-            database = _operand(argv, option, current) if option else current
+            database = _operand(argv, option) if option else None
             databases.update(dict.fromkeys(spec.positions(argv), database))
         return databases
 
 
-def _operand(argv: Argv, option: bytes, default: int) -> int:
-    """The number after the last `option`; `default` if there is none, which the handler reports."""
+def _operand(argv: Argv, option: bytes) -> int | None:
+    """The number after the last `option`; None if there is none, which the handler reports."""
     for at in range(len(argv) - 2, 0, -1):
         if argv[at].upper() == option and argv[at + 1].isdigit() and len(argv[at + 1]) < 10:
             return int(argv[at + 1])
-    return default
+    return None
 
 
 # All commands, by name in upper case; subcommands are in the row of their container.

@@ -30,6 +30,8 @@ WHILE_SUBSCRIBED = frozenset(
         "RESET",
         "RESPCACHE CLOCK",
         "RESPCACHE FAULT",
+        "RESPCACHE JOURNAL",
+        "RESPCACHE LINT",
         "RESPCACHE RESET",
     )
 )
@@ -76,7 +78,7 @@ CHECKS = (debug_is_enabled, test_commands_are_enabled, logged_in, allowed_while_
 
 def held_by_pause(client: Client, row: Command) -> bool:
     """True if this command has to wait for the end of CLIENT PAUSE; as in Redis, CLIENT UNPAUSE and queueing too."""
-    pause = client.parts.pause
+    pause = client.namespace.pause
     if not pause.active or row.for_tests or row.name == "DEBUG":  # they can end it (DEBUG by shifting time)
         return False
     if not pause.only_writes:

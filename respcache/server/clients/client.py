@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from respcache.commands.table import Command
     from respcache.resp.types import Argv
     from respcache.server.io.transport import Transport
+    from respcache.server.order.namespaces import Namespace
     from respcache.server.order.outbox import Batch, Outbox
     from respcache.server.order.waits import Wait
     from respcache.server.parts import Parts
@@ -64,6 +65,9 @@ class Input(Protocol):
     def proceed(self) -> None:
         """Go on with what was kept while the client was suspended."""
 
+    def has_more(self) -> bool:
+        """True if the client has sent more than what was carried out, whether or not it was received. A system call."""
+
 
 class _NoInput:
     buffered = 0
@@ -72,6 +76,9 @@ class _NoInput:
 
     def proceed(self) -> None:
         pass
+
+    def has_more(self) -> bool:
+        return False
 
 
 class Client:
@@ -82,8 +89,10 @@ class Client:
         self.transport = transport
         self.outbox = outbox
         self.input: Input = _NoInput()
+        # The server within the server that it uses (RESPCACHE NAMESPACE).
+        self.namespace = parts.namespaces.default
         # Who its commands run for: database, protocol, id, and whether they count as access (CLIENT NO-TOUCH).
-        self.caller = Caller(0, 2, client_id, True)
+        self.caller = Caller(self.namespace.first, 2, client_id, True)
         self.name = b""  # CLIENT SETNAME
         self.library_name = b""  # CLIENT SETINFO
         self.library_version = b""
@@ -108,6 +117,9 @@ class Client:
         self.silenced = False  # by a fault: it gets nothing more, but is not closed either
         self.closed = False
         self._pushed: list[tuple[bytes, tuple[Tap, ...]]] = []  # by the running command, to its own client
+        # Of the journal: the latest round trip that it has counted, and what has come of that.
+        self.round_trip = self.round_trip_bytes = 0
+        self.round_trip_state = 0  # one of `respcache.server.services.journal`
         self.plain = False  # its commands may take the fast path
         self.update_plain()
 
@@ -116,6 +128,11 @@ class Client:
     @property
     def id(self) -> int:
         return self.caller.client
+
+    @property
+    def db(self) -> int:
+        """The selected database, as the client knows it."""
+        return self.caller.db - self.namespace.first
 
     @property
     def protocol(self) -> int:
@@ -150,7 +167,7 @@ class Client:
             and self.transaction is None
             and self.reply_mode == b"ON"
             and not (self.caller.protocol == 2 and len(self.subscriptions))
-            and not self.parts.pause.active
+            and not self.namespace.pause.active
             and not self.parts.busy.scripts
             and not self.parts.interception.active
         )
@@ -158,8 +175,16 @@ class Client:
     # -- transitions
 
     def select(self, db: int) -> None:
-        """Use another database from now on."""
-        self.caller = self.caller._replace(db=db)
+        """Use another database of its namespace from now on."""
+        self.caller = self.caller._replace(db=self.namespace.first + db)
+
+    def enter(self, namespace: Namespace) -> None:
+        """Use another namespace from now on: its database 0, nothing watched, queued or subscribed."""
+        if namespace is not self.namespace:
+            self._let_go()
+            self.namespace = namespace
+            self.select(0)
+            self.update_plain()
 
     def speak(self, protocol: int) -> None:
         """Use RESP2 or RESP3 from now on."""
@@ -222,11 +247,11 @@ class Client:
 
     def unsubscribe(self) -> None:
         """End all subscriptions, without telling the client."""
-        self.parts.pubsub.forget(self)
+        self.namespace.pubsub.forget(self)
         self.update_plain()
 
     def reset(self) -> None:
-        """RESET: be as a new connection."""
+        """RESET: be as a new connection to the same namespace."""
         self.start_over()
         if self.reply_mode == b"OFF":
             self.unmute()
@@ -234,9 +259,9 @@ class Client:
         self.log_in(not self.parts.config.requirepass)
 
     def start_over(self) -> None:
-        """RESPCACHE RESET: be as a new connection that has agreed on a protocol and logged in."""
+        """RESPCACHE RESET: be as a new connection that has agreed on a protocol, and logged in to its namespace."""
         self._let_go()
-        self.caller = Caller(0, self.protocol, self.id, True)
+        self.caller = Caller(self.namespace.first, self.protocol, self.id, True)
         self.name = b""
         self.no_evict = False
         self.wants_debugger = False
@@ -354,8 +379,8 @@ class Client:
         self.input = _NoInput()
         parts = self.parts
         parts.registry.remove(self)
-        parts.pause.forget(self)
         parts.faults.forget(self)
+        self.namespace.pause.forget(self)
         if self.wait is not None:
             if not self.wait.over:
                 self.wait.leave()

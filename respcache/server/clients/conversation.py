@@ -325,6 +325,10 @@ class Conversation:
         """True if nothing more will come."""
         return self._input_ended
 
+    def has_more(self) -> bool:
+        """True if the client has sent more than what was carried out, whether or not it was received. A system call."""
+        return bool(self.buffered) or self.waiting or self._transport.peek()
+
     def _check_size(self) -> None:
         if self.buffered > min(self._parts.config.client_query_buffer_limit, _LONGEST_COMMAND):
             message = f"Client id={self.client.id} addr={self._transport.peer} closed: it has sent too much at once"

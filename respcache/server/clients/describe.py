@@ -27,7 +27,7 @@ def describe(client: Client, request: Sequence[bytes] = ()) -> bytes:
     now = client.parts.clock.now_ms()
     transaction = client.transaction or client.executing
     flags = ("P" if len(client.subscriptions) else "") + ("x" if transaction is not None else "")
-    flags += "b" if client.blocked or client in client.parts.pause.held else ""
+    flags += "b" if client.blocked or client in client.namespace.pause.held else ""
     flags += ("e" if client.no_evict else "") + ("T" if not client.caller.touch else "")
     fields = {
         "id": client.id,
@@ -38,7 +38,7 @@ def describe(client: Client, request: Sequence[bytes] = ()) -> bytes:
         "age": (now - client.created) // 1000,
         "idle": (now - client.last_active) // 1000,
         "flags": flags or "N",
-        "db": client.caller.db,
+        "db": client.db,
         "sub": len(client.subscriptions.channels),
         "psub": len(client.subscriptions.patterns),
         "ssub": len(client.subscriptions.shard_channels),

@@ -45,7 +45,7 @@ def dispatch(client: Client, argv: Argv) -> bool:
         row = _admit(client, argv)
         if held_by_pause(client, row):
             client.suspend(IN_PAUSE)
-            client.parts.pause.hold(client)
+            client.namespace.pause.hold(client)
             return False
     except CommandError as error:
         refusal = error
@@ -109,9 +109,9 @@ def _run_or_queue(client: Client, row: Command, argv: Argv) -> None:
             # redis-cli --ldb does not look at the reply to SCRIPT DEBUG, and takes what EVAL did in a session back.
             client.wants_debugger = False
             raise CommandError(errors.NO_DEBUGGER)
-        how = client.parts.scripts.plan(row, argv, queued=queued)
+        how = client.namespace.scripts.plan(row, argv, queued=queued)
         if not queued:
-            argv = client.parts.scripts.words(row, argv)
+            argv = client.namespace.scripts.words(row, argv)
     else:
         how = plan(row, argv, client.parts.router, may_wait=client.transaction is None)
     if queued:

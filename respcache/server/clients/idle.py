@@ -32,6 +32,6 @@ class IdleClients:
         self._alarm = self._parts.alarms.after(_INTERVAL, self.look)
         limit = self._parts.clock.now_ms() - seconds * 1000
         for client in self._parts.registry.all():
-            waits = client.outbox.slots or client.blocked or client in self._parts.pause.held
+            waits = client.outbox.slots or client.blocked or client in client.namespace.pause.held
             if client.last_active < limit and not waits and not len(client.subscriptions):
                 client.close()

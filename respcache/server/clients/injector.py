@@ -159,7 +159,7 @@ class FaultInjector:
             if kind is Kind.LOADING:
                 refused |= not each.flags & Flag.LOADING
                 continue
-            flags = self._flags_of_script(each, words)
+            flags = self._flags_of_script(client, each, words)
             denied = Flag.WRITE if kind is Kind.READONLY else Flag.DENYOOM
             refused |= bool(each.flags & denied) or (flags is not None and _may_write(flags, kind))
             scripts |= each.reach is Reach.SCRIPT and flags is None
@@ -170,15 +170,15 @@ class FaultInjector:
         if scripts and not refused and (client.transaction is None or row.name == "EXEC") and self._fires(fault):
             self._deny(client, kind)
 
-    def _flags_of_script(self, row: Command, argv: Argv) -> Collection[bytes] | None:
+    def _flags_of_script(self, client: Client, row: Command, argv: Argv) -> Collection[bytes] | None:
         """What a script or a function says of itself; None if it is none, or says nothing."""
         if row.name in _FUNCTIONS:
-            return self._parts.libraries.flags(argv[1])
+            return client.namespace.libraries.flags(argv[1])
         if row.reach is not Reach.SCRIPT:
             return None
         text = argv[1]
         if row.name in _BY_SHA:
-            script = self._parts.scripts.find(text)
+            script = client.namespace.scripts.find(text)
             text = b"" if script is None else script.text
         try:
             return script_flags(text)[0]

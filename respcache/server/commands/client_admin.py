@@ -34,7 +34,7 @@ TYPES = (b"NORMAL", b"MASTER", b"REPLICA", b"SLAVE", b"PUBSUB")
 )
 def client_list(client: Client, args: Args) -> Reply:
     """Describe connections: all, or those of a type or with given ids."""
-    clients = client.parts.registry.all()
+    clients = _reachable(client)
     if len(args) == 2 and args.flag(b"TYPE"):
         kind = _client_type(args.next())
         clients = [other for other in clients if class_of(other) == kind]
@@ -45,6 +45,11 @@ def client_list(client: Client, args: Args) -> Reply:
         raise WrongSyntax
     lines = [describe(other, args.argv if other is client else ()) for other in clients]
     return Verbatim(b"".join(line + b"\n" for line in lines))
+
+
+def _reachable(client: Client) -> list[Client]:
+    """All clients of a client's namespace, the oldest first."""
+    return [other for other in client.parts.registry.all() if other.namespace is client.namespace]
 
 
 def _client_type(word: bytes) -> str:
@@ -66,7 +71,7 @@ def client_kill(client: Client, args: Args) -> Reply:
     """Close connections: the one with an address, or all that match every filter."""
     if len(args) == 1:
         address = args.next().decode("latin-1")
-        victims = [other for other in client.parts.registry.all() if other.transport.peer == address]
+        victims = [other for other in _reachable(client) if other.transport.peer == address]
         if not victims:
             raise CommandError(errors.NO_SUCH_CLIENT)
         _kill(client, victims)
@@ -74,7 +79,7 @@ def client_kill(client: Client, args: Args) -> Reply:
     filters, skip_me = _kill_filters(args)
     victims = [
         other
-        for other in client.parts.registry.all()
+        for other in _reachable(client)
         if not (skip_me and other is client) and all(property_of(other) == value for property_of, value in filters)
     ]
     _kill(client, victims)
@@ -131,7 +136,7 @@ def client_unblock(client: Client, args: Args) -> Any:
     if reason not in (b"TIMEOUT", b"ERROR"):
         raise CommandError(errors.UNBLOCK_REASON)
     other = client.parts.registry.get(Args([number], 0).int())
-    if other is None or other.wait is None:
+    if other is None or other.wait is None or other.namespace is not client.namespace:
         return 0
     at_once = client.executing is not None
     return _unblocked(client.parts.waits.unblock(other.wait, with_error=reason == b"ERROR", at_once=at_once))
@@ -154,12 +159,12 @@ def client_pause(client: Client, args: Args) -> Reply:
     if len(args):
         raise errors.unknown_call("CLIENT", args.argv[1])
     now = client.parts.clock.now_ms()
-    client.parts.pause.begin(now + Args([timeout], 0).timeout_ms(now), only_writes)
+    client.namespace.pause.begin(now + Args([timeout], 0).timeout_ms(now), only_writes)
     return OK
 
 
 @command("CLIENT UNPAUSE", arity=2, flags=CLIENT | ADMIN, since="6.2.0")
 def client_unpause(client: Client, args: Args) -> Reply:
     """Let held commands go."""
-    client.parts.pause.end()
+    client.namespace.pause.end()
     return OK

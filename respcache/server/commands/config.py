@@ -15,6 +15,7 @@ from respcache.commands.table.tips import ALL_NODES
 from respcache.config.files import rewrite
 from respcache.errors import WrongSyntax
 from respcache.resp.types import OK, Reply
+from respcache.server.commands.control.family import refuse_in_namespace
 
 if TYPE_CHECKING:
     from respcache.commands.args import Args
@@ -37,6 +38,7 @@ def config_set(client: Client, args: Args) -> Reply:
     """Change directives, all of them or none."""
     if len(args) % 2:
         raise WrongSyntax
+    refuse_in_namespace(client, "CONFIG SET")
     config = client.parts.config
     config.set(args.pairs(), allow_protected=client.is_among(config.enable_protected_configs))
     return OK
@@ -45,6 +47,7 @@ def config_set(client: Client, args: Args) -> Reply:
 @command("CONFIG RESETSTAT", arity=2, flags=CONFIG, since="2.0.0", tips=ALL_NODES)
 def config_resetstat(client: Client, args: Args) -> Reply:
     """Set the counters of INFO back to zero."""
+    refuse_in_namespace(client, "CONFIG RESETSTAT")
     client.parts.reset_counters()
     return OK
 
@@ -52,5 +55,6 @@ def config_resetstat(client: Client, args: Args) -> Reply:
 @command("CONFIG REWRITE", arity=2, flags=CONFIG, since="2.8.0", tips=ALL_NODES)
 def config_rewrite(client: Client, args: Args) -> Reply:
     """Write the configuration back to its file."""
+    refuse_in_namespace(client, "CONFIG REWRITE")
     rewrite(client.parts.config)
     return OK

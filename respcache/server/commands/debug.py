@@ -21,6 +21,7 @@ from respcache.errors import CommandError, NotAFloat, printable
 from respcache.resp.encode import encode
 from respcache.resp.types import OK, BigNumber, Encoded, Push, Reply, SetReply, Status, Verbatim
 from respcache.server.commands.control.clock import read_advance
+from respcache.server.commands.control.family import refuse_in_namespace
 from respcache.shard import wire
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def debug(client: Client, args: Args) -> Any:
         case b"SLEEP":
             return _sleep(args)
         case b"ADVANCE-CLOCK":
+            refuse_in_namespace(client, "DEBUG ADVANCE-CLOCK")
             return _advance_clock(client, read_advance(client, args))
         case b"SET-ACTIVE-EXPIRE" if len(args) == 1:
             return _set_active_expiry(client, args.next() != b"0")

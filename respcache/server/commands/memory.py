@@ -27,7 +27,8 @@ _LARGE_BUFFERS = 200 << 10
 @command("MEMORY STATS", arity=2, since="4.0.0", tips=ALL_SHARDS_MERGED)
 async def memory_stats(client: Client, args: Args) -> Reply:
     """Return how memory is used, in total and in each database."""
-    footprint = (await Facts.gather(client.parts, memory=True)).footprint
+    facts = await Facts.gather(client, memory=True)
+    footprint = facts.footprint
     return {
         b"peak.allocated": footprint.peak,
         b"total.allocated": footprint.used,
@@ -40,15 +41,16 @@ async def memory_stats(client: Client, args: Args) -> Reply:
         b"lua.caches": 0,
         b"functions.caches": 0,
         **{
-            b"db.%d" % database.index: {
+            b"db.%d" % (database.index - client.namespace.first): {
                 b"overhead.hashtable.main": database.main,
                 b"overhead.hashtable.expires": database.expires,
                 b"overhead.hashtable.slot-to-keys": 0,
             }
             for database in footprint.databases
+            if 0 <= database.index - client.namespace.first < client.parts.config.databases
         },
         b"overhead.total": footprint.overhead,
-        b"keys.count": footprint.keys,
+        b"keys.count": sum(keys for keys, _, _ in facts.databases),
         b"keys.bytes-per-key": footprint.bytes_per_key,
         b"dataset.bytes": footprint.dataset,
         b"dataset.percentage": footprint.dataset_percentage,
@@ -71,7 +73,7 @@ async def memory_stats(client: Client, args: Args) -> Reply:
 @command("MEMORY DOCTOR", arity=2, since="4.0.0", tips=ALL_SHARDS_MERGED)
 async def memory_doctor(client: Client, args: Args) -> Reply:
     """Report problems with the use of memory, in words."""
-    facts = await Facts.gather(client.parts, memory=True)
+    facts = await Facts.gather(client, memory=True)
     return Verbatim("\n".join(_report(facts.footprint, len(facts.clients))).encode() + b"\n")
 
 

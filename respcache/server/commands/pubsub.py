@@ -54,27 +54,27 @@ def _confirmation(client: Client, kind: bytes, name: bytes | None, shard: bool) 
 @command("SUBSCRIBE", "channel [channel ...]", arity=-2, flags=LISTEN, since="2.0.0")
 def subscribe(client: Client, args: Args) -> Reply:
     """Listen to channels."""
-    return _each(client, b"subscribe", args.rest(), client.parts.pubsub.subscribe)
+    return _each(client, b"subscribe", args.rest(), client.namespace.pubsub.subscribe)
 
 
 @command("UNSUBSCRIBE", "[channel [channel ...]]", arity=-1, flags=LISTEN, since="2.0.0")
 def unsubscribe(client: Client, args: Args) -> Reply:
     """Stop listening to channels, or to all."""
     channels = args.rest() or list(client.subscriptions.channels)
-    return _each(client, b"unsubscribe", channels, client.parts.pubsub.unsubscribe)
+    return _each(client, b"unsubscribe", channels, client.namespace.pubsub.unsubscribe)
 
 
 @command("PSUBSCRIBE", "pattern [pattern ...]", arity=-2, flags=LISTEN, since="2.0.0")
 def psubscribe(client: Client, args: Args) -> Reply:
     """Listen to all channels that match patterns."""
-    return _each(client, b"psubscribe", args.rest(), client.parts.pubsub.subscribe_pattern)
+    return _each(client, b"psubscribe", args.rest(), client.namespace.pubsub.subscribe_pattern)
 
 
 @command("PUNSUBSCRIBE", "[pattern [pattern ...]]", arity=-1, flags=LISTEN, since="2.0.0")
 def punsubscribe(client: Client, args: Args) -> Reply:
     """Stop listening to patterns, or to all."""
     patterns = args.rest() or list(client.subscriptions.patterns)
-    return _each(client, b"punsubscribe", patterns, client.parts.pubsub.unsubscribe_pattern)
+    return _each(client, b"punsubscribe", patterns, client.namespace.pubsub.unsubscribe_pattern)
 
 
 @command(
@@ -90,7 +90,7 @@ def ssubscribe(client: Client, args: Args) -> Reply:
     """Listen to shard channels."""
     if client.executing:  # though SUBSCRIBE and PSUBSCRIBE may, as they always could
         raise CommandError(SSUBSCRIBE_DENY_BLOCKING)
-    return _each(client, b"ssubscribe", args.rest(), client.parts.pubsub.subscribe_shard, shard=True)
+    return _each(client, b"ssubscribe", args.rest(), client.namespace.pubsub.subscribe_shard, shard=True)
 
 
 @command(
@@ -105,7 +105,7 @@ def ssubscribe(client: Client, args: Args) -> Reply:
 def sunsubscribe(client: Client, args: Args) -> Reply:
     """Stop listening to shard channels, or to all."""
     names = args.rest() or list(client.subscriptions.shard_channels)
-    return _each(client, b"sunsubscribe", names, client.parts.pubsub.unsubscribe_shard, shard=True)
+    return _each(client, b"sunsubscribe", names, client.namespace.pubsub.unsubscribe_shard, shard=True)
 
 
 @command(
@@ -113,7 +113,7 @@ def sunsubscribe(client: Client, args: Args) -> Reply:
 )
 def publish(client: Client, args: Args) -> Reply:
     """Send a message to all who listen to a channel; how many those are."""
-    return client.parts.pubsub.publish(args.next(), args.next())
+    return client.namespace.pubsub.publish(args.next(), args.next())
 
 
 @command(
@@ -127,7 +127,7 @@ def publish(client: Client, args: Args) -> Reply:
 )
 def spublish(client: Client, args: Args) -> Reply:
     """Send a message to all who listen to a shard channel; how many those are."""
-    return client.parts.pubsub.publish_shard(args.next(), args.next())
+    return client.namespace.pubsub.publish_shard(args.next(), args.next())
 
 
 def _active(names: Iterable[bytes], args: Args) -> Reply:
@@ -142,7 +142,7 @@ def _active(names: Iterable[bytes], args: Args) -> Reply:
 @command("PUBSUB CHANNELS", "[pattern]", arity=-2, flags=PUBSUB_FLAG | LOADING | STALE, since="2.8.0")
 def pubsub_channels(client: Client, args: Args) -> Reply:
     """List the channels that somebody listens to."""
-    return _active(client.parts.pubsub.channels, args)
+    return _active(client.namespace.pubsub.channels, args)
 
 
 @command("PUBSUB NUMSUB", "[channel [channel ...]]", arity=-2, flags=PUBSUB_FLAG | LOADING | STALE, since="2.8.0")
@@ -150,20 +150,20 @@ def pubsub_numsub(client: Client, args: Args) -> Reply:
     """Count the subscribers of channels."""
     counted: list[Reply] = []
     for channel in args.rest():
-        counted += [channel, len(client.parts.pubsub.channels.get(channel, ()))]
+        counted += [channel, len(client.namespace.pubsub.channels.get(channel, ()))]
     return counted
 
 
 @command("PUBSUB NUMPAT", arity=2, flags=PUBSUB_FLAG | LOADING | STALE, since="2.8.0")
 def pubsub_numpat(client: Client, args: Args) -> Reply:
     """Count the patterns that somebody listens to."""
-    return len(client.parts.pubsub.patterns)
+    return len(client.namespace.pubsub.patterns)
 
 
 @command("PUBSUB SHARDCHANNELS", "[pattern]", arity=-2, flags=PUBSUB_FLAG | LOADING | STALE, since="7.0.0")
 def pubsub_shardchannels(client: Client, args: Args) -> Reply:
     """List the shard channels that somebody listens to."""
-    return _active(client.parts.pubsub.shard_channels, args)
+    return _active(client.namespace.pubsub.shard_channels, args)
 
 
 @command(
@@ -177,5 +177,5 @@ def pubsub_shardnumsub(client: Client, args: Args) -> Reply:
     """Count the subscribers of shard channels."""
     counted: list[Reply] = []
     for channel in args.rest():
-        counted += [channel, len(client.parts.pubsub.shard_channels.get(channel, ()))]
+        counted += [channel, len(client.namespace.pubsub.shard_channels.get(channel, ()))]
     return counted

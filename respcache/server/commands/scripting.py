@@ -42,13 +42,13 @@ def _passing(client: Client) -> bool:
 
 async def _load(client: Client, text: bytes) -> Reply:
     await client.parts.links[0].ask(wire.compile_script(text), passing=_passing(client)).result()
-    return client.parts.scripts.load(text).sha
+    return client.namespace.scripts.load(text).sha
 
 
 @command("SCRIPT EXISTS", "sha1 [sha1 ...]", arity=-3, flags=NOSCRIPT, since="2.6.0", tips=_BY_ALL)
 def script_exists(client: Client, args: Args) -> Any:
     """Tell for each SHA whether the server knows the script."""
-    found = [client.parts.scripts.find(sha) for sha in args.rest()]
+    found = [client.namespace.scripts.find(sha) for sha in args.rest()]
     if all(script is None or script.compiled for script in found):
         return [int(script is not None) for script in found]
     return _exist(client, found)
@@ -62,7 +62,7 @@ async def _exist(client: Client, found: list[Script | None]) -> Reply:
                 await client.parts.links[0].ask(wire.compile_script(script.text), passing=_passing(client)).result()
                 script.compiled = True
             except CommandError:
-                client.parts.scripts.drop(script.sha)
+                client.namespace.scripts.drop(script.sha)
     return [int(script is not None and script.compiled) for script in found]
 
 
@@ -71,7 +71,7 @@ def script_flush(client: Client, args: Args) -> Reply:
     """Forget all scripts."""
     if len(args) > 1 or (len(args) and args.option() not in (b"ASYNC", b"SYNC")):
         raise CommandError(errors.BAD_SCRIPT_FLUSH)
-    client.parts.scripts.flush()
+    client.namespace.scripts.flush()
     for link in client.parts.links:
         link.ask(wire.forget_scripts(), passing=_passing(client))
     return OK
@@ -127,8 +127,7 @@ def function_load(client: Client, args: Args) -> Any:
 
 def _change_libraries(client: Client, change: Callable[[Libraries], Any]) -> Any:
     """What `change` does with the libraries, or a coroutine of it, is one step of the order."""
-    parts = client.parts
-    return parts.executor.change_libraries(client, partial(change, parts.libraries))
+    return client.parts.executor.change_libraries(client, partial(change, client.namespace.libraries))
 
 
 @command("FUNCTION DELETE", "library-name", arity=3, flags=_WRITES, since="7.0.0", tips=_ALL_SHARDS)
@@ -172,7 +171,7 @@ def function_list(client: Client, args: Args) -> Reply:
     matches = None if pattern is None else compile_glob(pattern, ignore_case=True)
     return [
         _described(library, with_code)
-        for library in client.parts.libraries.all()
+        for library in client.namespace.libraries.all()
         if matches is None or matches(library.name)
     ]
 
@@ -191,7 +190,7 @@ def _described(library: Library, with_code: bool) -> Reply:
 @command("FUNCTION DUMP", arity=2, flags=NOSCRIPT, since="7.0.0")
 def function_dump(client: Client, args: Args) -> Reply:
     """Return all libraries as a payload."""
-    return dump(client.parts.libraries.codes().values())
+    return dump(client.namespace.libraries.codes().values())
 
 
 @command(
@@ -220,14 +219,18 @@ def function_restore(client: Client, args: Args) -> Any:
 @command("FUNCTION STATS", arity=2, flags=NOSCRIPT | ALLOW_BUSY, since="7.0.0", tips=ALL_SHARDS_MERGED)
 def function_stats(client: Client, args: Args) -> Reply:
     """Tell which function runs for too long, and how many there are."""
-    parts = client.parts
+    busy = client.parts.busy
+    libraries = client.namespace.libraries
     running: Reply = None
-    for script in parts.busy.scripts.values():
+    for script in busy.scripts.values():
         if script.function is None:
-            raise parts.busy.error()
+            raise busy.error()
+        caller = client.parts.registry.get(script.client)
+        if caller is not None and caller.namespace is not client.namespace:
+            continue
         running = {b"name": script.function, b"command": script.argv, b"duration_ms": script.duration}
         break
-    counts = {b"libraries_count": len(parts.libraries.all()), b"functions_count": parts.libraries.functions}
+    counts = {b"libraries_count": len(libraries.all()), b"functions_count": libraries.functions}
     return {b"running_script": running, b"engines": {b"LUA": counts}}
 
 

@@ -19,6 +19,7 @@ from respcache.commands.table import (
 from respcache.commands.table.tips import RANDOM_OUTPUT
 from respcache.errors import NO_SHUTDOWN, CommandError, WrongSyntax
 from respcache.resp.types import OK, Reply, Verbatim
+from respcache.server.commands.control.family import refuse_in_namespace
 
 if TYPE_CHECKING:
     from respcache.commands.args import Args
@@ -39,6 +40,7 @@ def shutdown(client: Client, args: Args) -> Any:
     options = [word.upper() for word in args.rest()]
     if set(options) - {b"NOSAVE", b"SAVE", b"NOW", b"FORCE", b"ABORT"} or {b"SAVE", b"NOSAVE"} <= set(options):
         raise WrongSyntax
+    refuse_in_namespace(client, "SHUTDOWN")
     if client.parts.busy.scripts and b"NOSAVE" not in options:
         raise client.parts.busy.error()
     if b"ABORT" in options:

@@ -63,6 +63,9 @@ class Transport(Protocol):
     def pause_reading(self, paused: bool) -> None:
         """Stop or resume reading what the peer sends."""
 
+    def peek(self) -> bool:
+        """True if the peer has sent bytes that were not received yet. A system call."""
+
     def close(self, *, after_writing: bool = False) -> None:
         """Hang up; with `after_writing`, once the peer has taken all that was written."""
 
@@ -116,6 +119,12 @@ class SocketTransport:
         self._pending.append(rest)
         self.unsent += len(rest)
         self._update_events()
+
+    def peek(self) -> bool:
+        try:
+            return not self.closed and bool(self._socket.recv(1, socket.MSG_PEEK))
+        except OSError:  # there is nothing, or the connection is broken
+            return False
 
     def pause_reading(self, paused: bool) -> None:
         self._paused = paused

@@ -34,7 +34,7 @@ _MAX_ATTEMPTS = 4
 
 
 class Carrier:
-    """Carries commands. `databases`: how many there are."""
+    """Carries commands. `databases`: how many a client sees."""
 
     def __init__(self, links: Sequence[ShardLink], router: Router, databases: int) -> None:
         self._links = links
@@ -76,13 +76,13 @@ class Carrier:
             reply, _, _, *lacking = await home.call(item(caller, argv, [])).result()
             return reply, lacking[0] if lacking else None
         home = self._links[self._router.shard_of(argv[row.key_positions(argv)[0]])]
-        databases = row.key_databases(argv, caller.db)
+        databases = row.key_databases(argv)
         # Keys in a nonexistent database stay where they are: the handler says what is wrong.
         foreign = {
-            (databases[at], argv[at]): shard
+            (self._database(caller, databases[at]), argv[at]): shard
             for shard, indexes in positions.items()
             for at in indexes
-            if databases[at] < self._databases
+            if (databases[at] or 0) < self._databases
         }
         for _ in range(_MAX_ATTEMPTS):
             foreign = {place: shard for place, shard in foreign.items() if shard != home.index}
@@ -93,6 +93,10 @@ class Carrier:
                 return reply, lacking[0] if lacking else None
             foreign |= {(db, key): self._router.shard_of(key) for db, key in required}
         raise CommandError(errors.INTERNAL)
+
+    def _database(self, caller: Caller, named: int | None) -> int:
+        """The database that a command names, or that its caller has selected, as shards know it."""
+        return caller.db if named is None else caller.db - caller.db % self._databases + named
 
     async def _first_that_exists(self, caller: Caller, argv: Argv, positions: dict[int, list[int]]) -> int:
         """The shard of the first key that exists; any shard if none does."""

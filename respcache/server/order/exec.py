@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from respcache.resp.types import Argv
     from respcache.server.order.carry import Carrier
+    from respcache.server.order.namespaces import Namespace
     from respcache.server.order.outbox import Outbox
     from respcache.server.order.scripts import Scripts
     from respcache.server.order.sequencer import Sequencer
@@ -81,6 +82,7 @@ class Sender(Protocol):
 
     executing: Transaction | None
     outbox: Outbox
+    namespace: Namespace  # while it is `executing` it stays there
 
     @property
     def caller(self) -> Caller:
@@ -98,6 +100,7 @@ class _WithinScript:
         self.caller = caller  # with the database and the protocol of the script
         self.protocol = caller.protocol
         self.outbox = client.outbox
+        self.namespace = client.namespace
         self.executing: Transaction | None = Transaction()  # nothing may wait
 
     def run_local(self, row: Command, argv: Argv) -> Any:
@@ -121,7 +124,6 @@ class Executor:
         self,
         sequencer: Sequencer,
         carrier: Carrier,
-        scripts: Scripts,
         *,
         settle: Callable[[Collection[int]], Awaitable[None]],
         count_error: Callable[[CommandError], None],
@@ -133,7 +135,6 @@ class Executor:
         self._links = sequencer.links  # by shard
         self._router = sequencer.router
         self._carrier = carrier
-        self._scripts = scripts
         self._settle = settle
         self._count_error = count_error
         self._on_report = on_report
@@ -157,9 +158,11 @@ class Executor:
         needed = watching.union(*(queued.plan.shards(self._router) for queued in commands))
         if _manages_scripts(transaction):
             needed.update(range(self._router.shards))  # no shard may be in the middle of a script
-            self._scripts.unsettled += 1
-        if len(needed) == 1 and all(queued.plan.kind is Kind.ONE for queued in commands):
-            words = [self._current(queued).argv for queued in commands]
+            sender.namespace.scripts.unsettled += 1
+        # What comes with EVAL becomes known, but not if a watched key has changed; the shard alone would know that.
+        ahead = not (watching and any(queued.row.reach is Reach.SCRIPT for queued in commands))
+        if ahead and len(needed) == 1 and all(queued.plan.kind is Kind.ONE for queued in commands):
+            words = [_current(sender, queued).argv for queued in commands]
             caller = sender.caller
             ticket = ExecTicket(Batch(sender.outbox, 1, 1), len(commands), caller.protocol)
             item = wire.execute(caller, bool(watching), words)
@@ -188,7 +191,7 @@ class Executor:
         finally:
             sender.executing = None
             if _manages_scripts(transaction):
-                self._scripts.unsettled -= 1
+                sender.namespace.scripts.unsettled -= 1
             barrier.lift()
 
     async def _run(self, sender: Sender, commands: list[Queued]) -> list[bytes]:
@@ -200,7 +203,7 @@ class Executor:
         for queued in commands:
             kind = queued.plan.kind
             if kind is one:
-                together.append(self._current(queued))
+                together.append(_current(sender, queued))
                 continue
             if kind in _CUT_UP:
                 together.append(queued)
@@ -212,12 +215,6 @@ class Executor:
             if kind not in _CUT_UP:
                 replies.append(await self._run_one(sender, queued))
         return replies + await self._run_together(sender.caller, together)
-
-    def _current(self, queued: Queued) -> Queued:
-        """A command of which it is the turn now: a script is called by its text then."""
-        if queued.row.reach is not Reach.SCRIPT:
-            return queued
-        return queued._replace(argv=self._scripts.words(queued.row, queued.argv))
 
     async def _run_together(self, caller: Caller, commands: list[Queued]) -> list[bytes]:
         """Consecutive commands of which the shards can be sent everything at once."""
@@ -293,7 +290,7 @@ class Executor:
                 case Kind.CURSOR:
                     return await self._scan(caller, argv)
                 case Kind.SCRIPT:
-                    return await self._run_script(sender, self._current(queued))
+                    return await self._run_script(sender, _current(sender, queued))
                 case _:
                     return await self._carrier.carry(caller, row, argv, plan.positions)
         except CommandError as error:
@@ -309,15 +306,16 @@ class Executor:
         """
         if sender.executing is not None:
             return self._changed(change)
-        self._scripts.unsettled += 1
-        return self._change_libraries(change, self._sequencer.barrier(range(self._router.shards)))
+        scripts = sender.namespace.scripts
+        scripts.unsettled += 1
+        return self._change_libraries(scripts, change, self._sequencer.barrier(range(self._router.shards)))
 
-    async def _change_libraries(self, change: Callable[[], Any], barrier: Barrier) -> Reply:
+    async def _change_libraries(self, scripts: Scripts, change: Callable[[], Any], barrier: Barrier) -> Reply:
         try:
             await barrier.reached()
             return await self._changed(change)
         finally:
-            self._scripts.unsettled -= 1
+            scripts.unsettled -= 1
             barrier.lift()
 
     async def _changed(self, change: Callable[[], Any]) -> Reply:
@@ -381,6 +379,13 @@ class Executor:
         while not scan.take(await self._links[scan.shard].call(scan.item()).result()):
             pass
         return scan.reply
+
+
+def _current(sender: Sender, queued: Queued) -> Queued:
+    """A command of which it is the turn now: a script is called by its text then."""
+    if queued.row.reach is not Reach.SCRIPT:
+        return queued
+    return queued._replace(argv=sender.namespace.scripts.words(queued.row, queued.argv))
 
 
 def _manages_scripts(transaction: Transaction) -> bool:

@@ -41,10 +41,11 @@ class Library(NamedTuple):
 
 
 class Libraries:
-    """All of them."""
+    """All libraries of one namespace."""
 
-    def __init__(self, links: Sequence[ShardLink]) -> None:
+    def __init__(self, links: Sequence[ShardLink], namespace: int) -> None:
         self._links = links
+        self._namespace = namespace
         self._by_name: dict[bytes, Library] = {}
         self._of_function: dict[bytes, Library] = {}  # by the name of the function in lower case
 
@@ -145,7 +146,7 @@ class Libraries:
         self._by_name.clear()
         self._of_function.clear()
         for link in self._links:
-            link.submit(wire.libraries({}, flush=True), NOBODY)
+            link.submit(wire.libraries(self._namespace, {}, flush=True), NOBODY)
 
     def _install(self, libraries: list[Library], *, flush: bool = False) -> None:
         """One step of the order."""
@@ -164,4 +165,4 @@ class Libraries:
 
     def _tell(self, codes: dict[bytes, bytes | None], *, flush: bool = False) -> None:
         for link in self._links:
-            link.call(wire.libraries(codes, flush=flush))
+            link.call(wire.libraries(self._namespace, codes, flush=flush))

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Protocol
 from respcache.logs import log_exception
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from respcache.server.services.interception import Tap
 
 # What a handler of main returns when its reply is in a slot already, or when there is none to send.
@@ -192,6 +194,16 @@ class Outbox:
             self._sink.waits()
         else:
             self._send(data)
+
+    def hold(self, data: bytes) -> Callable[[], None]:
+        """Hold bytes back, and what comes after them, until the function that this returns is called: once."""
+        batch = Batch(self, 0, 1)
+
+        def release() -> None:
+            batch.data = data
+            batch.arrived()
+
+        return release
 
     def ready(self) -> None:
         """Some batch is complete, or a part of one: send what can be sent at the end of this round."""

@@ -60,7 +60,7 @@ class Image(NamedTuple):
 
 
 class Scripts:
-    """All of them, by SHA and by text."""
+    """All scripts of one namespace, by SHA and by text."""
 
     def __init__(self, router: Router, libraries: Libraries) -> None:
         self._router = router

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from respcache.clock import Clock
     from respcache.config import Config
     from respcache.server.order.libraries import Libraries
+    from respcache.server.order.namespaces import Namespace
     from respcache.server.order.scripts import Scripts
     from respcache.server.order.sequencer import Sequencer
     from respcache.server.shards.queue import Barrier, Call
@@ -52,13 +53,16 @@ class Snapshot:
 
 
 class Snapshots:
-    """All of them, by name. settle: serves those who wait for what a restore has brought back (`Claims.settle`)."""
+    """All of them, by name.
+
+    namespace: the one whose scripts and libraries are kept, beside its databases: the default one.
+    settle: serves those who wait for what a restore has brought back (`Claims.settle`).
+    """
 
     def __init__(
         self,
         sequencer: Sequencer,
-        scripts: Scripts,
-        libraries: Libraries,
+        namespace: Namespace,
         config: Config,
         clock: Clock,
         time: Timekeeper,
@@ -66,8 +70,8 @@ class Snapshots:
     ) -> None:
         self._sequencer = sequencer
         self._links = sequencer.links
-        self._scripts = scripts
-        self._libraries = libraries
+        self._scripts = namespace.scripts
+        self._libraries = namespace.libraries
         self._config = config
         self._clock = clock
         self._time = time

@@ -7,17 +7,22 @@ from typing import TYPE_CHECKING
 from respcache.store.reports import EventFilter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from respcache.config import Config
     from respcache.server.services.pubsub import PubSub
     from respcache.store.reports import Report
 
 
 class KeyspaceEvents:
-    """Shards report only events that the filter lets through; main decides to which channels they go."""
+    """Shards report only events that the filter lets through; main decides to which channels they go.
 
-    def __init__(self, config: Config, pubsub: PubSub) -> None:
+    pubsub_of: the channels of the namespace with a number; None if it is gone.
+    """
+
+    def __init__(self, config: Config, pubsub_of: Callable[[int], PubSub | None]) -> None:
         self._config = config
-        self._pubsub = pubsub
+        self._pubsub_of = pubsub_of
         self._filter = EventFilter.parse("")  # the value of the directive
         config.on_change("notify-keyspace-events", self._configure)
         self._configure()
@@ -27,8 +32,12 @@ class KeyspaceEvents:
 
     def publish(self, report: Report) -> None:
         """An EVENT report, see `respcache.shard.wire`."""
-        _, _, db, event, key = report
+        _, _, index, event, key = report
+        namespace, db = divmod(index, self._config.databases)
+        pubsub = self._pubsub_of(namespace)
+        if pubsub is None:
+            return
         if self._filter.keyspace:
-            self._pubsub.publish(b"__keyspace@%d__:%b" % (db, key), event)
+            pubsub.publish(b"__keyspace@%d__:%b" % (db, key), event)
         if self._filter.keyevent:
-            self._pubsub.publish(b"__keyevent@%d__:%b" % (db, event), key)
+            pubsub.publish(b"__keyevent@%d__:%b" % (db, event), key)

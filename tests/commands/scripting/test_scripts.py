@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.resp import Connection
 from tests.support.transcript import Transcript
 
 SHA_OF_1 = "e0e1f9fabfc9d4800c877a703b823ac0578ff8db"  # return 1
@@ -237,6 +238,15 @@ def test_script_load_and_exists(do: Transcript) -> None:
     assert do("SCRIPT", "FLUSH", "ASYNC") == "OK"
     assert do("SCRIPT", "EXISTS", SHA_OF_1) == [0]
     assert do("SCRIPT", "FLUSH", "sync") == "OK"
+
+
+def test_a_script_that_was_not_run_is_not_known(do: Transcript, connect: type[Connection]) -> None:
+    """A watched key has changed."""
+    do("SET", "k", "v")
+    do("WATCH", "k")
+    connect().call("SET", "k", "other")  # type: ignore[call-arg]  # the fixture has the port already
+    assert do.transaction(("EVAL", "return 1", 1, "k")) is None
+    assert do("SCRIPT", "EXISTS", SHA_OF_1) == [0]
 
 
 def test_what_cannot_be_compiled_is_not_known(do: Transcript) -> None:

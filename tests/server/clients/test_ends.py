@@ -171,8 +171,8 @@ def assert_forgotten(main: House, other: Peer) -> None:
     """Only the other client is left, and nothing waits for anything."""
     parts = main.parts
     assert parts.registry.all() == [other.client]
-    assert not parts.pause.held
-    assert not parts.pubsub.channels
+    assert not parts.namespaces.default.pause.held
+    assert not parts.namespaces.default.pubsub.channels
     for shard in main.shards:
         assert shard.link.queue.unanswered == 0
         assert shard.link.queue.size == 0

@@ -124,10 +124,11 @@ class Model:
                 self.peers[arguments[0]].read(arguments[1])
             case "pause":
                 with self.main.poller.round():
-                    self.main.parts.pause.begin(self.main.parts.clock.now_ms() + 100_000, arguments[0])
+                    end = self.main.parts.clock.now_ms() + 100_000
+                    self.main.parts.namespaces.default.pause.begin(end, arguments[0])
             case "unpause":
                 with self.main.poller.round():
-                    self.main.parts.pause.end()
+                    self.main.parts.namespaces.default.pause.end()
             case _:
                 self.end(arguments[0], what)
 
@@ -144,7 +145,7 @@ class Model:
 def assert_quiet(main: House, left: list[Peer]) -> None:
     parts = main.parts
     assert parts.registry.all() == [peer.client for peer in left]
-    assert not parts.pause.held
+    assert not parts.namespaces.default.pause.held
     assert main.next_alarm() is None
     for shard in main.shards:
         assert (shard.link.queue.unanswered, shard.link.queue.size, shard.link.queue.corked) == (0, 0, False)

@@ -237,7 +237,7 @@ async def test_messages_to_its_own_client_come_after_its_replies() -> None:
 async def test_a_script_that_was_wrongly_proven_to_need_one_shard(monkeypatch: pytest.MonkeyPatch) -> None:
     """It gets an error. Nobody knew for whom main was to run its command, and the shard was killed for the question."""
     async with house(2) as main:
-        monkeypatch.setattr(main.parts.scripts, "plan", lambda *_, **__: Plan(Kind.ONE, {1: [3]}))
+        monkeypatch.setattr(main.parts.namespaces.default.scripts, "plan", lambda *_, **__: Plan(Kind.ONE, {1: [3]}))
         client = main.connect()
         client.send("MULTI")
         client.send("SET", "b", 1)
@@ -267,7 +267,7 @@ async def test_a_function_behind_a_transaction_that_replaces_it() -> None:
         await main.settle()
         assert client.replies() == [[b"1", b"2"]]
         assert admin.replies()[-1] == [b"lib"]
-        assert not main.parts.scripts.unsettled
+        assert not main.parts.namespaces.default.scripts.unsettled
 
 
 async def test_main_and_shards_have_the_same_libraries_whoever_changes_them() -> None:

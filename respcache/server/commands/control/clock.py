@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from respcache import errors
 from respcache.clock import LAST_MS
 from respcache.errors import CommandError
-from respcache.server.commands.control.family import CONTROL, command
+from respcache.server.commands.control.family import CONTROL, command, refuse_in_namespace
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -29,10 +29,13 @@ def respcache_clock(client: Client, args: Args) -> Any:
 
     It is the one time that everything follows: TTLs, TIME, ids of streams, idle times, blocking timeouts, CLIENT PAUSE.
     The answer comes when everything that is due has happened. If the clock is set back, whoever waits goes on waiting
-    for as long as he would have; the deadlines of keys stay where they are.
+    for as long as he would have; the deadlines of keys stay where they are. All namespaces share it, so within one it
+    can only be read.
     """
     time = client.parts.time
     word = args.next()
+    if word.upper() != b"GET":
+        refuse_in_namespace(client, "RESPCACHE CLOCK")
     match word.upper():
         case b"FREEZE" if not len(args):
             return _later(client, time.freeze())

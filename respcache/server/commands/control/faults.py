@@ -8,7 +8,7 @@ from respcache import errors
 from respcache.commands.args import INT64_MAX, Args, parse_float, parse_int
 from respcache.errors import CommandError
 from respcache.resp.types import OK, Reply
-from respcache.server.commands.control.family import CONTROL, command
+from respcache.server.commands.control.family import CONTROL, command, refuse_in_namespace
 from respcache.server.services.faults import LONGEST, Action, Fault, Filter, Kind
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def respcache_fault(client: Client, args: Args) -> Reply:
     lets go of what it holds up. Commands of RESPCACHE itself are never hit.
     """
     word = args.next()
+    refuse_in_namespace(client, "RESPCACHE FAULT")
     faults = client.parts.faults
     match word.upper():
         case b"ADD" if len(args):

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 def respcache_reset(client: Client, args: Args) -> Any:
     """Put the server back as it was at its start: keys, settings, clock, faults, pauses, counters.
 
+    Within a namespace, only that namespace: its keys, scripts, functions and pauses, not what is shared.
+
     The connection that sends it starts over, too: no database is selected, nothing is subscribed, queued or watched. It
     keeps its protocol and stays logged in, so a client library need not know. Other connections are left alone: their
     subscriptions and transactions are their owners' business. Keys that they watch count as changed if they existed.
@@ -27,8 +29,10 @@ def respcache_reset(client: Client, args: Args) -> Any:
     client.start_over()
     client.unmute()  # the answer is sent, whatever CLIENT REPLY said: a caller waits for it
     parts = client.parts
-    for undo in parts.on_reset:
-        undo()
+    client.namespace.reset()
+    if client.namespace.is_default:
+        for undo in parts.on_reset:
+            undo()
     words = [b"FLUSHALL"]
     row = TABLE[words[0]]
     parts.sequencer.gather(client.caller, client.outbox, row, words, plan(row, words, parts.router))

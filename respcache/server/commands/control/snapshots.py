@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from respcache.errors import WrongSyntax
 from respcache.resp.types import OK
-from respcache.server.commands.control.family import CONTROL, command
+from respcache.server.commands.control.family import CONTROL, command, refuse_in_namespace
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -23,6 +23,7 @@ def respcache_snapshot(client: Client, args: Args) -> Any:
     Settings and the time are kept as well, for a RESTORE that asks for them. Snapshots last until they are dropped, the
     server ends, or a shard dies; RESPCACHE RESET leaves them alone. They are in memory, up to `snapshot-limit`.
     """
+    refuse_in_namespace(client, "RESPCACHE SNAPSHOT")
     return _done(client.parts.snapshots.take(args.next()))
 
 
@@ -40,6 +41,7 @@ def respcache_restore(client: Client, args: Args) -> Any:
     words = {word.upper() for word in args.rest()}
     if len(words) != len(args.argv) - 3 or not words <= {b"CONFIG", b"CLOCK"}:
         raise WrongSyntax
+    refuse_in_namespace(client, "RESPCACHE RESTORE")
     return _done(client.parts.snapshots.restore(name, config=b"CONFIG" in words, clock=b"CLOCK" in words))
 
 
@@ -70,5 +72,6 @@ def respcache_snapshots(client: Client, args: Args) -> Reply:
 @command("RESPCACHE DROP", "name", arity=3, flags=CONTROL, since="7.2.0")
 def respcache_drop(client: Client, args: Args) -> Reply:
     """Forget a snapshot."""
+    refuse_in_namespace(client, "RESPCACHE DROP")
     client.parts.snapshots.drop(args.next())
     return OK

@@ -63,7 +63,7 @@ _ALIASES = {"module_list": "modules"}
 async def info(client: Client, args: Args) -> Reply:
     """Return figures about the server, by section."""
     titles = _wanted([word.lower().decode("latin-1") for word in args.rest()] or ["default"])
-    facts = await Facts.gather(client.parts, memory="Memory" in titles)
+    facts = await Facts.gather(client, memory="Memory" in titles)
     text = "\r\n".join(_print(title, SECTIONS[title](facts)) for title in titles)
     return Verbatim(text.encode("utf-8", "surrogateescape"))
 

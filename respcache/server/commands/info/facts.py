@@ -10,6 +10,7 @@ from respcache.server.commands.info.footprint import Footprint
 
 if TYPE_CHECKING:
     from respcache.server.clients.client import Client
+    from respcache.server.order.namespaces import Namespace
     from respcache.server.parts import Parts
 
 # Names and values of a section, in order. A value for which all clients have to be looked at is a function that returns
@@ -18,21 +19,33 @@ Fields = dict[str, object]
 
 
 class Facts:
-    """`shards`: the figures of each shard, as `wire.stats` gives them."""
+    """`shards`: the figures of each shard, as `wire.stats` gives them.
 
-    def __init__(self, parts: Parts, shards: list[dict[str, Any]]) -> None:
+    With a `namespace`, databases, clients, channels and scripts are its own; all else is of the whole server.
+    """
+
+    def __init__(self, parts: Parts, shards: list[dict[str, Any]], namespace: Namespace | None = None) -> None:
         self.parts = parts
         self.shards = shards
+        # The one that is told of; None for the whole server, whose databases are those of the default namespace.
+        self._only = namespace
+        self.namespace = namespace or parts.namespaces.default
         self.now = parts.clock.now_ms()
 
     @classmethod
-    async def gather(cls, parts: Parts, *, memory: bool) -> Facts:
+    async def gather(cls, client: Client, *, memory: bool) -> Facts:
         """Ask all shards. Pass `memory` if `footprint` will be used: it takes the shards a moment to estimate."""
-        return cls(parts, await parts.figures.gather(memory))
+        # With the default namespace alone the figures of the whole server are the same, and cost less.
+        namespace = client.namespace if len(client.parts.namespaces.all()) > 1 else None
+        return cls(client.parts, await client.parts.figures.gather(memory), namespace)
 
     def total(self, figure: str) -> int:
         """The sum of one figure of all shards."""
         return sum(shard[figure] for shard in self.shards)
+
+    def blocking_keys(self, on_removal: bool) -> int:
+        """How many keys somebody waits for; or only those whose removal somebody wants to know."""
+        return sum(shard["blocking_keys"].get(self.namespace.number, (0, 0))[on_removal] for shard in self.shards)
 
     @cached_property
     def footprint(self) -> Footprint:
@@ -40,22 +53,38 @@ class Facts:
 
     @cached_property
     def clients(self) -> list[Client]:
-        members: list[Client] = self.parts.registry.all()
-        return members
+        """To be asked for only where it has to be: all clients are looked at."""
+        return [client for client in self.parts.registry.all() if self._only is None or client.namespace is self._only]
+
+    @property
+    def connected(self) -> int:
+        """How many clients there are."""
+        return len(self.parts.registry) if self._only is None else len(self.clients)
 
     @property
     def waiting(self) -> int:
         """Clients that wait, for a key or for the end of a pause."""
-        return self.parts.waits.blocked + len(self.parts.pause.held)
+        if self._only is None:
+            return self.parts.waits.blocked + self.parts.namespaces.held
+        return sum(client.blocked for client in self.clients) + len(self._only.pause.held)
+
+    @property
+    def with_timeout(self) -> int:
+        """Clients that wait for a key up to some time."""
+        if self._only is None:
+            return self.parts.waits.with_timeout
+        return sum(client.wait is not None and client.wait.alarm is not None for client in self.clients)
 
     @cached_property
     def databases(self) -> list[tuple[int, int, int]]:
         """By number: keys, how many of them expire, and their average TTL in milliseconds, 0 if none does."""
         rows = []
-        for of_shards in zip(*(shard["databases"] for shard in self.shards), strict=True):
-            keys = sum(row[0] for row in of_shards)
-            expires = sum(row[1] for row in of_shards)
-            mean = sum(row[1] * row[2] for row in of_shards) // expires - self.now if expires else 0
+        for number in range(self.parts.config.databases):
+            index = self.namespace.first + number
+            found = [shard["databases"][index] for shard in self.shards if index in shard["databases"]]
+            keys = sum(row[0] for row in found)
+            expires = sum(row[1] for row in found)
+            mean = sum(row[1] * row[2] for row in found) // expires - self.now if expires else 0
             rows.append((keys, expires, max(mean, 0)))
         return rows
 

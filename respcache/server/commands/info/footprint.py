@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Database:
     """One database in all shards: keys, and bytes of the tables of keys and deadlines, and of the values."""
 
-    index: int
+    index: int  # its number in shards
     keys: int = 0
     main: int = 0
     expires: int = 0
@@ -38,8 +38,8 @@ class Footprint:
         stats.peak_memory = max(stats.peak_memory, self.used, sum(map(peak_resident, processes)))
         self.peak = stats.peak_memory
         self.startup: int = stats.startup_memory + sum(shard["startup_memory"] for shard in shards)
-        # Only those that have keys.
-        self.databases = [database for database in _databases(parts, shards) if database.keys]
+        # Those of all namespaces that have keys.
+        self.databases = _databases(shards)
         self.keys = sum(database.keys for database in self.databases)
         values = sum(database.values for database in self.databases)
         tables = sum(database.main + database.expires for database in self.databases)
@@ -68,14 +68,13 @@ class Footprint:
         return self._net // self.keys if self.keys else 0
 
 
-def _databases(parts: Parts, shards: list[dict[str, Any]]) -> list[Database]:
-    databases = [Database(index) for index in range(parts.config.databases)]
+def _databases(shards: list[dict[str, Any]]) -> list[Database]:
+    databases: dict[int, Database] = {}
     for shard in shards:
-        for database, (keys, *_), (main, expires, values) in zip(
-            databases, shard["databases"], shard["footprints"], strict=True
-        ):
-            database.keys += keys
+        for index, (main, expires, values) in shard["footprints"].items():
+            database = databases.setdefault(index, Database(index))
+            database.keys += shard["databases"][index][0]
             database.main += main
             database.expires += expires
             database.values += values
-    return databases
+    return [databases[index] for index in sorted(databases)]

@@ -15,7 +15,7 @@ def memory(facts: Facts) -> Fields:
     footprint = facts.footprint
     config = facts.parts.config
     installed = system.total()
-    scripts, libraries = facts.parts.scripts, facts.parts.libraries
+    scripts, libraries = facts.namespace.scripts, facts.namespace.libraries
     # Scripts and functions share one interpreter per shard.
     lua = sum(shard["lua_memory"] for shard in facts.shards)
     return {

@@ -81,7 +81,7 @@ def _listeners(facts: Facts) -> Fields:
 
 def clients(facts: Facts) -> Fields:
     return {
-        "connected_clients": len(facts.parts.registry),
+        "connected_clients": facts.connected,
         "cluster_connections": 0,
         "maxclients": facts.parts.config.maxclients,
         "client_recent_max_input_buffer": lambda: max((client.input.buffered for client in facts.clients), default=0),
@@ -90,9 +90,9 @@ def clients(facts: Facts) -> Fields:
         ),
         "blocked_clients": facts.waiting,
         "tracking_clients": 0,
-        "clients_in_timeout_table": facts.parts.waits.with_timeout,
-        "total_blocking_keys": sum(shard["blocking_keys"][0] for shard in facts.shards),
-        "total_blocking_keys_on_nokey": sum(shard["blocking_keys"][1] for shard in facts.shards),
+        "clients_in_timeout_table": facts.with_timeout,
+        "total_blocking_keys": facts.blocking_keys(on_removal=False),
+        "total_blocking_keys_on_nokey": facts.blocking_keys(on_removal=True),
     }
 
 

@@ -119,10 +119,9 @@ class HttpSession:
     def end_of_input(self) -> None:
         """The client will send nothing more: answer what it has asked, then close."""
         self._input_ended = True
-        hopeless = self.client.blocked or self.client.silenced
         if self._leaving:
             self.close(after_writing=True)
-        elif hopeless or (self._exchange is not None and self._exchange.endless):
+        elif self.client.blocked or self.client.silenced or (self._exchange is not None and self._exchange.endless):
             self.close()
         elif not self._answering:
             self._read()
@@ -336,6 +335,10 @@ class HttpSession:
         self.write(data)
         self.close(after_writing=True)
 
+    def peek(self) -> bool:
+        """See `Transport`."""
+        return self._transport.peek()
+
     def pause_reading(self, paused: bool) -> None:
         """For the conversation: stop or resume reading."""
         self._held_back = paused
@@ -440,6 +443,7 @@ class HttpSession:
             self._transport.close(after_writing=True)
             return
         if not self.client.closed:
+            self.client.enter(self._parts.namespaces.default)
             self.client.start_over()
         self._http.start_next_cycle()
         if self._kept or self._input_ended:
@@ -505,3 +509,7 @@ class HttpSession:
     def proceed(self) -> None:
         """Go on with what was kept while the client was suspended."""
         self._conversation.proceed()
+
+    def has_more(self) -> bool:
+        """True if some commands of the request were not carried out. Another request is another matter."""
+        return self._conversation.waiting

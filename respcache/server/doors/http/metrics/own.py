@@ -45,7 +45,7 @@ def _responding(scrape: Scrape) -> Iterator[Sample]:
 def _keys(scrape: Scrape) -> Iterator[Sample]:
     for shard, answer in enumerate(scrape.answers):
         if answer is not None:
-            yield (str(shard),), sum(row[0] for row in answer["databases"])
+            yield (str(shard),), sum(row[0] for row in answer["databases"].values())
 
 
 def _processor(scrape: Scrape) -> Iterator[Sample]:
@@ -127,7 +127,7 @@ METRICS = (
     _one(
         "waiting_clients", GAUGE, "Clients whose blocking command has found nothing.", lambda parts: parts.waits.blocked
     ),
-    _one("paused_clients", GAUGE, "Clients that CLIENT PAUSE holds up.", lambda parts: len(parts.pause.held)),
+    _one("paused_clients", GAUGE, "Clients that CLIENT PAUSE holds up.", lambda parts: parts.namespaces.held),
     _one(
         "congested",
         GAUGE,
