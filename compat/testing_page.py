@@ -10,14 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import respcache.testing
-from respcache.testing import Server, StartError
+from respcache.testing import Server, StartError, keys
 from respcache.testing.call import Call
 from respcache.testing.calls import Calls
 from respcache.testing.clock import AsyncServerClock, ServerClock
+from respcache.testing.faults import AsyncFault, AsyncServerFaults, Fault, FaultState, Filters, ServerFaults
 from respcache.testing.journal import AsyncCalls
+from respcache.testing.snapshots import AsyncServerSnapshots, ServerSnapshots, Snapshot
 
 # Described after the server, which gives them.
-_PARTS = (ServerClock, AsyncServerClock, Calls, AsyncCalls, Call)
+_PARTS = (
+    *(ServerClock, AsyncServerClock, ServerSnapshots, AsyncServerSnapshots),
+    *(ServerFaults, AsyncServerFaults, Fault, AsyncFault, FaultState, Filters),
+    *(Calls, AsyncCalls, Call),
+)
 _SOURCES = Path(respcache.testing.__file__).parent
 
 
@@ -39,6 +45,10 @@ def parts() -> Iterator[str]:
         yield f"## {part.__name__}"
         yield _markdown(_docstring(part.__name__, inspect.getdoc(part)))
         yield from described(part)
+    yield "## Snapshot"
+    yield _markdown(_docstring("Snapshot", inspect.getdoc(Snapshot)))
+    yield "## Keys in JSON"
+    yield _indented_as_json(_docstring("keys", keys.__doc__))
     yield "## StartError"
     yield _markdown(_docstring("StartError", inspect.getdoc(StartError)))
 
@@ -102,6 +112,12 @@ def _markdown(docstring: str) -> str:
     """Literals with one backtick; lines such as ``args: further directives`` and ``Errors: ...`` as list items."""
     text = docstring.replace("``", "`")
     return re.sub(r"^(\w+): ", lambda found: f"- {_item(found[1])}: ", text, flags=re.MULTILINE)
+
+
+def _indented_as_json(docstring: str) -> str:
+    """A text with one indented block, which is JSON."""
+    before, block, after = docstring.strip().split("\n\n", 2)
+    return f"{before}\n\n```json\n{inspect.cleandoc(block)}\n```\n\n{after}"
 
 
 def _item(name: str) -> str:

@@ -30,6 +30,7 @@ WHILE_SUBSCRIBED = frozenset(
         "RESET",
         "RESPCACHE CLOCK",
         "RESPCACHE JOURNAL",
+        "RESPCACHE FAULT",
         "RESPCACHE RESET",
     )
 )

@@ -250,9 +250,8 @@ class Journal:
         self._make_room()
         return _Reply(self, record, client)
 
-    def message(self, client: Any, data: bytes) -> bytes:  # noqa: ARG002 - as it is in an `Interceptor`
+    def message(self, client: Any, data: bytes) -> None:
         """See `Interceptor`. Messages are not recorded."""
-        return data
 
     # -- round trips
 
