@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import respcache.testing
-from respcache.testing import Server, StartError
+from respcache.testing import Server, StartError, keys
 from respcache.testing.clock import AsyncServerClock, ServerClock
+from respcache.testing.faults import AsyncFault, AsyncServerFaults, Fault, FaultState, Filters, ServerFaults
 from respcache.testing.lint import AsyncServerLint, LintFinding, ServerLint
+from respcache.testing.snapshots import AsyncServerSnapshots, ServerSnapshots, Snapshot
 
 _SOURCES = Path(respcache.testing.__file__).parent
 
@@ -31,10 +33,16 @@ def parts() -> Iterator[str]:
     yield f"```python\nfrom respcache.testing import Server\n\n{_call(Server)}\n```"
     yield _markdown(_docstring("Server", inspect.getdoc(Server)))
     yield from described(Server)
-    for part in (ServerClock, AsyncServerClock, ServerLint, AsyncServerLint, LintFinding):
+    times_and_states = (ServerClock, AsyncServerClock, ServerSnapshots, AsyncServerSnapshots)
+    faults = (ServerFaults, AsyncServerFaults, Fault, AsyncFault, FaultState, Filters)
+    for part in (*times_and_states, *faults, ServerLint, AsyncServerLint, LintFinding):
         yield f"## {part.__name__}"
         yield _markdown(_docstring(part.__name__, inspect.getdoc(part)))
         yield from described(part)
+    yield "## Snapshot"
+    yield _markdown(_docstring("Snapshot", inspect.getdoc(Snapshot)))
+    yield "## Keys in JSON"
+    yield _indented_as_json(_docstring("keys", keys.__doc__))
     yield "## StartError"
     yield _markdown(_docstring("StartError", inspect.getdoc(StartError)))
 
@@ -96,6 +104,12 @@ def _markdown(docstring: str) -> str:
     """Literals with one backtick; lines such as ``args: further directives`` and ``Errors: ...`` as list items."""
     text = docstring.replace("``", "`")
     return re.sub(r"^(\w+): ", lambda found: f"- {_item(found[1])}: ", text, flags=re.MULTILINE)
+
+
+def _indented_as_json(docstring: str) -> str:
+    """A text with one indented block, which is JSON."""
+    before, block, after = docstring.strip().split("\n\n", 2)
+    return f"{before}\n\n```json\n{inspect.cleandoc(block)}\n```\n\n{after}"
 
 
 def _item(name: str) -> str:

@@ -20,6 +20,9 @@ from respcache.errors import CommandError, config_set_failed, unknown_directive
 from respcache.glob import compile_glob
 from respcache.logs import log
 
+# The directives that CONFIG SET has changed, with their values.
+Image = dict[Directive, Any]
+
 _GLOB_CHARACTERS = frozenset(b"*?[")
 _IMMUTABLE = "can't set immutable config"
 
@@ -67,6 +70,7 @@ class Config:
     respcache_temporary_dir: str
     shard_queue_limit: int
     shards: int
+    snapshot_limit: int
     tcp_backlog: int
     tcp_keepalive: int
     timeout: int
@@ -130,11 +134,31 @@ class Config:
         """Give every directive the value back that it had before the first CONFIG SET."""
         changed, self._at_start = self._at_start, {}
         for row, value in changed.items():
-            try:
-                self._assign(row, row.words(value))
-            except BadValue as error:  # the `dir` of the start was removed
-                log.warning(f"{row.name} could not be set back to {value!r}: {error}")
+            self._assign_as_at_start(row, value)
         self._tell(changed)
+
+    def image(self) -> Image:
+        """What CONFIG SET has changed so far."""
+        return {row: getattr(self, row.attribute) for row in self._at_start}
+
+    def put_back(self, image: Image) -> None:
+        """Have the values of that moment again."""
+        at_start = {row: value for row, value in self._at_start.items() if row not in image}
+        before = {row: getattr(self, row.attribute) for row in [*at_start, *image]}
+        for row, value in image.items():
+            if row not in self._at_start:
+                self._at_start[row] = row.kind.show(getattr(self, row.attribute))
+            setattr(self, row.attribute, value)
+        for row, shown in at_start.items():
+            del self._at_start[row]
+            self._assign_as_at_start(row, shown)
+        self._tell(row for row, value in before.items() if getattr(self, row.attribute) != value)
+
+    def _assign_as_at_start(self, row: Directive, shown: str) -> None:
+        try:
+            self._assign(row, row.words(shown))
+        except BadValue as error:  # the `dir` of the start was removed
+            log.warning(f"{row.name} could not be set back to {shown!r}: {error}")
 
     def _tell(self, rows: Iterable[Directive]) -> None:
         names = {row.name for row in rows}

@@ -21,6 +21,7 @@ from respcache.config.kinds import (
     MemoryOrPercent,
     Number,
     OctalNumber,
+    Origins,
     OutputLimits,
     Percentiles,
     SavePoints,
@@ -94,7 +95,10 @@ _OWN = (
     Directive("shard-queue-limit", Memory(1), 64 << 20).described(
         "No client is read from while more than this many bytes are queued for one shard."
     ),
-    Directive("http-allow-origin", Words(), []).described(
+    Directive("snapshot-limit", Memory(1), 1 << 30).described(
+        "The maximum number of bytes that all snapshots of RESPCACHE SNAPSHOT may take, about."
+    ),
+    Directive("http-allow-origin", Origins(), []).described(
         "Origins whose pages may call the HTTP door from a browser (CORS), such as https://example.org, or '*' for all."
     ),
     Directive("http-blocking-limit", _LONG, 30).described(

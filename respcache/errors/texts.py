@@ -343,12 +343,72 @@ def config_not_rewritten(reason: str) -> CommandError:
     return CommandError(f"ERR Rewriting config file: {reason}")
 
 
+# -- states of the server
+
+LOADING_DATA = "LOADING Redis is loading the dataset in memory"
+READ_ONLY_REPLICA = "READONLY You can't write against a read only replica."
+OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'."
+
+# -- RESPCACHE FAULT
+
+FAULT_WITHOUT_ACTION = (
+    "ERR a fault needs an action: ERROR, DELAY, CLOSE, CUT, DRIBBLE, BLACKHOLE, REFUSE, DROP-SHARD, LOADING, READONLY "
+    "or OOM"
+)
+TOO_MANY_FAULTS = "ERR there are 1000 faults, which is the most"
+FAULT_TOO_LONG = "ERR names, patterns and texts of faults have at most 1024 bytes"
+FAULT_TEXT_EMPTY = "ERR the text of ERROR is empty"
+CLOSE_WHEN = "ERR CLOSE is followed by BEFORE or AFTER"
+BAD_PROBABILITY = "ERR PROBABILITY is not a number from 0 to 1"
+SEED_AND_PROBABILITY = "ERR PROBABILITY and SEED go together"
+REFUSE_FILTERS = "ERR REFUSE is about connections: COMMAND, KEY and USER do not go with it"
+
+
+def fault_exists(name: bytes) -> CommandError:
+    return CommandError(f"ERR fault '{_shown(name)}' exists already")
+
+
+def unknown_in_fault(word: bytes) -> CommandError:
+    return CommandError(f"ERR unknown filter or action of a fault '{_shown(word)}'")
+
+
+def given_twice(option: str) -> CommandError:
+    return CommandError(f"ERR {option} is given twice")
+
+
+def operand_missing(option: str) -> CommandError:
+    """An option, or an action, at the end of the words."""
+    return CommandError(f"ERR {option} needs more words")
+
+
+def bad_operand(option: str, low: int, high: int) -> CommandError:
+    return CommandError(f"ERR {option} is not an integer from {low} to {high}")
+
+
+def words_after_action(word: bytes) -> CommandError:
+    return CommandError(f"ERR '{_shown(word)}' comes after the action, which is last")
+
+
 # -- respcache's own
 
 REPLY_TOO_LARGE = "ERR reply exceeds the maximum allowed size (512 MB)"
 REQUEST_TOO_LARGE = "ERR the values that this command moves between shards exceed the maximum allowed size"
 SHARD_DIED = "ERR the shard of this command died while the command was under way; whether it took effect is unknown"
 INTERNAL = "ERR internal error: the server's log has the traceback"
+
+SNAPSHOT_LIMIT = "ERR the snapshots would take more memory than 'snapshot-limit' allows. Drop some, or raise it."
+SNAPSHOT_GONE = "ERR the snapshot was lost: a shard that held a part of it died"
+TOO_MANY_SNAPSHOTS = "ERR too many snapshots. Drop some."
+
+
+def bad_snapshot_name(longest: int) -> CommandError:
+    """Empty, or longer than `longest` bytes."""
+    return CommandError(f"ERR the name of a snapshot must have 1 to {longest} bytes")
+
+
+def no_snapshot(name: bytes) -> CommandError:
+    return CommandError(f"ERR no such snapshot '{_shown(name)}'")
+
 
 # -- broken streams (`ProtocolError`, which says the rest of the line)
 

@@ -128,17 +128,31 @@ async def _stop_on_signals(server: Server, task_status: trio.TaskStatus[None] = 
 
 
 def _stop_with_parent(server: Server) -> None:
-    """The other end of this pipe is held by the process that wants us to end with it."""
+    """The other end of this pipe is held by the process that wants us to end with it.
+
+    Before that process connects while a fault refuses connections, it writes the port from which it will do so.
+    """
     fd = server.config.respcache_parent_fd
     os.set_blocking(fd, False)
+    faults = server.parts.faults
+    ended = False
+
+    def read() -> None:
+        nonlocal ended
+        try:
+            while not ended:
+                words = os.read(fd, 1 << 12).split()
+                ended = not words
+                for port in filter(bytes.isdigit, words):
+                    faults.let_in(int(port))
+        except BlockingIOError:
+            pass
 
     def on_readable(_events: int) -> None:
-        try:
-            gone = not os.read(fd, 1)
-        except BlockingIOError:
-            return
-        if gone:
+        read()
+        if ended:
             server.poller.forget(fd)
             server.stop()
 
+    faults.look_for_passes = read
     server.poller.watch(fd, READ, on_readable)

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from respcache.server.order.router import Router
     from respcache.server.order.scripts import Scripts
     from respcache.server.order.sequencer import Sequencer
+    from respcache.server.order.snapshots import Snapshots
     from respcache.server.order.waits import Waits
     from respcache.server.services.congestion import Congestion
+    from respcache.server.services.faults import Faults
     from respcache.server.services.interception import Interception
     from respcache.server.services.lint.linter import Lint
     from respcache.server.services.missing import MissingCommands
@@ -64,6 +66,7 @@ class Parts:
     executor: Executor
     scripts: Scripts
     libraries: Libraries
+    snapshots: Snapshots
     busy: Busy
     waits: Waits
     claims: Claims
@@ -72,6 +75,7 @@ class Parts:
     interception: Interception
     lint: Lint
     pause: Pause
+    faults: Faults
     pubsub: PubSub
     congestion: Congestion
     missing: MissingCommands

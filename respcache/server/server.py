@@ -17,6 +17,7 @@ from respcache.errors import CommandError
 from respcache.logs import log
 from respcache.server.clients.client import IN_SCRIPT
 from respcache.server.clients.idle import IdleClients
+from respcache.server.clients.injector import FaultInjector
 from respcache.server.doors.resp import RespDoor
 from respcache.server.io.poller import Poller
 from respcache.server.order.busy import Busy
@@ -29,10 +30,12 @@ from respcache.server.order.outbox import Outboxes
 from respcache.server.order.router import Router
 from respcache.server.order.scripts import Scripts
 from respcache.server.order.sequencer import Sequencer
+from respcache.server.order.snapshots import Snapshots
 from respcache.server.order.waits import Waits
 from respcache.server.parts import Parts
 from respcache.server.services.congestion import Congestion
 from respcache.server.services.events import KeyspaceEvents
+from respcache.server.services.faults import Faults
 from respcache.server.services.interception import Interception
 from respcache.server.services.lint.linter import Lint
 from respcache.server.services.missing import MissingCommands
@@ -97,6 +100,9 @@ class Server:
         stats = Stats(clock.now_ms(), clock.real_ms())
         self.waits = Waits(self.links, alarms, stats.count_error)
         self.claims = claims = Claims(self.waits, self.sequencer, carrier, poller, self._spawn)
+        self.snapshots = Snapshots(
+            self.sequencer, self.scripts, self.libraries, config, clock, self.time, claims.settle
+        )
         self.stop_requested = trio.Event()
         self.parts = Parts(
             config=config,
@@ -114,6 +120,7 @@ class Server:
             carrier=carrier,
             scripts=self.scripts,
             libraries=self.libraries,
+            snapshots=self.snapshots,
             busy=self.slow_scripts,
             executor=Executor(
                 self.sequencer,
@@ -132,6 +139,7 @@ class Server:
             interception=self.interception,
             lint=self.lint,
             pause=self.pause,
+            faults=Faults(),
             pubsub=self.pubsub,
             congestion=Congestion(config, self.links),
             missing=MissingCommands(),
@@ -141,6 +149,7 @@ class Server:
             time=self.time,
         )
         IdleClients(self.parts)  # kept alive by the configuration, which it listens to
+        FaultInjector(self.parts)  # likewise by the interception
         self.accept = RespDoor(self.parts).accept
         # What a shard reports besides replies: kind -> who takes it.
         self._take_report: dict[int, Callable[[Report], None]] = {
@@ -274,6 +283,7 @@ class Server:
         self._forget_slow_script(shard)
         for client in self.registry.all():
             client.lose_watches(shard)
+        self.snapshots.shard_died(shard)
         self.claims.shard_died(shard)
         self.waits.shard_died(shard)
 
@@ -320,6 +330,8 @@ class Server:
         """Ask for an orderly end. May be called again."""
         if not self.stop_requested.is_set():
             log.warning("User requested shutdown...")
+            with self.poller.round():
+                self.parts.faults.clear()  # what they hold up is not to be waited for
             self.stop_requested.set()
             self.poller.yield_soon()
 

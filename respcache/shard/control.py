@@ -78,6 +78,21 @@ class Control:
                 case _:  # sizes: a name that is not among them is a bug of main
                     setattr(shard.limits, name, value)
 
+    # -- snapshots
+
+    def take_snapshot(self, number: int, limit: int) -> tuple[int, int, int]:
+        shard = self._shard
+        shard.expiry.expire_all(shard.now)
+        return *shard.snapshots.take(number, limit), shard.snapshots.held
+
+    def restore_snapshot(self, number: int, elapsed: int) -> None:
+        self._shard.snapshots.restore(number, elapsed, self._shard.now)
+
+    def drop_snapshot(self, number: int) -> int:
+        snapshots = self._shard.snapshots
+        snapshots.drop(number)
+        return snapshots.held
+
     # -- figures
 
     def measure(self, index: int, keys: list[bytes]) -> tuple[int, list[tuple[int, int, bool] | None]]:
@@ -110,6 +125,7 @@ class Control:
             "blocking_keys": (self._shard.waiting.keys, self._shard.waiting.keys_on_removal),
             "startup_memory": figures.startup_memory,
             "lua_memory": self._shard.scripting.memory(exact=memory),
+            "snapshots": self._shard.snapshots.held,
             "footprints": [footprint(db) for db in databases] if memory else [],
         }
 
@@ -121,4 +137,4 @@ class Control:
 def _mean_deadline(db: Keyspace) -> int:
     """About when keys expire, in milliseconds since the epoch, estimated from a sample. 0 if none does."""
     sample = list(islice(db.deadlines.values(), 100))
-    return sum(sample) // len(sample) if sample else 0
+    return sum(sample) // len(sample) + db.shift if sample else 0

@@ -35,6 +35,7 @@ where the items are part of a larger unit that is not over yet: what the owner o
 | `libraries(codes, flush)`           | None; these libraries were loaded, others of their names replaced, those |
 |                                     | without a code removed; with `flush`, all others were removed before     |
 | `kill(function)`                    | None; fails if no such script runs, or if it has written                 |
+| `deny(client, what)`                | None                                                                     |
 | `skip()`                            | None                                                                     |
 | `measure(db, keys)`                 | ``(number of keys in the database, sizes)``: for each key ``(elements,   |
 |                                     | bytes, True if it expires)``, or None for no such key                    |
@@ -50,6 +51,12 @@ where the items are part of a larger unit that is not over yet: what the owner o
 | `release(number)`                   | None; a waiter that was held goes on waiting                             |
 | `settle()`                          | like `serve`; those who wait for keys of other shards as well are held:  |
 |                                     | the list of their numbers                                                |
+
+| `take_snapshot(number, limit)`      | ``(keys, bytes, held)``: of the new snapshot, and the bytes that all of  |
+|                                     | them hold; fails if that would be more than `limit`                      |
+| `has_snapshot(number)`              | True if there is such a snapshot                                         |
+| `restore_snapshot(number, elapsed)` | None; fails if there is none                                             |
+| `drop_snapshot(number)`             | the bytes that the others hold                                           |
 
 A place is ``(database, key)``; a guest is ``(database, key, type name, data, deadline)``, with None for the type name
 of a nonexistent key. One that has changed says sixth whether it came into being by that. `required` lists places
@@ -120,7 +127,10 @@ if TYPE_CHECKING:
 RUN, PART, EXECUTE, IS_DIRTY, WATCH, UNWATCH, BORROW, CARRY, HAND_BACK, TICK, CONFIGURE, STATS, RESET_STATS = range(13)
 POPULATE, INSPECT, WAIT, FORGET, SERVE, EXIST, ATTEMPT, ENLIST, RELEASE, SETTLE, CHECK, FIND = range(13, 25)
 COMPILE, KILL, SKIP, INSPECT_LIBRARY, LIBRARIES, FORGET_SCRIPTS = range(30, 36)
-MEASURE = 40
+TAKE_SNAPSHOT, HAS_SNAPSHOT, RESTORE_SNAPSHOT, DROP_SNAPSHOT = range(40, 44)
+DENY, MEASURE = 50, 51
+# What scripts of a client may not do.
+DENY_NOTHING, DENY_WRITES, DENY_GROWTH = range(3)
 # Kinds of ASK.
 CLAIM, FOREIGN = range(2)
 # What main says to CLAIM, "may this waiter be served?": it waits no more; yes; main will do it, so hold it.
@@ -252,9 +262,34 @@ def kill(function: bool) -> Item:
     return (KILL, function)
 
 
+def deny(client: int, what: int) -> Item:
+    """A fault: what the scripts of a client are refused from now on, as on a replica or on a full server."""
+    return (DENY, client, what)
+
+
 def skip() -> Item:
     """Do nothing. Also stands for items that were refused, and shows that what came before is done."""
     return (SKIP,)
+
+
+def take_snapshot(number: int, limit: int) -> Item:
+    """Keep what the databases hold now, under a number that is not in use. All snapshots may hold so many bytes."""
+    return (TAKE_SNAPSHOT, number, limit)
+
+
+def has_snapshot(number: int) -> Item:
+    """Ask whether the shard has a snapshot; one that was restarted has none."""
+    return (HAS_SNAPSHOT, number)
+
+
+def restore_snapshot(number: int, elapsed: int) -> Item:
+    """Let the databases hold what they held then, with deadlines that are `elapsed` milliseconds later."""
+    return (RESTORE_SNAPSHOT, number, elapsed)
+
+
+def drop_snapshot(number: int) -> Item:
+    """Forget a snapshot, if there is one."""
+    return (DROP_SNAPSHOT, number)
 
 
 def client_of(item: Item) -> int:

@@ -123,6 +123,7 @@ class Worker:
             wire.INSPECT_LIBRARY: lambda code: shard.scripting.inspect_library(code),
             wire.LIBRARIES: lambda codes, flush: shard.scripting.change_libraries(codes, flush=flush),
             wire.KILL: self._patience.kill,
+            wire.DENY: lambda client, what: shard.scripting.deny(client, what),
             wire.SKIP: lambda: None,
             wire.WAIT: self._wait,
             wire.FORGET: shard.waiting.forget,
@@ -134,6 +135,10 @@ class Worker:
             wire.SETTLE: serving.settle,
             wire.CHECK: partial(self._part, partial(in_parts.check, shard)),
             wire.FIND: partial(self._part, partial(in_parts.find, shard, serving.details)),
+            wire.TAKE_SNAPSHOT: control.take_snapshot,
+            wire.HAS_SNAPSHOT: shard.snapshots.__contains__,
+            wire.RESTORE_SNAPSHOT: control.restore_snapshot,
+            wire.DROP_SNAPSHOT: control.drop_snapshot,
         }
 
     def answers(self, now: int, items: list[Item]) -> Iterator[Answer]:

@@ -44,6 +44,14 @@ class Expiry:
                 for key in db.due(now, EXPIRED_PER_TICK):
                     self._remove(index, key)
 
+    def expire_all(self, now: int) -> None:
+        """Remove every expired key."""
+        if self.paused:
+            return
+        for index, db in enumerate(self._databases):
+            for key in db.due(now, len(db.deadlines)):
+                self._remove(index, key)
+
     def next_deadline(self) -> int:
         """The earliest deadline in any database, 0 if there is none, or none that matters now."""
         if self.paused:

@@ -76,7 +76,7 @@ class Guests:
             if place in self._modified:
                 value = db.get(key)
                 name, data = (None, None) if value is None else dump_value(value)
-                changed.append((index, key, name, data, db.deadlines.get(key), self._modified[place]))
+                changed.append((index, key, name, data, db.deadline(key), self._modified[place]))
             db.discard(key)
         self.places = {}
         self._observers.discard(self)

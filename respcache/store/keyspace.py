@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from array import array
 from heapq import heapify, heappop, heappush
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from respcache.datatypes.indexed import IndexedDict
 
@@ -20,19 +20,34 @@ Place = tuple[int, bytes]
 # Deadlines that were changed or removed stay in the heap until they surface. The heap is rebuilt when more than half of
 # it, and more than this many entries, are such litter: `EXPIRE k` in a loop must not grow it without bound.
 _LITTER = 1024
+# No deadline is later: clients get it as a 64-bit integer.
+_LATEST = (1 << 63) - 1
+
+
+class Contents(NamedTuple):
+    """All that a database holds; whoever has it owns it."""
+
+    slots: dict[bytes, int]
+    members: list[bytes]
+    values: list[Any]
+    accessed: array[int]
+    deadlines: dict[bytes, int]
+    heap: list[tuple[int, bytes]]
 
 
 class Keyspace(IndexedDict[Any]):
     """Keys to values. Times are milliseconds since the epoch, access times seconds."""
 
-    __slots__ = ("_heap", "accessed", "deadlines")
+    __slots__ = ("_heap", "accessed", "deadlines", "shift")
 
     def __init__(self) -> None:
         super().__init__()
         # When each key was last accessed, parallel to `members`: seconds (32 bits last until 2106).
         self.accessed = array("I")
-        # When keys expire; keys that never do are not in it.
+        # When keys expire, less `shift`; keys that never do are not in it.
         self.deadlines: dict[bytes, int] = {}
+        # Added to all of them: what moves every deadline at once (the restoring of a snapshot), in O(1).
+        self.shift = 0
         # The same as a heap, earliest first, with litter (see `_LITTER`).
         self._heap: list[tuple[int, bytes]] = []
 
@@ -77,16 +92,22 @@ class Keyspace(IndexedDict[Any]):
         if deadline is None:
             self.deadlines.pop(key, None)
             return
+        deadline -= self.shift
         self.deadlines[key] = deadline
         heappush(self._heap, (deadline, key))
         if len(self._heap) > 2 * len(self.deadlines) + _LITTER:
             self._heap = [(when, key) for key, when in self.deadlines.items()]
             heapify(self._heap)
 
+    def deadline(self, key: bytes) -> int | None:
+        """When a key expires; None for never."""
+        deadline = self.deadlines.get(key)
+        return None if deadline is None else min(deadline + self.shift, _LATEST)
+
     def has_expired(self, key: bytes, now: int) -> bool:
         """True if the deadline of a key has passed; the key may still be here."""
         deadline = self.deadlines.get(key)
-        return deadline is not None and deadline < now
+        return deadline is not None and deadline + self.shift < now
 
     def next_deadline(self) -> int | None:
         """The earliest deadline of any key. Amortised O(log n): litter is dropped on the way."""
@@ -94,7 +115,7 @@ class Keyspace(IndexedDict[Any]):
         while heap:
             deadline, key = heap[0]
             if self.deadlines.get(key) == deadline:
-                return deadline
+                return deadline + self.shift
             heappop(heap)
         return None
 
@@ -105,3 +126,24 @@ class Keyspace(IndexedDict[Any]):
             if deadline is None or deadline >= now:
                 return
             yield self._heap[0][1]
+
+    # -- everything at once, for snapshots
+
+    def detach(self) -> Contents:
+        """Give everything away, and be empty."""
+        contents = Contents(self.slots, self.members, self.values, self.accessed, self.deadlines, self._heap)
+        self.attach(Contents({}, [], [], array("I"), {}, []))
+        return contents
+
+    def attach(self, contents: Contents) -> None:
+        """Hold this in the place of everything."""
+        self.slots, self.members, self.values, self.accessed, self.deadlines, self._heap = contents
+        self._cursor = self._ahead = 0
+
+    def fill(self, values: dict[bytes, Any], deadlines: dict[bytes, int], now: int) -> None:
+        """Hold these values, as accessed now, in the place of everything; the deadlines are less `shift`."""
+        heap = [(deadline, key) for key, deadline in deadlines.items()]
+        heapify(heap)
+        slots = dict(zip(values, range(len(values)), strict=True))
+        accessed = array("I", [now // 1000]) * len(values)
+        self.attach(Contents(slots, list(values), list(values.values()), accessed, dict(deadlines), heap))

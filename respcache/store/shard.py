@@ -19,6 +19,7 @@ from respcache.store.expiry import Expiry
 from respcache.store.figures import Figures
 from respcache.store.guests import ForeignKeys, Guests
 from respcache.store.reports import Event, Reports
+from respcache.store.snapshots import Snapshots
 from respcache.store.waiting import CHANGED, CREATED, OVERWRITTEN, REMOVED, Waiting
 from respcache.store.watching import Watching
 
@@ -55,7 +56,7 @@ class Shard(Call):
         self.figures = Figures()
         # What main must hear, and which keyspace events it wants to hear.
         self.reports = Reports()
-        # Those of the next three that have to be told of changes of keys. Mostly empty, which is all that is looked at
+        # Those of the next four that have to be told of changes of keys. Mostly empty, which is all that is looked at
         # with every change.
         self.observers: set[object] = set()
         # Whose EXEC must fail.
@@ -64,6 +65,17 @@ class Shard(Call):
         self.guests = Guests(self.databases, self.observers)
         # Who waits for which key.
         self.waiting = Waiting(self.observers)
+        # What the databases held at earlier moments.
+        self.snapshots = Snapshots(
+            self.databases,
+            range(databases),
+            self.limits,
+            self.figures,
+            self.observers,
+            self.watching,
+            self.guests,
+            self.waiting,
+        )
         # When keys go because of their deadlines.
         self.expiry = Expiry(self.databases, self._remove_expired)
         # What runs scripts, set by the worker: `respcache.commands.scripting.running.Scripting`.
@@ -206,6 +218,7 @@ class Shard(Call):
             place = self.db_index, key
             self.guests.modified(place, CHANGED)
             self.waiting.modified(place, CHANGED, event)
+            self.snapshots.modified(place)
         if event and self.reports.kinds:
             self.notify(kind, event, key)
 
@@ -213,6 +226,12 @@ class Shard(Call):
         """Hold an existing string in another form with the same content, which modifies nothing."""
         db = self.db
         db.values[db.slots[key]] = value
+        self.marked(key)
+
+    def marked(self, key: bytes) -> None:
+        """A value has changed in a way that is a modification to nobody: its form, or who was seen reading it."""
+        if self.observers:
+            self.snapshots.modified((self.db_index, key))
 
     def put(self, key: bytes, value: Any, kind: str, event: bytes, *, keep_ttl: bool = False) -> None:
         """Store a value under a key whatever was there; its deadline goes unless `keep_ttl`."""
@@ -242,7 +261,7 @@ class Shard(Call):
 
     def deadline(self, key: bytes) -> int | None:
         """When a key expires, in milliseconds since the epoch; None for never."""
-        return self.db.deadlines.get(key)
+        return self.db.deadline(key)
 
     def set_deadline(self, key: bytes, deadline: int | None) -> None:
         """Give an existing key a deadline, or none. Sends no event: the names differ by command."""
@@ -269,6 +288,7 @@ class Shard(Call):
         self.watching.flushed(index, db)
         self.guests.flushed(index)
         self.waiting.flushed(index, db)
+        self.snapshots.flushed(index)
         db.clear()
         self.figures.changes += count
         return count
@@ -285,6 +305,7 @@ class Shard(Call):
                     self.expiry.expire(index, key)
         self.watching.swapped(databases, first, second)
         self.waiting.swapped(databases, first, second)
+        self.snapshots.swapped(first, second)
         databases[first], databases[second] = databases[second], databases[first]
         self.select(self.db_index)
         self.figures.changes += 1
@@ -301,9 +322,14 @@ class Shard(Call):
             self._tell((self.db_index, key), change)
 
     def _tell(self, place: Place, change: int, event: bytes = b"") -> None:
-        self.watching.modified(place)
-        self.guests.modified(place, change)
-        self.waiting.modified(place, change, event)
+        """Tell whoever has to know. Mostly it is one of them: snapshots, in a test run that has prepared a state."""
+        if self.watching.watchers:
+            self.watching.modified(place)
+        if self.guests.places:
+            self.guests.modified(place, change)
+        if self.waiting.places:
+            self.waiting.modified(place, change, event)
+        self.snapshots.modified(place)
 
     # -- expiry
 
@@ -314,8 +340,9 @@ class Shard(Call):
 
     def _expire_if_due(self, key: bytes) -> bool:
         """Lazy expiry. True if the key has expired; it is removed then."""
-        deadline = self.db.deadlines.get(key)
-        if deadline is None or deadline >= self.now:
+        db = self.db
+        deadline = db.deadlines.get(key)
+        if deadline is None or deadline + db.shift >= self.now:
             return False
         self.expiry.expire(self.db_index, key)
         return True

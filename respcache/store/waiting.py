@@ -235,6 +235,12 @@ class Waiting:
             if place[0] == index and queue.on_removal and place[1] in db.slots:
                 self._make_ready(place, queue)
 
+    def filled(self, index: int, db: Keyspace) -> None:
+        """All keys of database number `index` are new."""
+        for place, queue in self.places.items():
+            if place[0] == index and place[1] in db.slots:
+                self._make_ready(place, queue)
+
     def swapped(self, databases: list[Keyspace], first: int, second: int) -> None:
         """Two databases are about to be exchanged. Those who wait stay with the numbers."""
         others = {first: databases[second], second: databases[first]}

@@ -49,7 +49,7 @@ class Watching:
         self._dirty.update(self.watchers.get(place, ()))
 
     def flushed(self, index: int, db: Keyspace) -> None:
-        """Database number `index` is about to lose all its keys. Keys that it does not have are not modified."""
+        """Database number `index` is about to lose all its keys, or has got them all. Only those are modified."""
         for place in self.watchers:
             if place[0] == index and place[1] in db.slots:
                 self.modified(place)

@@ -13,6 +13,8 @@ The ini options say how the server is started:
     respcache_shards = 2
     respcache_args = "--databases 4 --notify-keyspace-events KEA"
     respcache_decode_responses = true
+
+A mark says from which state a test starts, if not from an empty server: see `respcache.testing.prepared`.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 from respcache.testing import pytest_lint
+from respcache.testing.prepared import HELP, is_asked_for
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
 
 Client = TypeVar("Client", "redis.Redis", "redis.asyncio.Redis")
 
-_FRESH = "_respcache_fresh"
+_FRESH, _PREPARED = "_respcache_fresh", "_respcache_prepared"
 _MISSING = "respcache_missing_commands"  # what workers of pytest-xdist report to their controller
 
 
@@ -136,7 +139,7 @@ def respcache_rest_url(_respcache_fresh: None, respcache_server: Server) -> str:
     try:
         respcache_server.open_http()
     except RuntimeError as error:
-        pytest.fail(str(error), pytrace=False)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
     return respcache_server.rest_url
 
 
@@ -162,6 +165,14 @@ def _respcache_fresh(
     item.stash[_SERVER] = server
     yield
     _tell_death(item, server)
+
+
+@pytest.fixture
+def _respcache_prepared(request: pytest.FixtureRequest, _respcache_fresh: None, respcache_server: Server) -> None:
+    """The server is in the state that the test's mark asks for. Tests with the mark use this first."""
+    from respcache.testing.prepared import prepare
+
+    prepare(request, respcache_server)
 
 
 def _reset(server: Server, kept: KeptClient) -> bool:
@@ -246,6 +257,7 @@ _LINT = pytest.StashKey["pytest_lint.Lint | None"]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", HELP)
     config.stash[_RUN] = _Run(config)
     config.stash[_LINT] = pytest_lint.lint_of(config, lambda item: item.stash.get(_SERVER, None))
     config.stash[_REPORTED] = set()
@@ -257,11 +269,22 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Start the server while other tests are still being collected."""
+    if is_asked_for(item):
+        _prepare_first(item)
     if item.config.stash[_RUN].server is None and not item.config.option.collectonly and _uses_our_server(item):
         try:
             item.config.stash[_RUN].start()
         except pytest.UsageError:
             pass  # the fixture says so
+
+
+def _prepare_first(item: pytest.Item) -> None:
+    """Let a test start from the state that its mark asks for, before its own fixtures, but those of a wider scope."""
+    names: list[str] = getattr(item, "fixturenames", [])
+    known: dict[str, Any] = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
+    wider = [name for name in names if name in known and known[name][-1].scope != "function"]
+    own = [name for name in names if name not in wider]
+    item.fixturenames = [*wider, _FRESH, _PREPARED, *own]  # type: ignore[attr-defined]  # tests that are functions have it
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -291,7 +314,7 @@ def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.Fix
     item = request.node
     if (
         fixturedef.scope != "function"
-        or fixturedef.argname == _FRESH
+        or fixturedef.argname in (_FRESH, _PREPARED)
         or _FRESH not in getattr(item, "fixturenames", ())
     ):
         return

@@ -4,8 +4,9 @@ Two pipes tie the child to this process:
 
 * the *ready* pipe: the child writes its ports into it when it accepts connections. It picks free ports itself, so
   nobody else can take them in between; and if the child dies instead, the pipe ends: nobody waits for a timeout.
-* the *lifeline*: the child reads from it and ends when it reaches the end of file. Only this process holds the writing
-  end, and the kernel closes that however this process ends, `kill -9` included. So no server outlives its test run.
+* the *lifeline*: the child reads from it (see `announce`), and ends when it reaches the end of file. Only this process
+  holds the writing end, and the kernel closes that however this process ends, `kill -9` included. So no server outlives
+  its test run.
 
 Children that this process forks must not hold the writing end, or the server would live as long as they do. Programs
 that it starts do not inherit it, and in a process that is merely forked it is closed at once. There, the server belongs
@@ -144,6 +145,13 @@ class ServerProcess:
         """What the server has logged after its first `since` bytes."""
         # The position in the file is shared with the child, so it must not move.
         return os.pread(self._log.fileno(), max(self.log_size() - since, 0), since).decode("utf-8", "replace")
+
+    def announce(self, port: int) -> bool:
+        """Tell the server that this process is about to connect from a port. False if this process cannot."""
+        if self._lifeline < 0:
+            return False
+        os.write(self._lifeline, b"%d\n" % port)
+        return True
 
     def end(self) -> None:
         """End the server and wait for its end. In a fork of this process: forget it."""

@@ -6,19 +6,22 @@ import atexit
 import os
 import re
 import shlex
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
 from respcache.testing.clock import AsyncServerClock, ServerClock
 from respcache.testing.control import Control, Word
+from respcache.testing.faults import AsyncServerFaults, ServerFaults
 from respcache.testing.given import given
 from respcache.testing.lint import AsyncServerLint, ServerLint
 from respcache.testing.process import ServerProcess, StartError, how_ended
+from respcache.testing.snapshots import AsyncServerSnapshots, ServerSnapshots
 from respcache.testing.threads import in_thread
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import timedelta
     from types import TracebackType
 
@@ -291,6 +294,16 @@ class Server:
         return ServerClock(self._command)
 
     @property
+    def faults(self) -> ServerFaults:
+        """What goes wrong on the server, when a test says so: errors, delays, lost connections."""
+        return ServerFaults(self._command, self.alive)
+
+    @property
+    def async_faults(self) -> AsyncServerFaults:
+        """The same for trio and asyncio."""
+        return AsyncServerFaults(self.faults)
+
+    @property
     def async_clock(self) -> AsyncServerClock:
         """The same for trio and asyncio."""
         return AsyncServerClock(self.clock)
@@ -305,10 +318,48 @@ class Server:
         """The same for trio and asyncio."""
         return AsyncServerLint(self.lint)
 
+    @property
+    def snapshots(self) -> ServerSnapshots:
+        """The server's snapshots: prepare a state once, and let each test start from it."""
+        return ServerSnapshots(self._command)
+
+    @property
+    def async_snapshots(self) -> AsyncServerSnapshots:
+        """The same for trio and asyncio."""
+        return AsyncServerSnapshots(self.snapshots)
+
+    def load_json(self, path: str | os.PathLike[str], *, db: int = 0) -> int:
+        """Make the keys that a JSON file describes, in one pipeline; how many they are.
+
+        The module `respcache.testing.keys` describes the form. Existing keys of the same names are replaced, others
+        stay.
+        Errors: OSError; ValueError for what cannot be understood, and nothing is made then; RuntimeError if the server
+        refuses a command.
+        """
+        import json  # not with the plugin, which every test run loads
+
+        with open(path, encoding="utf-8") as file:
+            return self.load_keys(json.load(file), db=db)
+
+    def load_keys(self, keys: Mapping[str, Any], *, db: int = 0) -> int:
+        """The same for keys that are Python objects, as `json` would load them."""
+        from respcache.testing.keys import commands  # as above
+
+        pipeline = [*commands(keys)]
+        with self._death_explained():
+            Control(self.host, self.port, self.password).pipeline(pipeline, db)
+        return len(keys)
+
     def _command(self, *words: Word, leave: bool = False) -> Any:
+        running = self._require_running()
+        with self._death_explained():
+            return Control(self.host, self.port, self.password, running.announce).call(*words, leave=leave)
+
+    @contextmanager
+    def _death_explained(self) -> Iterator[None]:
         self._require_running()
         try:
-            return Control(self.host, self.port, self.password).call(*words, leave=leave)
+            yield
         except OSError:
             if (death := self.death()) is not None:
                 raise ConnectionError(death) from None

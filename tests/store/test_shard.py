@@ -152,7 +152,12 @@ class ShardMachine(RuleBasedStateMachine):
 
     @rule()
     def swap(self) -> None:
+        """Watched keys that have expired go first, wherever they are."""
         self.shard.swap(0, 1)
+        for key in [key for places in self.watches.values() for _, key in places]:
+            for place in (0, key), (1, key):
+                if self.expired(place) and not self.shard.expiry.paused:
+                    self.expire(place)
         self.model = {(1 - db, key): entry for (db, key), entry in self.model.items()}
         for db, key in list(self.model):
             self.modified((db, key))

@@ -43,7 +43,8 @@ def keys(shard: Shard, args: Args) -> Reply:
     deadlines = shard.db.deadlines
     if not deadlines:
         return list(names)
-    return [name for name in names if deadlines.get(name, shard.now) >= shard.now]
+    now = shard.now - shard.db.shift
+    return [name for name in names if deadlines.get(name, now) >= now]
 
 
 @command(

@@ -149,6 +149,7 @@ def lset(shard: Shard, args: Args) -> Reply:
     try:
         items[index] = element
     except IndexError:
+        shard.marked(key)
         raise CommandError(INDEX_OUT_OF_RANGE) from None
     shard.changed(key, items, Event.LIST, b"lset")
     return OK
@@ -196,6 +197,7 @@ def linsert(shard: Shard, args: Args) -> Reply:
     items.expect((element,))
     index = next((i for i, candidate in enumerate(items) if candidate == pivot), None)
     if index is None:
+        shard.marked(key)
         return -1
     items.insert(index + (where == b"AFTER"), element)
     shard.changed(key, items, Event.LIST, b"linsert")

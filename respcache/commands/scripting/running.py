@@ -19,7 +19,7 @@ from respcache.commands.scripting.calls import ANSWERED_IN_SCRIPTS
 from respcache.commands.scripting.replies import decode
 from respcache.commands.scripting.reported import ReportedCalls
 from respcache.commands.scripting.sorting import unordered
-from respcache.commands.table import Reach
+from respcache.commands.table import Flag, Reach
 from respcache.errors import CommandError
 from respcache.logs import log, log_exception
 from respcache.redis_commands import REDIS_COMMANDS
@@ -101,6 +101,8 @@ class Scripting:
         self._functions: dict[bytes, Function] = {}
         # The running script.
         self._read_only = False
+        # Clients whose scripts are refused writes, see `wire.deny`; and the texts of the errors.
+        self._denied: dict[int, str] = {}
         # Commands that scripts have called.
         self._calls = 0
         # Whether main wants to hear of what scripts call (lint), and who tells it of the running script.
@@ -208,6 +210,25 @@ class Scripting:
         else:
             self._moment, self._earlier = now, 0
 
+    def deny(self, client: int, what: int) -> None:
+        """A fault: refuse all writes of a client's scripts (1), or those that may take memory (2), or nothing (0)."""
+        if what:
+            self._denied[client] = errors.READ_ONLY_REPLICA if what == 1 else errors.OUT_OF_MEMORY
+        else:
+            self._denied.pop(client, None)
+
+    def _check_denial(self, row: Command) -> None:
+        """Raises CommandError. As in Redis, a script that has written already may take more memory."""
+        text = self._denied.get(self._shard.client)
+        if text is None:
+            return
+        if text is errors.READ_ONLY_REPLICA:
+            refused = bool(row.flags & Flag.WRITE)
+        else:
+            refused = bool(row.flags & Flag.DENYOOM) and not self.patience.wrote
+        if refused:
+            raise CommandError(text)
+
     # -- functions
 
     def inspect_library(self, code: bytes) -> list[tuple[bytes, bytes | None, list[bytes]]]:
@@ -277,7 +298,10 @@ class Scripting:
         row = row_of(argv)
         if row is None or row.reach is Reach.LOCAL:
             return self._asked(argv)
-        if admit(row, argv, read_only=self._read_only):
+        writes = admit(row, argv, read_only=self._read_only)
+        if self._denied:
+            self._check_denial(row)
+        if writes:
             self.patience.wrote = True
         if row.name in _SORTS:
             argv = self._sort_that_repeats(argv)

@@ -175,6 +175,7 @@ def obtain_consumer(shard: Shard, key: bytes, group: Group, name: bytes) -> Cons
         consumer = group.create_consumer(name, shard.now)
         shard.noted(key, Event.STREAM, b"xgroup-createconsumer")
     consumer.seen_time = shard.now
+    shard.marked(key)
     return consumer
 
 

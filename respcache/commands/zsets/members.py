@@ -93,6 +93,8 @@ def zadd(shard: Shard, args: Args) -> Reply:
     added, updated = _add(zset, items, conditions)
     if added or updated:
         shard.changed(key, zset, Event.ZSET, b"zadd")
+    else:
+        shard.marked(key)
     return added + updated if conditions.ch else added
 
 

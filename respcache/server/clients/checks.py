@@ -29,6 +29,7 @@ WHILE_SUBSCRIBED = frozenset(
         "QUIT",
         "RESET",
         "RESPCACHE CLOCK",
+        "RESPCACHE FAULT",
         "RESPCACHE LINT",
         "RESPCACHE RESET",
     )

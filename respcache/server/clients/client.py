@@ -12,6 +12,7 @@ what other fields follow from (`plain`, above all).
 | muted       | `mute`                           | `unmute`, RESET; after one command      |
 | waiting     | `begin_wait`                     | `end_wait`                              |
 | suspended   | `suspend(reason)`                | `resume(reason)` for each reason        |
+| silenced    | `silence`                        | the socket is closed                    |
 | closing     | `finish`: no further command     | the socket is closed                    |
 | closed      | the socket is closed: `leave`    |                                         |
 """
@@ -29,9 +30,10 @@ if TYPE_CHECKING:
     from respcache.commands.table import Command
     from respcache.resp.types import Argv
     from respcache.server.io.transport import Transport
-    from respcache.server.order.outbox import Outbox
+    from respcache.server.order.outbox import Batch, Outbox
     from respcache.server.order.waits import Wait
     from respcache.server.parts import Parts
+    from respcache.server.services.interception import Tap
 
 # Why a client's commands are not carried out for now. What it sends is kept.
 IN_COMMAND = 1  # a command waits in main
@@ -103,8 +105,9 @@ class Client:
         self.suspended = 0  # why its commands are not carried out, reasons or-ed; 0: they are
         self.running = False  # one of its own commands is being dispatched
         self.closing = False  # take no further command; close after the last reply
+        self.silenced = False  # by a fault: it gets nothing more, but is not closed either
         self.closed = False
-        self._pushed: list[bytes] = []  # by the running command, to its own client
+        self._pushed: list[tuple[bytes, tuple[Tap, ...]]] = []  # by the running command, to its own client
         self.plain = False  # its commands may take the fast path
         self.update_plain()
 
@@ -266,6 +269,11 @@ class Client:
         if self.input.ended:
             self.close()
 
+    def served(self, batch: Batch, row: Command, argv: Argv, number: int) -> None:
+        """The blocking command that has waited is about to have its reply, in `batch`."""
+        if self.parts.interception.active:
+            batch.taps += self.parts.interception.served(self, row, argv, number)
+
     def end_wait(self) -> None:
         """The blocking command has its reply."""
         self.wait = None
@@ -306,22 +314,32 @@ class Client:
         self.running = False
         if self._pushed:
             pushed, self._pushed = self._pushed, []
-            self.outbox.push(b"".join(pushed))
+            for data, taps in pushed:
+                self.outbox.push(data, taps)
 
     def push(self, data: bytes) -> None:
         """Send out-of-band data: after the replies that are under way, as things happened in that order."""
-        if self.parts.interception.active:
-            data = self.parts.interception.message(self, data)
+        if self.silenced:
+            return
+        taps = self.parts.interception.message(self, data) if self.parts.interception.active else ()
         if self.running:
-            self._pushed.append(data)  # the command's own reply comes first
+            self._pushed.append((data, taps))  # the command's own reply comes first
         else:
-            self.outbox.push(data)
+            self.outbox.push(data, taps)
 
     # -- its end
 
     def finish(self) -> None:
         """Take no further command, and close when everything before is answered and sent."""
         self.closing = True
+
+    def silence(self) -> None:
+        """Take no further command, send nothing more, and leave the connection open until its other end closes it.
+
+        Who calls this leaves a slot in the outbox that is never filled.
+        """
+        self.silenced = True
+        self.finish()
 
     def close(self) -> None:
         """Hang up at once."""
@@ -337,6 +355,7 @@ class Client:
         parts = self.parts
         parts.registry.remove(self)
         parts.pause.forget(self)
+        parts.faults.forget(self)
         if self.wait is not None:
             if not self.wait.over:
                 self.wait.leave()

@@ -221,7 +221,7 @@ class Conversation:
     def end_of_input(self) -> None:
         """The client will send nothing more: answer what it has sent, then close."""
         self._input_ended = True
-        if self.client.blocked:
+        if self.client.blocked or self.client.silenced:
             self.client.close()
         self._close_when_done()
 
@@ -370,9 +370,13 @@ class Conversation:
         else:
             transport.write(data)
         if transport.unsent:
-            self._output_limit.look(transport.unsent)
+            self._output_limit.look(transport.unsent + self._outbox.pushed)
             if not self._reading:
                 self._choose_to_read()
+
+    def waits(self) -> None:
+        """Out-of-band data waits for replies before it."""
+        self._output_limit.look(self._transport.unsent + self._outbox.pushed)
 
     def flushed(self) -> None:
         """Replies were sent: that may have been the last one, or there may be room for more commands."""
@@ -383,7 +387,7 @@ class Conversation:
 
     def room(self) -> None:
         """The client has taken some of what was unsent."""
-        self._output_limit.look(self._transport.unsent)
+        self._output_limit.look(self._transport.unsent + self._outbox.pushed)
         self.flushed()
 
     # -- the end

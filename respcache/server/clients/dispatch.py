@@ -73,8 +73,8 @@ def dispatch(client: Client, argv: Argv) -> bool:
         log_exception(f"{errors.printable(argv[0])} failed")
         _answer(client, CommandError(errors.INTERNAL).line())
     finally:
-        if taps and len(client.outbox.slots) > before:
-            client.outbox.slots[before].taps = taps
+        if taps:
+            _tap(client, before, taps)
         if muted:
             _mute(client, row, before)
         client.end_command()
@@ -145,7 +145,7 @@ def route(client: Client, row: Command, argv: Argv, how: Plan) -> None:
                 _answer(client, encode(reply, client.protocol))
         case Kind.WAIT:
             if len(how.positions) == 1:
-                parts.waits.start(client, argv, how.shard)
+                parts.waits.start(client, row, argv, how.shard)
             else:
                 parts.claims.start(client, row, argv, how)
         case Kind.ONE:
@@ -201,6 +201,15 @@ def _answer(client: Client, data: bytes) -> None:
     """The reply to the current command, known already."""
     Batch(client.outbox, 1, 0, data)
     client.outbox.ready()
+
+
+def _tap(client: Client, before: int, taps: tuple[Tap, ...]) -> None:
+    """Let taps see the reply, which is in the slot `before`, or was not to be."""
+    slots = client.outbox.slots
+    if len(slots) == before:
+        Batch(client.outbox, 0, 0)
+        client.outbox.ready()
+    slots[before].taps = taps
 
 
 def _mute(client: Client, row: Command | None, before: int) -> None:

@@ -12,6 +12,15 @@ if TYPE_CHECKING:
     from respcache.server.parts import Parts
 
 
+def refused_by_fault(parts: Parts, sock: socket.socket, peer: str) -> bool:
+    """True if a fault has closed this connection, as soon as it was accepted."""
+    refused = parts.faults.refuses(peer)
+    if refused:
+        parts.stats.connections += 1
+        sock.close()
+    return refused
+
+
 def refusal(parts: Parts, peer: str) -> str | None:
     """Count a connection; the error for one that is not let in."""
     parts.stats.connections += 1

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from respcache.errors import CommandError
 from respcache.server.clients.conversation import Conversation, fast_rows
-from respcache.server.doors.admission import keep_alive, refusal
+from respcache.server.doors.admission import keep_alive, refusal, refused_by_fault
 from respcache.server.io.transport import SocketTransport
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ class RespDoor:
     def accept(self, sock: socket.socket, peer: str, local: str) -> None:
         """A client has connected: begin a conversation with it, or turn it away."""
         parts = self._parts
+        if refused_by_fault(parts, sock, peer):
+            return
         error = refusal(parts, peer)
         if error is not None:
             _turn_away(sock, CommandError(error))

@@ -50,12 +50,10 @@ class SharedWait(Wait):
 
     __slots__ = (
         "_enlisted",
-        "argv",
         "caller",
         "claimed",
         "lost",
         "positions",
-        "row",
         "spoilt",
         "time_is_up",
         "tried",
@@ -64,8 +62,6 @@ class SharedWait(Wait):
 
     def __init__(self, waits: Waits, enlisted: Enlisted, member: Member, row: Command, argv: Argv, plan: Plan) -> None:
         self._enlisted = enlisted
-        self.row = row
-        self.argv = argv
         self.caller = member.caller
         self.positions = plan.positions
         self.claimed = False  # some shard runs it now
@@ -74,7 +70,7 @@ class SharedWait(Wait):
         self.spoilt = False  # some key has had a value of another type
         self.time_is_up = False  # while it was tried
         self.lost = False  # a shard has died while it was tried
-        super().__init__(waits, member, tuple(plan.positions))
+        super().__init__(waits, member, row, argv, tuple(plan.positions))
 
     def found_nothing(self, deadline: int) -> None:
         """See `Wait`."""

@@ -71,6 +71,13 @@ class Libraries:
         library = self._of_function.get(function.lower())
         return None if library is None else library.proof
 
+    def flags(self, function: bytes) -> list[bytes] | None:
+        """What a function says of itself, whose name may have any case. None if there is no such function."""
+        name = function.lower()
+        library = self._of_function.get(name)
+        functions = () if library is None else library.functions
+        return next((each.flags for each in functions if each.name.lower() == name), None)
+
     # -- changes: the caller holds a barrier over all shards (`Executor.change_libraries`)
 
     async def load(self, code: bytes, *, replace: bool) -> bytes:
@@ -123,6 +130,11 @@ class Libraries:
             raise CommandError(errors.NO_LIBRARY)
         self._forget(name)
         self._tell({name: None})
+
+    def put_back(self, libraries: list[Library]) -> None:
+        """RESPCACHE RESTORE: have these again, which were there before, and no others."""
+        if libraries != self.all():
+            self._install(libraries, flush=True)
 
     def flush(self) -> None:
         """FUNCTION FLUSH."""

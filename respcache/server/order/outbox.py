@@ -67,6 +67,17 @@ class Batch:
         return data
 
 
+class _Pushed(Batch):
+    """Out-of-band data that waits for the replies before it, or that is held back."""
+
+    __slots__ = ("size",)
+
+    def __init__(self, outbox: Outbox, missing: int, data: bytes, size: int) -> None:
+        super().__init__(outbox, 0, missing, data)
+        self.size = size  # bytes that are kept for it
+        outbox.pushed += size
+
+
 class Sink(Protocol):
     """Where replies go."""
 
@@ -76,6 +87,9 @@ class Sink(Protocol):
 
     def send(self, data: bytes) -> None:
         """Send bytes, or keep them until the client takes them."""
+
+    def waits(self) -> None:
+        """Out-of-band data waits for replies before it: that may be too much."""
 
     def flushed(self) -> None:
         """Replies were sent: that may have been the last one, or there may be room for more commands."""
@@ -90,6 +104,9 @@ class _Nowhere:
         return True
 
     def send(self, data: bytes) -> None:
+        pass
+
+    def waits(self) -> None:
         pass
 
     def flushed(self) -> None:
@@ -134,12 +151,13 @@ class Outboxes:
 class Outbox:
     """The replies of one client."""
 
-    __slots__ = ("_flush_due", "_limit", "_outboxes", "_sink", "slots", "unanswered", "window")
+    __slots__ = ("_flush_due", "_limit", "_outboxes", "_sink", "pushed", "slots", "unanswered", "window")
 
     def __init__(self, sink: Sink, outboxes: Outboxes, limit: int) -> None:
         """`limit` is the largest window."""
         self.slots: deque[Batch] = deque()
         self.unanswered = 0  # commands in `slots`
+        self.pushed = 0  # bytes of out-of-band data that wait there for replies before them
         self.window = min(_FIRST_WINDOW, limit)  # commands that may be under way
         self._limit = limit  # of the window
         self._sink: Sink = sink
@@ -157,11 +175,21 @@ class Outbox:
         self.unanswered -= batch.count
         self.ready()
 
-    def push(self, data: bytes) -> None:
+    def hold_back(self, size: int = 0) -> Batch:
+        """A slot before all others, for data that comes later: what is behind it waits until it has `arrived`.
+
+        `size`: how many bytes are kept for it.
+        """
+        batch = _Pushed(self, 1, b"", size)
+        self.slots.rotate(1)
+        return batch
+
+    def push(self, data: bytes, taps: tuple[Tap, ...] = ()) -> None:
         """Send out-of-band data: after the replies that are under way, as things happened in that order."""
-        if self.slots:
-            Batch(self, 0, 0, data)
+        if self.slots or taps:
+            _Pushed(self, 0, data, len(data)).taps = taps
             self.ready()
+            self._sink.waits()
         else:
             self._send(data)
 
@@ -193,6 +221,8 @@ class Outbox:
     def _take(self) -> bytes:
         batch = self.slots.popleft()
         self.unanswered -= batch.count
+        if not batch.count and isinstance(batch, _Pushed):
+            self.pushed -= batch.size
         data = batch.output()
         size = len(data) + batch.sent
         if size > _LARGE:
@@ -208,10 +238,14 @@ class Outbox:
             sent.writes += 1
             self._sink.send(data)
 
-    def close(self) -> None:
-        """The client has gone: nothing more is sent. Answers that still come are dropped with their batches."""
+    def drop(self) -> None:
+        """Send nothing of what is in the slots. Answers that still come are dropped with their batches."""
         self.slots.clear()
-        self.unanswered = 0
+        self.unanswered = self.pushed = 0
+
+    def close(self) -> None:
+        """The client has gone: nothing more is sent."""
+        self.drop()
         self._sink = _NOWHERE
 
     def break_off(self) -> None:

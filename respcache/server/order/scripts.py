@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from functools import lru_cache
 from hashlib import sha1
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from respcache.commands.args import parse_int
 from respcache.commands.scripting.closed import LONGEST, UNPROVEN, Proof, prove
@@ -45,6 +45,18 @@ class Script:
         self.proof = _proof_of(text)
         self.loaded = False  # by SCRIPT LOAD: it stays
         self.compiled = False  # it is certain that it can be; EVAL finds out in the shard
+
+
+class Image(NamedTuple):
+    """Scripts, each with whether it was given by SCRIPT LOAD; and the SHAs of those that came with EVAL, in order."""
+
+    scripts: list[tuple[Script, bool]]
+    evaluated: list[bytes]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all texts."""
+        return sum(len(script.text) for script, _ in self.scripts)
 
 
 class Scripts:
@@ -124,6 +136,22 @@ class Scripts:
         self._by_text.clear()
         self._evaluated.clear()
         self._evaluated_bytes = 0
+
+    # -- snapshots
+
+    def image(self) -> Image:
+        """The scripts that are known now."""
+        return Image([(script, script.loaded) for script in self._by_text.values()], list(self._evaluated))
+
+    def put_back(self, image: Image) -> None:
+        """Know the scripts of that moment again, and no others."""
+        self.flush()
+        for script, loaded in image.scripts:
+            script.loaded = loaded
+            self._add(script)
+        for sha in image.evaluated:
+            script = self._evaluated[sha] = self._by_sha[sha]
+            self._evaluated_bytes += len(script.text)
 
     # -- calls
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
     from respcache.alarms import Alarm, Alarms
+    from respcache.commands.table import Command
     from respcache.resp.types import Argv
     from respcache.server.order.outbox import Outbox
     from respcache.server.shards.link import ShardLink
@@ -50,6 +51,9 @@ class Member(Protocol):
     def begin_wait(self, wait: Wait) -> None:
         """The command has its place in the order."""
 
+    def served(self, batch: Batch, row: Command, argv: Argv, number: int) -> None:
+        """The client has waited, and `batch` is about to have the reply."""
+
     def nothing_found(self) -> None:
         """From now on the client waits."""
 
@@ -60,10 +64,12 @@ class Member(Protocol):
 class Wait(ABC):
     """One blocking command of a client."""
 
-    __slots__ = ("_batch", "_waits", "alarm", "member", "number", "over", "shards", "since", "waiting")
+    __slots__ = ("_batch", "_waits", "alarm", "argv", "member", "number", "over", "row", "shards", "since", "waiting")
 
-    def __init__(self, waits: Waits, member: Member, shards: Sequence[int]) -> None:
+    def __init__(self, waits: Waits, member: Member, row: Command, argv: Argv, shards: Sequence[int]) -> None:
         self._waits = waits
+        self.row = row
+        self.argv = argv
         self.number = waits.next_number()  # by which shards know it
         self.since = waits.now_ms()  # when the command took its place
         self.member = member
@@ -90,6 +96,7 @@ class Wait(ABC):
         self._finish()
         if self.waiting:
             self.member.outbox.expect(self._batch)
+            self.member.served(self._batch, self.row, self.argv, self.number)
         self._batch.data = reply
         self._batch.arrived()
         self.member.end_wait()
@@ -131,8 +138,8 @@ class LocalWait(Wait):
 
     __slots__ = ("_link",)
 
-    def __init__(self, waits: Waits, member: Member, link: ShardLink) -> None:
-        super().__init__(waits, member, (link.index,))
+    def __init__(self, waits: Waits, member: Member, row: Command, argv: Argv, link: ShardLink) -> None:
+        super().__init__(waits, member, row, argv, (link.index,))
         self._link = link
 
     # -- the ticket
@@ -205,15 +212,15 @@ class Waits:
         self.links = links  # by shard
         self._alarms = alarms
         self.count_error = count_error
-        self._last_number = 0  # that was given to a wait
+        self.last_number = 0  # that was given to a wait
         self._by_number: dict[int, Wait] = {}  # all that are not over
         self.blocked = 0  # how many clients wait
         self.with_timeout = 0  # how many of them wait up to some time
 
-    def start(self, member: Member, argv: Argv, shard: int) -> None:
+    def start(self, member: Member, row: Command, argv: Argv, shard: int) -> None:
         """Run a blocking command whose keys are on one shard."""
         link = self.links[shard]
-        wait = LocalWait(self, member, link)
+        wait = LocalWait(self, member, row, argv, link)
         link.submit(wire.wait(member.caller, wait.number, argv), wait, size_of_words(argv))
 
     def served(self, report: Report) -> None:
@@ -255,8 +262,8 @@ class Waits:
 
     def next_number(self) -> int:
         """A number that no wait has had."""
-        self._last_number += 1
-        return self._last_number
+        self.last_number += 1
+        return self.last_number
 
     def add(self, wait: Wait) -> None:
         """One begins."""

@@ -43,8 +43,10 @@ class Interceptor(Protocol):
         Returns who looks at its reply. Raises CommandError to refuse it, and Held.
         """
 
-    def message(self, client: Any, data: bytes) -> bytes:
-        """Out-of-band data, encoded, is about to be sent to a client: what is sent instead."""
+    def message(self, client: Any, data: bytes) -> Tap | None:
+        """Out-of-band data, encoded, takes its place among the replies to a client. Returns who looks at it when it
+        is sent.
+        """
 
 
 class Interception:
@@ -53,6 +55,7 @@ class Interception:
     def __init__(self) -> None:
         self.active = False
         self.on_change: list[Callable[[], object]] = []
+        self.on_served: list[Callable[[Any, Command, Argv, int], Tap | None]] = []
         self._all: list[Interceptor] = []
 
     def add(self, interceptor: Interceptor) -> None:
@@ -83,9 +86,15 @@ class Interception:
                         taps.append(tap)
         return tuple(taps), refusal
 
-    def message(self, client: Any, data: bytes) -> bytes:
-        """What is sent to a client instead of this."""
-        for interceptor in self._all:
-            if interceptor.active:
-                data = interceptor.message(client, data)
-        return data
+    def message(self, client: Any, data: bytes) -> tuple[Tap, ...]:
+        """Who looks at out-of-band data when it is sent to a client."""
+        taps = [interceptor.message(client, data) for interceptor in self._all if interceptor.active]
+        return tuple([tap for tap in taps if tap is not None])
+
+    def served(self, client: Any, row: Command, argv: Argv, number: int) -> tuple[Tap, ...]:
+        """Who looks at the reply to a blocking command that has waited, besides those who did when it was sent.
+
+        `number` is that of the wait: later ones have greater numbers.
+        """
+        taps = [look(client, row, argv, number) for look in self.on_served]
+        return tuple([tap for tap in taps if tap is not None])

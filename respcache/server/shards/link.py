@@ -62,7 +62,7 @@ class ShardLink:
         self.queue = ShardQueue(clock, on_report, poller.yield_soon, order)
         self.submit = self.queue.submit  # one call less on the hot path
         self.running = False  # its child was started, and has not ended
-        self.restarts = 0  # deaths that were followed by a new start
+        self.restarts = 0  # deaths of a child, after each of which there is a new one
         # Frames sent to all its children and received from them, and their bytes.
         self.frames_sent = self.bytes_sent = 0
         self.frames_received = self.bytes_received = 0
@@ -182,6 +182,12 @@ class ShardLink:
         if next_deadline != self.next_deadline:
             self.next_deadline = next_deadline
             self.on_deadline()
+
+    def drop(self) -> None:
+        """Kill the child, for tests: what it was sent and has not answered fails, what is queued waits for the next."""
+        if self._process is not None and self._process.stdin >= 0 and not self._stopping:
+            log.warning(f"shard {self.index} is killed by a fault")
+            self._lost()
 
     def _lost(self) -> None:
         """The child has ended, or must: nothing more is read from it or sent to it. `supervise` does the rest."""

@@ -71,28 +71,40 @@ class Timekeeper:
         if not in_exec:
             await self._finish_earlier()
         self._clock.advance(milliseconds)
-        await self._let_happen(in_exec)
+        await self.let_happen(in_exec)
 
     async def set(self, milliseconds: int) -> None:
         """Set the time, in milliseconds since the epoch. Ages are as before if it goes back by that."""
         await self._finish_earlier()
+        self._set(milliseconds)
+        await self.let_happen()
+
+    def put_back(self, milliseconds: int, *, frozen: bool) -> None:
+        """Set the time, and let it stand still there or pass from there. `let_happen` is up to the caller."""
+        if frozen:
+            self._clock.freeze()
+        self._set(milliseconds)
+        if not frozen and self._clock.frozen:
+            self._clock.resume()
+            self._alarms.on_earlier()  # they were not waited for
+
+    def _set(self, milliseconds: int) -> None:
         shift = self._clock.set(milliseconds)
         if shift < 0:
             self._alarms.shift(shift)
             self._look_again()
             self._on_step_back(shift)
-        await self._let_happen()
 
     async def freeze(self) -> None:
         """Let time stand still."""
         self._clock.freeze()
-        await self._let_happen()
+        await self.let_happen()
 
     async def resume(self) -> None:
         """Let time pass by itself again."""
         self._clock.resume()
         self._alarms.on_earlier()  # they were not waited for
-        await self._let_happen()
+        await self.let_happen()
 
     def reset(self) -> None:
         """Take back what tests have done to time. What waits for a time still waits as long as it would have.
@@ -118,7 +130,8 @@ class Timekeeper:
         if calls:
             await self._slow.answered(calls)
 
-    async def _let_happen(self, in_exec: bool = False) -> None:
+    async def let_happen(self, in_exec: bool = False) -> None:
+        """Let everything happen that is due."""
         done = True  # what was set in motion so far
         for _ in range(_MOST_ROUNDS):
             links = [link for link in self._links if not self._is_held_up(link, in_exec)]

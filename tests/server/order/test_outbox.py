@@ -26,6 +26,9 @@ class Receiver:
     def send(self, data: bytes) -> None:
         self.sent.append(data)
 
+    def waits(self) -> None:
+        pass
+
     def flushed(self) -> None:
         pass
 

@@ -4,6 +4,6 @@ Refused unless ``enable-test-commands`` allows it. A family of features is a mod
 `family.command`, and adds to `Parts.on_reset` what RESPCACHE RESET is to take back.
 """
 
-from respcache.server.commands.control import clock, http, lint, reset
+from respcache.server.commands.control import clock, faults, http, lint, reset, snapshots
 
-__all__ = ["clock", "http", "lint", "reset"]
+__all__ = ["clock", "faults", "http", "lint", "reset", "snapshots"]

@@ -1,4 +1,4 @@
-"""INFO modules (there are none) and shards (the processes that hold the keys)."""
+"""INFO modules (there are none) and shards (the processes that hold the keys, and their snapshots)."""
 
 from __future__ import annotations
 
@@ -17,4 +17,6 @@ def shards(facts: Facts) -> Fields:
     fields: Fields = {"shards": len(links)}
     for link in links:
         fields[f"shard{link.index}"] = f"pid={link.pid},restarts={link.restarts},queued={link.queue.unanswered}"
+    fields["snapshots"] = len(facts.parts.snapshots.all())
+    fields["snapshots_bytes"] = facts.total("snapshots")
     return fields

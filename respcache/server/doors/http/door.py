@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from respcache import errors
 from respcache.server.clients.conversation import fast_rows
-from respcache.server.doors.admission import keep_alive, refusal
+from respcache.server.doors.admission import keep_alive, refusal, refused_by_fault
 from respcache.server.doors.http.guard import Guard
 from respcache.server.doors.http.observation import Observation, ObservationOnly
 from respcache.server.doors.http.seed import Seed
@@ -35,6 +35,8 @@ class _Door:
     def accept(self, sock: socket.socket, peer: str, local: str) -> None:
         """A client has connected: begin a session with it, or turn it away."""
         parts = self._parts
+        if refused_by_fault(parts, sock, peer):
+            return
         error = refusal(parts, peer)
         if error is not None:
             _turn_away(sock, error)

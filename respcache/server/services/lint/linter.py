@@ -109,9 +109,8 @@ class Lint:
             client.discard()  # as a cluster does that refuses it
         raise error
 
-    def message(self, client: Any, data: bytes) -> bytes:  # noqa: ARG002 - as it is in an `Interceptor`
+    def message(self, client: Any, data: bytes) -> None:
         """See `Interceptor`. Messages are not looked at."""
-        return data
 
     def _look_before(self, call: Call) -> CommandError | None:
         """The error with which a command is refused, if it is."""

@@ -1,0 +1,43 @@
+"""Stories in JavaScript, told to a server by the plain commands of its usual clients.
+
+The packages are those that `python -m compat programs` has installed; nothing is downloaded for a test.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from compat.results import cache
+
+# How each client is connected, how it sends a command, and how it is closed.
+CLIENTS = {
+    "ioredis": """
+import Redis from "ioredis";
+const client = new Redis(process.argv[2]);
+const call = (...words) => client.call(...words);
+const close = () => client.quit();
+""",
+    "node_redis": """
+import { createClient } from "redis";
+const client = await createClient({ url: process.argv[2] }).connect();
+const call = (...words) => client.sendCommand(words);
+const close = () => client.close();
+""",
+}
+
+
+def tell(client: str, story: str, url: str, directory: Path) -> None:
+    """Run a story, whose commands are ``await call("GET", "key")``, and whose checks are those of `assert`."""
+    packages = cache() / "environments" / f"program-{client}" / "node_modules"
+    node = shutil.which("node")
+    if node is None or not packages.exists():
+        pytest.skip(f"needs node, and the packages of `python -m compat programs` for {client}")
+    (directory / "node_modules").symlink_to(packages)
+    script = f'import assert from "node:assert/strict";\n{CLIENTS[client]}\n{story}\nawait close();\n'
+    (directory / "story.mjs").write_text(script)
+    done = subprocess.run([node, "story.mjs", url], cwd=directory, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
