@@ -11,7 +11,8 @@ from typing import Any
 
 import respcache.testing
 from respcache.testing import RespcacheMixin, RespcacheTestCase, Server, StartError, keys
-from respcache.testing.calls import Call, Calls
+from respcache.testing.call import Call
+from respcache.testing.calls import Calls
 from respcache.testing.clock import AsyncServerClock, ServerClock
 from respcache.testing.faults import AsyncFault, AsyncServerFaults, Fault, FaultState, Filters, ServerFaults
 from respcache.testing.journal import AsyncCalls

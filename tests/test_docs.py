@@ -6,6 +6,7 @@ Shell commands are not run here: those of the README are run by `.ci/run`.
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 import os
 import re
@@ -60,7 +61,10 @@ NEEDS = {
     "celery-and-rq.md": ["celery", "rq"],
     "django.md": ["django"],
     "fastapi.md": ["fastapi", "httpx2"],
+    "flask.md": ["flask", "flask_caching", "flask_limiter", "flask_session"],
     "http.md": ["h11", "upstash_redis"],
+    "replace-fakeredis.md": ["fakeredis", "freezegun"],
+    "replace-testcontainers.md": ["testcontainers"],
 }
 
 
@@ -107,6 +111,26 @@ def write_named_snippets(page: Path, directory: Path) -> None:
     for code in snippets(page, "python"):
         if name := name_in(code):
             (directory / name).write_text(code)
+    for name, content in files(page, "json"):
+        (directory / name).write_text(content)
+
+
+def files(page: Path, language: str) -> list[tuple[str, str]]:
+    """The files that a page shows, for languages without comments: the text before such a block ends with its name."""
+    pattern = rf"`([\w.]+)`:\n\n```{language}\n(.*?)^```$"
+    return re.findall(pattern, page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def test_what_the_pages_replace_exists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No container can be started here, but what the page says of testcontainers must be there."""
+    containers = pytest.importorskip("testcontainers.redis", exc_type=ImportError)
+    page = ROOT / "docs" / "guides" / "replace-testcontainers.md"
+    write_named_snippets(page, tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.import_module("with_testcontainers")
+    for name in ("get_client", "get_container_host_ip", "get_exposed_port", "with_command", "with_volume_mapping"):
+        assert f"{name}(" in page.read_text("utf-8")
+        assert callable(getattr(containers.RedisContainer, name))
 
 
 # npm's packages for snippets are beside those of Python.

@@ -181,3 +181,7 @@ def test_what_the_reference_reads() -> None:
     assert permitted(hidden + canary) == permitted(canary) != set()
     assert permitted(hidden.replace(b"Content-Length: ", b"Content-Length: +")) == set()
     assert permitted(hidden.replace(b"\r\n", b"\n")) == set()
+
+
+def test_a_mutated_name_of_a_canary_is_found() -> None:
+    assert b"canary:1-2=:3" in permitted(b"GET /set/canary:1-2=:3/1 HTTP/1.1\r\nHost: x\r\n\r\n")

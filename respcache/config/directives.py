@@ -21,6 +21,7 @@ from respcache.config.kinds import (
     MemoryOrPercent,
     Number,
     OctalNumber,
+    Origins,
     OutputLimits,
     Percentiles,
     SavePoints,
@@ -97,7 +98,7 @@ _OWN = (
     Directive("snapshot-limit", Memory(1), 1 << 30).described(
         "The maximum number of bytes that all snapshots of RESPCACHE SNAPSHOT may take, about."
     ),
-    Directive("http-allow-origin", Words(), []).described(
+    Directive("http-allow-origin", Origins(), []).described(
         "Origins whose pages may call the HTTP door from a browser (CORS), such as https://example.org, or '*' for all."
     ),
     Directive("http-blocking-limit", _LONG, 30).described(

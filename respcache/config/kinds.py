@@ -197,6 +197,18 @@ class Words:
         return " ".join(value)
 
 
+class Origins(Words):
+    """Origins of pages as browsers send them: a scheme and a host, and the port where it is not that of the scheme."""
+
+    _ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://[^\s/?#@*]+", re.IGNORECASE)
+
+    def parse(self, words: Sequence[str]) -> list[str]:
+        origins = [word.lower() for word in super().parse(words)]
+        if not all(map(self._ORIGIN.fullmatch, origins)):
+            raise BadValue("argument(s) must be origins without a path, such as https://example.org:8443, or '*'")
+        return origins
+
+
 class Directory(_Single):
     """The working directory: set by changing to it."""
 

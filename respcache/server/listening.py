@@ -46,6 +46,7 @@ class Place(NamedTuple):
 def bind(server: Server) -> list[Place]:
     """Open sockets for all configured addresses, and note the ports. Raises CannotListen."""
     config, parts = server.config, server.parts
+    _refuse_shared_ports(config)
     http = bool(config.http_port or config.respcache_http)
     if http or config.metrics_port:
         _import_http_doors()  # what is missing is said before anything is opened
@@ -97,6 +98,16 @@ def accepting(server: Server, places: Sequence[Place]) -> Iterator[None]:
             _remove(server.config.unixsocket)
 
 
+def _refuse_shared_ports(config: Config) -> None:
+    """Raises CannotListen, where the system would say only that the port is in use: by whom, people would look for."""
+    names: dict[int, str] = {}
+    for name in ("port", "http-port", "metrics-port"):
+        port = config.value(name)
+        if port and port in names:
+            raise CannotListen(f"{names[port]} and {name} are both {port}; each needs a port of its own.")
+        names[port] = name
+
+
 def _import_http_doors() -> tuple[type[HttpDoor], type[MetricsDoor]]:
     """Raises CannotListen where the extra of the package is not installed."""
     try:
@@ -128,7 +139,7 @@ def _bind_metrics(server: Server) -> list[Place]:
 
 def _bind_tcp(config: Config, port: int, protocol: str) -> tuple[int, list[socket.socket]]:
     """Open `port`, or any free one if it is 0, on all addresses; the port, and the sockets. Raises CannotListen."""
-    sockets = []
+    sockets: list[socket.socket] = []
     for word in config.bind:
         optional = word.startswith("-")  # an address that may be missing
         address = word.lstrip("-")
@@ -138,6 +149,8 @@ def _bind_tcp(config: Config, port: int, protocol: str) -> tuple[int, list[socke
         except OSError as error:
             if optional:
                 continue
+            for opened in sockets:  # the server may go on without them
+                opened.close()
             reason = f"bind: {error.strerror}"
             log.warning(f"Warning: Could not create server {protocol} listening socket {address}:{port}: {reason}")
             raise CannotListen(f"Failed listening on port {port} ({protocol.lower()}), aborting.") from None

@@ -21,22 +21,28 @@ _numbers = count(1)
 
 
 class Filters(TypedDict, total=False):
-    """Which commands and messages a fault hits, and which of these make it fire. All that are given must match."""
+    """Keyword arguments of each fault: which commands and messages it hits, and which of these make it fire.
 
-    # Its name in RESPCACHE FAULT LIST; one is made up if there is none.
+    All that are given must match.
+
+    name: the name of the fault in RESPCACHE FAULT LIST; one is made up if none is given.
+    command: a pattern of the command: "GET", "config|*". Messages to subscribers are "message", "pmessage", "smessage".
+    key: a pattern that some key of the command matches; of a message, its channel.
+    client: a pattern of the client's name, of its address, or of the name of its library.
+    user: who the client has logged in as.
+    after: how many hits pass first.
+    times: how often the fault fires at most; then it is over.
+    probability: the chance with which it fires, from 0 to 1.
+    seed: of the chance; the same seed gives the same decisions. 0 if none is given.
+    """
+
     name: str
-    # A glob pattern of the command: "GET", "config|*". Messages to subscribers are "message", "pmessage", "smessage".
     command: str
-    # A glob pattern, which some key of the command matches; of a message, the channel.
     key: str | bytes
-    # A glob pattern of the client's name, of its address, or of the name of its library.
     client: str
-    # The user that the client has logged in as.
     user: str
-    # How many hits pass first, and how often the fault fires at most.
     after: int
     times: int
-    # The chance with which it fires, 0 to 1. The same seed (0 if none is given) gives the same decisions.
     probability: float
     seed: int
 

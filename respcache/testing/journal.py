@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from respcache.testing.calls import Call, Calls
+from respcache.testing.call import Call
+from respcache.testing.calls import Calls
 from respcache.testing.session import session
 from respcache.testing.threads import in_thread
 

@@ -321,7 +321,9 @@ class Server:
                 ...
             calls.assert_called("GET", "user:1", times=1)
 
-        Meanwhile commands take longer, about twice as long in the server. Calls are lost where the server is reset.
+        Meanwhile commands take longer: a request about twice as long in the server, a command of a pipeline ten times.
+        Errors: RuntimeError at the end of a block in which the server was reset, which ends its journal;
+        ConnectionError if the server died.
         max: how many calls are kept, 10,000 unless this or an outer journal says otherwise; the oldest make room.
         """
         return Journal(self._recording(max))

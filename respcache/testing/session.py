@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from respcache.testing.calls import Call
+    from respcache.testing.call import Call
 
 _MARK = "  <--"
 # Words are shown up to this length.

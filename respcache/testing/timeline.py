@@ -19,7 +19,7 @@ from respcache.testing.session import command_line, count_of, reply_line
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from respcache.testing.calls import Call
+    from respcache.testing.call import Call
 
 _LEFT, _RIGHT, _TOP = 150, 30, 64
 _ROW, _BAR, _PADDING = 18, 14, 12
@@ -28,7 +28,7 @@ _AXIS, _LEGEND = 26, 30
 _ROWS = 8
 # Lines of a tooltip.
 _TOLD = 40
-_NARROWEST, _WIDEST, _PER_TRIP = 960, 6000, 64
+_NARROWEST, _WIDEST, _PER_TRIP = 1200, 6000, 100
 # Width of the narrowest bar, and of a pause.
 _THIN, _PAUSE = 5, 60
 _CHARACTER = 6.3

@@ -11,7 +11,7 @@ from respcache.errors import CommandError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from respcache.testing.calls import Call
+    from respcache.testing.call import Call
 
 # These give a TTL, without an option: to the key that is their first argument.
 _GIVE = frozenset(("EXPIRE", "PEXPIRE", "EXPIREAT", "PEXPIREAT", "SETEX", "PSETEX"))

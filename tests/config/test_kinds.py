@@ -13,12 +13,15 @@ from respcache.config.kinds import (
     MemoryOrPercent,
     Number,
     OctalNumber,
+    Origins,
     OutputLimits,
     SavePoints,
     Text,
     Words,
     YesNo,
 )
+
+NO_ORIGIN = "argument(s) must be origins without a path, such as https://example.org:8443, or '*'"
 
 GOOD = [
     (YesNo(), ["YES"], True, "yes"),
@@ -36,6 +39,13 @@ GOOD = [
     (Text(), [""], "", ""),
     (Words(0, 3), ["127.0.0.1", "-::1"], ["127.0.0.1", "-::1"], "127.0.0.1 -::1"),
     (Words(), [""], [], ""),
+    (Origins(), [""], [], ""),
+    (
+        Origins(),
+        ["https://A.example", "http://[::1]:3000", "*", "null"],
+        ["https://a.example", "http://[::1]:3000", "*", "null"],
+        "https://a.example http://[::1]:3000 * null",
+    ),
     (SavePoints(), [""], [], ""),
     (SavePoints(), ["3600", "1", "300", "100"], [3600, 1, 300, 100], "3600 1 300 100"),
     (EventClasses(), [""], "", ""),
@@ -58,6 +68,10 @@ BAD = [
     (OctalNumber(), ["9"], "argument couldn't be parsed into an integer"),
     (Choice("a", "b"), ["c"], "argument(s) must be one of the following: a, b"),
     (Words(2, 2), ["one"], "wrong number of arguments"),
+    (Origins(), ["https://a.example/"], NO_ORIGIN),
+    (Origins(), ["https://a.example", "localhost:3000"], NO_ORIGIN),
+    (Origins(), ["https://*.example"], NO_ORIGIN),
+    (Origins(), ["https://"], NO_ORIGIN),
     (SavePoints(), ["60"], "Invalid save parameters"),
     (SavePoints(), ["0", "1"], "Invalid save parameters"),
     (SavePoints(), ["a", "b"], "Invalid save parameters"),

@@ -133,6 +133,15 @@ def test_a_port_that_is_in_use_ends_the_start(name: str, taken: int, tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
+def test_two_doors_on_one_port() -> None:
+    for first, second in [("port", "http-port"), ("port", "metrics-port"), ("http-port", "metrics-port")]:
+        port = free_port()
+        done = run(f"--{first}", str(port), f"--{second}", str(port))
+        assert done.returncode == 1
+        assert done.stdout.endswith(f"# {first} and {second} are both {port}; each needs a port of its own.\n")
+        assert "in use" not in done.stdout
+
+
 @pytest.mark.usefixtures("without_h11")
 class TestWithoutH11:
     """The extra `http` of the package is not installed."""

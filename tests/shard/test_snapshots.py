@@ -124,6 +124,33 @@ def test_a_value_that_was_restored_is_not_the_one_that_is_kept(child: Child) -> 
         assert picture(child) == before
 
 
+QUIET = {
+    "SORT zset": "OBJECT ENCODING zset",
+    "ZADD zset 1 m 1 m": "OBJECT ENCODING zset",
+    "LSET list 9 xxxxxxxxxx": "OBJECT ENCODING list",
+    "LINSERT list BEFORE nothing xxxxxxxxxx": "OBJECT ENCODING list",
+    "SADD set m m": "OBJECT ENCODING set",
+    "BITFIELD string INCRBY u1 9 0": "OBJECT ENCODING string",
+    "XREADGROUP GROUP g c STREAMS stream >": "XINFO STREAM stream FULL",
+}
+
+
+@pytest.mark.parametrize("command", QUIET)
+def test_what_changes_no_content(child: Child, command: str) -> None:
+    """The form of a value, or when a consumer was seen last: no modification, but part of the state."""
+    child.run("ZADD zset 1 m", "RPUSH list a", "SADD set m", "SET string 123", "XGROUP CREATE stream g 0 MKSTREAM")
+    child.run("XGROUP CREATECONSUMER stream g c")
+    child.ask(wire.configure({"zset_max_listpack_entries": 1, "set_max_listpack_entries": 1}))
+    child.ask(wire.configure({"list_max_listpack_size": 1}))
+    child.ask(wire.take_snapshot(1, ROOM))
+    before = child.run(QUIET[command])
+    child.now += 1
+    child.run(command)
+    assert child.run(QUIET[command]) != before
+    child.ask(wire.restore_snapshot(1, 0))
+    assert child.run(QUIET[command]) == before
+
+
 def test_only_what_has_changed_is_touched(child: Child) -> None:
     child.run(*[f"SET k:{number} v" for number in range(100)], "RPUSH l a")
     child.ask(wire.take_snapshot(1, ROOM))

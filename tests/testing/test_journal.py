@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
+import json
 import os
+import re
 import signal
 import threading
 import xml.etree.ElementTree as ET
@@ -16,7 +19,10 @@ import trio
 
 from respcache.testing import Server
 from respcache.testing.calls import Calls
+from tests.support.node import CLIENTS, tell
 from tests.support.waiting import eventually
+
+GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "what-did-my-code-do.md"
 
 
 @pytest.fixture(scope="module", params=[1, 3], ids=["1-shard", "3-shards"])
@@ -533,3 +539,58 @@ def test_a_timeline_of_nothing(server: Server, tmp_path: Path) -> None:
         pass
     calls.timeline(str(tmp_path / "calls.svg"))
     assert ET.parse(tmp_path / "calls.svg").getroot() is not None
+
+
+# -- from other languages
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_plain_commands_from_node(server: Server, name: str, tmp_path: Path) -> None:
+    """As the guide shows them."""
+    (story,) = re.findall(r"^```js\n(.*?)^```$", GUIDE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    tell(name, story, server.url, tmp_path)
+
+
+ROUND_TRIPS = """
+const pairs = (flat) =>
+  Array.isArray(flat) ? flat.flatMap((_, n) => (n % 2 ? [] : [[flat[n], flat[n + 1]]])) : Object.entries(flat);
+const begin = Object.fromEntries(pairs(await call("RESPCACHE", "JOURNAL", "START")));
+for (let n = 0; n < 3; n++) await call("GET", "k");
+await Promise.all([call("SET", "a", "1"), call("SET", "b", "x".repeat(100000)), call("SET", "c", "1")]);
+const records = await call("RESPCACHE", "JOURNAL", "READ", "SINCE", String(begin["last-id"]));
+const calls = records.map((record) => Object.fromEntries(pairs(record)));
+assert.equal(calls.length, 6);
+const trips = calls.map((one) => one["round-trip"]);
+assert.equal(new Set(trips.slice(0, 4)).size, 4);
+assert.deepEqual(calls[4]["cut-words"], [2, 100000]);
+await assert.rejects(call("RESPCACHE", "JOURNAL", "NOSUCH"), /unknown subcommand or wrong number of arguments/);
+"""
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_round_trips_of_node(server: Server, name: str, tmp_path: Path) -> None:
+    tell(name, ROUND_TRIPS, server.url, tmp_path)
+
+
+# -- over HTTP
+
+
+def test_requests_over_http(server: Server, client: redis.Redis) -> None:
+    """A request is a round trip, whatever it has."""
+    pytest.importorskip("h11")
+    server.open_http()
+    connection = http.client.HTTPConnection("127.0.0.1", int(server.rest_url.rpartition(":")[2]))
+    with server.journal() as calls:
+        for target, body in (
+            ("/set/a/1", None),
+            ("/pipeline", '[["GET", "a"], ["INCR", "a"], ["GET"]]'),
+            ("/multi-exec", '[["GET", "a"], ["INCR", "a"]]'),
+            ("/pipeline", json.dumps([["SET", "a", "x" * 1000]] * 200)),
+        ):
+            connection.request("POST", target, body, {"Authorization": f"Bearer {server.rest_token}"})
+            connection.getresponse().read()
+    connection.close()
+    trips = [call.round_trip for call in calls]
+    assert [trips.count(trip) for trip in dict.fromkeys(trips)] == [1, 3, 4, 200]
+    assert [call.words for call in calls[1:4]] == [("GET", "a"), ("INCR", "a"), ("GET",)]
+    calls.assert_round_trips(at_most=4)

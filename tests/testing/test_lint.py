@@ -191,8 +191,8 @@ const { createClient } = require("redis");
 """
 
 
-@pytest.mark.parametrize(("program", "script"), [("ioredis", _IOREDIS), ("node_redis", _NODE_REDIS)])
-def test_plain_commands_from_node(server: Server, program: str, script: str) -> None:
+def run_node(server: Server, program: str, script: str) -> list[str]:
+    """The lines that a script prints, with the packages of a program of compat."""
     modules = cache() / "environments" / f"program-{program}" / "node_modules"
     node = shutil.which("node")
     if node is None or not Path(modules).exists():
@@ -205,7 +205,28 @@ def test_plain_commands_from_node(server: Server, program: str, script: str) -> 
         timeout=60,
         env={**os.environ, "NODE_PATH": str(modules)},
     )
-    before, after = map(json.loads, done.stdout.splitlines())
+    return done.stdout.splitlines()
+
+
+def test_the_snippet_of_the_guide(server: Server) -> None:
+    guide = Path(__file__).parents[2] / "docs" / "guides" / "find-what-breaks-on-a-cluster.md"
+    _, snippet = guide.read_text("utf-8").split("```js\n", 1)
+    snippet, _ = snippet.split("```", 1)
+    script = f"""
+        const redis = new (require("ioredis"))(process.argv[1]);
+        (async () => {{
+          await redis.mget("a", "b");
+          {snippet}
+          console.log(findings.map((finding) => finding.rule).join(" "));
+          redis.disconnect();
+        }})();
+    """
+    assert run_node(server, "ioredis", script) == ["crossslot"]
+
+
+@pytest.mark.parametrize(("program", "script"), [("ioredis", _IOREDIS), ("node_redis", _NODE_REDIS)])
+def test_plain_commands_from_node(server: Server, program: str, script: str) -> None:
+    before, after = map(json.loads, run_node(server, program, script))
     report = _mapped(before)
     assert (report["mode"], report["dropped"]) == ("report", 0)
     found = [_mapped(finding) for finding in report["findings"]]

@@ -6,6 +6,7 @@ import asyncio
 import json
 import shutil
 import subprocess
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -124,6 +125,22 @@ def test_a_server_that_died() -> None:
         server.wait_for_end(10)
         with pytest.raises(ConnectionError, match="died"):
             namespace.reset()
+
+
+def test_over_http() -> None:
+    """It lasts for a pipeline, as SELECT does: the next request finds the client as the first one did."""
+
+    def post(path: str, body: object) -> object:
+        headers = {"Authorization": f"Bearer {server.rest_token}"}
+        request = urllib.request.Request(server.rest_url + path, json.dumps(body).encode(), headers)
+        with urllib.request.urlopen(request, timeout=20) as response:
+            return json.load(response)
+
+    with Server(http=True) as server, server.namespace("a") as namespace, namespace.client() as client:
+        commands = [["RESPCACHE", "NAMESPACE", "a"], ["SET", "k", "v"]]
+        assert post("/pipeline", commands) == [{"result": "OK"}, {"result": "OK"}]
+        assert post("/", ["GET", "k"]) == {"result": None}
+        assert client.get("k") == b"v"
 
 
 IOREDIS = """

@@ -98,4 +98,5 @@ def test_the_http_door_without_h11(run_pytest: Run, tmp_path: Path, monkeypatch:
     )
     assert "1 passed, 1 error" in output
     assert "ERR The HTTP door needs the package h11" in output
+    assert "During handling" not in output
     assert "Traceback" not in output

@@ -142,6 +142,7 @@ def _sorted(shard: Shard, key: bytes, request: _Request) -> list[bytes | None]:
         raise WrongType
     if isinstance(value, ZSet):
         value.end_listpack()  # a quirk of Redis, even for SORT_RO: SORT z, OBJECT ENCODING z
+        shard.marked(key)
     start, stop = request.bounds(0 if value is None else len(value))
     if request.sorts or type(value) is Set:
         elements: list[bytes] = [] if value is None else list(value)

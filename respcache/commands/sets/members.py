@@ -41,6 +41,8 @@ def sadd(shard: Shard, args: Args) -> Reply:
     added = target.update(members)
     if added:
         shard.changed(key, target, Event.SET, b"sadd")
+    else:
+        shard.marked(key)
     return added
 
 
@@ -73,6 +75,8 @@ def smove(shard: Shard, args: Args) -> Reply:
         shard.changed(key, source, Event.SET, b"srem")
         if target.update((member,)):
             shard.changed(destination, target, Event.SET, b"sadd")
+        else:
+            shard.marked(destination)
     return 1
 
 

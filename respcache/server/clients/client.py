@@ -119,7 +119,7 @@ class Client:
         self._pushed: list[tuple[bytes, tuple[Tap, ...]]] = []  # by the running command, to its own client
         # Of the journal: the latest round trip that it has counted, and what has come of that.
         self.round_trip = self.round_trip_bytes = 0
-        self.round_trip_over = True  # it had all replies before it sent more: what it sends next is another one
+        self.round_trip_state = 0  # one of `respcache.server.services.journal`
         self.plain = False  # its commands may take the fast path
         self.update_plain()
 

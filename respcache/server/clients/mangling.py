@@ -67,7 +67,7 @@ class Cut:
 
 
 class _Holding:
-    """Holds data back in a slot of its own, before everything that is sent later."""
+    """Holds data back in a slot of its own, before everything that is sent later; until `release`, at the latest."""
 
     def __init__(self, client: Client, fault: Fault) -> None:
         self._client = client
@@ -75,25 +75,28 @@ class _Holding:
         self._data = b""  # that is to be sent, and how much of it was
         self._at = 0
         self._slot: Batch | None = None  # while data is held back
+        # When something is to be sent. It keeps the deadline: alarms follow a clock that is set back.
         self._alarm: Alarm | None = None
+        self._released = fault.deleted
+        client.parts.faults.hold(client, self)
 
-    def _hold_until(self, deadline: int) -> None:
-        if self._slot is None:
-            self._slot = self._client.outbox.hold_back(len(self._data))
-            self._client.parts.faults.hold(self._client, self)
-        self._alarm = self._client.parts.alarms.at(deadline, self._on_time)
+    def _hold(self) -> None:
+        """Hold back what is there."""
+        self._slot = self._client.outbox.hold_back(len(self._data) - self._at)
 
-    def _on_time(self) -> None:
-        """To be overridden, or everything is sent."""
-        self.release()
+    def _take(self, size: int) -> bytes:
+        begin = self._at
+        self._at += size
+        return self._data[begin : self._at]
 
     def release(self) -> None:
-        """See `Holder`: send the rest."""
+        """See `Holder`: send the rest, and nothing is held back any more."""
         self.cancel()
+        self._released = True
         self._client.parts.faults.let_go(self._client, self)
         slot, self._slot = self._slot, None
         if slot is not None:
-            slot.data += self._data[self._at :]
+            slot.data += self._take(len(self._data))
             self._data = b""
             slot.arrived()
 
@@ -109,54 +112,50 @@ class Late(_Holding):
 
     def __init__(self, client: Client, fault: Fault) -> None:
         super().__init__(client, fault)
-        self._deadline = client.parts.clock.now_ms() + fault.action.milliseconds
+        self._alarm = client.parts.alarms.after(fault.action.milliseconds, self.release)
 
     def output(self, data: bytes, complete: bool) -> bytes:
-        """See `Tap`. Messages, and replies to those who have waited, are sent at once."""
+        """See `Tap`."""
         self._data += data
-        if self.fault.deleted or self._client.parts.clock.now_ms() >= self._deadline:
+        if self._released:
             data, self._data = self._data, b""
             return data
         if complete:
-            self._hold_until(self._deadline)
+            self._hold()
         return b""
 
 
 class Dribble(_Holding):
     """A few bytes at a time are sent, the first ones at once."""
 
-    def __init__(self, client: Client, fault: Fault) -> None:
-        super().__init__(client, fault)
-        self._deadline = 0  # of the next portion
-
     def output(self, data: bytes, complete: bool) -> bytes:
         """See `Tap`."""
         self._data += data
         if not complete:
             return b""
-        first = self._take(len(self._data) if self.fault.deleted else self.fault.action.number)
+        action = self.fault.action
+        first = self._take(len(self._data) if self._released else action.number)
         if self._at < len(self._data):
-            self._deadline = self._client.parts.clock.now_ms() + self.fault.action.milliseconds
-            self._hold_until(self._deadline)
+            self._hold()
+            self._alarm = self._client.parts.alarms.after(action.milliseconds, self._on_time)
+        else:
+            self.release()
         return first
-
-    def _take(self, size: int) -> bytes:
-        begin = self._at
-        self._at += size
-        return self._data[begin : self._at]
 
     def _on_time(self) -> None:
         """Send what is due by now: time may have made a jump."""
         action = self.fault.action
-        portions = 1 + (self._client.parts.clock.now_ms() - self._deadline) // action.milliseconds
-        self._deadline += portions * action.milliseconds
         assert self._slot is not None
+        assert self._alarm is not None
+        late = self._client.parts.clock.now_ms() - self._alarm.deadline
+        portions = 1 + max(0, late) // action.milliseconds
         if portions * action.number >= len(self._data) - self._at:
             self.release()
             return
         self._slot.data += self._take(portions * action.number)
         self._client.outbox.ready()
-        self._hold_until(self._deadline)
+        deadline = self._alarm.deadline + portions * action.milliseconds
+        self._alarm = self._client.parts.alarms.at(deadline, self._on_time)
 
 
 class Silence:

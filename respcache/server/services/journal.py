@@ -13,6 +13,13 @@ commands come, so neither pieces nor replies can be counted. But a client that h
 replies did not wait for them. So a round trip is over only if, just before the last reply that is owed leaves, nothing
 more has come: nothing that was kept, no half of a command, nothing in the kernel.
 
+| a round trip is | from                                                            | its next command begins another |
+|-----------------|-----------------------------------------------------------------|---------------------------------|
+| unanswered      | its first command, or one that had come before it could be over | no                              |
+| answered        | some reply was sent, others are owed, or held back by a fault   | if nothing is owed any more     |
+| going on        | the last reply was sent, but more had come                      | no                              |
+| over            | the last reply was sent, and nothing had come                   | yes                             |
+
 That leaves clients that are slow between two pieces: redis-py sends a pipeline in pieces of some more than 6000 bytes,
 each of whole commands, and the system may run us, not the client, as soon as it has sent the first. So after that many
 bytes the last reply is held back for a moment, during which the client may send on.
@@ -53,6 +60,9 @@ _PORTION = 1 << 20
 _PIECE, _FRAMING = 5000, 6
 # For how many seconds of real time. On a busy machine longer: the client has to get its turn.
 _HOLD, _LONGEST_HOLD = 0.005, 0.05
+
+# What a round trip is, see above; OVER also where there was none yet.
+OVER, UNANSWERED, ANSWERED, GOING_ON = range(4)
 
 _REDACTED = b"(redacted)"
 # Directives that are nobody's business, as in redis' CONFIG REWRITE and SLOWLOG.
@@ -154,8 +164,8 @@ class _Reply:
             record.size += len(data)
         if complete:
             record.microseconds = self._journal.clock.monotonic_us() - self._begin
-            if record.size and not self._client.outbox.slots:  # a client whose replies are off waits for none
-                return self._journal.end_of_replies(self._client, data)
+            if record.size:  # a client whose replies are off waits for none
+                return self._journal.answered(self._client, data)
         return data
 
 
@@ -227,12 +237,12 @@ class Journal:
         """See `Interceptor`."""
         if argv[0].upper() == b"RESPCACHE":
             return None
-        if client.round_trip_over:
-            client.round_trip_over = False
+        self._release(client.id)
+        state = client.round_trip_state
+        if state == OVER or (state == ANSWERED and not client.outbox.slots):
             client.round_trip += 1
             client.round_trip_bytes = 0
-        elif self._held:
-            self._release(client.id)
+        client.round_trip_state = UNANSWERED
         client.round_trip_bytes += sum(map(len, argv)) + _FRAMING * (len(argv) + 1)
         self.last += 1
         record = self._records[self.last] = Record(self.last, client, argv, self.clock)
@@ -245,28 +255,31 @@ class Journal:
 
     # -- round trips
 
-    def end_of_replies(self, client: Any, data: bytes) -> bytes:
-        """A client is about to be sent the last bytes that it is owed: those that are sent now."""
-        if client.input.has_more():
-            return data
-        if client.round_trip_bytes <= _PIECE or client.closing or client.input.ended:
-            client.round_trip_over = True
-            return data
-        self._held[client.id] = client.outbox.hold(data)
-        self._spawn(self._hold, client)
-        return b""
+    def answered(self, client: Any, data: bytes) -> bytes:
+        """A reply is complete, and its last bytes are about to be sent: those that are sent now."""
+        if client.outbox.slots:
+            client.round_trip_state = ANSWERED
+        elif client.input.has_more():
+            client.round_trip_state = GOING_ON
+        elif client.round_trip_bytes <= _PIECE or client.closing or client.input.ended:
+            client.round_trip_state = OVER
+        else:
+            self._held[client.id] = client.outbox.hold(data)
+            self._spawn(self._hold, client)
+            return b""
+        return data
 
     async def _hold(self, client: Any) -> None:
         """A task: give a client the time to send more. Cancelled only when the server ends."""
         release = self._held[client.id]
         await trio.sleep(_patience())
-        if self._held.get(client.id) is not release:
-            return  # it has sent more
-        with self._poller.round():
-            client.round_trip_over = not client.input.has_more()
-            self._release(client.id)
+        if self._held.get(client.id) is release:  # else it has sent more
+            with self._poller.round():
+                client.round_trip_state = GOING_ON if client.input.has_more() else OVER
+                self._release(client.id)
 
     def _release(self, client: int) -> None:
+        """Send what is held back of a client, if anything is."""
         release = self._held.pop(client, None)
         if release is not None:
             release()

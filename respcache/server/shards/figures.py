@@ -84,6 +84,7 @@ class ShardFigures:
     def reset(self) -> None:
         """CONFIG RESETSTAT."""
         self._resets += 1
+        self._overdue.clear()  # their answers are from before
         self._counted = [{} for _ in self._links]
         for link in self._links:
             link.call(wire.reset_stats())

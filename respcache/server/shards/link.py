@@ -62,7 +62,7 @@ class ShardLink:
         self.queue = ShardQueue(clock, on_report, poller.yield_soon, order)
         self.submit = self.queue.submit  # one call less on the hot path
         self.running = False  # its child was started, and has not ended
-        self.restarts = 0  # deaths that were followed by a new start
+        self.restarts = 0  # deaths of a child, after each of which there is a new one
         # Frames sent to all its children and received from them, and their bytes.
         self.frames_sent = self.bytes_sent = 0
         self.frames_received = self.bytes_received = 0

@@ -133,7 +133,7 @@ def respcache_rest_url(_respcache_fresh: None, respcache_server: Server) -> str:
     try:
         respcache_server.open_http()
     except RuntimeError as error:
-        pytest.fail(str(error), pytrace=False)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
     return respcache_server.rest_url
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from respcache import errors
+from tests.support.processes import RespcacheServer
 from tests.support.resp import Closed, Connection, ReplyError, pack
 from tests.support.transcript import Transcript
 from tests.support.waiting import eventually
@@ -523,6 +524,37 @@ def test_dribble_follows_a_jump_of_time(do: Transcript, fault: Arm, admin: Conne
     assert do.connection.read_raw(7 + 1000 + 1) == b"1000\r\n" + b"x" * 1000 + b"\r\n"
 
 
+@pytest.mark.parametrize("action", ["DELAY 1000", "DRIBBLE 4 1000"])
+def test_the_clock_is_set_back_meanwhile(do: Transcript, fault: Arm, admin: Connection, action: str) -> None:
+    """What was to take a second still does."""
+    do("RESPCACHE", "CLOCK", "FREEZE")
+    do("SET", "k", "value")
+    fault("COMMAND", "GET", *action.split())
+    do.connection.send("GET", "k")
+    assert eventually(lambda: counts(admin) == (1, 1))
+    admin.call("RESPCACHE", "CLOCK", "SET", 1_000_000_000_000)
+    admin.call("RESPCACHE", "CLOCK", "ADVANCE", 1000)
+    if action.startswith("DELAY"):
+        assert do.connection.read() == b"value"
+    else:
+        assert do.connection.read_raw(8) == b"$5\r\nvalu"
+        admin.call("RESPCACHE", "CLOCK", "ADVANCE", 1000)
+        assert do.connection.read_raw(3) == b"e\r\n"
+
+
+def test_a_late_message_when_the_clock_is_set_back(
+    do: Transcript, connect: Connect, fault: Arm, admin: Connection
+) -> None:
+    do("RESPCACHE", "CLOCK", "FREEZE")
+    listening = subscriber(connect, do.protocol, "c")
+    fault("COMMAND", "message", "DELAY", 1000)
+    admin.call("PUBLISH", "c", 1)
+    admin.call("RESPCACHE", "CLOCK", "SET", 1_000_000_000_000)
+    admin.call("PUBLISH", "c", 2)
+    admin.call("RESPCACHE", "CLOCK", "ADVANCE", 1000)
+    assert [listening.read()[2], listening.read()[2]] == [b"1", b"2"]
+
+
 def test_dribble_ends_with_its_fault(do: Transcript, fault: Arm, admin: Connection) -> None:
     do("SET", "k", "value")
     fault("COMMAND", "GET", "DRIBBLE", 1, 3_600_000)
@@ -1020,3 +1052,15 @@ def test_closed_is_closed(connect: Connect, do: Transcript, fault: Arm) -> None:
     with pytest.raises(Closed):
         connect().call("GET", "k")
     assert connect().call("GET", "k") is None
+
+
+def test_it_is_off_unless_it_is_allowed() -> None:
+    server = RespcacheServer("--enable-test-commands", "no")
+    connection = Connection(server.port)
+    for words in (("ADD", "f", "OOM"), ("LIST",), ("DEL", "f"), ("CLEAR",), ("NOSUCH",)):
+        refused = connection.call("RESPCACHE", "FAULT", *words)
+        assert isinstance(refused, ReplyError)
+        assert str(refused) == errors.TEST_COMMANDS_NOT_ALLOWED
+    assert connection.call("SET", "k", "v") == "OK"
+    connection.close()
+    server.stop()

@@ -247,11 +247,8 @@ def test_rates(do: Transcript) -> None:
     assert commands in range(1, 64)
     assert 0 < received < 70
     assert 0 < sent < 70
-    do.advance(2000)
-    do.advance(2000)
-    commands, received, sent = rates()
-    assert commands <= 1
-    assert max(received, sent) < 5
+    do.advance(2000)  # rates are of real time, of which none has passed
+    assert rates()[0] in range(1, 70)
 
 
 @pytest.mark.since("7.2")

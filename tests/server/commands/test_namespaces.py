@@ -116,7 +116,7 @@ class TestEntering:
         assert do.error("RESPCACHE", "NAMESPACE", b"\xff") == special
         assert do("RESPCACHE", "NAMESPACE", "n" * 128) == "OK"
         assert do.error("RESPCACHE", "NAMESPACE", "n" * 129) == "ERR Namespace names have at most 128 bytes"
-        unknown = "ERR unknown subcommand or wrong number of arguments for 'a'. Try RESPCACHE NAMESPACE HELP."
+        unknown = "ERR unknown subcommand or wrong number of arguments for 'a'. Try RESPCACHE HELP."
         assert do.error("RESPCACHE", "NAMESPACE", "a", "b") == unknown
         assert do.error("RESPCACHE", "NAMESPACE", "drop") == unknown.replace("'a'", "'drop'")
         assert do.error("RESPCACHE", "NAMESPACE", "DROP", "no") == "ERR No such namespace"

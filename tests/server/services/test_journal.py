@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 import trio.testing
@@ -236,3 +237,46 @@ async def test_while_it_is_off_commands_take_the_fast_path() -> None:
 
 async def test_a_record_knows_no_client() -> None:
     assert not {"_client", "outbox", "batch"} & set(Record.__slots__)
+
+
+class Dribble:
+    """An interceptor before the journal that holds back a part of each reply, as faults do."""
+
+    active = True
+
+    def __init__(self) -> None:
+        self.release: Callable[[], None]
+
+    def command(self, client: Any, *_: object) -> Any:
+        self.client = client
+        return self
+
+    def output(self, data: bytes, complete: bool) -> bytes:
+        assert complete
+        self.release = self.client.outbox.hold(data[2:])
+        return data[:2]
+
+
+async def test_replies_of_which_a_part_is_held_back() -> None:
+    """The journal does not see that part. The next command begins a round trip if it comes after it."""
+    async with journal() as (main, found):
+        client = main.connect()
+        dribble: Any = Dribble()
+        main.parts.interception._all.insert(0, dribble)
+        client.send("PING")
+        main.turn()
+        main.parts.interception._all.remove(dribble)
+        client.send("PING")
+        main.turn()
+        with main.poller.round():
+            dribble.release()
+        main.parts.interception._all.insert(0, dribble)
+        client.send("PING")
+        main.turn()
+        main.parts.interception._all.remove(dribble)
+        with main.poller.round():
+            dribble.release()
+        client.send("PING")
+        main.turn()
+        assert client.replies() == ["PONG"] * 4
+        assert trips(found) == [(1, 2), (2, 1), (3, 1)]

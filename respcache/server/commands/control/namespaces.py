@@ -36,7 +36,7 @@ def respcache_namespace(client: Client, args: Args) -> Any:
     if word.upper() == b"DROP" and len(args) == 1:
         return _drop(client, args.next())
     if word.upper() == b"DROP" or len(args):
-        raise errors.unknown_call("RESPCACHE NAMESPACE", word)
+        raise errors.unknown_call("RESPCACHE", word)
     client.enter(namespaces.obtain(word))
     return OK
 

@@ -11,10 +11,11 @@ other client carries them out. What it answers with, RESP2, becomes the body of 
 | `guard`       | who may ask: tokens, origins, hosts                                |
 | `exchange`    | what a request asks for, and how it is answered                    |
 | `responses`   | whole responses                                                    |
+| `writer`      | responses to bytes, with their heads                               |
 | `blocking`    | how long a command may wait                                        |
 | `bodies`      | JSON to commands                                                   |
 | `replies`     | RESP2 to JSON, to events, to plain text                            |
-| `portions`    | replies that did not become a body yet                             |
+| `portions`    | replies that have not become a body yet                            |
 | `upstash`     | the dialect of Upstash's REST API                                  |
 | `seed`        | the dialect of this project's first sketch                         |
 | `observation` | GET /metrics and GET /health                                       |

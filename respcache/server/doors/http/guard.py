@@ -1,9 +1,9 @@
 """Who may ask: the token of a request, and what browsers may send here on behalf of other people's pages.
 
 A page can make a browser send requests to this machine. Where a password is set they lack the token. Where none is,
-what tells them is that browsers say where a request comes from (`Origin`, `Sec-Fetch-Site`), and which name they
-have looked up (`Host`: a page may have a name that was made to point here). Pages of the origins in
-``http-allow-origin`` may ask.
+they are known by what browsers say: where a request comes from (`Origin`, `Sec-Fetch-Site`), and which name they have
+looked up (`Host`: a page may have a name that was made to point here). Pages of the origins in ``http-allow-origin``
+may ask.
 """
 
 from __future__ import annotations
@@ -27,6 +27,14 @@ _LOCAL_NAME = re.compile(rb"([a-z0-9_-]+|([a-z0-9_-]+\.)+(localhost|local|intern
 _ALLOWED_HEADERS = b"authorization, content-type, upstash-encoding, upstash-response-format, upstash-sync-token"
 _TELEMETRY = b"upstash-telemetry-sdk, upstash-telemetry-runtime, upstash-telemetry-platform"
 _A_DAY = b"86400"
+_FOREIGN_PAGE = (
+    "ERR a page of another site has sent this request: set requirepass and send the token, or add the origin of the "
+    "page to http-allow-origin"
+)
+_FOREIGN_NAME = (
+    "ERR the Host of this request may be anybody's name: set requirepass and send the token, ask by IP address, or add "
+    "the name with its scheme to http-allow-origin"
+)
 
 
 class Guard:
@@ -55,10 +63,10 @@ class Guard:
             return None
         same = request.header(b"sec-fetch-site") in _OWN_SITES and (not origin or _is_of(origin, request))
         if not same:
-            return refused(403, "ERR pages of other sites may not ask: set a password, or allow their origin")
+            return refused(403, _FOREIGN_PAGE)
         host = request.header(b"host")
         if host and not _ADDRESS.fullmatch(host) and not _LOCAL_NAME.fullmatch(host) and not self._names(host):
-            return refused(403, "ERR this server has no such name: set a password, or allow its origin")
+            return refused(403, _FOREIGN_NAME)
         return None
 
     # -- CORS
@@ -79,7 +87,7 @@ class Guard:
         if request.method != b"OPTIONS" or not request.header(b"access-control-request-method"):
             return None
         if not self._allows(request.header(b"origin")):
-            return refused(403, "ERR this origin is not allowed")
+            return refused(403, "ERR http-allow-origin does not have this origin")
         headers = (
             (b"access-control-allow-methods", b"GET, HEAD, POST, PUT"),
             (b"access-control-allow-headers", b"%b, %b" % (_ALLOWED_HEADERS, _TELEMETRY)),

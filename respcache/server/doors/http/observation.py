@@ -29,7 +29,7 @@ class Observation:
         if request.path not in ([b"metrics"], [b"health"]):
             return None
         if request.method not in self.methods:
-            raise not_allowed("ERR it is to be got", self.methods)
+            raise not_allowed("ERR it can only be asked for by GET and HEAD", self.methods)
         if request.path == [b"metrics"]:
             return self._metrics()
         well, body = health(self._parts)
@@ -50,7 +50,7 @@ class ObservationOnly:
     def route(self, request: Request) -> Work:
         observed = self._observe(request)
         if observed is None:
-            raise BadRequest(404, "ERR there are /metrics and /health")
+            raise BadRequest(404, "ERR no such path: this port has /metrics and /health")
         return observed
 
     def headers(self) -> Sequence[tuple[bytes, bytes]]:

@@ -34,7 +34,7 @@ class Seed:
                 return Exchange([[b"SET", key, value]], StatusText())
             case [b"get", key]:
                 return Exchange([[b"GET", key]], JsonReplies(name=b"value"))
-        raise BadRequest(404, "ERR there are /set/:key/:value and /get/:key")
+        raise BadRequest(404, "ERR no such path: there are /set/:key/:value and /get/:key")
 
     def headers(self) -> Sequence[tuple[bytes, bytes]]:
         return ()

@@ -15,7 +15,6 @@ One request is carried out at a time; what the client sends meanwhile waits, a l
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from inspect import iscoroutine
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +28,8 @@ from respcache.server.doors.http.blocking import BlockingLimit
 from respcache.server.doors.http.exchange import Exchange
 from respcache.server.doors.http.portions import Portions
 from respcache.server.doors.http.requests import BadRequest, Request, check_framing
-from respcache.server.doors.http.responses import Response, date, refused
+from respcache.server.doors.http.responses import Response, refused
+from respcache.server.doors.http.writer import ResponseWriter
 from respcache.server.order.sequencer import size_of_words
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from respcache.server.doors.http.guard import Guard
     from respcache.server.io.transport import SocketTransport
     from respcache.server.parts import Parts
+
 
 # Bytes that the head of a request may have.
 _HEAD = 1 << 16
@@ -78,22 +79,22 @@ class HttpSession:
         self._conversation = Conversation(parts, self, client_id, fast)
         self.client = self._conversation.client
         self.client.input = self
-        self._request: Request | None = None  # from its head to the end of the response
+        self._writer = ResponseWriter(
+            parts, self._http, transport, dialect, guard
+        )  # knows the request, and if it is the last
         self._exchange: Exchange | None = None  # while its commands are carried out
         self._answering = False
-        self._without_body = False  # it is the response to HEAD
         self._body = bytearray()  # of the request
         self._kept = 0  # bytes of further requests, which came while one was carried out
         self._replies = Portions(_PORTION)  # that are not part of a body yet
         self._response_body = bytearray()  # that is held until its length is known
         self._pumping = False  # `_pump` is called by the next round
         self._input_ended = False
-        self._last = False  # no further request is taken
         self._leaving = False
         self._streaming = False  # events, without an end
         self._dropped = 0  # bytes that came since either
         self._held_back = False  # by the conversation
-        self._too_late: Alarm | None = None  # the request takes too long
+        self._too_late: Alarm | None = None  # the request takes too long, or the client to leave
         self._blocking_limit = BlockingLimit(self.client)
 
     # -- input: the `Receiver`
@@ -143,7 +144,7 @@ class HttpSession:
         """The socket is closed."""
         self._forget_alarms()
         self._conversation.disconnected()
-        self._request = self._exchange = None
+        self._writer.request = self._exchange = None
         self._replies.clear()
         self._body, self._response_body = bytearray(), bytearray()
         self._kept = 0
@@ -154,7 +155,7 @@ class HttpSession:
         """Take what has come of requests, and carry them out, up to one that is not answered at once."""
         self._kept = 0
         self._take_requests()
-        if self._answering or not (self._leaving or self._last):
+        if self._answering or not (self._leaving or self._writer.last):
             self._kept = self._stopped_before()
 
     def _stopped_before(self) -> int:
@@ -165,7 +166,7 @@ class HttpSession:
 
     def _take_requests(self) -> None:
         # One who does not take the responses is not to have more of them made.
-        while not (self._answering or self._leaving or self._last) and self._transport.unsent <= _UNSENT:
+        while not (self._answering or self._leaving or self._writer.last) and self._transport.unsent <= _UNSENT:
             try:
                 event = self._http.next_event()
             except h11.RemoteProtocolError as error:
@@ -186,7 +187,7 @@ class HttpSession:
 
     def _wait_for_more(self) -> None:
         """The request is not complete. If it has begun, it has to be within a time."""
-        if self._request is None:
+        if self._writer.request is None:
             head = bytes(self._http.trailing_data[0])
             if not head:
                 return
@@ -195,7 +196,7 @@ class HttpSession:
                 self._refuse_last(refused(400, "ERR this port speaks HTTP"))
                 return
         elif self._http.they_are_waiting_for_100_continue:
-            self._send(h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue"))
+            self._writer.go_on()
         seconds = self._parts.config.http_request_timeout
         if self._too_late is None and seconds:
             self._too_late = self._parts.alarms.after(seconds * 1000, self._on_too_late)
@@ -206,13 +207,13 @@ class HttpSession:
 
     def _begin(self, event: h11.Request) -> None:
         """The head of a request is there. What is refused for it is refused before its body comes."""
-        self._without_body = event.method == b"HEAD"
+        self._writer.without_body = event.method == b"HEAD"
         try:
             check_framing(event)
         except BadRequest as error:  # where the next request begins is anybody's guess
             self._refuse_last(refused(error.status, error.text))
             return
-        self._request = request = Request(event)
+        self._writer.request = request = Request(event)
         try:
             request.read_target(event.target)
             refusal = self._look_at_head(request)
@@ -264,7 +265,7 @@ class HttpSession:
 
     def _carry_out(self) -> None:
         """The request is complete."""
-        request = self._request
+        request = self._writer.request
         assert request is not None
         self._forget_alarms()
         self._answering = True
@@ -317,7 +318,7 @@ class HttpSession:
 
     @property
     def unsent(self) -> int:
-        """Bytes that the client has not taken yet, or that did not become a response yet."""
+        """Bytes that the client has not taken yet, or that have not become a response yet."""
         return self._transport.unsent + self._replies.size
 
     def write(self, data: bytes) -> None:
@@ -330,7 +331,7 @@ class HttpSession:
 
     def write_last(self, data: bytes) -> None:
         """The last replies: the response is the last one."""
-        self._last = True
+        self._writer.last = True
         self.write(data)
         self.close(after_writing=True)
 
@@ -348,10 +349,11 @@ class HttpSession:
         exchange = self._exchange
         if after_writing and exchange is not None and not exchange.replies.done:
             if self._replies.size:
-                self._last = True  # `_pump` closes
+                self._writer.last = True  # `_pump` closes
                 return
             if exchange.endless and exchange.started:
-                self._send(h11.EndOfMessage())
+                if self._writer.in_parts:  # while the client takes the rest, it is told to close again
+                    self._writer.end()
             else:
                 after_writing = False  # the rest of the response will not come
         self._transport.close(after_writing=after_writing)
@@ -392,24 +394,22 @@ class HttpSession:
             if self._transport.unsent <= _UNSENT:
                 self._pumping = True
                 self._parts.poller.next_round(self._pump_on)
-        elif self._last:
+        elif self._writer.last:
             self.close(after_writing=True)
 
     def _send_body(self, exchange: Exchange) -> None:
         """Send a part of the body, whose length is not known."""
         body = bytes(self._response_body)
         self._response_body.clear()
-        data = b""
-        if not exchange.started:
-            exchange.started = True
-            if exchange.endless:
-                # No further request has its turn. The client is read from all the same, to see it leave.
-                self._streaming, self._kept = True, 0
-                self._choose_to_read()
-            data = self._head(exchange.replies.status, exchange.replies.content_type, None)
-        if not self._without_body:
-            data += self._http.send(h11.Data(data=body)) or b""
-        self._transmit(data)
+        if exchange.started:
+            self._writer.part(body)
+            return
+        exchange.started = True
+        if exchange.endless:
+            # No further request has its turn. The client is read from all the same, to see it leave.
+            self._streaming, self._kept = True, 0
+            self._choose_to_read()
+        self._writer.start(exchange.replies.status, exchange.replies.content_type, body)
 
     def _end_exchange(self, exchange: Exchange) -> None:
         body = bytes(self._response_body)
@@ -417,61 +417,29 @@ class HttpSession:
         self._exchange = None
         self._replies.clear()
         self._blocking_limit.end()
-        replies = exchange.replies
-        if not exchange.started:
-            self._answer(Response(replies.status, body, replies.content_type))
-            return
-        data = b""
-        if body and not self._without_body:
-            data = self._http.send(h11.Data(data=body)) or b""
-        self._transmit(data + (self._http.send(h11.EndOfMessage()) or b""))
-        self._next_request()
+        if exchange.started:
+            self._writer.end(body)
+            self._next_request()
+        else:
+            self._answer(Response(exchange.replies.status, body, exchange.replies.content_type))
 
     def _answer(self, response: Response) -> None:
         """Send a whole response; then comes the next request."""
         if response.error:
             self._parts.stats.count_error(CommandError(response.error))
-        data = self._head(response.status, response.content_type, len(response.body), response.headers)
-        if response.body and not self._without_body:
-            data += self._http.send(h11.Data(data=response.body)) or b""
-        self._transmit(data + (self._http.send(h11.EndOfMessage()) or b""))
+        self._writer.whole(response)
         self._next_request()
-
-    def _head(self, status: int, content_type: bytes, length: int | None, headers: Any = ()) -> bytes:
-        """The head of a response; its length is None if it is not known."""
-        fields = [(b"date", date(self._parts.clock.last_ms // 1000))]
-        if content_type:
-            fields.append((b"content-type", content_type))
-        if length is not None and status != 204:
-            fields.append((b"content-length", b"%d" % length))
-        if content_type == b"text/event-stream":
-            fields.append((b"cache-control", b"no-cache"))
-        fields += headers
-        fields += self._dialect.headers()
-        if self._guard is not None and self._request is not None:
-            fields += self._guard.headers(self._request)
-        if self._last:
-            fields.append((b"connection", b"close"))
-        response = h11.Response(status_code=status, headers=fields, reason=HTTPStatus(status).phrase.encode())
-        return self._http.send(response) or b""
-
-    def _send(self, event: Any) -> None:
-        self._transmit(self._http.send(event) or b"")
-
-    def _transmit(self, data: bytes) -> None:
-        self._parts.stats.bytes_out += len(data)
-        self._transport.write(data)
 
     # -- the end of a request
 
     def _next_request(self) -> None:
         """The response is complete. The next request finds the client as the first one did."""
-        self._request = None
-        self._answering = self._without_body = False
+        self._writer.request = None
+        self._answering = self._writer.without_body = False
         if self._leaving or self._transport.closed:
             return
-        if self._last or self.client.closing or self._http.our_state is h11.MUST_CLOSE:
-            self._last = True
+        if self._writer.last or self.client.closing or self._writer.must_close:
+            self._writer.last = True
             self._transport.close(after_writing=True)
             return
         if not self.client.closed:
@@ -495,10 +463,10 @@ class HttpSession:
 
     def _refuse_last(self, refusal: Response) -> None:
         """Answer what is no whole request, and take no other one."""
-        self._last = True
+        self._writer.last = True
         self._leaving = True
         self._forget_alarms()
-        if self._http.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+        if not self._writer.may_begin:
             self._transport.close()
             return
         self._answer(refusal)

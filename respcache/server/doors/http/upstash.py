@@ -71,7 +71,7 @@ class Upstash:
         first = request.path[0].lower() if request.path else b""
         if first in self._lists and len(request.path) == 1:
             if request.method not in _WITH_BODY:
-                raise not_allowed("ERR it takes the commands in the body of a POST request", _WITH_BODY)
+                raise not_allowed("ERR the commands must be the body of a POST or PUT request", _WITH_BODY)
             return self._lists[first](request)
         if first in _STREAMS:
             if request.method == b"HEAD":

@@ -201,6 +201,24 @@ async def test_the_end_of_the_server_ends_it_well(shards: int) -> None:
         assert client.closed
 
 
+async def test_the_end_of_the_server_for_one_who_reads_slowly(shards: int) -> None:
+    async with house(shards) as main:
+        client, other = await listen(main, "/subscribe/c"), main.connect()
+        client.stop_reading()
+        for _ in range(10):
+            other.send("PUBLISH", "c", "x" * 10_000)
+        await main.settle()
+        with main.poller.round():
+            client.client.finish()
+            client.client.transport.close(after_writing=True)
+        while not client.closed:
+            client.read(20_000)
+            await main.settle()
+        _, data, ended = taken(client)
+        assert data.count("data: message,c,") == 10
+        assert ended
+
+
 async def test_http_1_0(shards: int) -> None:
     async with house(shards) as main:
         client = main.connect_http()

@@ -233,6 +233,28 @@ async def test_a_silent_shard(autojump_clock: trio.testing.MockClock) -> None:
 
 
 @pytest.mark.trio
+async def test_counters_are_reset_while_a_shard_is_silent(autojump_clock: trio.testing.MockClock) -> None:
+    """What it then answers to the scrape before that is from before, and not taken for the answer to the next one."""
+    async with house() as main:
+        client = main.connect()
+        client.send("GET", "nosuch")
+        await main.settle()
+        bodies: list[bytes] = []
+
+        async def ask() -> None:
+            bodies.append(await metrics(main.parts))
+
+        await ask()
+        assert read(bodies[-1])["redis_up"] == 0
+        main.parts.reset_counters()  # CONFIG RESETSTAT
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask)
+            await main.settle()
+        assert read(bodies[-1])["redis_keyspace_misses_total"] == 0
+        assert main.parts.figures.counted(0)["keyspace_misses"] == 0
+
+
+@pytest.mark.trio
 async def test_what_is_not_of_all_shards_is_known_without_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise it would be wrong while one is silent."""
     monkeypatch.setattr("respcache.server.commands.info.footprint.resident", lambda _pid: 1000)
