@@ -207,3 +207,14 @@ def test_namespaces_for_tests_at_the_same_time(run_pytest: Run) -> None:
         """
     )
     assert "3 passed" in output
+
+
+@pytest.mark.parametrize(("name", "value"), [("lint", "report"), ("journal", "true")])
+def test_what_workers_cannot_share(run_pytest: Run, name: str, value: str) -> None:
+    ini = f"""
+        {SHARED}
+        respcache_{name} = {value}
+        """
+    output = run_pytest("def test_it(respcache): pass", "-n", "1", ini=ini, status=4)
+    assert f"respcache_{name} needs a server for each worker: switch respcache_shared off" in output
+    assert "1 passed" in run_pytest("def test_it(respcache): pass", ini=ini)

@@ -25,7 +25,7 @@ def _respcache_fresh(request: pytest.FixtureRequest, respcache_server: Server) -
     item, server = request.node, respcache_server
     kept = request.config.stash[RUN].kept(server)
     # `respcache_journal`: what is recorded is shown if the test fails.
-    journal = JOURNAL_OF_A_TEST if request.config.getini("respcache_journal") and not server.shared else 0
+    journal = JOURNAL_OF_A_TEST if request.config.getini("respcache_journal") else 0
     if (server.shared or server.alive()) and _reset(server, kept, journal):
         item.stash[LOG_START] = server.log_size()
     else:

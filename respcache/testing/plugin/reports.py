@@ -49,7 +49,7 @@ def pytest_runtest_makereport(
 
 
 def _shown(item: pytest.Item, server: Server) -> Iterator[tuple[str, str]]:
-    if item.config.getini("respcache_journal") and not server.shared and server.alive():
+    if item.config.getini("respcache_journal") and server.alive():
         try:
             calls = server.latest_calls(_SHOWN)
         except (OSError, RuntimeError) as error:

@@ -117,6 +117,9 @@ def pytest_configure_node(node: Any) -> None:
     """A worker of pytest-xdist is about to start. The server that they share starts with the first one."""
     config = node.config
     if config.getini("respcache_shared") and not config.option.collectonly:
+        for name, wanted in (("lint", config.stash[LINT]), ("journal", config.getini("respcache_journal"))):
+            if wanted:  # it would mix up what the workers do
+                raise pytest.UsageError(f"respcache_{name} needs a server for each worker: switch respcache_shared off")
         tell(node, config.stash[RUN].start())
 
 
