@@ -14,7 +14,7 @@ from respcache.server.host import signals
 _USAGE = """\
 Usage: respcache [/path/to/redis.conf] [--directive value ...] [-]
        respcache -                   (read the configuration from standard input)
-       respcache run [options] -- command ...   (run tests with a server of their own; see respcache run --help)
+       respcache run [options] -- command ...   (with a server of its own; see respcache run --help)
        respcache -v or --version
        respcache -h or --help
 
