@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import respcache.testing
-from respcache.testing import Server, StartError, keys
+from respcache.testing import RespcacheMixin, RespcacheTestCase, Server, StartError, keys
 from respcache.testing.call import Call
 from respcache.testing.calls import Calls
 from respcache.testing.clock import AsyncServerClock, ServerClock
@@ -18,6 +18,8 @@ from respcache.testing.faults import AsyncFault, AsyncServerFaults, Fault, Fault
 from respcache.testing.journal import AsyncCalls
 from respcache.testing.lint import AsyncServerLint, LintFinding, ServerLint
 from respcache.testing.namespaces import Namespace
+from respcache.testing.plugin import marks
+from respcache.testing.shared import SharedServer
 from respcache.testing.snapshots import AsyncServerSnapshots, ServerSnapshots, Snapshot
 
 # What properties and methods of a server give, and what these give.
@@ -25,7 +27,7 @@ _PARTS: tuple[type, ...] = (
     *(ServerClock, AsyncServerClock),
     *(ServerFaults, AsyncServerFaults, Fault, AsyncFault, FaultState, Filters),
     *(ServerSnapshots, AsyncServerSnapshots),
-    Namespace,
+    *(Namespace, SharedServer),
     *(Calls, AsyncCalls, Call),
     *(ServerLint, AsyncServerLint, LintFinding),
 )
@@ -42,6 +44,10 @@ def parts() -> Iterator[str]:
         yield _markdown(_docstring(function.name, ast.get_docstring(function)))
     yield "## Options in the pytest settings"
     yield "\n".join(f"- `{name}`: {text}." for name, text in ini_options())
+    yield f"## The mark `{marks.NAME}`"
+    yield f"`@pytest.mark.{marks.HELP.partition(': ')[0]}`"
+    text = marks.HELP.partition(": ")[2]
+    yield text[0].upper() + text[1:]
     yield "## Server"
     yield f"```python\nfrom respcache.testing import Server\n\n{_call(Server)}\n```"
     yield from described(Server)
@@ -52,6 +58,9 @@ def parts() -> Iterator[str]:
     yield _markdown(_docstring("Snapshot", inspect.getdoc(Snapshot)))
     yield "## Keys in JSON"
     yield _indented_as_json(_docstring("keys", keys.__doc__))
+    for part in (RespcacheTestCase, RespcacheMixin):
+        yield f"## {part.__name__}"
+        yield _markdown(_docstring(part.__name__, inspect.getdoc(part)))
     yield "## StartError"
     yield _markdown(_docstring("StartError", inspect.getdoc(StartError)))
 

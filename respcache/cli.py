@@ -14,6 +14,7 @@ from respcache.server.host import signals
 _USAGE = """\
 Usage: respcache [/path/to/redis.conf] [--directive value ...] [-]
        respcache -                   (read the configuration from standard input)
+       respcache run [options] -- command ...   (run tests with a server of their own; see respcache run --help)
        respcache -v or --version
        respcache -h or --help
 
@@ -56,8 +57,12 @@ def help_text() -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the server until it is told to stop; the exit status."""
-    signals.exit_when_told()
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] == ["run"]:
+        from respcache.testing.run import main as run_command
+
+        return run_command(words[1:])
+    signals.exit_when_told()
     if len(words) == 1 and words[0] in ("-v", "--version"):
         print(version_line())
         return 0

@@ -28,7 +28,7 @@ LAST_MS = ((1 << 32) - 86_400) * 1000
 class Clock:
     """Milliseconds and microseconds since the epoch. `monotonic` and `wall` are sources of nanoseconds, for tests."""
 
-    __slots__ = ("_frozen", "_last", "_monotonic", "_offset", "_resync_at", "_shift", "_wall")
+    __slots__ = ("_frozen", "_last", "_monotonic", "_offset", "_resync_at", "_shift", "_wall", "moved")
 
     def __init__(
         self, monotonic: Callable[[], int] = time.monotonic_ns, wall: Callable[[], int] = time.time_ns
@@ -43,6 +43,8 @@ class Clock:
         self._shift = 0
         # Where time stands still, in microseconds; None while it passes.
         self._frozen: int | None = None
+        # True once tests have done something to time, until `reset`.
+        self.moved = False
         # The last time that was told.
         self._last = 0
 
@@ -84,6 +86,7 @@ class Clock:
 
     def freeze(self) -> None:
         """Let time stand still. Does nothing while it does."""
+        self.moved = True
         self._frozen = self.now_us()
 
     def resume(self) -> None:
@@ -112,9 +115,11 @@ class Clock:
         before = self.now_ms()
         self._frozen = None
         self._shift = 0
+        self.moved = False
         return self.now_ms() - before
 
     def _move_to(self, microseconds: int) -> None:
+        self.moved = True
         if self._frozen is not None:
             self._frozen = self._last = microseconds
         else:

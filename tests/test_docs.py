@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import os
 import re
 import shlex
 import shutil
@@ -24,6 +25,7 @@ from respcache.commands.table.syntax import parse_syntax
 from respcache.config.directives import NAMES
 from respcache.testing import Server
 from tests.support.curl import Sessions
+from tests.support.node import packages_of
 from tests.support.resp import Connection, ReplyError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -131,13 +133,6 @@ def test_what_the_pages_replace_exists(tmp_path: Path, monkeypatch: pytest.Monke
         assert callable(getattr(containers.RedisContainer, name))
 
 
-def test_the_wrapper_for_other_languages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    write_named_snippets(ROOT / "docs" / "guides" / "other-languages.md", tmp_path)
-    tests = "import os, redis; raise SystemExit(redis.Redis.from_url(os.environ['REDIS_URL']).incr('n') - 1)"
-    run([sys.executable, "with_respcache.py", sys.executable, "-c", tests], tmp_path)
-
-
 # npm's packages for snippets are beside those of Python.
 NODE_MODULES = Path(sys.prefix, "node_modules")
 
@@ -156,6 +151,17 @@ def test_tests_in_javascript_over_http(tmp_path: Path, monkeypatch: pytest.Monke
         (tmp_path / name).write_text(code)
     (tmp_path / "node_modules").symlink_to(NODE_MODULES)
     run([sys.executable, "with_upstash.py", "node", "--test"], tmp_path)
+
+
+def test_tests_in_javascript(tmp_path: Path) -> None:
+    packages_of("node_redis", tmp_path)
+    for code in snippets(ROOT / "docs" / "guides" / "other-languages.md", "js"):
+        (tmp_path / code.splitlines()[0].removeprefix("// ")).write_text(code)
+    command = [sys.executable, "-m", "respcache", "run", "--", "node", "--test"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    assert "pass 1" in done.stdout
 
 
 def test_the_wrapper_for_http(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

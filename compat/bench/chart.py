@@ -46,6 +46,31 @@ def svg(heading: str, subheading: str, servers: list[str], rows: list[Row]) -> s
     return "\n".join([*parts, "</svg>", ""])
 
 
+def seconds_svg(heading: str, subheading: str, rows: list[tuple[str, float]]) -> str:
+    """Times, a bar for each. One that takes far longer than all others is cut off; the number says how long it is."""
+    height = _TOP + (2 * _BAR + _GAP) * len(rows)
+    longest = sorted(seconds for _, seconds in rows)
+    end = min(longest[-1], 2 * longest[-2]) if len(longest) > 1 else longest[-1]
+    unit = (_WIDTH - _LEFT - _RIGHT) / end
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
+        'font-family="system-ui, sans-serif" font-size="12">',
+        f'<rect width="{_WIDTH}" height="{height}" fill="#fff"/>',
+        _text(16, 26, heading, size=16, weight="600"),
+        _text(16, 46, subheading, colour="#666"),
+    ]
+    for number, (title, seconds) in enumerate(rows):
+        y = _TOP - _GAP + number * (2 * _BAR + _GAP)
+        length = min(seconds, end) * unit
+        colour = _COLOURS[0 if title.startswith("respcache") else 1]
+        parts.append(_text(_LEFT - 10, y + _BAR + 4, title, anchor="end"))
+        parts.append(f'<rect x="{_LEFT}" y="{y}" width="{length:.1f}" height="{2 * _BAR}" fill="{colour}"/>')
+        if seconds > end:  # a gap says that it goes on
+            parts.append(f'<rect x="{_LEFT + length - 16:.1f}" y="{y}" width="4" height="{2 * _BAR}" fill="#fff"/>')
+        parts.append(_text(_LEFT + length + 6, y + _BAR + 4, f"{seconds:.3g} s"))
+    return "\n".join([*parts, "</svg>", ""])
+
+
 def _legend(servers: list[str]) -> list[str]:
     parts = []
     for number, server in enumerate(servers):

@@ -7,6 +7,7 @@ with a connection that is still in use somewhere is given up.
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ class KeptClient:
         self.server = server
         self._options = options
         self._pool: redis.ConnectionPool | None = None
+        self._first: redis.Redis  # on that pool; tests get others that are like it
 
     def client(self) -> redis.Redis:
         """A client for the next test. Closing it leaves the connection open."""
@@ -29,10 +31,14 @@ class KeptClient:
 
         if self._pool is None:
             self._pool = self.server.client(**self._options).connection_pool
-        return redis.Redis(connection_pool=self._pool)
+            self._first = redis.Redis(connection_pool=self._pool)
+        return _twin(self._first)
 
-    def reset(self) -> bool:
-        """Put server and connection back as at their start. False if no connection is of use for that."""
+    def reset(self, journal: int = 0) -> bool:
+        """Put server and connection back as at their start. False if no connection is of use for that.
+
+        journal: start a journal as well, which keeps so many calls.
+        """
         import redis
 
         if self._pool is None:
@@ -40,7 +46,7 @@ class KeptClient:
         try:
             connection = _idle_connection(self._pool)
             if connection is not None:
-                _reset_by(connection)
+                _reset_by(connection, journal)
         except (redis.RedisError, OSError, AttributeError):
             self.close()
             return False
@@ -51,6 +57,18 @@ class KeptClient:
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.disconnect()
+
+
+def _twin(client: redis.Redis) -> redis.Redis:
+    """A new client on the pool of another one, which was never used.
+
+    redis-py fills the table of callbacks one by one, through a method: that takes longer than a command.
+    """
+    twin = copy(client)
+    callbacks = client.response_callbacks
+    twin.response_callbacks = type(callbacks)({})
+    dict.update(twin.response_callbacks, callbacks)
+    return twin
 
 
 def _idle_connection(pool: redis.ConnectionPool) -> redis.Connection | None:
@@ -69,13 +87,15 @@ def _idle_connection(pool: redis.ConnectionPool) -> redis.Connection | None:
     return connected[0] if connected else None
 
 
-def _reset_by(connection: redis.Connection) -> None:
+def _reset_by(connection: redis.Connection, journal: int) -> None:
     """Raises RedisError, or OSError."""
     import redis
 
     if connection.can_read(timeout=0):
         raise redis.ConnectionError("there are answers that nobody has read")
-    commands = [("RESPCACHE", "RESET"), ("HELLO", int(connection.protocol or 2))]
+    commands: list[tuple[str | int, ...]] = [("RESPCACHE", "RESET"), ("HELLO", int(connection.protocol or 2))]
+    if journal:
+        commands.append(("RESPCACHE", "JOURNAL", "START", "MAX", journal))
     packed = connection.pack_commands(commands)  # type: ignore[no-untyped-call]  # redis-py gives it no types
     connection.send_packed_command(packed, check_health=False)  # type: ignore[no-untyped-call]  # as above
     answers = [connection.read_response() for _ in commands]

@@ -8,7 +8,7 @@ import re
 import shlex
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 from urllib.parse import quote
 
 from respcache.testing.clock import AsyncServerClock, ServerClock
@@ -52,6 +52,9 @@ class Server:
     http: open the HTTP door too, on a free port that it then keeps. It needs ``respcache[http]``.
     start_timeout: seconds within which the server must have started.
     """
+
+    # True for what stands for a part of a server in tests that share it: `respcache.testing.shared`.
+    shared: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -331,6 +334,13 @@ class Server:
         Within the block the calls are those of the last ``await calls.update()``.
         """
         return AsyncJournal(self._recording(max))
+
+    def start_journal(self, max: int) -> None:
+        """Record calls from now on, so many, for `latest_calls`. `reset` ends it.
+
+        Errors: ConnectionError if the server died.
+        """
+        self._command("RESPCACHE", "JOURNAL", "START", "MAX", max)
 
     def latest_calls(self, count: int = 50) -> str:
         """What the journal has recorded last, as a session of redis-cli; empty if nothing was recorded. One round trip.

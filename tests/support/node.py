@@ -30,13 +30,19 @@ const close = () => client.close();
 }
 
 
-def tell(client: str, story: str, url: str, directory: Path) -> None:
-    """Run a story, whose commands are ``await call("GET", "key")``, and whose checks are those of `assert`."""
+def packages_of(client: str, directory: Path) -> str:
+    """Let programs in a directory import a client; the path of node. Skips the test where there is none."""
     packages = cache() / "environments" / f"program-{client}" / "node_modules"
     node = shutil.which("node")
     if node is None or not packages.exists():
         pytest.skip(f"needs node, and the packages of `python -m compat programs` for {client}")
     (directory / "node_modules").symlink_to(packages)
+    return node
+
+
+def tell(client: str, story: str, url: str, directory: Path) -> None:
+    """Run a story, whose commands are ``await call("GET", "key")``, and whose checks are those of `assert`."""
+    node = packages_of(client, directory)
     script = f'import assert from "node:assert/strict";\n{CLIENTS[client]}\n{story}\nawait close();\n'
     (directory / "story.mjs").write_text(script)
     done = subprocess.run([node, "story.mjs", url], cwd=directory, capture_output=True, text=True, check=False)

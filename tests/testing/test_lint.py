@@ -17,7 +17,6 @@ import trio
 
 from compat.results import cache
 from respcache.testing import Server
-from tests.testing.test_plugin import run_pytest  # noqa: F401 - a fixture
 
 Run = Callable[..., str]
 
@@ -110,7 +109,7 @@ TESTS = """
 """
 
 
-def test_findings_are_shown_with_test_and_line(run_pytest: Run) -> None:  # noqa: F811 - a fixture
+def test_findings_are_shown_with_test_and_line(run_pytest: Run) -> None:
     output = run_pytest(TESTS, ini="respcache_lint = report")
     _, section = output.split(" respcache lint ")
     lines = [line.strip() for line in section.splitlines()]
@@ -126,7 +125,7 @@ def test_findings_are_shown_with_test_and_line(run_pytest: Run) -> None:  # noqa
     assert "test_without_findings" not in section
 
 
-def test_workers_of_xdist_report_theirs(run_pytest: Run) -> None:  # noqa: F811 - a fixture
+def test_workers_of_xdist_report_theirs(run_pytest: Run) -> None:
     if find_spec("xdist") is None:
         pytest.skip(reason="pytest-xdist is not installed")
     output = run_pytest(TESTS, "-n", "2", ini="respcache_lint = report")
@@ -135,16 +134,16 @@ def test_workers_of_xdist_report_theirs(run_pytest: Run) -> None:  # noqa: F811 
     assert "test_it.py::test_of_asyncio (test_it.py:21)" in output
 
 
-def test_it_is_off_unless_asked_for(run_pytest: Run) -> None:  # noqa: F811 - a fixture
+def test_it_is_off_unless_asked_for(run_pytest: Run) -> None:
     assert "respcache lint" not in run_pytest(TESTS)
 
 
-def test_a_run_without_findings_says_nothing(run_pytest: Run) -> None:  # noqa: F811 - a fixture
+def test_a_run_without_findings_says_nothing(run_pytest: Run) -> None:
     test = "def test_it(respcache): respcache.set('k', 'v')"
     assert "respcache lint" not in run_pytest(test, ini="respcache_lint = report")
 
 
-def test_refused_commands_fail_tests(run_pytest: Run) -> None:  # noqa: F811 - a fixture
+def test_refused_commands_fail_tests(run_pytest: Run) -> None:
     test = """
         import pytest, redis
 
@@ -156,7 +155,7 @@ def test_refused_commands_fail_tests(run_pytest: Run) -> None:  # noqa: F811 - a
     assert "test_it.py::test_it (test_it.py:6)" in output
 
 
-def test_a_wrong_mode_is_a_usage_error(run_pytest: Run) -> None:  # noqa: F811 - a fixture
+def test_a_wrong_mode_is_a_usage_error(run_pytest: Run) -> None:
     output = run_pytest("def test_it(): pass", ini="respcache_lint = maybe", status=4)
     assert "respcache_lint is 'maybe', and not one of: off, report, refuse" in output
 

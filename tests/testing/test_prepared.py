@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.testing.test_plugin import Run, run_pytest
-
-__all__ = ["run_pytest"]  # the fixture
+from tests.support.pytests import Run
 
 CATALOGUE = """
         import pytest

@@ -111,6 +111,8 @@ class Timekeeper:
 
         So what a frozen clock has missed does not pass at once.
         """
+        if not self._clock.moved:
+            return  # as before most tests, which should not wait for this
         shift = self._clock.reset()
         self._alarms.shift(shift)
         self._look_again()

@@ -9,33 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from respcache.testing.plugin import marks, options
+from respcache.testing.plugin.runs import RUN, server_fixture, uses_our_server
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from respcache.testing.server import Server
 
-MARK = "respcache"
-HELP = (
-    "respcache(snapshot=None, keys=None, config=False, clock=False): start the test from a snapshot of the server. "
-    "`snapshot` is its name; a fixture of that name prepares the state, once. `keys` is a JSON file of keys, in the "
-    "directory of the test. With `config` and `clock`, settings and the time are put back, too."
-)
-_ARGUMENTS = {"snapshot", "keys", "config", "clock"}
-
-
-def is_asked_for(item: pytest.Item) -> bool:
-    """True if a test has the mark."""
-    return item.get_closest_marker(MARK) is not None
-
 
 def prepare(request: pytest.FixtureRequest, server: Server) -> None:
     """Bring the fresh server into the state that the test's mark asks for, if it has one."""
-    mark = request.node.get_closest_marker(MARK)
-    if mark is None:
+    wanted = marks.wanted(request.node)
+    _check_server(request, server, wanted)
+    if "snapshot" not in wanted and "keys" not in wanted:
         return
-    wanted: dict[str, Any] = dict(mark.kwargs)
-    if mark.args or not set(wanted) <= _ARGUMENTS or ("snapshot" in wanted) == ("keys" in wanted):
-        pytest.fail(f"@pytest.mark.{MARK} takes `snapshot=` or `keys=`, `config=` and `clock=`", pytrace=False)
     how = {name: bool(wanted.get(name, False)) for name in ("config", "clock")}
     if "snapshot" in wanted:
         name = str(wanted["snapshot"])
@@ -44,9 +32,27 @@ def prepare(request: pytest.FixtureRequest, server: Server) -> None:
         from hashlib import sha256  # not with the plugin, which every test run loads
 
         path = request.path.parent / wanted["keys"]
+        if server.shared:
+            server.load_json(path)  # there are no snapshots of namespaces
+            return
         # A file that was edited meanwhile is another one.
         content = sha256(path.read_bytes()).hexdigest()
         _start_from(server, f"keys:{content}", lambda: server.load_json(path), how)
+
+
+def _check_server(request: pytest.FixtureRequest, server: Server, wanted: dict[str, Any]) -> None:
+    """Fail the test if it cannot have the server that its mark asks for."""
+    settings = marks.settings_of(request.node)
+    run = request.config.stash[RUN]
+    if settings is None or server is run.others.get(settings):
+        return
+    if server is run.server and not server.shared and settings == options.settings(request.config):
+        return
+    if server_fixture(request.node) is not None and not uses_our_server(request.node):
+        if not {"args", "shards", "own_server"}.intersection(wanted):
+            return  # a snapshot of a server that a conftest has started
+        pytest.fail("the mark's `args`, `shards` and `own_server` need the fixture `respcache_server` of respcache")
+    pytest.fail("methods of unittest cannot have another server by a mark: see docs/guides/unittest.md", pytrace=False)
 
 
 def _start_from(server: Server, name: str, make: Callable[[], object], how: dict[str, bool]) -> None:

@@ -192,8 +192,8 @@ class _Notes:
 
     def _kind(self, name: str) -> int:
         parts = name.split(os.sep)
-        ours = os.path.dirname(os.path.abspath(__file__))
-        if os.path.dirname(os.path.abspath(name)) == ours or ("redis" in parts and "site-packages" in parts):
+        ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+        if os.path.abspath(name).startswith(os.path.join(ours, "")) or ("redis" in parts and "site-packages" in parts):
             return 0
         return 2 if name.startswith(self._root) and "site-packages" not in parts else 1
 
