@@ -55,8 +55,9 @@ class Batch:
     def output(self) -> bytes:
         """What to send. To be called once, when nothing is missing."""
         data = b"" if self.muted else self.data
-        for tap in self.taps:
-            data = tap.output(data, True)
+        if self.taps:
+            for tap in self.taps:
+                data = tap.output(data, True)
         return data
 
     def early_output(self) -> bytes:
