@@ -50,6 +50,7 @@ class Alarms:
         # The number of the newest alarm, and how many of the heap are cancelled.
         self._count = 0
         self._cancelled = 0
+        self.shifts = 0  # how often `shift` was called
         # Called when the next deadline has become an earlier one: the task that sleeps until then must wake up.
         self.on_earlier: Callable[[], object] = lambda: None
 
@@ -102,6 +103,7 @@ class Alarms:
 
     def shift(self, milliseconds: int) -> None:
         """The clock was set, and no time has passed by that: every alarm goes off after the time that it had left."""
+        self.shifts += 1
         for _, _, alarm in self._heap:
             alarm.deadline += milliseconds
         self._heap = [(alarm.deadline, number, alarm) for _, number, alarm in self._heap]

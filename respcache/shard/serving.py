@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from respcache.resp.types import Argv
+    from respcache.shard.wire import Until
     from respcache.store.keyspace import Place
     from respcache.store.shard import Shard
 
 # Words to run again, end of its time (0: never), keys, names of types, on_removal.
-Details = tuple["Argv", int, list[bytes], list[bytes], bool]
+Details = tuple["Argv", "Until", list[bytes], list[bytes], bool]
 
 _KINDS = {name: kind for kind, name in TYPE_NAMES.items()}
 
@@ -45,7 +46,7 @@ class Serving:
 
     # -- items
 
-    def wait(self, db: int, protocol: int, client: int, touch: bool, number: int, argv: Argv) -> bytes | int:
+    def wait(self, db: int, protocol: int, client: int, touch: bool, number: int, argv: Argv) -> bytes | Until:
         """See `respcache.shard.wire.wait`."""
         shard = self._shard
         shard.enter(db, protocol, client, touch)
@@ -55,13 +56,22 @@ class Serving:
             words = argv if blocked.argv is None else blocked.argv
             caller = Caller(db, protocol, client, touch)
             shard.waiting.add(Waiter(number, caller, words, blocked.keys, blocked.kinds, blocked.on_removal))
-            return shard.now + blocked.timeout if blocked.timeout else 0
+            return self._until(blocked)
+
+    def _until(self, blocked: Blocked) -> Until:
+        """When a wait ends, and how long it is from now: main may set its clock before it has the answer."""
+        return (self._shard.now + blocked.timeout if blocked.timeout else 0), blocked.timeout
 
     def details(self, argv: Argv, blocked: Blocked) -> Details:
         """What a command waits for, as it travels."""
-        deadline = self._shard.now + blocked.timeout if blocked.timeout else 0
         words = argv if blocked.argv is None else blocked.argv
-        return words, deadline, list(blocked.keys), [TYPE_NAMES[kind] for kind in blocked.kinds], blocked.on_removal
+        return (
+            words,
+            self._until(blocked),
+            list(blocked.keys),
+            [TYPE_NAMES[kind] for kind in blocked.kinds],
+            blocked.on_removal,
+        )
 
     def enlist(
         self,

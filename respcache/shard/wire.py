@@ -40,8 +40,8 @@ where the items are part of a larger unit that is not over yet: what the owner o
 | `skip()`                            | None                                                                     |
 | `measure(db, keys)`                 | ``(number of keys in the database, sizes)``: for each key ``(elements,   |
 |                                     | bytes, True if it expires)``, or None for no such key                    |
-| `wait(caller, number, argv)`        | the encoded reply; or when the wait ends, in milliseconds since the      |
-|                                     | epoch, 0 for never: nothing was found, and the client waits from now on  |
+| `wait(caller, number, argv)`        | the encoded reply; or nothing was found, and the client waits from now  |
+|                                     | on: ``(when that ends, in how many milliseconds)``, 0 for never          |
 | `forget(number)`                    | True if the client still waited; it does not any more                    |
 | `serve()`                           | None; clients that wait for what has become ready were served            |
 | `exist(places)`                     | a list of booleans                                                       |
@@ -139,6 +139,9 @@ CLAIM, FOREIGN = range(2)
 GONE, YES, HOLD = range(3)
 
 Item = tuple[Any, ...]
+
+# When a wait ends, in milliseconds since the epoch, and how long it was until then; 0, 0 for never.
+Until = tuple[int, int]
 
 # A frame of answers is sent as soon as its results take more bytes than this.
 ANSWER_BYTES = 16 << 20

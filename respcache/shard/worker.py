@@ -349,7 +349,7 @@ class Worker:
         self._room -= size + size_of(lacking)
         return (*result, lacking[0] if lacking else None)
 
-    def _wait(self, db: int, protocol: int, client: int, touch: bool, number: int, argv: Argv) -> bytes | int:
+    def _wait(self, db: int, protocol: int, client: int, touch: bool, number: int, argv: Argv) -> bytes | wire.Until:
         result = self._serving.wait(db, protocol, client, touch, number, argv)
         if type(result) is bytes:
             self._room -= len(result)

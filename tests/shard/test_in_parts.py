@@ -79,6 +79,6 @@ def test_finding(child: Child) -> None:
 )
 def test_what_waits(child: Child, command: str, on_removal: bool) -> None:
     child.run("XGROUP SETID s g $")
-    argv, deadline, keys, types, removal = find(child, command)
+    argv, until, keys, types, removal = find(child, command)
     assert (argv, keys, types, removal) == (words(command), [b"empty", b"s"], [b"stream"], on_removal)
-    assert deadline == child.now + 50
+    assert until == (child.now + 50, 50)

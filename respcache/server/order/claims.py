@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from respcache.server.order.sequencer import Sequencer
     from respcache.server.order.waits import Member, Waits
     from respcache.server.shards.queue import Barrier
+    from respcache.shard.wire import Until
     from respcache.store.reports import Report
 
 
@@ -72,10 +73,10 @@ class SharedWait(Wait):
         self.lost = False  # a shard has died while it was tried
         super().__init__(waits, member, row, argv, tuple(plan.positions))
 
-    def found_nothing(self, deadline: int) -> None:
+    def found_nothing(self, until: Until) -> None:
         """See `Wait`."""
         self._enlisted.add(self.shards, 1)
-        super().found_nothing(deadline)
+        super().found_nothing(until)
 
     def end(self, reply: bytes) -> None:
         """See `Wait`. Shards where the client may wait forget it."""
@@ -228,7 +229,7 @@ class Claims:
 
     async def _enlist(self, wait: SharedWait, lacking: Lacking) -> None:
         """Let the client wait on each shard that has a key which it waits for."""
-        wait.argv, deadline, keys, types, on_removal = lacking
+        wait.argv, until, keys, types, on_removal = lacking
         by_shard: dict[int, list[bytes]] = {}
         for key in keys:
             by_shard.setdefault(self._router.shard_of(key), []).append(key)
@@ -244,7 +245,7 @@ class Claims:
             return
         with self._poller.round():
             self._waits.move(wait, tuple(by_shard))
-            wait.found_nothing(deadline)
+            wait.found_nothing(until)
 
     async def _release(self, wait: SharedWait) -> None:
         for call in [self._links[shard].call(wire.release(wait.number)) for shard in wait.shards]:

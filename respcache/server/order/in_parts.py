@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from respcache.commands.table import Command
     from respcache.resp.types import Argv
     from respcache.server.shards.link import ShardLink
+    from respcache.shard.wire import Until
     from respcache.store.call import Caller
 
 # What a command waits for that has found nothing: see `attempt` in `respcache.shard.wire`.
-Lacking = tuple["Argv", int, list[bytes], list[bytes], bool]
+Lacking = tuple["Argv", "Until", list[bytes], list[bytes], bool]
 
 
 async def run_in_parts(
@@ -50,8 +51,8 @@ async def run_in_parts(
         if isinstance(answer, list):
             found += [(indexes[number], key, value) for number, key, value in answer]
         else:
-            _, deadline, _, types, on_removal = answer
-            lacking = argv, deadline, [argv[at] for at in keys.positions(argv)], types, on_removal
+            _, until, _, types, on_removal = answer
+            lacking = argv, until, [argv[at] for at in keys.positions(argv)], types, on_removal
     if not found:
         return encode(NULL_ARRAY, caller.protocol), lacking
     return encode(PairedMap((key, Encoded(value)) for _, key, value in sorted(found)), caller.protocol), None

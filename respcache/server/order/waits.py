@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from respcache.resp.types import Argv
     from respcache.server.order.outbox import Outbox
     from respcache.server.shards.link import ShardLink
+    from respcache.shard.wire import Until
     from respcache.store.call import Caller
     from respcache.store.reports import Report
 
@@ -64,7 +65,20 @@ class Member(Protocol):
 class Wait(ABC):
     """One blocking command of a client."""
 
-    __slots__ = ("_batch", "_waits", "alarm", "argv", "member", "number", "over", "row", "shards", "since", "waiting")
+    __slots__ = (
+        "_batch",
+        "_shifts",
+        "_waits",
+        "alarm",
+        "argv",
+        "member",
+        "number",
+        "over",
+        "row",
+        "shards",
+        "since",
+        "waiting",
+    )
 
     def __init__(self, waits: Waits, member: Member, row: Command, argv: Argv, shards: Sequence[int]) -> None:
         self._waits = waits
@@ -72,6 +86,7 @@ class Wait(ABC):
         self.argv = argv
         self.number = waits.next_number()  # by which shards know it
         self.since = waits.now_ms()  # when the command took its place
+        self._shifts = waits.shifts()
         self.member = member
         self.shards = shards  # where the client waits
         self.alarm: Alarm | None = None  # the end of its time
@@ -81,13 +96,16 @@ class Wait(ABC):
         waits.add(self)
         member.begin_wait(self)
 
-    def found_nothing(self, deadline: int) -> None:
-        """The client waits from now on, up to a time in milliseconds; 0: for ever."""
+    def found_nothing(self, until: Until) -> None:
+        """The client waits from now on. If the clock was set back meanwhile, the deadline may be one of before."""
         self.waiting = True
         self._waits.blocked += 1
         # A client that waits is owed nothing: what is pushed to it meanwhile does not wait for the reply.
         self.member.outbox.withdraw(self._batch)
+        deadline, timeout = until
         if deadline:
+            if self._shifts != self._waits.shifts():
+                deadline = self._waits.now_ms() + timeout
             self.alarm = self._waits.alarm(deadline, self)
         self.member.nothing_found()
 
@@ -144,7 +162,7 @@ class LocalWait(Wait):
 
     # -- the ticket
 
-    def deliver(self, result: bytes | int) -> None:
+    def deliver(self, result: bytes | Until) -> None:
         if self.over:
             return
         if isinstance(result, bytes):
@@ -259,6 +277,10 @@ class Waits:
     def now_ms(self) -> int:
         """The time of the server's clock."""
         return self._alarms.now_ms()
+
+    def shifts(self) -> int:
+        """How often the clock was set back; see `Alarms.shift`."""
+        return self._alarms.shifts
 
     def next_number(self) -> int:
         """A number that no wait has had."""
