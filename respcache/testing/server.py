@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from urllib.parse import quote
 
 from respcache.testing.clock import AsyncServerClock, ServerClock
-from respcache.testing.control import Control, Word
+from respcache.testing.control import Control, Word, fields_of
 from respcache.testing.faults import AsyncServerFaults, ServerFaults
 from respcache.testing.given import given
 from respcache.testing.journal import AsyncJournal, Journal, Recording, latest_calls
@@ -407,8 +407,8 @@ class Server:
 
     def namespaces(self) -> list[str]:
         """The names of the namespaces that there are."""
-        described = (dict(zip(each[::2], each[1::2], strict=True)) for each in self._command("RESPCACHE", "NAMESPACES"))
-        return [fields[b"name"].decode() for fields in described if fields[b"name"]]
+        described = map(fields_of, self._command("RESPCACHE", "NAMESPACES"))
+        return [fields["name"].decode() for fields in described if fields["name"]]
 
     def _command(self, *words: Word, leave: bool = False, namespace: str = "") -> Any:
         with self._death_explained():

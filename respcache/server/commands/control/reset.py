@@ -24,7 +24,8 @@ def respcache_reset(client: Client, args: Args) -> Any:
     keeps its protocol and stays logged in, so a client library need not know. Other connections are left alone: their
     subscriptions and transactions are their owners' business. Keys that they watch count as changed if they existed.
 
-    Snapshots stay: a test run takes them once, and resets in between.
+    Snapshots stay: a test run takes them once, and resets in between. So do other namespaces with all that is in them,
+    and the HTTP door.
     """
     client.start_over()
     client.unmute()  # the answer is sent, whatever CLIENT REPLY said: a caller waits for it
