@@ -271,10 +271,10 @@ class Server:
         self._command("FLUSHALL", leave=True)
 
     def reset(self) -> None:
-        """Put the server back as it was at its start: keys, settings, clock, pauses, counters. One round trip.
+        """Put the server back as it was at its start: keys, settings, clock, faults, journal. One round trip.
 
         Connections stay, with their subscriptions and transactions; who waits in a blocking command goes on waiting.
-        Errors: ConnectionError if the server died.
+        Snapshots and other namespaces stay, too. Errors: ConnectionError if the server died.
         """
         self._command("RESPCACHE", "RESET", leave=True)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @command("RESPCACHE RESET", arity=2, flags=CONTROL, since="7.2.0")
 def respcache_reset(client: Client, args: Args) -> Any:
-    """Put the server back as it was at its start: keys, settings, clock, faults, pauses, counters.
+    """Put the server back as it was at its start: keys, settings, clock, faults, journal, pauses, counters.
 
     Within a namespace, only that namespace: its keys, scripts, functions and pauses, not what is shared.
 
