@@ -150,7 +150,7 @@ def test_tests_in_javascript_over_http(tmp_path: Path, monkeypatch: pytest.Monke
         name = code.splitlines()[0].removeprefix("// ")
         (tmp_path / name).write_text(code)
     (tmp_path / "node_modules").symlink_to(NODE_MODULES)
-    run([sys.executable, "with_upstash.py", "node", "--test"], tmp_path)
+    run([sys.executable, "-m", "respcache", "run", "--http", "--", "node", "--test"], tmp_path)
 
 
 def test_tests_in_javascript(tmp_path: Path) -> None:
@@ -162,17 +162,6 @@ def test_tests_in_javascript(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, env=environment, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
     assert "pass 1" in done.stdout
-
-
-def test_the_wrapper_for_http(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    write_named_snippets(ROOT / "docs" / "guides" / "http.md", tmp_path)
-    tests = (
-        "import os, urllib.request; url = os.environ['UPSTASH_REDIS_REST_URL']; "
-        "query = '/incr/n?_token=' + os.environ['UPSTASH_REDIS_REST_TOKEN']; "
-        """raise SystemExit(urllib.request.urlopen(url + query).read() != b'{"result":1}')"""
-    )
-    run([sys.executable, "with_upstash.py", sys.executable, "-c", tests], tmp_path)
 
 
 def run(command: list[str], directory: Path) -> None:

@@ -83,8 +83,8 @@ class Parts:
     # Open the HTTP door of a server that was started without one; its port. Raises CommandError. It is there as long as
     # clients are accepted.
     open_http: Callable[[], int] = field(init=False)
-    # What RESPCACHE RESET does besides removing the keys and resetting what a namespace has for itself, in order: each
-    # part that can leave its starting state adds how it gets back there. Not called within a namespace. Called in one
+    # What RESPCACHE RESET does besides removing the keys and resetting what a namespace has for itself, in order: how
+    # each part that can leave its starting state gets back there. Not called within a namespace. Called in one
     # synchronous step, before anything else takes its place in the order.
     on_reset: list[Callable[[], object]] = field(default_factory=list)
     # The ports, once they are known; 0 where there is none.

@@ -184,6 +184,7 @@ class Server:
         self.interception.changed()
         self.config.on_shard_change(self._configure_shards)
         self.parts.on_reset += [
+            self.parts.faults.clear,
             self.config.reset,
             self.parts.executor.reset,
             self.time.reset,

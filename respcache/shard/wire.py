@@ -52,7 +52,6 @@ where the items are part of a larger unit that is not over yet: what the owner o
 | `release(number)`                   | None; a waiter that was held goes on waiting                             |
 | `settle()`                          | like `serve`; those who wait for keys of other shards as well are held:  |
 |                                     | the list of their numbers                                                |
-
 | `take_snapshot(number, limit)`      | ``(keys, bytes, held)``: of the new snapshot, and the bytes that all of  |
 |                                     | them hold; fails if that would be more than `limit`                      |
 | `has_snapshot(number)`              | True if there is such a snapshot                                         |
@@ -127,12 +126,10 @@ if TYPE_CHECKING:
 
 RUN, PART, EXECUTE, IS_DIRTY, WATCH, UNWATCH, BORROW, CARRY, HAND_BACK, TICK, CONFIGURE, STATS, RESET_STATS = range(13)
 POPULATE, INSPECT, WAIT, FORGET, SERVE, EXIST, ATTEMPT, ENLIST, RELEASE, SETTLE, CHECK, FIND = range(13, 25)
-COMPILE, KILL, SKIP, INSPECT_LIBRARY, LIBRARIES, FORGET_SCRIPTS, DROP = range(30, 37)
-DENY = 50
+COMPILE, KILL, SKIP, INSPECT_LIBRARY, LIBRARIES, FORGET_SCRIPTS, DROP, DENY, MEASURE = range(25, 34)
+TAKE_SNAPSHOT, HAS_SNAPSHOT, RESTORE_SNAPSHOT, DROP_SNAPSHOT = range(34, 38)
 # What scripts of a client may not do.
 DENY_NOTHING, DENY_WRITES, DENY_GROWTH = range(3)
-TAKE_SNAPSHOT, HAS_SNAPSHOT, RESTORE_SNAPSHOT, DROP_SNAPSHOT = range(40, 44)
-MEASURE = 45
 # Kinds of ASK.
 CLAIM, FOREIGN = range(2)
 # What main says to CLAIM, "may this waiter be served?": it waits no more; yes; main will do it, so hold it.

@@ -71,9 +71,9 @@ class RespcacheMixin(_Base):
     @cached_property
     def async_redis(self) -> AsyncRedis:
         """A client for asyncio, for an `IsolatedAsyncioTestCase`. It is closed after the test."""
-        client = self.server.async_client(**self.client_options)
         if not isinstance(self, unittest.IsolatedAsyncioTestCase):
             raise TypeError("`async_redis` is for an IsolatedAsyncioTestCase: other tests call server.async_client()")
+        client = self.server.async_client(**self.client_options)
         self.addAsyncCleanup(client.aclose)
         return client
 

@@ -172,6 +172,11 @@ def _exchange(
     return refusal
 
 
+def fields_of(flat: list[Any]) -> dict[str, Any]:
+    """A map, as RESP2 has it: the values by their names."""
+    return {name.decode(): value for name, value in zip(flat[::2], flat[1::2], strict=True)}
+
+
 def _refusal(words: tuple[Word, ...], reply: Exception) -> RuntimeError:
     return RuntimeError(f"{' '.join(map(_shown, words))[:_SHOWN]}: {reply}")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any, Generic, Self, TypedDict, TypeVar, Unpack
 
+from respcache.testing.control import fields_of
 from respcache.testing.threads import in_thread
 
 if TYPE_CHECKING:
@@ -238,8 +239,11 @@ class AsyncFault:
         return self._fault
 
     async def _begin(self) -> Self:
-        self._fault = await in_thread(self._arm)
+        await in_thread(self._arm_it)
         return self
+
+    def _arm_it(self) -> None:
+        self._fault = self._arm()  # in the thread: asyncio does not give a task that is cancelled what came of it
 
     def __await__(self) -> Generator[Any, None, Self]:
         return self._begin().__await__()
@@ -250,7 +254,7 @@ class AsyncFault:
             return await self._begin()
         except BaseException:
             if self._fault is not None:
-                self._fault.delete()
+                await in_thread(self._fault.delete)
             raise
 
     async def __aexit__(
@@ -275,12 +279,12 @@ def _milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
 
 
-def _state(fields: list[Any]) -> FaultState:
-    found = dict(zip(fields[::2], fields[1::2], strict=True))
+def _state(flat: list[Any]) -> FaultState:
+    fields = fields_of(flat)
     return FaultState(
-        found[b"name"].decode("utf-8", "surrogateescape"),
-        found[b"action"].decode("utf-8", "surrogateescape"),
-        found[b"state"] == b"over",
-        found[b"matched"],
-        found[b"fired"],
+        fields["name"].decode("utf-8", "surrogateescape"),
+        fields["action"].decode("utf-8", "surrogateescape"),
+        fields["state"] == b"over",
+        fields["matched"],
+        fields["fired"],
     )

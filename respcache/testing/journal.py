@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from respcache.testing.call import Call
 from respcache.testing.calls import Calls
+from respcache.testing.control import fields_of
 from respcache.testing.session import session
 from respcache.testing.threads import in_thread
 
@@ -39,7 +40,7 @@ class Recording:
     def begin(self) -> None:
         """From now on calls are recorded."""
         limit = () if self._most is None else ("MAX", self._most)
-        state = _as_dict(self._call("RESPCACHE", "JOURNAL", "START", *limit))
+        state = fields_of(self._call("RESPCACHE", "JOURNAL", "START", *limit))
         self._within = bool(state["was-running"])
         self._since = state["last-id"]
         self.open = True
@@ -50,7 +51,7 @@ class Recording:
         if self._within:
             self._fetch()
             return
-        state = _as_dict(self._call("RESPCACHE", "JOURNAL", "STOP"))
+        state = fields_of(self._call("RESPCACHE", "JOURNAL", "STOP"))
         self._fetch()
         if not state["was-running"]:
             raise RuntimeError(f"{_STOPPED}: later calls are not in it")
@@ -132,7 +133,13 @@ class AsyncJournal:
         self._recording = recording
 
     async def __aenter__(self) -> AsyncCalls:
-        await in_thread(self._recording.begin)
+        """A cancellation takes effect when the journal has begun; it is ended then."""
+        try:
+            await in_thread(self._recording.begin)
+        except BaseException:
+            if self._recording.open:
+                await in_thread(self._recording.end)
+            raise
         self._calls = AsyncCalls(self._recording)
         return self._calls
 
@@ -159,7 +166,7 @@ def latest_calls(call: Caller, address: str, count: int) -> str:
 
 
 def _call(record: list[Any]) -> Call:
-    fields = _as_dict(record)
+    fields = fields_of(record)
     cut = fields["cut-words"]
     return Call(
         id=fields["id"],
@@ -177,10 +184,6 @@ def _call(record: list[Any]) -> Call:
         word_count=fields["word-count"],
         sizes=dict(zip(cut[::2], cut[1::2], strict=True)),
     )
-
-
-def _as_dict(flat: list[Any]) -> dict[str, Any]:
-    return {_text(name): value for name, value in zip(flat[::2], flat[1::2], strict=True)}
 
 
 def _text(word: bytes) -> str:

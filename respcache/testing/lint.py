@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from respcache.testing.control import fields_of
 from respcache.testing.threads import in_thread
 
 if TYPE_CHECKING:
@@ -65,18 +66,18 @@ class ServerLint:
 
     def report(self) -> list[LintFinding]:
         """What was found in the commands that were answered so far, in the order in which it was found first."""
-        return [_finding(fields) for fields in self._report()[b"findings"]]
+        return [_finding(fields) for fields in self._report()["findings"]]
 
     def dropped(self) -> int:
         """How often something was found for which there was no room: a thousand findings, or a megabyte, are kept."""
-        return int(self._report()[b"dropped"])
+        return int(self._report()["dropped"])
 
     def reset(self) -> None:
         """Forget what was found."""
         self._call("RESPCACHE", "LINT", "RESET")
 
-    def _report(self) -> dict[bytes, Any]:
-        return _mapped(self._call("RESPCACHE", "LINT", "REPORT"))
+    def _report(self) -> dict[str, Any]:
+        return fields_of(self._call("RESPCACHE", "LINT", "REPORT"))
 
 
 class AsyncServerLint:
@@ -98,30 +99,25 @@ class AsyncServerLint:
         await in_thread(self._lint.reset)
 
 
-def _mapped(flat: list[Any]) -> dict[bytes, Any]:
-    """A map, as RESP2 has it."""
-    return dict(zip(flat[::2], flat[1::2], strict=True))
-
-
 def _finding(flat: list[Any]) -> LintFinding:
-    fields = _mapped(flat)
+    fields = fields_of(flat)
     return LintFinding(
-        rule=_text(fields[b"rule"]),
-        client=_text(fields[b"client"]),
-        command=_text(fields[b"command"]),
-        script=_text(fields[b"script"]),
-        pattern=fields[b"pattern"],
-        count=fields[b"count"],
-        detail=_text(fields[b"detail"]),
-        example=_text(fields[b"example"]),
-        words=tuple(fields[b"words"]),
-        first_key=fields[b"first-key"],
-        last_key=fields[b"last-key"],
-        first=_moment(fields[b"first-time"]),
-        last=_moment(fields[b"last-time"]),
-        source=_text(fields[b"source"]),
-        why=_text(fields[b"why"]),
-        instead=_text(fields[b"instead"]),
+        rule=_text(fields["rule"]),
+        client=_text(fields["client"]),
+        command=_text(fields["command"]),
+        script=_text(fields["script"]),
+        pattern=fields["pattern"],
+        count=fields["count"],
+        detail=_text(fields["detail"]),
+        example=_text(fields["example"]),
+        words=tuple(fields["words"]),
+        first_key=fields["first-key"],
+        last_key=fields["last-key"],
+        first=_moment(fields["first-time"]),
+        last=_moment(fields["last-time"]),
+        source=_text(fields["source"]),
+        why=_text(fields["why"]),
+        instead=_text(fields["instead"]),
     )
 
 

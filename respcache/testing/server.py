@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from urllib.parse import quote
 
 from respcache.testing.clock import AsyncServerClock, ServerClock
-from respcache.testing.control import Control, Word
+from respcache.testing.control import Control, Word, fields_of
 from respcache.testing.faults import AsyncServerFaults, ServerFaults
 from respcache.testing.given import given
 from respcache.testing.journal import AsyncJournal, Journal, Recording, latest_calls
@@ -271,10 +271,10 @@ class Server:
         self._command("FLUSHALL", leave=True)
 
     def reset(self) -> None:
-        """Put the server back as it was at its start: keys, settings, clock, pauses, counters. One round trip.
+        """Put the server back as it was at its start: keys, settings, clock, faults, journal. One round trip.
 
         Connections stay, with their subscriptions and transactions; who waits in a blocking command goes on waiting.
-        Errors: ConnectionError if the server died.
+        Snapshots and other namespaces stay, too. Errors: ConnectionError if the server died.
         """
         self._command("RESPCACHE", "RESET", leave=True)
 
@@ -407,8 +407,8 @@ class Server:
 
     def namespaces(self) -> list[str]:
         """The names of the namespaces that there are."""
-        described = (dict(zip(each[::2], each[1::2], strict=True)) for each in self._command("RESPCACHE", "NAMESPACES"))
-        return [fields[b"name"].decode() for fields in described if fields[b"name"]]
+        described = map(fields_of, self._command("RESPCACHE", "NAMESPACES"))
+        return [fields["name"].decode() for fields in described if fields["name"]]
 
     def _command(self, *words: Word, leave: bool = False, namespace: str = "") -> Any:
         with self._death_explained():

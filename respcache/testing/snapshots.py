@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+from respcache.testing.control import fields_of
 from respcache.testing.threads import in_thread
 
 if TYPE_CHECKING:
@@ -65,10 +66,10 @@ class ServerSnapshots:
         """All snapshots, the oldest first."""
         found = []
         for row in self._call("RESPCACHE", "SNAPSHOTS"):
-            fields = dict(zip(row[::2], row[1::2], strict=True))
-            time = datetime.fromtimestamp(fields[b"time"] / 1000, UTC)
-            name = fields[b"name"].decode("utf-8", "surrogateescape")
-            found.append(Snapshot(name, time, fields[b"keys"], fields[b"bytes"], bool(fields[b"lost"])))
+            fields = fields_of(row)
+            time = datetime.fromtimestamp(fields["time"] / 1000, UTC)
+            name = fields["name"].decode("utf-8", "surrogateescape")
+            found.append(Snapshot(name, time, fields["keys"], fields["bytes"], bool(fields["lost"])))
         return found
 
     def drop(self, name: str) -> None:
@@ -83,7 +84,12 @@ class ServerSnapshots:
         try:
             yield
         finally:
+            self._restore_and_drop(name, config=config, clock=clock)
+
+    def _restore_and_drop(self, name: str, *, config: bool, clock: bool) -> None:
+        try:
             self.restore(name, config=config, clock=clock)
+        finally:
             self.drop(name)
 
 
@@ -111,14 +117,21 @@ class AsyncServerSnapshots:
 
     @asynccontextmanager
     async def rollback(self, *, config: bool = False, clock: bool = False) -> AsyncIterator[None]:
-        """Undo at the end of an ``async with`` block what happened in it."""
+        """Undo at the end of an ``async with`` block what happened in it.
+
+        A cancellation takes effect when the snapshot is taken, or restored; it is dropped then.
+        """
         name = _unique()
-        await self.take(name)
+        try:
+            await self.take(name)
+        except BaseException:
+            with suppress(OSError, RuntimeError):  # it was not taken
+                await self.drop(name)
+            raise
         try:
             yield
         finally:
-            await self.restore(name, config=config, clock=clock)
-            await self.drop(name)
+            await in_thread(self._snapshots._restore_and_drop, name, config=config, clock=clock)
 
 
 def _unique() -> str:

@@ -221,6 +221,24 @@ def test_a_cancelled_block_leaves_no_fault(server: Server) -> None:
     trio.run(main)
 
 
+def test_cancelled_under_asyncio_while_it_is_armed(server: Server) -> None:
+    async def block() -> None:
+        async with server.async_faults.readonly():
+            await asyncio.sleep(3600)
+
+    async def main() -> None:
+        for rounds in range(10):
+            task = asyncio.create_task(block())
+            for _ in range(rounds):
+                await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert await server.async_faults.list() == []
+
+    asyncio.run(main())
+
+
 # -- what redis-py makes of it
 
 

@@ -496,6 +496,26 @@ def test_async_journal(server: Server, run: Callable[[Callable[[], Awaitable[Non
     assert len(found[0]) == 2
 
 
+def test_cancelled_under_asyncio_while_it_begins(server: Server) -> None:
+    """Nothing goes on being recorded that nobody would stop."""
+
+    async def block() -> None:
+        async with server.async_journal():
+            await asyncio.sleep(3600)
+
+    async def main() -> None:
+        for rounds in range(10):
+            task = asyncio.create_task(block())
+            for _ in range(rounds):
+                await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert server._command("RESPCACHE", "JOURNAL", "STOP")[:2] == [b"was-running", 0]
+
+    asyncio.run(main())
+
+
 def test_an_async_client(server: Server) -> None:
     async def main() -> None:
         async with server.async_journal() as calls, server.async_client() as client:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -64,6 +65,14 @@ print(client.info("shards")["shards"])
 """
     output, _ = run("--databases", "3", "--shards", "2", *python(code))
     assert output == "2\n"
+
+
+def test_a_fixed_port() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    output, _ = run("--port", str(port), *python("import os; print(os.environ['REDIS_URL'])"))
+    assert output == f"redis://127.0.0.1:{port}/0\n"
 
 
 def test_a_configuration_file(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import trio
 
 from respcache.testing import Server
 from tests.support.node import CLIENTS, tell
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +106,35 @@ def test_with_asyncio(server: Server) -> None:
 
 def test_with_trio(server: Server) -> None:
     trio.run(in_either_library, server)
+
+
+def test_a_cancelled_rollback_leaves_no_snapshot(server: Server) -> None:
+    async def block() -> None:
+        async with server.async_snapshots.rollback():
+            await asyncio.sleep(3600)
+
+    async def main() -> None:
+        for rounds in range(10):
+            task = asyncio.create_task(block())
+            for _ in range(rounds):
+                await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert await server.async_snapshots.list() == []
+
+    asyncio.run(main())
+
+
+def test_a_rollback_that_fails_leaves_no_snapshot(server: Server) -> None:
+    def fails() -> None:
+        with server.snapshots.rollback():
+            server.faults.drop_shard(0).delete()
+            assert eventually(lambda: server.snapshots.list()[0].lost)
+
+    with pytest.raises(RuntimeError, match="a shard that held a part of it died"):
+        fails()
+    assert server.snapshots.list() == []
 
 
 STORY = """

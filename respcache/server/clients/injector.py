@@ -62,7 +62,6 @@ class FaultInjector:
         parts.faults.on_change = self._changed
         parts.interception.add(self)
         parts.interception.on_served.append(self.served)
-        parts.on_reset.append(parts.faults.clear)
 
     @property
     def active(self) -> bool:
@@ -123,6 +122,10 @@ class FaultInjector:
         if not self._parts.interception.active:
             self._passed.pop(client, None)
         client.resume(IN_FAULT)
+
+    def forget(self, client: Client) -> None:
+        """A client has left while its command was delayed."""
+        self._passed.pop(client, None)
 
     def _do(self, client: Client, fault: Fault) -> Tap | None:
         """What is about the connection, or about the reply."""
@@ -269,10 +272,16 @@ class _Delayed:
         self.alarm: Alarm | None = None
 
     def release(self) -> None:
-        self.cancel()
+        """See `Holder`."""
+        self._cancel_alarm()
         self._injector.end_of_delay(self._client, self)
 
     def cancel(self) -> None:
+        """See `Holder`."""
+        self._cancel_alarm()
+        self._injector.forget(self._client)
+
+    def _cancel_alarm(self) -> None:
         if self.alarm is not None:
             self.alarm.cancel()
 

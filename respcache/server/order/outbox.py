@@ -198,7 +198,7 @@ class Outbox:
 
     def hold(self, data: bytes) -> Callable[[], None]:
         """Hold bytes back, and what comes after them, until the function that this returns is called: once."""
-        batch = Batch(self, 0, 1)
+        batch = self.hold_back(len(data))
 
         def release() -> None:
             batch.data = data

@@ -181,7 +181,7 @@ class Faults:
         # Whom a refusing fault has to let in, by local port: see `let_in`.
         self._let_in: set[int] = set()
         self.look_for_passes: Callable[[], object] = lambda: None  # called before a connection is refused
-        self._held: dict[object, list[Holder]] = {}  # by client
+        self._held: dict[object, dict[Holder, None]] = {}  # by client, the oldest first
 
     def __len__(self) -> int:
         return len(self._by_name)
@@ -215,7 +215,6 @@ class Faults:
         """Remove all; how many there were."""
         faults = self.all()
         self._by_name.clear()
-        self._let_in.clear()
         self._end(faults)
         return len(faults)
 
@@ -239,6 +238,8 @@ class Faults:
         live = [fault for fault in self._by_name.values() if not fault.over]
         self.armed = [fault for fault in live if fault.action.kind is not Kind.REFUSE]
         self.refusing = [fault for fault in live if fault.action.kind is Kind.REFUSE]
+        if not self.refusing:
+            self._let_in.clear()
         self.on_change()
 
     # -- connections
@@ -268,13 +269,13 @@ class Faults:
 
     def hold(self, client: object, holder: Holder) -> None:
         """Remember it until `let_go`, or until the client leaves."""
-        self._held.setdefault(client, []).append(holder)
+        self._held.setdefault(client, {})[holder] = None
 
     def let_go(self, client: object, holder: Holder) -> None:
         """It is held up no more."""
         holders = self._held.get(client)
         if holders is not None and holder in holders:
-            holders.remove(holder)
+            del holders[holder]
             if not holders:
                 del self._held[client]
 

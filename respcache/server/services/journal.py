@@ -46,7 +46,7 @@ DEFAULT = 10_000
 MOST = 1_000_000
 # Bytes of all records.
 _BYTES = 32 << 20
-# Bytes of a word, of all words of a record, and of a reply, that are kept.
+# Bytes of a word (or of a client's name), of all words of a record, and of a reply, that are kept.
 _WORD = 512
 _WORDS = 64 << 10
 _REPLY = 128
@@ -113,13 +113,13 @@ class Record:
         self.time = clock.now_us()  # the server's, which tests may move
         self.real_time = clock.wall_us()
         self.client: int = client.id
-        self.name: bytes = client.name
+        self.name: bytes = client.name[:_WORD]
         self.db: int = client.caller.db
         self.round_trip: int = client.round_trip  # of this client; they count from 1
         self.word_count = len(argv)
         # As many as are kept, each as far as it is kept; and where it is not whole, its index and its true size.
         self.words, self.cut = _kept(_redacted(argv))
-        self.bytes = _PER_RECORD + sum(map(len, self.words)) + _PER_WORD * len(self.words)
+        self.bytes = _PER_RECORD + len(self.name) + sum(map(len, self.words)) + _PER_WORD * len(self.words)
         self.kind = "none"  # no reply was sent, or not yet
         self.reply = b""  # its first line, or the beginning of a string
         self.size = 0  # bytes of the reply, on the wire
@@ -264,14 +264,16 @@ class Journal:
         elif client.round_trip_bytes <= _PIECE or client.closing or client.input.ended:
             client.round_trip_state = OVER
         else:
-            self._held[client.id] = client.outbox.hold(data)
-            self._spawn(self._hold, client)
+            release = self._held[client.id] = client.outbox.hold(data)
+            self._spawn(self._hold, client, release)
             return b""
         return data
 
-    async def _hold(self, client: Any) -> None:
-        """A task: give a client the time to send more. Cancelled only when the server ends."""
-        release = self._held[client.id]
+    async def _hold(self, client: Any, release: Callable[[], object]) -> None:
+        """A task: give a client the time to send more; it may have done so before this begins.
+
+        `release` sends the reply that is held back. Cancelled only when the server ends.
+        """
         await trio.sleep(_patience())
         if self._held.get(client.id) is release:  # else it has sent more
             with self._poller.round():

@@ -80,9 +80,10 @@ class Run:
                 server.stop()
 
     def forget(self) -> None:
-        """End the server of the run. The next one who needs it starts a new one."""
+        """End all servers. The next one who needs one starts a new one."""
         self.stop()
         self.server = None
+        self.others.clear()
 
     def missing_commands(self) -> list[str]:
         """Commands of Redis that were called, and that respcache does not have yet."""

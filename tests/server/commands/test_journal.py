@@ -386,7 +386,7 @@ def test_portions(do: Transcript, since: int) -> None:
 
 def test_errors(do: Transcript) -> None:
     assert do.error("RESPCACHE", "JOURNAL") == "ERR wrong number of arguments for 'respcache|journal' command"
-    unknown = "ERR unknown subcommand or wrong number of arguments for '{}'. Try RESPCACHE JOURNAL HELP."
+    unknown = "ERR unknown subcommand or wrong number of arguments for '{}'. Try RESPCACHE HELP."
     assert do.error("RESPCACHE", "JOURNAL", "NOSUCH") == unknown.format("NOSUCH")
     assert do.error("RESPCACHE", "JOURNAL", "STOP", "x") == unknown.format("STOP")
     assert do.error("RESPCACHE", "JOURNAL", "RESET", "x") == unknown.format("RESET")

@@ -553,7 +553,7 @@ def test_errors(do: Transcript) -> None:
     assert do.error("RESPCACHE", "LINT") == "ERR wrong number of arguments for 'respcache|lint' command"
     assert do.error("RESPCACHE", "LINT", "REPORT", 1) == "ERR wrong number of arguments for 'respcache|lint' command"
     assert do.error("RESPCACHE", "LINT", "NOSUCH") == (
-        "ERR unknown subcommand or wrong number of arguments for 'NOSUCH'. Try RESPCACHE LINT HELP."
+        "ERR unknown subcommand or wrong number of arguments for 'NOSUCH'. Try RESPCACHE HELP."
     )
 
 

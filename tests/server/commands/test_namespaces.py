@@ -445,10 +445,10 @@ class TestClients:
     def test_pause(self, do: Transcript, enter: Enter) -> None:
         a, b, held = enter("a"), enter("b"), enter("a")
         for session in (do, a, b):
-            session("SET", "k", "v", "PX", 10)
+            session("SET", "k", "v", "PX", 5_000)
         a("CLIENT", "PAUSE", 1_000_000, "ALL")
         held.connection.send("PING")
-        do.advance(100)
+        do.advance(5_000)
         assert do("DBSIZE") == b("DBSIZE") == 0
         assert "blocked_clients:0" in text(do("INFO", "clients"))
         b("CLIENT", "UNPAUSE")  # not of its namespace

@@ -130,6 +130,34 @@ async def test_pieces_with_a_pause_between_them(mock_clock: trio.testing.MockClo
         assert trips(found) == [(1, 601), (2, 1)]
 
 
+async def test_a_piece_that_comes_before_the_task_that_waits_for_it(mock_clock: trio.testing.MockClock) -> None:
+    """The poller may have its turn before a task that was spawned has begun."""
+    async with journal() as (main, found):
+        client = main.connect()
+        client.send_raw(PIECE)
+        for _ in range(10):
+            main.turn()
+            main.shards[0].work()
+        assert len(found._held) == 1
+        client.send_raw(GET)
+        main.turn()
+        assert found._held == {}
+        assert await answered(main, client) == 300
+        mock_clock.jump(0.06)
+        assert await answered(main, client) == 1
+        assert trips(found) == [(1, 301)]
+
+
+async def test_long_names_of_clients_are_shortened() -> None:
+    async with journal() as (main, found):
+        client = main.connect()
+        client.send("CLIENT", "SETNAME", "n" * 100_000)
+        client.send("PING")
+        await main.settle()
+        assert [len(record.name) for record in found._records.values()] == [0, 512]
+        assert found._bytes == sum(record.bytes for record in found._records.values()) > 2 * 700 + 512
+
+
 async def test_half_a_command_while_the_reply_is_held_back(mock_clock: trio.testing.MockClock) -> None:
     async with journal() as (main, found):
         client = main.connect()

@@ -1,7 +1,7 @@
 """RESPCACHE: what no other server offers to the tests that run against it.
 
 Refused unless ``enable-test-commands`` allows it. A family of features is a module; a new one registers its commands by
-`family.command`, and adds to `Parts.on_reset` what RESPCACHE RESET is to take back.
+`family.command`, and what RESPCACHE RESET is to take back goes into `Parts.on_reset`, in `respcache.server.server`.
 """
 
 from respcache.server.commands.control import clock, faults, http, journal, lint, namespaces, reset, snapshots

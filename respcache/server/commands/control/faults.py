@@ -47,7 +47,7 @@ def respcache_fault(client: Client, args: Args) -> Reply:
         case b"CLEAR" if not len(args):
             return faults.clear()
         case _:
-            raise errors.unknown_call("RESPCACHE FAULT", word)
+            raise errors.unknown_call("RESPCACHE", word)
 
 
 def _add(client: Client, args: Args) -> Reply:

@@ -60,7 +60,7 @@ def respcache_journal(client: Client, args: Args) -> Reply:
             before = journal.active
             journal.clear()
         case _:
-            raise errors.unknown_call("RESPCACHE JOURNAL", word)
+            raise errors.unknown_call("RESPCACHE", word)
     return {
         b"was-running": int(before),
         b"first-id": journal.first,

@@ -35,7 +35,7 @@ def respcache_lint(client: Client, args: Args) -> Any:
             client.parts.lint.reset()
             return OK
         case _:
-            raise errors.unknown_call("RESPCACHE LINT", word)
+            raise errors.unknown_call("RESPCACHE", word)
 
 
 async def _report(client: Client) -> Reply:

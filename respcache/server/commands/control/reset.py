@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @command("RESPCACHE RESET", arity=2, flags=CONTROL, since="7.2.0")
 def respcache_reset(client: Client, args: Args) -> Any:
-    """Put the server back as it was at its start: keys, settings, clock, faults, pauses, counters.
+    """Put the server back as it was at its start: keys, settings, clock, faults, journal, pauses, counters.
 
     Within a namespace, only that namespace: its keys, scripts, functions and pauses, not what is shared.
 
@@ -24,7 +24,8 @@ def respcache_reset(client: Client, args: Args) -> Any:
     keeps its protocol and stays logged in, so a client library need not know. Other connections are left alone: their
     subscriptions and transactions are their owners' business. Keys that they watch count as changed if they existed.
 
-    Snapshots stay: a test run takes them once, and resets in between.
+    Snapshots stay: a test run takes them once, and resets in between. So do other namespaces with all that is in them,
+    and the HTTP door.
     """
     client.start_over()
     client.unmute()  # the answer is sent, whatever CLIENT REPLY said: a caller waits for it

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 # Findings, and bytes of them, that are kept.
 MOST = 1000
 MOST_BYTES = 1 << 20
+# Bytes of the name of a client, and of a function, that are kept.
+LONGEST_NAME = 128
 # What Python takes for a finding besides its bytes.
 _OVERHEAD = 600
 
@@ -71,7 +73,7 @@ class Finding:
         self.words = kept_words(sight.argv or argv)  # the same to compare with: not quoted, without dots
         self.first_key = self.last_key = clipped(sight.key)
         self.first_time = self.last_time = 0
-        self.bytes = _OVERHEAD + len(client) + len(pattern) + len(self.example) * 2 + len(self.first_key) * 2
+        self.bytes = _OVERHEAD + sum(map(len, (client, pattern, script))) + 2 * len(self.example + self.first_key)
 
     def fields(self) -> dict[bytes, object]:
         """As RESPCACHE LINT REPORT shows it, except for what the rule says."""
@@ -120,7 +122,7 @@ class Findings:
     ) -> None:
         """Something was found, `count` times."""
         pattern = sight.pattern or pattern_of(sight.key)
-        name = client[:128]
+        name, script = client[:LONGEST_NAME], script[:LONGEST_NAME]
         place = (rule, name, command, pattern, script)
         finding = self._all.get(place)
         if finding is None:

@@ -12,7 +12,7 @@ from respcache.logs import log_exception
 from respcache.server.services.lint import sizes
 from respcache.server.services.lint.before import CONCERNED
 from respcache.server.services.lint.calls import Call
-from respcache.server.services.lint.findings import Findings, Sight
+from respcache.server.services.lint.findings import LONGEST_NAME, Findings, Sight
 from respcache.server.services.lint.profiles import PROFILES
 from respcache.server.services.lint.rounds import RepeatedScripts, RoundTrips
 from respcache.server.services.lint.rules import RULES, chosen
@@ -222,12 +222,13 @@ class Lint:
         for key in keys:
             if (db, key) not in self._written and any(matches(key) for matches in self._must_expire):
                 words = [word[:100] for word in call.argv[:20]]
-                size = len(key) + sum(map(len, words))
+                name = call.client.name[:LONGEST_NAME]
+                size = len(key) + len(name) + sum(map(len, words))
                 if len(self._written) >= _MOST_WRITTEN or self._written_bytes + size > _MOST_WRITTEN_BYTES:
                     self.findings.dropped += 1
                     return
                 self._written_bytes += size
-                self._written[db, key] = (call.client.name, call.name, words)
+                self._written[db, key] = (name, call.name, words)
 
     def look_at_written(self) -> None:
         """Ask for the keys that must expire: the findings are there when the shards have answered."""
