@@ -95,7 +95,7 @@ class FakeSocket:
             if self.ended:
                 return b""
             raise BlockingIOError
-        if flags & socket.MSG_PEEK:
+        if flags and flags & socket.MSG_PEEK:
             return self.chunks[0][:size]
         data = self.chunks.popleft()
         if len(data) > size:
