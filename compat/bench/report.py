@@ -114,6 +114,7 @@ def _markdown(results: Results, measurements: list[Measurement], invocation: str
     parts = [
         "# How fast respcache is",
         f"Written by `{invocation}` on {datetime.now(UTC):%Y-%m-%d}; the same command measures it again.",
+        "Elsewhere: [fixtures](FIXTURES.md), beside what people use for tests instead; [HTTP](HTTP.md).",
         "All servers run side by side on the machine that makes the load, and are driven in turn. Numbers are "
         f"medians of {_rounds(results)}; in brackets the ratio to {REFERENCE}'s.",
         "![Speed, compared with redis-server](ratios.svg)",
