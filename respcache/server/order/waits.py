@@ -269,7 +269,8 @@ class Waits:
     def shard_died(self, shard: int) -> None:
         """All who waited there get an error."""
         for wait in self.all():
-            if shard in wait.shards:
+            # A client that goes on may have ended the wait of another one: by CLIENT KILL, say.
+            if shard in wait.shards and not wait.over:
                 wait.shard_died(shard)
 
     # -- for the waits

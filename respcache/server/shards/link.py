@@ -230,7 +230,10 @@ class ShardLink:
         self.restarts += 1
         with self._poller.round():
             lost = self.queue.fail_taken()
-            self._on_death(self.index)
+            try:
+                self._on_death(self.index)
+            except Exception:  # a bug, which must not end the server
+                log_exception(f"the death of shard {self.index} could not be dealt with")
         log.warning(f"shard {self.index} died ({code}); {lost} commands failed; it starts again, empty")
 
     async def _start_again(self) -> None:
