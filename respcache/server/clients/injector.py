@@ -16,7 +16,7 @@ from respcache.commands.table import Flag, Reach
 from respcache.errors import CommandError
 from respcache.scripting.headers import script_flags
 from respcache.server.clients.client import IN_FAULT
-from respcache.server.clients.mangling import Cut, Dribble, Late, Replaced, Silence
+from respcache.server.clients.mangling import Cut, Dribble, Late, Replaced, Silence, Silenced
 from respcache.server.order.outbox import Batch
 from respcache.server.services.faults import STATES, Kind, Subject
 from respcache.server.services.interception import Held
@@ -85,8 +85,6 @@ class FaultInjector:
         """See `Interceptor`."""
         if self._denied:
             self._allow()
-        if argv[0].upper() == b"RESPCACHE":
-            return None
         subject = _subject(client, row, argv)
         passed = self._passed.pop(client, None) or set()
         for fault in self._faults.armed:  # a list of this moment: firing may replace it
@@ -147,7 +145,7 @@ class FaultInjector:
 
     def _silence(self, client: Client, fault: Fault) -> None:
         client.silence()
-        self._faults.hold(client, Silence.Holder(client, fault))
+        self._faults.hold(client, Silenced(client, fault))
 
     # -- states of the server
 

@@ -170,16 +170,17 @@ class Silence:
             self._client.outbox.hold_back()  # for ever
         return b""
 
-    class Holder:
-        """The client itself is what the fault holds up: it cannot go on where it was."""
 
-        def __init__(self, client: Client, fault: Fault) -> None:
-            self._client = client
-            self.fault = fault
+class Silenced:
+    """The client itself is what the fault holds up: it cannot go on where it was."""
 
-        def release(self) -> None:
-            """The connection is closed."""
-            self._client.close()
+    def __init__(self, client: Client, fault: Fault) -> None:
+        self._client = client
+        self.fault = fault
 
-        def cancel(self) -> None:
-            """Nothing is left to do."""
+    def release(self) -> None:
+        """The connection is closed."""
+        self._client.close()
+
+    def cancel(self) -> None:
+        """Nothing is left to do."""

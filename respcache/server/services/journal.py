@@ -5,7 +5,7 @@ A record holds copies of words, shortened, and nothing else: no client, no batch
 
 What is recorded is what a client sends: refused commands, commands that wait (one record, with the whole time), those
 that MULTI queues (the reply is QUEUED) and EXEC (with the reply of all), scripts (the call, not what they call).
-Commands of RESPCACHE are left out, and passwords never come in.
+Passwords never come in.
 
 **Round trips.** A client sends something, waits until it has all replies, and sends more: each time is a round trip,
 however many commands it is. A large pipeline arrives in many pieces, and its first replies leave before its last
@@ -31,6 +31,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import trio
+
+from respcache.server.services.secret_words import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,10 +65,6 @@ _HOLD, _LONGEST_HOLD = 0.005, 0.05
 
 # What a round trip is, see above; OVER also where there was none yet.
 OVER, UNANSWERED, ANSWERED, GOING_ON = range(4)
-
-_REDACTED = b"(redacted)"
-# Directives that are nobody's business, as in redis' CONFIG REWRITE and SLOWLOG.
-_SECRETS = frozenset((b"requirepass", b"masterauth", b"masteruser", b"tls-key-file-pass", b"tls-client-key-file-pass"))
 
 # By the first byte of a reply.
 _KINDS = {
@@ -114,11 +112,11 @@ class Record:
         self.real_time = clock.wall_us()
         self.client: int = client.id
         self.name: bytes = client.name[:_WORD]
-        self.db: int = client.caller.db
+        self.db: int = client.db
         self.round_trip: int = client.round_trip  # of this client; they count from 1
         self.word_count = len(argv)
         # As many as are kept, each as far as it is kept; and where it is not whole, its index and its true size.
-        self.words, self.cut = _kept(_redacted(argv))
+        self.words, self.cut = _kept(redacted(argv))
         self.bytes = _PER_RECORD + len(self.name) + sum(map(len, self.words)) + _PER_WORD * len(self.words)
         self.kind = "none"  # no reply was sent, or not yet
         self.reply = b""  # its first line, or the beginning of a string
@@ -235,8 +233,6 @@ class Journal:
 
     def command(self, client: Any, row: Command | None, argv: Argv, refusal: CommandError | None) -> _Reply | None:  # noqa: ARG002 - the reply tells of a refusal
         """See `Interceptor`."""
-        if argv[0].upper() == b"RESPCACHE":
-            return None
         self._release(client.id)
         state = client.round_trip_state
         if state == OVER or (state == ANSWERED and not client.outbox.slots):
@@ -301,39 +297,6 @@ def _patience() -> float:
     """For how many seconds a reply is held back."""
     busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 1.0  # programs that want to run
     return min(_HOLD * max(1.0, busy), _LONGEST_HOLD)
-
-
-def _redacted(argv: Argv) -> Argv:
-    """The words without passwords, whether or not they make sense."""
-    name = argv[0].upper()
-    if name == b"AUTH":
-        return [argv[0]] + [_REDACTED] * (len(argv) - 1)
-    if name == b"HELLO":
-        return _redacted_hello(argv)
-    if name == b"CONFIG" and len(argv) > 3 and argv[1].upper() == b"SET":
-        # From the second directive on a name may be where a value is expected, and the other way round.
-        return [_REDACTED if at > 2 and argv[at - 1].lower() in _SECRETS else word for at, word in enumerate(argv)]
-    if name == b"ACL" and len(argv) > 3 and argv[1].upper() == b"SETUSER":
-        return argv[:3] + [_REDACTED] * (len(argv) - 3)
-    if name == b"MIGRATE":
-        return _redacted_migrate(argv)
-    return argv
-
-
-def _redacted_hello(argv: Argv) -> Argv:
-    for at, word in enumerate(argv):
-        if at > 0 and word.upper() == b"AUTH":
-            return [*argv[: at + 1], *[_REDACTED] * len(argv[at + 1 : at + 3]), *argv[at + 3 :]]
-    return argv
-
-
-def _redacted_migrate(argv: Argv) -> Argv:
-    for at, word in enumerate(argv):
-        secrets = {b"AUTH": 1, b"AUTH2": 2}.get(word.upper(), 0) if at > 5 else 0
-        if secrets:
-            hidden = argv[at + 1 : at + 1 + secrets]
-            return [*argv[: at + 1], *[_REDACTED] * len(hidden), *argv[at + 1 + secrets :]]
-    return argv
 
 
 def _kept(argv: Argv) -> tuple[list[bytes], list[int]]:

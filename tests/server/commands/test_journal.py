@@ -241,6 +241,14 @@ def test_long_words(do: Transcript, since: int) -> None:
     assert second[b"words"] == [b"MSET", *[b"k" * 10, b"v" * 10] * 1000][: len(second[b"words"])]
 
 
+def test_the_database_is_as_the_client_knows_it(do: Transcript, connect: Connect, since: int) -> None:
+    """Those of a namespace have other numbers within the server."""
+    other = connect()
+    other.pipeline(("AUTH", "ns.journal", "any"), ("SELECT", 2), ("SET", "a", 1))
+    assert [record[b"db"] for record in records(do, since)][-2:] == [0, 2]
+    do("RESPCACHE", "NAMESPACE", "DROP", "journal")
+
+
 HIDDEN = b"(redacted)"
 
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from respcache.commands.table import READONLY, Reach
+from respcache.server.services.secret_words import before_secrets
 
 if TYPE_CHECKING:
     from respcache.commands.table import Command
@@ -21,7 +22,6 @@ _MOST_WORDS = 12
 # Ids: UUIDs, long hexadecimal numbers, numbers.
 _IDS = re.compile(rb"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|(?=[a-fA-F]*[0-9])[0-9a-fA-F]{12,}|[0-9]+")
 _PLAIN = re.compile(rb"[^\s\"'\\\x00-\x1f\x7f-\xff]+")
-_SECRET = frozenset((b"AUTH", b"HELLO", b"ACL", b"CONFIG", b"MIGRATE"))
 
 
 class Call:
@@ -78,10 +78,8 @@ def clipped(key: bytes) -> bytes:
 
 
 def kept_words(argv: Argv) -> list[bytes]:
-    """The first words of a command, each as far as it is kept; no passwords."""
-    if argv[0].upper() in _SECRET:
-        return argv[:2] if argv[0].upper() in (b"CONFIG", b"ACL") else argv[:1]
-    return [word[:_LONGEST_WORD] for word in argv[:_MOST_WORDS]]
+    """The first words of a command, each as far as it is kept, up to a password."""
+    return [word[:_LONGEST_WORD] for word in before_secrets(argv)[:_MOST_WORDS]]
 
 
 def shown(argv: Argv) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from respcache.commands.table import TABLE
+from respcache.commands.scripting.admission import row_of
 from respcache.errors import CommandError
 from respcache.glob import compile_glob
 from respcache.logs import log_exception
@@ -94,7 +94,7 @@ class Lint:
 
     def command(self, client: Any, row: Command | None, argv: Argv, refusal: CommandError | None) -> _Reply | None:
         """See `Interceptor`. Raises CommandError to refuse the command."""
-        if refusal is not None or row is None or row.for_tests:
+        if refusal is not None or row is None:
             return None
         try:
             call = Call(client, row, argv, self._config, self._profile)
@@ -264,9 +264,7 @@ class Lint:
         if not self.active:
             return
         try:
-            row = TABLE.get(argv[0].upper())
-            if row is not None and row.subcommands and len(argv) > 1:
-                row = row.subcommands.get(argv[1].upper(), row)
+            row = row_of(argv)
             if row is None:
                 return
             call = Call(client, row, argv, self._config, self._profile, script)

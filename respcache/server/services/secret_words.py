@@ -1,0 +1,56 @@
+"""Passwords in commands, whether or not the commands make sense: neither the journal nor lint shows them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from respcache.resp.types import Argv
+
+_REDACTED = b"(redacted)"
+# Directives that are nobody's business, as in redis' CONFIG REWRITE and SLOWLOG.
+_DIRECTIVES = frozenset(
+    (b"requirepass", b"masterauth", b"masteruser", b"tls-key-file-pass", b"tls-client-key-file-pass")
+)
+# Commands that may have passwords -> how many words come before any.
+_HARMLESS = {b"AUTH": 1, b"HELLO": 1, b"CONFIG": 2, b"ACL": 2, b"MIGRATE": 1}
+
+
+def redacted(argv: Argv) -> Argv:
+    """The words with others in the place of passwords."""
+    secret = _secret_words(argv)
+    return [_REDACTED if at in secret else word for at, word in enumerate(argv)] if secret else argv
+
+
+def before_secrets(argv: Argv) -> Argv:
+    """The words up to the first one that may be a password: of a command that has some, little more than its name."""
+    return argv[: _HARMLESS.get(argv[0].upper(), len(argv))]
+
+
+def _secret_words(argv: Argv) -> Sequence[int]:
+    """The indexes of passwords."""
+    name = argv[0].upper()
+    if name not in _HARMLESS:
+        return ()
+    if name == b"AUTH":
+        return range(1, len(argv))
+    if name == b"HELLO":
+        return _after_option(argv, {b"AUTH": 2}, 1)
+    if name == b"CONFIG" and len(argv) > 3 and argv[1].upper() == b"SET":
+        # From the second directive on a name may be where a value is expected, and the other way round.
+        return [at for at in range(3, len(argv)) if argv[at - 1].lower() in _DIRECTIVES]
+    if name == b"ACL" and len(argv) > 3 and argv[1].upper() == b"SETUSER":
+        return range(3, len(argv))
+    if name == b"MIGRATE":
+        return _after_option(argv, {b"AUTH": 1, b"AUTH2": 2}, 6)
+    return ()
+
+
+def _after_option(argv: Argv, options: dict[bytes, int], start: int) -> Sequence[int]:
+    """The words after the first of these options, as many as it has values. Options begin at `start`."""
+    for at in range(start, len(argv)):
+        if count := options.get(argv[at].upper()):
+            return range(at + 1, min(at + 1 + count, len(argv)))
+    return ()
