@@ -1,4 +1,4 @@
-"""Memory figures of the operating system, in bytes; 0 where they are not available (no /proc outside Linux)."""
+"""Figures of the operating system: memory in bytes, and load. 0 where they are not available (no /proc)."""
 
 from __future__ import annotations
 
@@ -29,3 +29,13 @@ def total() -> int:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):
         return 0
+
+
+def load() -> float:
+    """How many programs want to run: now, or on average during the last minute, whichever is more."""
+    try:
+        with open("/proc/loadavg", "rb") as file:
+            average, _, _, now, _ = file.read().split()
+        return max(float(average), float(now.partition(b"/")[0]))
+    except OSError:
+        return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0

@@ -27,12 +27,12 @@ bytes the last reply is held back for a moment, during which the client may send
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 import trio
 
 from respcache.server.services.secret_words import redacted
+from respcache.system import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +61,7 @@ _PORTION = 1 << 20
 # adds to each command and each word is only known roughly.
 _PIECE, _FRAMING = 5000, 6
 # For how many seconds of real time. On a busy machine longer: the client has to get its turn.
-_HOLD, _LONGEST_HOLD = 0.005, 0.05
+_HOLD, _LONGEST_HOLD = 0.005, 0.25
 
 # What a round trip is, see above; OVER also where there was none yet.
 OVER, UNANSWERED, ANSWERED, GOING_ON = range(4)
@@ -295,8 +295,7 @@ class Journal:
 
 def _patience() -> float:
     """For how many seconds a reply is held back."""
-    busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 1.0  # programs that want to run
-    return min(_HOLD * max(1.0, busy), _LONGEST_HOLD)
+    return min(_HOLD * max(1.0, load()), _LONGEST_HOLD)
 
 
 def _kept(argv: Argv) -> tuple[list[bytes], list[int]]:
