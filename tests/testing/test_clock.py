@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import select
-import shutil
 import socket
 import subprocess
 import sys
@@ -18,8 +17,9 @@ import pytest
 import redis
 import trio
 
-from compat.results import cache
 from respcache.testing import Server
+from tests.support.cancelling import cancel_block
+from tests.support.node import CLIENTS, tell
 from tests.support.waiting import eventually
 
 MOMENT = datetime(2030, 1, 1, tzinfo=UTC)
@@ -148,21 +148,10 @@ def test_under_trio(server: Server) -> None:
 def test_cancelled_while_it_freezes(server: Server) -> None:
     """Nothing stays frozen that nobody would resume."""
 
-    async def freeze() -> None:
-        async with server.async_clock.freeze():
-            await asyncio.sleep(3600)
+    def check() -> None:
+        assert not frozen(server)
 
-    async def main() -> None:
-        for rounds in range(20):
-            task = asyncio.create_task(freeze())
-            for _ in range(rounds):
-                await asyncio.sleep(0)
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-            assert not frozen(server)
-
-    asyncio.run(main())
+    cancel_block(server.async_clock.freeze, check)
 
 
 def test_a_blocked_client_of_redis_py(server: Server) -> None:
@@ -254,30 +243,7 @@ await call("RESPCACHE", "CLOCK", "RESUME");
 assert.equal(await call("RESPCACHE", "RESET"), "OK");
 """
 
-_CLIENTS = {
-    "ioredis": """
-import Redis from "ioredis";
-const client = new Redis(process.argv[2]);
-const call = (...words) => client.call(...words);
-const close = () => client.quit();
-""",
-    "node_redis": """
-import { createClient } from "redis";
-const client = await createClient({ url: process.argv[2] }).connect();
-const call = (...words) => client.sendCommand(words);
-const close = () => client.close();
-""",
-}
 
-
-@pytest.mark.parametrize("name", _CLIENTS)
-def test_plain_commands_from_node(server: Server, name: str, tmp_path: Path) -> None:
-    packages = cache() / "environments" / f"program-{name}" / "node_modules"
-    node = shutil.which("node")
-    if node is None or not packages.exists():
-        pytest.skip(f"needs node, and the packages of `python -m compat programs` for {name}")
-    (tmp_path / "node_modules").symlink_to(packages)
-    story = f'import assert from "node:assert/strict";\n{_CLIENTS[name]}\n{_STORY}\nawait close();\n'
-    (tmp_path / "story.mjs").write_text(story)
-    done = subprocess.run([node, "story.mjs", server.url], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+@pytest.mark.parametrize("client", CLIENTS)
+def test_plain_commands_from_node(server: Server, client: str, tmp_path: Path) -> None:
+    tell(client, _STORY, server.url, tmp_path)

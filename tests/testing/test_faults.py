@@ -22,6 +22,7 @@ from redis.retry import Retry
 from compat.results import cache
 from respcache.testing import Server
 from respcache.testing.faults import Filters
+from tests.support.cancelling import cancel_block
 from tests.support.waiting import eventually
 
 # redis-py types every reply as one of many.
@@ -222,21 +223,10 @@ def test_a_cancelled_block_leaves_no_fault(server: Server) -> None:
 
 
 def test_cancelled_under_asyncio_while_it_is_armed(server: Server) -> None:
-    async def block() -> None:
-        async with server.async_faults.readonly():
-            await asyncio.sleep(3600)
+    def check() -> None:
+        assert server.faults.list() == []
 
-    async def main() -> None:
-        for rounds in range(10):
-            task = asyncio.create_task(block())
-            for _ in range(rounds):
-                await asyncio.sleep(0)
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-            assert await server.async_faults.list() == []
-
-    asyncio.run(main())
+    cancel_block(server.async_faults.readonly, check)
 
 
 # -- what redis-py makes of it

@@ -19,6 +19,7 @@ import trio
 
 from respcache.testing import Server
 from respcache.testing.calls import Calls
+from tests.support.cancelling import cancel_block
 from tests.support.node import CLIENTS, tell
 from tests.support.waiting import eventually
 
@@ -499,21 +500,10 @@ def test_async_journal(server: Server, run: Callable[[Callable[[], Awaitable[Non
 def test_cancelled_under_asyncio_while_it_begins(server: Server) -> None:
     """Nothing goes on being recorded that nobody would stop."""
 
-    async def block() -> None:
-        async with server.async_journal():
-            await asyncio.sleep(3600)
+    def check() -> None:
+        assert server._command("RESPCACHE", "JOURNAL", "STOP")[:2] == [b"was-running", 0]
 
-    async def main() -> None:
-        for rounds in range(10):
-            task = asyncio.create_task(block())
-            for _ in range(rounds):
-                await asyncio.sleep(0)
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-            assert server._command("RESPCACHE", "JOURNAL", "STOP")[:2] == [b"was-running", 0]
-
-    asyncio.run(main())
+    cancel_block(server.async_journal, check)
 
 
 def test_an_async_client(server: Server) -> None:

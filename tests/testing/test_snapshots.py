@@ -12,6 +12,7 @@ import redis
 import trio
 
 from respcache.testing import Server
+from tests.support.cancelling import cancel_block
 from tests.support.node import CLIENTS, tell
 from tests.support.waiting import eventually
 
@@ -109,21 +110,10 @@ def test_with_trio(server: Server) -> None:
 
 
 def test_a_cancelled_rollback_leaves_no_snapshot(server: Server) -> None:
-    async def block() -> None:
-        async with server.async_snapshots.rollback():
-            await asyncio.sleep(3600)
+    def check() -> None:
+        assert server.snapshots.list() == []
 
-    async def main() -> None:
-        for rounds in range(10):
-            task = asyncio.create_task(block())
-            for _ in range(rounds):
-                await asyncio.sleep(0)
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-            assert await server.async_snapshots.list() == []
-
-    asyncio.run(main())
+    cancel_block(server.async_snapshots.rollback, check)
 
 
 def test_a_rollback_that_fails_leaves_no_snapshot(server: Server) -> None:

@@ -154,8 +154,8 @@ class Command:
         self.flags = flags | (Flag.MOVABLEKEYS if any(not isinstance(k, Keys) for k in keys) else NO_FLAGS)
         # Looked at for every command, and a look at an IntFlag takes half a microsecond.
         self.protected = bool(self.flags & Flag.PROTECTED)
-        # Only some clients may call it, so each is checked.
         self.for_tests = name.startswith("RESPCACHE ")
+        # Only some clients may call it, so each is checked.
         self.guarded = self.protected or self.for_tests
         self.blocking = bool(self.flags & Flag.BLOCKING)
         self.words_of_name = name.count(" ") + 1

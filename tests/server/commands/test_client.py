@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -20,9 +21,9 @@ FIELDS = """
 """
 
 
-def rows(reply: object) -> list[dict[str, str]]:
+def rows(reply: Any) -> list[dict[str, str]]:
     """The lines of CLIENT LIST and CLIENT INFO."""
-    text = reply.removeprefix("txt:") if isinstance(reply, VerbatimText) else reply.decode()  # type: ignore[attr-defined]
+    text = reply.removeprefix("txt:") if isinstance(reply, VerbatimText) else reply.decode()
     lines = text.split("\n")
     assert lines.pop() == ""
     return [dict(field.split("=", 1) for field in line.split(" ")) for line in lines]

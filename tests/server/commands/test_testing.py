@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -12,7 +12,7 @@ from tests.support.transcript import Transcript
 
 pytestmark = pytest.mark.respcache_only(reason="RESPCACHE is respcache's own command")
 
-Connect = type[Connection]
+Connect = Callable[..., Connection]
 
 
 @pytest.fixture(autouse=True)
@@ -58,10 +58,10 @@ def test_settings_reach_those_who_need_them(do: Transcript) -> None:
 
 def test_no_password_is_left(do: Transcript, connect: Connect) -> None:
     do("CONFIG", "SET", "requirepass", "secret")
-    stranger = connect()  # type: ignore[call-arg]  # the fixture has the port already
+    stranger = connect()
     assert str(stranger.call("PING")).startswith("NOAUTH")
     assert stranger.call("RESPCACHE", "RESET") == "OK"
-    assert connect().call("PING") == "PONG"  # type: ignore[call-arg]
+    assert connect().call("PING") == "PONG"
 
 
 def test_time_is_real_time_again(do: Transcript) -> None:
@@ -93,7 +93,7 @@ def test_active_expiry_is_on_again(do: Transcript) -> None:
 
 def test_idle_clients_are_as_idle_as_they_were(do: Transcript, connect: Connect) -> None:
     do.advance(1_000_000)
-    other = connect()  # type: ignore[call-arg]
+    other = connect()
     other.call("PING")
     do("RESPCACHE", "RESET")
     for line in do("CLIENT", "LIST").decode().split("\n")[:-1] if do.protocol == 2 else []:
@@ -106,7 +106,7 @@ def test_idle_clients_are_as_idle_as_they_were(do: Transcript, connect: Connect)
 
 
 def test_a_pause_ends(do: Transcript, connect: Connect) -> None:
-    waiting = connect()  # type: ignore[call-arg]
+    waiting = connect()
     do("CLIENT", "PAUSE", 3_600_000, "ALL")
     waiting.send("SET", "k", "v")
     assert do("RESPCACHE", "RESET") == "OK"
@@ -125,7 +125,7 @@ def test_counters_are_at_zero(do: Transcript) -> None:
 
 def test_other_connections_are_left_alone(do: Transcript, connect: Connect) -> None:
     """Their subscriptions and transactions are still there; what they watch has changed if it existed."""
-    subscriber, queuing, watching, unaffected = (connect() for _ in range(4))  # type: ignore[call-arg]
+    subscriber, queuing, watching, unaffected = (connect() for _ in range(4))
     do("SET", "k", "v")
     subscriber.call("SUBSCRIBE", "c")
     queuing.pipeline(("MULTI",), ("SET", "queued", 1))

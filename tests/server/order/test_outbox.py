@@ -161,7 +161,7 @@ class TestAfterTheEnd:
         def close(_data: bytes) -> None:
             receiver.outbox.close()
 
-        receiver.send = close  # type: ignore[method-assign]
+        receiver.send = close  # type: ignore[method-assign]  # only of this one
         Batch(receiver.outbox, 1, 0, b"1")
         under_way = WholeRun(Batch(receiver.outbox, 1, 1))
         receiver.outbox.ready()

@@ -44,7 +44,8 @@ class TestCutOffWhileAMessageIsSent:
 
     @pytest.mark.parametrize("by", ["channel", "pattern", "shard channel", "all"])
     def test_the_others_get_it(self, by: str) -> None:
-        pubsub, log = PubSub(), []  # type: ignore[var-annotated]
+        pubsub = PubSub()
+        log: list[tuple[int, bytes]] = []
         listeners = [Listener(pubsub, name, log) for name in range(4)]
         for listener in listeners:
             if by in ("channel", "all"):
