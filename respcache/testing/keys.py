@@ -42,6 +42,8 @@ Texts are UTF-8. Where a text may stand, `{"base64": "AAEC"}` stands for any byt
 
 from __future__ import annotations
 
+import json
+import os
 from base64 import b64decode
 from binascii import Error as NotBase64
 from collections.abc import Iterable, Iterator, Mapping
@@ -59,6 +61,12 @@ _OF_PENDING = {"id", "consumer", "idle", "count"}
 
 class _Wrong(ValueError):
     """Something about one key."""
+
+
+def read(path: str | os.PathLike[str]) -> Any:
+    """What a JSON file has in it. Errors: OSError, ValueError."""
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
 
 
 def commands(keys: Mapping[str, Any]) -> Iterator[Command]:

@@ -9,10 +9,10 @@ import shlex
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
-from urllib.parse import quote
 
 from respcache.testing.clock import AsyncServerClock, ServerClock
 from respcache.testing.control import Control, Word, fields_of
+from respcache.testing.endpoint import Endpoint
 from respcache.testing.faults import AsyncServerFaults, ServerFaults
 from respcache.testing.given import given
 from respcache.testing.journal import AsyncJournal, Journal, Recording, latest_calls
@@ -121,14 +121,12 @@ class Server:
     @property
     def url(self) -> str:
         """What `redis.Redis.from_url` and most programs' settings take."""
-        login = f":{quote(self.password, safe='')}@" if self.password else ""
-        return f"redis://{login}{self._host_in_urls()}:{self.port}/0"
+        return self._endpoint.url
 
     @property
     def connection_kwargs(self) -> dict[str, Any]:
         """For clients that take keyword arguments: `redis.Redis(**server.connection_kwargs)`."""
-        login = {"password": self.password} if self.password else {}
-        return {"host": self.host, "port": self.port, **login}
+        return self._endpoint.connection_kwargs
 
     @property
     def rest_url(self) -> str:
@@ -139,7 +137,7 @@ class Server:
         _ = self.port  # waits for it
         if not self._wanted_http_port:
             raise RuntimeError("the server has no HTTP door: use Server(http=True), or call open_http()")
-        return f"http://{self._host_in_urls()}:{self._wanted_http_port}"
+        return f"http://{self._endpoint.host_in_urls}:{self._wanted_http_port}"
 
     @property
     def rest_token(self) -> str:
@@ -253,15 +251,11 @@ class Server:
 
     def client(self, **options: Any) -> redis.Redis:
         """A new client, of a stopped server too; `options` as for `redis.Redis`. The caller closes it."""
-        from respcache.testing.clients import make_client
-
-        return make_client({**self.connection_kwargs, **options}, self.death)
+        return self._endpoint.client(**options)
 
     def async_client(self, **options: Any) -> redis.asyncio.Redis:
         """A new client for asyncio; `options` as for `redis.asyncio.Redis`. The caller closes it."""
-        from respcache.testing.clients import make_async_client
-
-        return make_async_client({**self.connection_kwargs, **options}, self.death)
+        return self._endpoint.async_client(**options)
 
     def flush(self) -> None:
         """Remove all keys of all databases. Settings and the clock stay as they are.
@@ -347,13 +341,10 @@ class Server:
 
         Errors: ConnectionError if the server died.
         """
-        return latest_calls(self._command, self._address(), count)
+        return latest_calls(self._command, self._endpoint.address, count)
 
     def _recording(self, max: int | None) -> Recording:
-        return Recording(self._command, self._address(), max)
-
-    def _address(self) -> str:
-        return f"{self._host_in_urls()}:{self.port}"
+        return Recording(self._command, self._endpoint.address, max)
 
     @property
     def snapshots(self) -> ServerSnapshots:
@@ -373,14 +364,13 @@ class Server:
         Errors: OSError; ValueError for what cannot be understood, and nothing is made then; RuntimeError if the server
         refuses a command.
         """
-        import json  # not with the plugin, which every test run loads
+        from respcache.testing.keys import read
 
-        with open(path, encoding="utf-8") as file:
-            return self.load_keys(json.load(file), db=db)
+        return self.load_keys(read(path), db=db)
 
     def load_keys(self, keys: Mapping[str, Any], *, db: int = 0) -> int:
         """The same for keys that are Python objects, as `json` would load them."""
-        from respcache.testing.keys import commands  # as above
+        from respcache.testing.keys import commands
 
         pipeline = [*commands(keys)]
         with self._death_explained():
@@ -425,8 +415,9 @@ class Server:
                 raise ConnectionError(death) from None
             raise
 
-    def _host_in_urls(self) -> str:
-        return f"[{self.host}]" if ":" in self.host else self.host
+    @property
+    def _endpoint(self) -> Endpoint:
+        return Endpoint(self.host, self.port, self.password, self.death)
 
     def _first(self, directive: str) -> str:
         words = self._given.get(directive)

@@ -8,9 +8,9 @@ from __future__ import annotations
 import socket
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
-from urllib.parse import quote
 
 from respcache.testing.control import Control, Word
+from respcache.testing.endpoint import Endpoint
 from respcache.testing.namespaces import Namespace, new_name
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ class SharedServer:
         self.port = port
         self.password = password
         self.name = name
-        self._namespace = Namespace(_Whole(self), name, partial(self._command, namespace=name))
+        self._endpoint = Endpoint(host, port, password, self.death)
+        self._namespace = self._within(name)
 
     @property
     def url(self) -> str:
@@ -71,14 +72,13 @@ class SharedServer:
 
     def load_json(self, path: str | os.PathLike[str], *, db: int = 0) -> int:
         """See `Server.load_json`."""
-        import json  # not with the plugin, which every test run loads
+        from respcache.testing.keys import read
 
-        with open(path, encoding="utf-8") as file:
-            return self.load_keys(json.load(file), db=db)
+        return self.load_keys(read(path), db=db)
 
     def load_keys(self, keys: Mapping[str, Any], *, db: int = 0) -> int:
         """See `Server.load_keys`."""
-        from respcache.testing.keys import commands  # as above
+        from respcache.testing.keys import commands
 
         pipeline = [*commands(keys)]
         Control(self.host, self.port, self.password, namespace=self.name).pipeline(pipeline, db)
@@ -86,8 +86,7 @@ class SharedServer:
 
     def namespace(self, name: str = "") -> Namespace:
         """A server for a part of a test; without a name, a new one. Those of other workers are others."""
-        name = f"{self.name}.{name or new_name()}"
-        return Namespace(_Whole(self), name, partial(self._command, namespace=name))
+        return self._within(f"{self.name}.{name or new_name()}")
 
     def alive(self) -> bool:
         """True if the server lets clients in."""
@@ -132,36 +131,8 @@ class SharedServer:
         concerned = f"`{name}` concerns the whole server, which the workers of pytest-xdist share (respcache_shared)"
         raise RuntimeError(f"{concerned}: {_INSTEAD}")
 
+    def _within(self, name: str) -> Namespace:
+        return Namespace(self._endpoint, name, partial(self._command, namespace=name))
+
     def _command(self, *words: Word, leave: bool = False, namespace: str = "") -> Any:
         return Control(self.host, self.port, self.password, namespace=namespace).call(*words, leave=leave)
-
-
-class _Whole:
-    """The server around a namespace."""
-
-    def __init__(self, shared: SharedServer) -> None:
-        self._shared = shared
-
-    @property
-    def url(self) -> str:
-        host = f"[{self._shared.host}]" if ":" in self._shared.host else self._shared.host
-        login = f":{quote(self._shared.password, safe='')}@" if self._shared.password else ""
-        return f"redis://{login}{host}:{self._shared.port}/0"
-
-    @property
-    def connection_kwargs(self) -> dict[str, Any]:
-        login = {"password": self._shared.password} if self._shared.password else {}
-        return {"host": self._shared.host, "port": self._shared.port, **login}
-
-    def client(self, **options: Any) -> redis.Redis:
-        from respcache.testing.clients import make_client
-
-        return make_client({**self.connection_kwargs, **options}, self._shared.death)
-
-    def async_client(self, **options: Any) -> redis.asyncio.Redis:
-        from respcache.testing.clients import make_async_client
-
-        return make_async_client({**self.connection_kwargs, **options}, self._shared.death)
-
-    def alive(self) -> bool:
-        return self._shared.alive()
