@@ -438,7 +438,7 @@ def test_a_password(way: str, tmp_path: Path) -> None:
     }[way]
     with Server(**options) as server:
         assert server.password == PASSWORD
-        with redis.Redis(port=server.port) as stranger, pytest.raises(redis.AuthenticationError):
+        with server.client(password=None) as stranger, pytest.raises(redis.AuthenticationError):
             stranger.ping()
         for client in (server.client(), redis.Redis.from_url(server.url), redis.Redis(**server.connection_kwargs)):
             with client:
