@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from respcache.commands.keys.object import encoding_of, idle_seconds, references_to
-from respcache.datatypes.list import QUICKLIST, List
-from respcache.datatypes.serialized import serialized_length
-from respcache.resp.encode import format_double
+from respcache.datatypes.list import QUICKLIST, List, node_size
+from respcache.rdb.writing import Writer
 from respcache.store.reports import Event
 
 if TYPE_CHECKING:
@@ -39,11 +38,11 @@ def inspect(shard: Shard, db: int, protocol: int, client: int, touch: bool, key:
     encoding = encoding_of(value)
     line = (
         f"Value at:0x{id(value):x} refcount:{references_to(value)} encoding:{encoding.decode()} "
-        f"serializedlength:{serialized_length(value, format_double)} "
+        f"serializedlength:{len(Writer(shard.limits.rdbcompression).value(value)[1])} "
         f"lru:{shard.db.accessed[shard.db.slots[key]] & _LRU_MASK} lru_seconds_idle:{idle_seconds(shard, key)}"
     )
     if isinstance(value, List) and encoding == QUICKLIST:
-        nodes = value.nodes()
+        nodes = list(map(node_size, value.nodes()))
         line += (
             f" ql_nodes:{len(nodes)} ql_avg_node:{len(value) / len(nodes):.2f} "
             f"ql_listpack_max:{shard.limits.list_max_listpack_size} ql_compressed:0 ql_uncompressed_size:{sum(nodes)}"
