@@ -8,7 +8,7 @@ from respcache.rdb.building import build
 from respcache.rdb.crc import crc64
 from respcache.rdb.reading import VALKEY, read_value
 from respcache.rdb.strings import Malformed, Reader
-from respcache.rdb.writing import VERSION, Writer
+from respcache.rdb.writing import OF_7_0, Writer
 
 if TYPE_CHECKING:
     from respcache.datatypes.limits import Limits
@@ -27,9 +27,9 @@ class BadFrame(ValueError):
     """Not a payload, or one that was damaged, or of an unknown version."""
 
 
-def seal(body: bytes) -> bytes:
+def seal(body: bytes, version: int = OF_7_0) -> bytes:
     """A payload with this body."""
-    data = body + VERSION.to_bytes(2, "little")
+    data = body + version.to_bytes(2, "little")
     return data + crc64(data).to_bytes(_CHECKSUM, "little")
 
 
@@ -45,10 +45,10 @@ def unseal(payload: bytes) -> int:
     return version
 
 
-def dump(value: Any, *, compressed: bool = True) -> bytes:
-    """The payload of a value. `compressed`: long strings are, if that is worth it."""
-    kind, data = Writer(compressed).value(value)
-    return seal(bytes((kind,)) + data)
+def dump(value: Any, writer: Writer) -> bytes:
+    """The payload of a value."""
+    kind, data = writer.value(value)
+    return seal(bytes((kind,)) + data, writer.version)
 
 
 def read(payload: bytes) -> Plain:

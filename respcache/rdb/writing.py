@@ -1,4 +1,6 @@
-"""Writes values in version 10 of the format, which all servers since Redis 7.0 read, as Redis 7.0 writes them.
+"""Writes values in version 10 of the format, which all servers since Redis 7.0 read, or in 11, as Redis 7.2 does.
+
+Version 11 has listpacks for sets, and tells when consumers were last given something.
 
 Sets are in their own order, fields of hashtables too; Redis has them in the order of a hash function with a secret.
 Where the layout depends on the past (nodes of a list, deleted entries of a stream), it is that of a value that was
@@ -24,24 +26,18 @@ from respcache.rdb.older import write_intset
 from respcache.rdb.stream_nodes import node_listpack
 from respcache.rdb.streams import UNKNOWN
 from respcache.rdb.strings import write_length, write_string
+from respcache.resp.encode import format_double
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-# The version of what is written here.
-VERSION = 10
+# The versions: that of Redis 7.0, and that of Redis 7.2.
+OF_7_0, OF_7_2 = 10, 11
 
-STRING, SET, HASH, ZSET_2, SET_INTSET, HASH_LISTPACK, ZSET_LISTPACK, QUICKLIST_2, STREAM_2 = (
-    0,
-    2,
-    4,
-    5,
-    11,
-    16,
-    17,
-    18,
-    19,
-)
+# The types.
+STRING, SET, HASH, ZSET_2, SET_INTSET = 0, 2, 4, 5, 11
+HASH_LISTPACK, ZSET_LISTPACK, QUICKLIST_2, STREAM_2 = 16, 17, 18, 19
+SET_LISTPACK, STREAM_3 = 20, 21
 
 _LISTPACK = b"listpack"
 # A node of a quicklist that is a listpack.
@@ -53,12 +49,14 @@ _name = itemgetter(0)
 
 
 class Writer:
-    """Writes with one setting: whether long strings are `compressed` (``rdbcompression``)."""
+    """Writes values. Long strings are `compressed`, if that is worth it (``rdbcompression``)."""
 
-    __slots__ = ("_compressed",)
+    __slots__ = ("_compressed", "_newer", "version")
 
-    def __init__(self, compressed: bool) -> None:
+    def __init__(self, *, compressed: bool, version: int = OF_7_0) -> None:
         self._compressed = compressed
+        self.version = version
+        self._newer = version >= OF_7_2
 
     def value(self, value: Any) -> tuple[int, bytes]:
         """The type of a value, and its bytes."""
@@ -77,6 +75,8 @@ class Writer:
     def _set(self, value: Set) -> tuple[int, bytes]:
         if value.encoding == INTSET:
             return SET_INTSET, self.string(write_intset(list(map(int, value))))
+        if self._newer and value.encoding == _LISTPACK:
+            return SET_LISTPACK, self._listpack(map(string_entry, value))
         return SET, write_length(len(value)) + b"".join(map(self.string, value))
 
     def _hash(self, value: Hash) -> tuple[int, bytes]:
@@ -87,13 +87,19 @@ class Writer:
 
     def _zset(self, value: ZSet) -> tuple[int, bytes]:
         if value.encoding == _LISTPACK:
-            entries = ((string_entry(member), _score_entry(score)) for member, score in value.slice(0, len(value)))
+            entries = ((string_entry(member), self._score(score)) for member, score in value.slice(0, len(value)))
             return ZSET_LISTPACK, self._listpack(chain.from_iterable(entries))
         # The highest score first: so Redis, which loads them one by one, always inserts at the head.
         members = value.slice(0, len(value), reverse=True)
         return ZSET_2, write_length(len(value)) + b"".join(
             self.string(member) + pack("<d", score) for member, score in members
         )
+
+    def _score(self, score: float) -> bytes:
+        """A score in a listpack: an integer, or all digits that may matter, or since 7.2 as few as tell it."""
+        if -_SAFE <= score <= _SAFE and score.is_integer():
+            return integer_entry(int(score))
+        return string_entry(format_double(score) if self._newer else b"%.17g" % score)
 
     def _listpack(self, entries: Iterable[bytes]) -> bytes:
         return self.string(listpack(list(entries)))
@@ -112,7 +118,7 @@ class Writer:
         )
         # In the order of Redis' tree.
         groups = (self.string(name) + self._group(group) for name, group in sorted(value.groups.items(), key=_name))
-        return STREAM_2, b"".join((write_length(len(nodes)), *nodes, *figures, *groups))
+        return STREAM_3 if self._newer else STREAM_2, b"".join((write_length(len(nodes)), *nodes, *figures, *groups))
 
     def _group(self, group: Group) -> bytes:
         read = UNKNOWN if group.entries_read is None else group.entries_read
@@ -122,7 +128,10 @@ class Writer:
         )
         parts.append(write_length(len(group.consumers)))
         for consumer in sorted(group.consumers.values(), key=attrgetter("name")):
-            parts += (self.string(consumer.name), _time(consumer.seen_time), write_length(len(consumer.pending)))
+            parts += (self.string(consumer.name), _time(consumer.seen_time))
+            if self._newer:
+                parts.append(_time(consumer.active_time))
+            parts.append(write_length(len(consumer.pending)))
             parts += (_raw_id(id) for id, _ in consumer.pending.walk())
         return b"".join(parts)
 
@@ -136,13 +145,6 @@ _WRITERS: dict[type, Callable[[Writer, Any], tuple[int, bytes]]] = {
     ZSet: Writer._zset,
     Stream: Writer._stream,
 }
-
-
-def _score_entry(score: float) -> bytes:
-    """A score in a listpack: an integer, or as many digits as Redis up to 7.0 writes."""
-    if -_SAFE <= score <= _SAFE and score.is_integer():
-        return integer_entry(int(score))
-    return string_entry(b"%.17g" % score)
 
 
 def _raw_id(id: StreamID) -> bytes:

@@ -20,6 +20,7 @@ from respcache.errors import (
 )
 from respcache.rdb.modules import Unsupported
 from respcache.rdb.payload import BadFrame, Malformed, dump, restore
+from respcache.rdb.writing import Writer
 from respcache.resp.types import OK, Reply
 from respcache.store.shard import Event, Shard
 
@@ -40,7 +41,7 @@ _HIGHEST_FREQ = 255
 def dump_(shard: Shard, args: Args) -> Reply:
     """Return the value of a key in a binary form that RESTORE takes."""
     value = shard.look(args.next())
-    return None if value is None else dump(value, compressed=shard.limits.rdbcompression)
+    return None if value is None else dump(value, Writer(compressed=shard.limits.rdbcompression))
 
 
 class _Options(NamedTuple):
