@@ -113,7 +113,8 @@ class Node:
         size: int,
     ) -> Node:
         """A packed node as it is in a file. `deleted` entries have a place in its listpack of `size` bytes."""
-        node = cls(master, names)
+        # A node that has lost nothing begins with its first entry.
+        node = cls(master if deleted or not entries else entries[0][0], names)
         node.last = last
         node.ids, node.entries = [id for id, _ in entries], [fields for _, fields in entries]
         node.count, node.deleted = len(entries), deleted

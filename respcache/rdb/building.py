@@ -63,7 +63,7 @@ def _hash(limits: Limits, plain: PlainHash) -> Hash:
 
 def _zset(limits: Limits, plain: PlainZSet) -> ZSet:
     if plain.compact and len(plain.items) <= limits.zset_max_listpack_entries:
-        items = sorted((score + 0.0, member) for member, score in plain.items)
+        items = sorted((score, member) for member, score in plain.items)
         return ZSet.load(limits, (LISTPACK, [member for _, member in items], [score for score, _ in items]))
     return ZSet(limits, plain.items)
 

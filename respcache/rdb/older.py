@@ -95,7 +95,8 @@ def zipmap(blob: bytes) -> list[tuple[bytes, bytes]]:
             found.append((field, value))
     except IndexError:
         raise Malformed("a broken zipmap") from None
-    if not found or at != end or blob[0] not in (len(found), _LONG):
+    # As in Redis, the first end mark counts, whatever is behind it.
+    if not found or blob[0] not in (len(found), _LONG):
         raise Malformed("a zipmap with other figures")
     return found
 

@@ -1,8 +1,8 @@
 """The listpacks of streams: consecutive entries, whose ids are differences from that of the first one.
 
 A listpack begins with the numbers of entries and of deleted ones, and the field names of the first entry. Each entry
-is its flags, the two parts of its id, its field names unless they are those, its values, and how many elements that
-were. Deleted entries stay with a flag; ours are written without them.
+is its flags, the two parts of its id, its values, each after its field's name unless the names are those, and how many
+elements that were. Deleted entries stay with a flag; ours are written without them.
 """
 
 from __future__ import annotations
@@ -56,15 +56,17 @@ def read_node(key: bytes, blob: bytes) -> PlainStreamNode:
 def _read_entry(found: Iterator[Element], master: StreamID, names: Fields) -> tuple[int, StreamID, Fields]:
     flags = _number(next(found), negative=True)
     milliseconds, sequence = _number(next(found), negative=True), _number(next(found), negative=True)
-    fixed = _FIXED
-    if not flags & _SAME_NAMES:
-        names = _take(found, _number(next(found)))
-        fixed = _FIXED_WITH_NAMES + len(names)
-    values = _take(found, len(names))
-    if _number(next(found)) != len(values) + fixed:
+    if flags & _SAME_NAMES:
+        values = _take(found, len(names))
+        fields = tuple(chain.from_iterable(zip(names, values, strict=True)))
+        count = len(values) + _FIXED
+    else:
+        fields = _take(found, 2 * _number(next(found)))
+        count = len(fields) + _FIXED_WITH_NAMES
+    if _number(next(found)) != count:
         raise Malformed("an entry of another length")
     id = ((master >> 64) + milliseconds & MAX_PART) << 64 | (master + sequence & MAX_PART)
-    return flags, id, tuple(chain.from_iterable(zip(names, values, strict=True)))
+    return flags, id, fields
 
 
 def _take(found: Iterator[Element], count: int) -> tuple[bytes, ...]:
@@ -78,13 +80,15 @@ def _number(element: Element, *, negative: bool = False) -> int:
     return element
 
 
-def node_listpack(node: Node) -> bytes:
-    """The listpack of a node that is open."""
+def write_node(node: Node) -> tuple[bytes, bytes]:
+    """The key and the listpack of a node that is open and has entries."""
+    # Without the entries that are deleted, it is a node that begins with the first that is left.
+    master = node.ids[0]
     entries = [integer_entry(node.count), integer_entry(0), integer_entry(len(node.names))]
     entries += map(string_entry, node.names)
     entries.append(integer_entry(0))
     add = entries.append
-    high, low = node.master >> 64, node.master
+    high, low = master >> 64, master
     for id, fields in zip(node.ids, node.entries, strict=True):
         names, values = fields[::2], fields[1::2]
         same = names == node.names
@@ -98,4 +102,4 @@ def node_listpack(node: Node) -> bytes:
             add(integer_entry(len(names)))
             entries += map(string_entry, fields)
             add(integer_entry(len(fields) + _FIXED_WITH_NAMES))
-    return listpack(entries)
+    return master.to_bytes(16, "big"), listpack(entries)

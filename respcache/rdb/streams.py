@@ -32,8 +32,8 @@ def read_stream(reader: Reader, *, since: int = FIRST) -> PlainStream:
     if since >= FIGURES:
         _read_id(reader)  # of the first entry, which the nodes tell
         max_deleted_id, entries_added = _read_id(reader), _figure(reader)
-    if length and not nodes:
-        raise Malformed("entries that are not there")
+    if length != sum(len(node.entries) for node in nodes):
+        raise Malformed("another number of entries")
     if any(node.entries and node.entries[-1][0] > last_id for node in nodes):
         raise Malformed("an entry after the last one")
     groups: dict[bytes, PlainGroup] = {}

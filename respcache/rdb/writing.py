@@ -10,6 +10,7 @@ filled from left to right.
 from __future__ import annotations
 
 from itertools import chain
+from math import copysign
 from operator import attrgetter, itemgetter
 from struct import pack
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from respcache.datatypes.stream_ids import MAX_PART, StreamID
 from respcache.datatypes.zset import ZSet
 from respcache.rdb.listpack import integer_entry, listpack, string_entry
 from respcache.rdb.older import write_intset
-from respcache.rdb.stream_nodes import node_listpack
+from respcache.rdb.stream_nodes import write_node
 from respcache.rdb.streams import UNKNOWN
 from respcache.rdb.strings import write_length, write_string
 from respcache.resp.encode import format_double
@@ -97,7 +98,7 @@ class Writer:
 
     def _score(self, score: float) -> bytes:
         """A score in a listpack: an integer, or all digits that may matter, or since 7.2 as few as tell it."""
-        if -_SAFE <= score <= _SAFE and score.is_integer():
+        if -_SAFE <= score <= _SAFE and score.is_integer() and (score or copysign(1, score) > 0):
             return integer_entry(int(score))
         return string_entry(format_double(score) if self._newer else b"%.17g" % score)
 
@@ -107,7 +108,7 @@ class Writer:
     # -- streams
 
     def _stream(self, value: Stream) -> tuple[int, bytes]:
-        nodes = [self.string(_raw_id(node.master)) + self.string(node_listpack(node)) for node in value.nodes()]
+        nodes = [b"".join(map(self.string, write_node(node))) for node in value.nodes()]
         figures = (
             write_length(len(value)),
             _id(value.last_id),
