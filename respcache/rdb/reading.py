@@ -202,9 +202,9 @@ def _packed_zset(found: list[Element]) -> PlainZSet:
         raise Malformed("a member without a score")
     scores: dict[bytes, float] = {}
     for member, score in zip(as_strings(found[::2]), found[1::2], strict=True):
+        number = float(score) if isinstance(score, int) else leading_number(score)
         # As in Redis, a text that is no number at all counts as zero.
-        number = float(score) if isinstance(score, int) else leading_number(score) or 0.0
-        _add(scores, member, _score(number))
+        _add(scores, member, 0.0 if number is None else _score(number))
     return PlainZSet(list(scores.items()), True)
 
 
