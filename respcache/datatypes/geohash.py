@@ -22,11 +22,14 @@ LATITUDE_MIN, LATITUDE_MAX = -85.05112878, 85.05112878
 
 _STEP = 26
 _CELLS = float(1 << _STEP)
+_SCORES = float(1 << 2 * _STEP)
 _LONGITUDES = LONGITUDE_MAX - LONGITUDE_MIN
 _LATITUDES = LATITUDE_MAX - LATITUDE_MIN
 
 _RADIAN = pi / 180.0
 _EARTH_RADIUS = 6372797.560856
+# More than rounding can add to a distance.
+_ROUNDED_UP = 1.000001
 # Half of the equator.
 _MERCATOR_MAX = 20037726.37
 
@@ -56,20 +59,29 @@ def score_of(point: Point) -> float:
 
 def point_of(score: float) -> Point:
     """The middle of the cell that a score stands for. Any number counts as a score, and gives a place on the map."""
-    row, column = _deinterleave(int(score) if 0 <= score < (1 << 63) else _as_bits(score))
-    # Redis adds in 32 bits. Only scores that no place has come to that.
-    next_row, next_column = (row + 1) & 0xFFFFFFFF, (column + 1) & 0xFFFFFFFF
+    if 0 <= score < _SCORES:
+        row, column = _deinterleave(int(score))
+        longitude, latitude = _middle(row, row + 1, column, column + 1)
+        return Point(longitude, latitude)
+    row, column = _deinterleave(_as_bits(score))
+    # Redis adds in 32 bits, which only scores make a difference to that no place has.
+    longitude, latitude = _middle(row, (row + 1) & 0xFFFFFFFF, column, (column + 1) & 0xFFFFFFFF)
+    longitude = min(max(longitude, LONGITUDE_MIN), LONGITUDE_MAX)
+    return Point(longitude, min(max(latitude, LATITUDE_MIN), LATITUDE_MAX))
+
+
+def _middle(row: int, next_row: int, column: int, next_column: int) -> tuple[float, float]:
+    """Between the edges of two columns, and of two rows."""
     south = LATITUDE_MIN + (row / _CELLS) * _LATITUDES
     north = LATITUDE_MIN + (next_row / _CELLS) * _LATITUDES
     west = LONGITUDE_MIN + (column / _CELLS) * _LONGITUDES
     east = LONGITUDE_MIN + (next_column / _CELLS) * _LONGITUDES
-    longitude = min(max((west + east) / 2, LONGITUDE_MIN), LONGITUDE_MAX)
-    return Point(longitude, min(max((south + north) / 2, LATITUDE_MIN), LATITUDE_MAX))
+    return (west + east) / 2, (south + north) / 2
 
 
 def _as_bits(score: float) -> int:
-    """64 bits of a score that is no 63-bit integer, as processors (x86-64) cut it off."""
-    if score >= 1 << 63:
+    """The 64 bits that a score becomes, as processors (x86-64) cut it off."""
+    if score >= 0:
         return int(score) if score < 1 << 64 else 0
     return int(score) & ((1 << 64) - 1) if score >= -(1 << 63) else 1 << 63
 
@@ -141,6 +153,9 @@ class Circle:
 
     def distance_to(self, point: Point) -> float | None:
         """From the centre; None if the place is outside."""
+        # Most places that are too far away are too far north or south, which is known sooner.
+        if _distance_north(self.centre, point) > self._radius * _ROUNDED_UP:
+            return None
         found = distance(self.centre, point)
         return None if found > self._radius else found
 
