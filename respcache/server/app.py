@@ -19,14 +19,13 @@ from respcache.server.host import signals
 from respcache.server.host.descriptors import TooFewDescriptors, fit_to_system, refuse_too_many
 from respcache.server.host.pidfile import pid_file
 from respcache.server.io.poller import READ
-from respcache.server.listening import CannotListen, accepting, bind
+from respcache.server.listening import CannotListen, Listening
 from respcache.server.server import Server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from respcache.config import Config
-    from respcache.server.listening import Place
 
 # Seconds in which clients get what they have asked for before they are disconnected.
 _GRACE = 2.0
@@ -53,15 +52,16 @@ def run(config: Config) -> int:
 async def _serve(config: Config) -> int:
     server = Server(config)
     # Bound before the shards start, so a port that is in use is reported at once.
-    places = bind(server)
+    listening = Listening(server)
+    listening.open()
     # Written only now: a second server on the same addresses must not overwrite the file of the first.
     with pid_file(config.pidfile):
-        await _run_shards(server, places)
+        await _run_shards(server, listening)
     log.warning("Bye bye...")
     return 0
 
 
-async def _run_shards(server: Server, places: list[Place]) -> None:
+async def _run_shards(server: Server, listening: Listening) -> None:
     """Run the poller and the shards, and serve. Raises a group with OSError if a shard cannot be started."""
     async with trio.open_nursery() as background:
         background.start_soon(server.poller.run)
@@ -72,7 +72,7 @@ async def _run_shards(server: Server, places: list[Place]) -> None:
             # The garbage of start-up is not looked at again; tasks hold cycles, so collection stays on.
             gc.freeze()
             gc.set_threshold(50_000, 20, 50)
-            await _accept_until_stopped(server, places)
+            await _accept_until_stopped(server, listening)
         finally:
             with trio.CancelScope(shield=True):
                 async with trio.open_nursery() as stopping:
@@ -81,7 +81,7 @@ async def _run_shards(server: Server, places: list[Place]) -> None:
             background.cancel_scope.cancel()
 
 
-async def _accept_until_stopped(server: Server, places: list[Place]) -> None:
+async def _accept_until_stopped(server: Server, listening: Listening) -> None:
     """Serve clients until `stop_requested`; then let them finish, and cancel the commands that are still under way."""
     async with trio.open_nursery() as tasks:
         server.tasks = tasks
@@ -89,7 +89,7 @@ async def _accept_until_stopped(server: Server, places: list[Place]) -> None:
         await tasks.start(_stop_on_signals, server)
         if server.config.respcache_parent_fd >= 0:
             _stop_with_parent(server)
-        with accepting(server, places):
+        with listening.accepting():
             await server.stop_requested.wait()
         await _let_clients_finish(server)
         tasks.cancel_scope.cancel()

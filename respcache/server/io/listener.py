@@ -91,6 +91,11 @@ class Listener:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._accept(sock, printed_address(address), printed_address(self._socket.getsockname()))
 
+    def retire(self) -> None:
+        """Accept those that have connected already, then close."""
+        self._on_ready(READ)
+        self.close()
+
     def close(self) -> None:
         """Stop accepting."""
         self._closed = True
