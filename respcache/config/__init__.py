@@ -35,6 +35,7 @@ class Config:
     client_output_buffer_limit: dict[str, tuple[int, int, int]]
     client_output_pause: int
     client_query_buffer_limit: int
+    daemonize: bool
     databases: int
     enable_debug_command: str
     enable_protected_configs: str
@@ -72,6 +73,10 @@ class Config:
     shard_queue_limit: int
     shards: int
     snapshot_limit: int
+    supervised: str
+    syslog_enabled: bool
+    syslog_facility: str
+    syslog_ident: str
     tcp_backlog: int
     tcp_keepalive: int
     timeout: int

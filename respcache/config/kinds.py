@@ -131,7 +131,7 @@ class OctalNumber(_Single):
 
 
 class Template(_Single):
-    """The title of the process, with variables such as ``{title}``; ``{{`` is a brace. Without them something is left."""
+    """The title of the process, with variables such as ``{title}``. ``{{`` is a brace. It may not come out empty."""
 
     _VARIABLES = "title|listen-addr|server-mode|port|tls-port|config-file|unixsocket"
     _FORM = re.compile(rf"([^{{]|\{{\{{|\{{({_VARIABLES})\}})*", re.DOTALL)

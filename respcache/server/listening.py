@@ -74,7 +74,7 @@ class _Wanted(NamedTuple):
 
 
 class Place(NamedTuple):
-    """One listening socket, with its door, and the address and port for which it was opened; a unix socket has no port."""
+    """One listening socket, its door, and the address and port for which it was opened. A unix socket has no port."""
 
     sock: socket.socket
     door: Door

@@ -89,7 +89,7 @@ class Listener:
             self._accept(sock, f"{path}:0", f"{path}:0")
         else:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._accept(sock, printed_address(address), printed_address(self._socket.getsockname()))
+            self._accept(sock, printed_address(address), printed_address(sock.getsockname()))
 
     def retire(self) -> None:
         """Accept those that have connected already, then close."""
