@@ -134,11 +134,11 @@ class Template(_Single):
     """The title of the process, with variables such as ``{title}``. ``{{`` is a brace. It may not come out empty."""
 
     _VARIABLES = "title|listen-addr|server-mode|port|tls-port|config-file|unixsocket"
-    _FORM = re.compile(rf"([^{{]|\{{\{{|\{{({_VARIABLES})\}})*", re.DOTALL)
-    _MAYBE_EMPTY = re.compile(r"\{title\}|\{server-mode\}")
+    _FORM = rf"([^{{]|\{{\{{|\{{({_VARIABLES})\}})*"
+    _MAYBE_EMPTY = r"\{title\}|\{server-mode\}"
 
     def parse_word(self, word: str) -> str:
-        if not self._FORM.fullmatch(word) or not self._MAYBE_EMPTY.sub("", word).strip():
+        if not re.fullmatch(self._FORM, word, re.DOTALL) or not re.sub(self._MAYBE_EMPTY, "", word).strip():
             raise BadValue("template format is invalid or contains unknown variables")
         return word
 
