@@ -59,6 +59,7 @@ _FOR_ALL_NODES = (
 )
 _DESCRIBED_DIFFERENTLY = (
     *("bitfield", "bitop", "client|kill", "client|list", "command|getkeys", "command|getkeysandflags"),
+    *("geohash", "geopos", "georadius", "georadiusbymember"),
     *("config|get", "psubscribe", "xinfo|stream", "zrank", "zrevrank"),
 )
 

@@ -199,6 +199,9 @@ _USED = (
     Directive("hash-max-listpack-value", Memory(), 64, alias="hash-max-ziplist-value", shard=True).described(
         "OBJECT ENCODING says listpack for hashes whose fields and values have up to this many bytes."
     ),
+    Directive("hll-sparse-max-bytes", Memory(), 3000, shard=True).described(
+        "The maximum number of bytes of a HyperLogLog in its sparse form; a larger one becomes dense."
+    ),
     Directive(
         "list-max-listpack-size", Number(-(1 << 31), _INT_MAX), -2, alias="list-max-ziplist-size", shard=True
     ).described("OBJECT ENCODING says listpack for lists up to this size: elements, or -1 (4 KB) to -5 (64 KB)."),
@@ -419,7 +422,6 @@ _KEPT = (
     _unused("active-defrag-ignore-bytes", Memory(1), 100 << 20),
     _unused("auto-aof-rewrite-min-size", Memory(), 64 << 20),
     _unused("cluster-link-sendbuf-limit", Memory(high=(1 << 64) - 1), 0),
-    _unused("hll-sparse-max-bytes", Memory(), 3000),
     _unused("maxmemory", Memory(high=(1 << 64) - 1), 0),
     _unused("maxmemory-clients", MemoryOrPercent(), 0),
     _unused("repl-backlog-size", Memory(1, least=16 << 10), 1 << 20),
