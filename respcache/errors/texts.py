@@ -394,6 +394,10 @@ def unknown_directive(name: bytes) -> CommandError:
     return CommandError(f"ERR Unknown option or number of arguments for CONFIG SET - '{printable(name)}'")
 
 
+CANNOT_LISTEN = "Unable to listen on this port. Check server logs."
+CANNOT_BIND = "Failed to bind to specified addresses."
+
+
 def config_set_failed(name: str, reason: str) -> CommandError:
     return CommandError(f"ERR CONFIG SET failed (possibly related to argument '{name}') - {reason}")
 
