@@ -1,4 +1,4 @@
-"""The fuzzer notices bugs: some are planted in the codec, and each is found within a few hundred cases."""
+"""The fuzzer notices bugs: some are planted in the codec, and each is found within a few thousand cases."""
 
 from __future__ import annotations
 
@@ -12,12 +12,26 @@ from compat.fuzz_rdb.mutations import case
 from compat.fuzz_rdb.seeds import seed
 from compat.values import NEWER, OLDER
 from respcache.commands.keys import dump
+from respcache.datatypes.limits import Limits
+from respcache.datatypes.stream import Stream
 from respcache.rdb import listpack, stream_nodes, strings, writing
+from respcache.rdb.payload import FOOTER
+from respcache.rdb.payload import dump as dumped
 from respcache.store.shard import Shard
 
 SEEDS = [seed(name, body, version) for name, (version, body) in OLDER.items()]
 SEEDS += [seed(name, body, version) for name, (version, body, _) in NEWER.items()]
-CASES = 600
+CASES = 1200
+
+
+def _long_stream() -> bytes:
+    stream = Stream(Limits())
+    for number in range(1, 30):
+        stream.append(number << 64, [b"field", b"value %d" % number])
+    return dumped(stream, writing.Writer(compressed=False))[:-FOOTER]
+
+
+SEEDS += [seed("a long stream", _long_stream(), writing.OF_7_0)] * 8
 
 
 def _found() -> list[str]:
