@@ -13,10 +13,6 @@ from respcache.rdb.functions import BadPayload, dump, restore
 from respcache.rdb.strings import Reader, write_length, write_string
 
 
-def test_the_check_value() -> None:
-    assert crc64(b"123456789") == 0xE9C6D914C4B8D9CA
-
-
 def test_an_empty_payload_of_redis_7() -> None:
     assert dump([]) == b"\n\x00]\x9b\\@\x0f\x7f\xa2\xda"
     assert restore(b"\n\x00]\x9b\\@\x0f\x7f\xa2\xda") == []
