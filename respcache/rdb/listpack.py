@@ -82,7 +82,11 @@ def elements(blob: bytes) -> list[Element]:
 
 def as_strings(found: Iterable[Element]) -> list[bytes]:
     """The elements as clients see them."""
-    return [b"%d" % element if isinstance(element, int) else element for element in found]
+    # The smallest numbers, of which a few bytes of compressed data can hold thousands, share their strings.
+    return [
+        (_DIGITS[element] if 0 <= element < 128 else b"%d" % element) if isinstance(element, int) else element
+        for element in found
+    ]
 
 
 def _ends_in(blob: bytes, at: int, length: int, tail: bytes) -> bool:
@@ -132,4 +136,5 @@ def _tail(length: int) -> bytes:
 
 _HEADS = [bytes((0x80 | size,)) for size in range(64)]
 _TAILS = [bytes((size + 1,)) for size in range(64)]
+_DIGITS = [b"%d" % number for number in range(128)]
 _SMALL = [bytes((number, 1)) for number in range(128)]
