@@ -135,7 +135,10 @@ class TestShards:
             "loglevel",
             "logfile",
             "busy_reply_threshold",
+            "lfu_decay_time",
+            "lfu_log_factor",
             "lint",
+            "maxmemory_policy",
         } == set(Shard(16).limits.__slots__)
 
     def test_called_once_per_command_and_only_for_values_of_shards(self, config: Config) -> None:
