@@ -41,7 +41,6 @@ _LEFT_ALONE = frozenset(
         "oom-score-adj",
         "activedefrag",
         "appendonly",
-        "proc-title-template",
         "locale-collate",
         "cluster-announce-hostname",
         "cluster-announce-human-nodename",  # respcache is not a cluster

@@ -16,6 +16,8 @@ FAMILIES = (
     "strings.lcs",
     "bitmaps.bits",
     "bitmaps.fields",
+    "hyperloglog.counting",
+    "hyperloglog.debugging",
     "hashes.fields",
     "lists.elements",
     "lists.blocking",

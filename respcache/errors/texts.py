@@ -112,6 +112,24 @@ BAD_BITFIELD_TYPE = "ERR Invalid bitfield type. Use something like i16 u8. Note 
 BAD_OVERFLOW_TYPE = "ERR Invalid OVERFLOW type specified"
 BITFIELD_RO_ONLY_GET = "ERR BITFIELD_RO only supports the GET subcommand"
 
+# -- HyperLogLogs
+
+NOT_A_HLL = "WRONGTYPE Key is not a valid HyperLogLog string value."
+HLL_CORRUPTED = "INVALIDOBJ Corrupted HLL object detected"
+HLL_NOT_SPARSE = "ERR HLL encoding is not sparse"
+NO_SUCH_HLL = "ERR The specified key does not exist"
+
+
+def unknown_pfdebug(subcommand: bytes) -> CommandError:
+    """As the client spelt it."""
+    return CommandError(f"ERR Unknown PFDEBUG subcommand '{_c_string(subcommand)}'")
+
+
+def failed_self_test(what: str) -> CommandError:
+    """Of PFSELFTEST."""
+    return CommandError(f"TESTFAILED {what}")
+
+
 # -- hashes
 
 HASH_VALUE_NOT_INTEGER = "ERR hash value is not an integer"
@@ -375,6 +393,10 @@ def of_the_whole_server(what: str) -> CommandError:
 
 def unknown_directive(name: bytes) -> CommandError:
     return CommandError(f"ERR Unknown option or number of arguments for CONFIG SET - '{printable(name)}'")
+
+
+CANNOT_LISTEN = "Unable to listen on this port. Check server logs."
+CANNOT_BIND = "Failed to bind to specified addresses."
 
 
 def config_set_failed(name: str, reason: str) -> CommandError:
