@@ -198,6 +198,8 @@ def _set_with_options(shard: Shard, args: Args) -> Reply:
         exists = (shard.look_to_write(key) if wants_none else shard.peek(key)) is not None
         if exists == wants_none:
             return _copied(old)
+    if options.keep_ttl:
+        shard.peek(key)  # removes the key if it has expired: its deadline is not for the new value
     _put(shard, key, value, deadline, keep_ttl=options.keep_ttl)
     return _copied(old) if options.get else OK
 
