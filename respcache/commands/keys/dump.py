@@ -22,6 +22,7 @@ from respcache.rdb.modules import Unsupported
 from respcache.rdb.payload import BadFrame, Malformed, dump, restore
 from respcache.rdb.writing import Writer
 from respcache.resp.types import OK, Reply
+from respcache.store.accesses import INITIAL
 from respcache.store.shard import Event, Shard
 
 if TYPE_CHECKING:
@@ -136,8 +137,7 @@ def _value(shard: Shard, payload: bytes) -> Any:
 
 
 def _remember_access(shard: Shard, key: bytes, options: _Options) -> None:
-    """Each of the two means something to its own kind of policy only."""
+    """It is a new key, also where it replaces one. Each of the two means something to its own kind of policy only."""
     if options.idle is not None:
         shard.set_idle(key, options.idle)
-    if options.frequency is not None:
-        shard.set_frequency(key, options.frequency)
+    shard.set_frequency(key, INITIAL if options.frequency is None else options.frequency)

@@ -44,6 +44,15 @@ def test_accesses_are_counted(do: Transcript) -> None:
     assert do("OBJECT", "FREQ", "none") is None
 
 
+@pytest.mark.usefixtures("policy")
+def test_restore_takes_a_frequency_and_no_idle_time(do: Transcript) -> None:
+    do("SET", "k", "v")
+    payload = do("DUMP", "k")
+    for options, expected in ((("FREQ", 100), 100), (("IDLETIME", 1000), 5), ((), 5)):
+        do("RESTORE", "k", 0, payload, "REPLACE", *options)
+        assert freq(do, "k") == expected
+
+
 # Commands, by how often they access the key that they name first.
 ONE = (
     *("SET k v", "SET k v XX", "SET k v NX", "SETEX k 100 v", "APPEND k v", "GETRANGE k 0 1", "STRLEN k"),
