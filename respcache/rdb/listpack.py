@@ -27,8 +27,11 @@ _INTEGERS = {0xF1: (2, 4), 0xF2: (3, 5), 0xF3: (4, 6), 0xF4: (8, 10)}
 # -- reading
 
 
-def elements(blob: bytes) -> list[Element]:
-    """All elements; what Redis keeps as an integer comes as one. Everything is checked. Raises Malformed."""
+def elements(blob: bytes, *, counted: bool = True) -> list[Element]:
+    """All elements; what Redis keeps as an integer comes as one. Everything is checked. Raises Malformed.
+
+    Not `counted`: the number of elements in the header may be any.
+    """
     size = len(blob)
     if size < _HEADER + 1 or int.from_bytes(blob[:4], "little") != size or blob[-1] != _END:
         raise Malformed("no listpack")
@@ -75,7 +78,7 @@ def elements(blob: bytes) -> list[Element]:
     if at != end:
         raise Malformed("an end mark in the middle")
     count = int.from_bytes(blob[4:6], "little")
-    if count not in (len(found), _MANY):
+    if counted and count not in (len(found), _MANY):
         raise Malformed("another number of elements")
     return found
 
