@@ -219,6 +219,9 @@ _USED = (
     Directive("proto-max-bulk-len", Memory(1 << 20), 512 << 20, shard=True).described(
         "The maximum number of bytes of one argument or string."
     ),
+    Directive("rdbcompression", YesNo(), True, shard=True).described(
+        "Compress strings of more than 20 bytes in what DUMP and FUNCTION DUMP return, if that makes them shorter."
+    ),
     Directive("requirepass", Text(), "").described("The password that clients must give; empty means none."),
     Directive("set-max-intset-entries", _LONG, 512, shard=True).described(
         "OBJECT ENCODING says intset for sets of up to this many integers."
@@ -340,7 +343,7 @@ _KEPT = (
         "activerehashing aof-load-truncated aof-rewrite-incremental-fsync aof-use-rdb-preamble "
         "cluster-allow-pubsubshard-when-down cluster-allow-replica-migration cluster-require-full-coverage "
         "crash-log-enabled crash-memcheck-enabled dynamic-hz jemalloc-bg-thread latency-tracking "
-        "rdb-save-incremental-fsync rdbcompression repl-diskless-sync replica-announced "
+        "rdb-save-incremental-fsync repl-diskless-sync replica-announced "
         "stop-writes-on-bgsave-error tls-session-caching",
     ),
     *_group(

@@ -86,6 +86,19 @@ NO_LFU = (
 )
 
 
+# RESTORE; BAD_PAYLOAD is among the texts of functions
+BUSY_KEY = "BUSYKEY Target key name already exists."
+INVALID_TTL = "ERR Invalid TTL value, must be >= 0"
+INVALID_IDLETIME = "ERR Invalid IDLETIME value, must be >= 0"
+INVALID_FREQ = "ERR Invalid FREQ value, must be >= 0 and <= 255"
+BAD_DATA_FORMAT = "ERR Bad data format"
+
+
+def unsupported_payload(what: str) -> CommandError:
+    """Our own: Redis says no more of the types that it does not know than `BAD_DATA_FORMAT`."""
+    return CommandError(f"{BAD_DATA_FORMAT}: {what} is not supported")
+
+
 def invalid_expire_time(command: str) -> CommandError:
     """`command` in lower case."""
     return CommandError(f"ERR invalid expire time in '{command}' command")
