@@ -222,9 +222,9 @@ def test_misses_are_counted(do: Transcript) -> None:
     do("PFCOUNT", "h")
     do("PFCOUNT", "none")
     do("PFMERGE", "h", "none")
-    info = do("INFO", "stats").decode()
-    assert "keyspace_hits:2\r\n" in info
-    assert "keyspace_misses:2\r\n" in info
+    info = do("INFO", "stats")
+    lines = (info.decode() if isinstance(info, bytes) else str(info)).splitlines()
+    assert {"keyspace_hits:2", "keyspace_misses:2"} <= {*lines}
 
 
 # -- strings that clients have made up
