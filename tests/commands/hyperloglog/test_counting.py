@@ -19,6 +19,12 @@ HEADER = b"HYLL\x01" + bytes(3)
 STALE = bytes(7) + b"\x80"
 
 
+@pytest.fixture(autouse=True)
+def _usual_limit(do: Transcript) -> None:
+    """A genuine server keeps the settings of earlier tests."""
+    do("CONFIG", "SET", "hll-sparse-max-bytes", 3000)
+
+
 def test_adding_and_counting(do: Transcript) -> None:
     assert do("PFADD", "h", "a", "b", "c", "d", "e", "f", "g") == 1
     assert do("PFADD", "h", "a", "g") == 0
