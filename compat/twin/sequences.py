@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from compat.twin import hyperloglogs, scripts, streams
+from compat.twin import geo, hyperloglogs, scripts, streams
 from compat.twin.calls import sources
 from compat.twin.grammar import Call, weighted
 from compat.twin.keyspace import contents, differences
@@ -28,6 +28,7 @@ SETTING: tuple[Call, ...] = (
     ("SET", "f", "text", "EX", "10000"),
     *streams.SETTING,
     *hyperloglogs.SETTING,
+    *geo.SETTING,
 )
 
 

@@ -27,6 +27,8 @@ FAMILIES = (
     "zsets.members",
     "zsets.ranges",
     "zsets.algebra",
+    "geo.places",
+    "geo.searching",
     "scripting.scripts",
     "scripting.functions",
     "zsets.blocking",

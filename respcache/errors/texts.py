@@ -193,6 +193,38 @@ def no_input_keys(command: str) -> CommandError:
     return CommandError(f"ERR at least 1 input key is needed for '{command}' command")
 
 
+# -- geo
+
+UNKNOWN_UNIT = "ERR unsupported unit provided. please use M, KM, FT, MI"
+RADIUS_NOT_NUMERIC = "ERR need numeric radius"
+RADIUS_NEGATIVE = "ERR radius cannot be negative"
+WIDTH_NOT_NUMERIC = "ERR need numeric width"
+HEIGHT_NOT_NUMERIC = "ERR need numeric height"
+BOX_NEGATIVE = "ERR height or width cannot be negative"
+NO_SUCH_PLACE = "ERR could not decode requested zset member"
+GEO_COUNT_NOT_POSITIVE = "ERR COUNT must be > 0"
+ANY_WITHOUT_COUNT = "ERR the ANY argument requires COUNT argument"
+
+
+def not_on_map(longitude: float, latitude: float) -> CommandError:
+    return CommandError(f"ERR invalid longitude,latitude pair {longitude:f},{latitude:f}")
+
+
+def stores_only_scores(command: str) -> CommandError:
+    """`command` as Redis words it: the name, or a description."""
+    return CommandError(f"ERR {command} is not compatible with WITHDIST, WITHHASH and WITHCOORD options")
+
+
+def no_centre(command: bytes) -> CommandError:
+    """`command` as the client spelt it."""
+    return CommandError(f"ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for {printable(command)}")
+
+
+def no_area(command: bytes) -> CommandError:
+    """As `no_centre`."""
+    return CommandError(f"ERR exactly one of BYRADIUS and BYBOX can be specified for {printable(command)}")
+
+
 # -- streams
 
 BAD_STREAM_ID = "ERR Invalid stream ID specified as stream command argument"
@@ -386,6 +418,10 @@ def of_the_whole_server(what: str) -> CommandError:
 
 def unknown_directive(name: bytes) -> CommandError:
     return CommandError(f"ERR Unknown option or number of arguments for CONFIG SET - '{printable(name)}'")
+
+
+CANNOT_LISTEN = "Unable to listen on this port. Check server logs."
+CANNOT_BIND = "Failed to bind to specified addresses."
 
 
 def config_set_failed(name: str, reason: str) -> CommandError:

@@ -147,6 +147,10 @@ def _describe_keys(spec: KeySpec) -> Reply:
             keyword: Reply = {b"keyword": b"KEYS", b"startfrom": start}
             rest: Reply = {b"lastkey": -1, b"keystep": 1, b"limit": 0}
             return _key_specification(flags, b"keyword", keyword, b"range", rest)
+        case KeyFinder(option=option, start=start) if option:
+            search = {b"keyword": option, b"startfrom": start}
+            one: Reply = {b"lastkey": 0, b"keystep": 1, b"limit": 0}
+            return _key_specification(flags, b"keyword", search, b"range", one)
         case KeyFinder():
             return _key_specification(flags, b"unknown", {}, b"unknown", {})
 
