@@ -30,7 +30,7 @@ STRICTER: Mapping[str, str] = {
     "a time before all times": "as above, once it has become an idle time",
     "no number where one should be": "Redis reads a number that stands there as text; no server writes it so",
     "the same consumer twice, or the same entry": "Redis lets two consumers own one delivery, and is confused then",
-    "a type of Redis 7.4 before its release": "no release has written it",
+    "a type of the other server": "Redis takes what was written before 7.4 was released",
     "an unknown form of a length": "in a stream, Redis takes it for the largest number",
 }
 

@@ -10,7 +10,9 @@ from respcache import errors
 from respcache.commands.args import Args
 from respcache.commands.table import TABLE
 from respcache.datatypes.set import Set
+from respcache.datatypes.stream import Stream
 from respcache.datatypes.types import dump_value, type_name
+from respcache.datatypes.zset import ZSet
 from respcache.errors import CommandError
 from respcache.store.shard import Shard
 
@@ -65,6 +67,8 @@ class Judge:
         value = shard.db.get(_KEY)
         if value is None:
             return "restored", "there is no value"
+        if not _is_sound(value):
+            return "restored", "elements cannot be found, or are out of order"
         again = _dump(shard, Args([b"DUMP", _KEY]))
         try:
             _restore(shard, Args([b"RESTORE", _AGAIN, b"0", again]))
@@ -79,6 +83,16 @@ class Judge:
 
     def _put(self, key: bytes) -> None:
         self._shard.replace(key, b"here to stay", None)
+
+
+def _is_sound(value: Any) -> bool:
+    """Whether the value is as its own commands expect it: in order, with each element where it is looked for."""
+    if isinstance(value, Stream):
+        ids = [id for id, _ in value]
+        return ids == sorted(set(ids)) and all(value.get(id) is not None for id in ids) and len(value) == len(ids)
+    if isinstance(value, ZSet):
+        return [value.rank(member) for member in value] == list(range(len(value)))
+    return len(value) > 0 or isinstance(value, (bytes, bytearray))
 
 
 def content(value: Any) -> Any:

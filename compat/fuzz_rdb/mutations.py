@@ -24,6 +24,7 @@ NUMBERS = (
 _STRINGS = (b"", b"0", b"-1", b"nan", b"inf", b"1e400", b"2.5x", b"-0", b"x" * 65, b"\xff" * 16, b"\0" * 16)
 _TYPES = (*range(33), 33, 200, 242, 245, 250, 255)
 _VERSIONS = (0, 1, 9, 10, 11, 12, 13, 15, 16, 79, 80, 81, 65535)
+_STEPS = (-1000, -5, -2, -1, 1, 2, 5, 1000)
 _MOST = 3  # mutations of one case
 
 
@@ -94,7 +95,10 @@ def _number(random: Random, number: int) -> int:
 
 
 def _string(random: Random, data: bytes) -> bytes:
-    """Within a block, if it is one; else anywhere."""
+    """Within a block or an id, if it is one; else anywhere."""
+    if len(data) == 16 and random.random() < 0.7:
+        id = int.from_bytes(data, "big") + random.choice(_STEPS) * random.choice((1, 1 << 64))
+        return (id % (1 << 128)).to_bytes(16, "big")
     if random.random() < 0.75:
         for read, write in _BLOCKS:
             try:
@@ -110,7 +114,7 @@ def _elements(random: Random, found: list[Element]) -> None:
     """Change some elements of a block."""
     for _ in range(random.randint(1, 2)):
         at = random.randrange(len(found) + 1)
-        match random.randrange(6):
+        match random.randrange(10):
             case 0:
                 found.insert(at, random.choice(found) if found else 0)
             case 1:
@@ -119,10 +123,17 @@ def _elements(random: Random, found: list[Element]) -> None:
                 other = random.randrange(len(found))
                 at = random.randrange(len(found))
                 found[at], found[other] = found[other], found[at]
-            case 3 if found:
+            case 3 | 4 | 5 | 6 if found:
+                # What leaves most of a block as it was, such as the ids of a stream's entries.
                 at = random.randrange(len(found))
                 element = found[at]
-                found[at] = element + random.choice((-1, 1, 1000)) if isinstance(element, int) else element + b"x"
+                found[at] = element + random.choice(_STEPS) if isinstance(element, int) else element + b"x"
+            case 7 if found:
+                size = random.randint(1, 8)
+                moved = found[at : at + size]
+                del found[at : at + size]
+                at = random.randrange(len(found) + 1)
+                found[at:at] = moved
             case _:
                 number = random.choice(NUMBERS[:-2]) * random.choice((1, 1, -1))
                 found[at : at + 1] = [random.choice((number, random.choice(_STRINGS)))]

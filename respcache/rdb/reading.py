@@ -28,7 +28,7 @@ T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
-# The type that Redis 7.4 before its release and Valkey 9 use for different things.
+# The types of Valkey end with this one. Redis, which has more, used it for something else before 7.4 was released.
 _HASH_2 = 22
 # The first version of Valkey's own numbering.
 VALKEY = 80
@@ -47,8 +47,8 @@ def read_value(reader: Reader, kind: int, version: int) -> Plain:
 
     Raises Malformed, and Unsupported for the values of modules.
     """
-    if kind == _HASH_2 and version < VALKEY:
-        raise Malformed("a type of Redis 7.4 before its release")
+    if kind >= _HASH_2 and (kind == _HASH_2) != (version >= VALKEY):
+        raise Malformed("a type of the other server")
     try:
         read = _READERS[kind]
     except KeyError:
