@@ -2,7 +2,8 @@
 
 | kind   | which commands                                       | how they run                                        |
 |--------|------------------------------------------------------|-----------------------------------------------------|
-| LOCAL  | PING, SUBSCRIBE, CLIENT ...                          | main answers                                        |
+| LOCAL  | PING, SUBSCRIBE, CLIENT ...                          | main answers; of MIGRATE, `positions` says which    |
+|        |                                                      | shards have to stand still meanwhile                |
 | ONE    | all keys are on one shard, or there are none         | forwarded as it is                                  |
 | SPLIT  | keys on several shards, and the row has `gather`     | each shard gets the part with its keys, in one step |
 | ALL    | DBSIZE, FLUSHALL, KEYS ...                           | one part per shard, in one step                     |

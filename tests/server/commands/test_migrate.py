@@ -249,6 +249,16 @@ def test_from_the_other_server_back(do: Transcript, server: StartedServer, targe
     assert 0 < do("PTTL", "k") <= 100_000
 
 
+def test_its_keys(do: Transcript) -> None:
+    def keys_of(*words: object) -> object:
+        return do("COMMAND", "GETKEYS", "MIGRATE", "host", "port", *words)
+
+    assert keys_of("k", 0, 1, "COPY") == [b"k"]
+    assert keys_of("", 0, 1, "COPY", "KEYS", "a", "b") == [b"a", b"b"]
+    assert keys_of("", 0, 1, "AUTH2", "KEYS", "KEYS", "KEYS", "a") == [b"a"]
+    assert keys_of("", 0, 1, "AUTH", "KEYS") == [b""]
+
+
 # -- errors before anything is sent
 
 
