@@ -60,7 +60,7 @@ _FOR_ALL_NODES = (
 _DESCRIBED_DIFFERENTLY = (
     *("bitfield", "bitop", "client|kill", "client|list", "command|getkeys", "command|getkeysandflags"),
     *("geohash", "geopos", "georadius", "georadiusbymember"),
-    *("config|get", "psubscribe", "xinfo|stream", "zrank", "zrevrank"),
+    *("config|get", "pfmerge", "psubscribe", "xinfo|stream", "zrank", "zrevrank"),
 )
 
 # The version in which Redis changed something -> the rows, and what changed.
