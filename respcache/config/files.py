@@ -51,9 +51,8 @@ class _Loader:
     def __init__(self) -> None:
         self.config = Config()
         self._saves: list[str] = []  # `save` adds up over its lines
-        self._login = (
-            ""  # of the default user: "nopass", or "#" and the SHA-256 of the password; empty if it is not said
-        )
+        # Of the default user: "nopass", or "#" and the SHA-256 of the password; empty if it is not said.
+        self._login = ""
 
     def read_file(self, path: str, depth: int = 0) -> None:
         try:
