@@ -25,9 +25,9 @@ ALL = (
 RUNS = (
     "-n 2000 -q",
     "-n 2000 -q -P 16",
-    "-n 2000 -q --threads 2",
-    "-n 2000 -q -r 1000",
-    "-n 2000 --csv",
+    "-n 2000 -q --threads 2 -t set,get,lpush,zadd,lrange_100,mset",  # each takes half a second at least
+    "-n 1000 -q -r 1000",
+    "-n 500 --csv",
     f"-n 500 -q -t {ALL}",
     "-n 500 -q -3 -t set,get",
     "-n 500 -q -k 0 -c 10 -t set",
