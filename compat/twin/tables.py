@@ -94,7 +94,10 @@ CHANGED: Mapping[tuple[int, int], Mapping[str, str]] = {
 # Tables in which respcache has every row that a Redis up to `HERE` has. In the others, commands may be missing.
 _COMPLETE = ("CONFIG SET", "INFO")
 # What respcache describes differently, and why.
-OUR_OWN: Mapping[str, str] = {"COMMAND DOCS, debug, arguments": "Redis does not describe its arguments"}
+OUR_OWN: Mapping[str, str] = {
+    "COMMAND DOCS, debug, arguments": "Redis does not describe its arguments",
+    "COMMAND DOCS, migrate, arguments": "a token that is two quotation marks is lost there, by a slip of its generator",
+}
 
 
 def _expected(version: tuple[int, ...]) -> set[str]:
