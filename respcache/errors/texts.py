@@ -355,6 +355,8 @@ def config_not_rewritten(reason: str) -> CommandError:
 # -- states of the server
 
 LOADING_DATA = "LOADING Redis is loading the dataset in memory"
+REPLICA_AND_KEYSPACE = "ERR Replica can't interact with the keyspace"
+NO_MONITOR_WITHIN = "ERR MONITOR isn't allowed for DENY BLOCKING client"
 READ_ONLY_REPLICA = "READONLY You can't write against a read only replica."
 OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'."
 

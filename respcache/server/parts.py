@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from respcache.server.order.carry import Carrier
     from respcache.server.order.claims import Claims
     from respcache.server.order.exec import Executor
+    from respcache.server.order.monitoring import Monitoring
     from respcache.server.order.namespaces import Namespaces
     from respcache.server.order.outbox import Outboxes
     from respcache.server.order.router import Router
@@ -70,6 +71,7 @@ class Parts:
     outboxes: Outboxes
     registry: Registry[Any]  # of `respcache.server.clients.client.Client`, which is built on this
     interception: Interception
+    monitoring: Monitoring
     journal: Journal
     lint: Lint
     faults: Faults

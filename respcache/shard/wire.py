@@ -82,6 +82,8 @@ the last result has an index behind it.
 | shard)``                           |                                                                           |
 | ``(SCRIPT_CALL, index, client, db, | a script (its SHA) or a function (its name) calls a command; `undeclared` |
 | script, argv, undeclared)``        | is a key of it that is not in KEYS, or None. Only while lint is on        |
+| ``(MONITORED, index, shard, db,    | a script has called a command: its words, quoted; None: a script begins.  |
+| words)``                           | Only while there are monitors                                             |
 | ``(EARLY, index, shard, places,    | the answers to items that were received while a script runs, counted from |
 | error)``                           | its own item (0): an error, or None. They are not carried out any more    |
 | ``(ASK, index, shard, kind, ...)`` | always the last of its frame: the shard asks main, in the middle of an    |
@@ -109,6 +111,7 @@ from respcache.store.reports import END_OF_SLOW_SCRIPT as END_OF_SLOW_SCRIPT
 from respcache.store.reports import EVENT as EVENT
 from respcache.store.reports import FAILED as FAILED
 from respcache.store.reports import INVALID_SCRIPT as INVALID_SCRIPT
+from respcache.store.reports import MONITORED as MONITORED
 from respcache.store.reports import RESUMED as RESUMED
 from respcache.store.reports import SCRIPT_CALL as SCRIPT_CALL
 from respcache.store.reports import SERVED as SERVED

@@ -73,13 +73,30 @@ def not_busy(client: Client, row: Command) -> None:
         raise busy.error()
 
 
-CHECKS = (debug_is_enabled, test_commands_are_enabled, logged_in, allowed_while_subscribed, allowed_in_multi, not_busy)
+def allowed_while_monitoring(client: Client, row: Command) -> None:
+    """Redis takes a monitor for a kind of replica."""
+    if client.monitoring and row.flags & _ABOUT_KEYS:
+        raise CommandError(errors.REPLICA_AND_KEYSPACE)
+
+
+_ABOUT_KEYS = Flag.READONLY | Flag.WRITE | Flag.MAY_REPLICATE
+CHECKS = (
+    debug_is_enabled,
+    test_commands_are_enabled,
+    logged_in,
+    allowed_while_subscribed,
+    allowed_in_multi,
+    not_busy,
+    allowed_while_monitoring,
+)
 
 
 def held_by_pause(client: Client, row: Command) -> bool:
     """True if this command has to wait for the end of CLIENT PAUSE; as in Redis, CLIENT UNPAUSE and queueing too."""
     pause = client.namespace.pause
     if not pause.active or row.for_tests or row.name == "DEBUG":  # they can end it (DEBUG by shifting time)
+        return False
+    if client.monitoring:  # Redis holds up no replicas
         return False
     if not pause.only_writes:
         return True

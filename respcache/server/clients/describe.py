@@ -26,7 +26,11 @@ def describe(client: Client, request: Sequence[bytes] = ()) -> bytes:
     """
     now = client.parts.clock.now_ms()
     transaction = client.transaction or client.executing
-    flags = ("P" if len(client.subscriptions) else "") + ("x" if transaction is not None else "")
+    flags = (
+        ("O" if client.monitoring else "")
+        + ("P" if len(client.subscriptions) else "")
+        + ("x" if transaction is not None else "")
+    )
     flags += "b" if client.blocked or client in client.namespace.pause.held else ""
     flags += ("e" if client.no_evict else "") + ("T" if not client.caller.touch else "")
     fields = {
