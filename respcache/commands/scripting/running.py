@@ -322,10 +322,10 @@ class Scripting:
         if self._reported is not None:
             self._reported.look(self._shard.db_index, argv)
         if argv[0].upper() in ANSWERED_IN_SCRIPTS:
-            reply = self._answer(argv)
+            answer = self._answer(argv)
             if self.monitored:
                 self._monitor(argv)  # as in Redis, with the database after SELECT
-            return reply
+            return answer
         row = row_of(argv)
         if row is None or row.reach is Reach.LOCAL:
             return self._asked(argv)
@@ -342,7 +342,7 @@ class Scripting:
         if self.monitored:
             self._monitor(argv)
         try:
-            reply = row.handler(shard, Args(argv, row.words_of_name))
+            reply: Reply = row.handler(shard, Args(argv, row.words_of_name))
         except CommandError:
             raise
         except Blocked as blocked:  # nothing waits here

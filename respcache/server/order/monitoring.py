@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from respcache.clock import Clock
     from respcache.commands.table import Command
     from respcache.config import Config
+    from respcache.errors import CommandError
     from respcache.resp.types import Argv
     from respcache.server.order.exec import Transaction
     from respcache.server.order.plan import Plan
