@@ -17,6 +17,7 @@ where the items are part of a larger unit that is not over yet: what the owner o
 | `execute(caller, check, commands)`  | a list of encoded replies, may come in pieces; None: a watched key has   |
 |                                     | changed, and nothing was run                                             |
 | `is_dirty(client)`                  | True if a watched key has changed; forgets the client's watches          |
+| `dirty(clients)`                    | those of them of whose watched keys one has changed                      |
 | `watch(client, places)`             | None                                                                     |
 | `unwatch(client)`                   | None                                                                     |
 | `borrow(places)`                    | for each place ``(type name, data, deadline)``, or None for no such key  |
@@ -131,6 +132,7 @@ RUN, PART, EXECUTE, IS_DIRTY, WATCH, UNWATCH, BORROW, CARRY, HAND_BACK, TICK, CO
 POPULATE, INSPECT, WAIT, FORGET, SERVE, EXIST, ATTEMPT, ENLIST, RELEASE, SETTLE, CHECK, FIND = range(13, 25)
 COMPILE, KILL, SKIP, INSPECT_LIBRARY, LIBRARIES, FORGET_SCRIPTS, DROP, DENY, MEASURE = range(25, 34)
 TAKE_SNAPSHOT, HAS_SNAPSHOT, RESTORE_SNAPSHOT, DROP_SNAPSHOT = range(34, 38)
+DIRTY = 50
 # What scripts of a client may not do.
 DENY_NOTHING, DENY_WRITES, DENY_GROWTH = range(3)
 # Kinds of ASK.
@@ -180,6 +182,11 @@ def execute(caller: Caller, check: bool, commands: list[Argv]) -> Item:
 def is_dirty(client: int) -> Item:
     """Ask whether a key that the client watches has changed, and forget its watches."""
     return (IS_DIRTY, client)
+
+
+def dirty(clients: list[int]) -> Item:
+    """Ask whose next EXEC will fail; nothing is forgotten."""
+    return (DIRTY, clients)
 
 
 def watch(client: int, places: Sequence[Place]) -> Item:

@@ -106,6 +106,7 @@ class Worker:
             wire.PART: partial(self._part, self._call_without_waiting),
             wire.EXECUTE: self._execute,
             wire.IS_DIRTY: control.is_dirty,
+            wire.DIRTY: shard.watching.dirty,
             wire.WATCH: control.watch,
             wire.UNWATCH: control.unwatch,
             wire.BORROW: self._borrow,

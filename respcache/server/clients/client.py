@@ -399,4 +399,9 @@ class Client:
 
 def is_local(peer: str) -> bool:
     """True for an address on this machine: loopback, or a unix socket (whose port is 0)."""
-    return peer.startswith(_LOCAL_PREFIXES) or peer.endswith(":0")
+    return peer.startswith(_LOCAL_PREFIXES) or is_unix_socket(peer)
+
+
+def is_unix_socket(peer: str) -> bool:
+    """True for an address as CLIENT LIST has it of a unix socket: its path, and 0 for the port."""
+    return peer.endswith(":0")

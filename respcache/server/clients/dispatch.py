@@ -117,7 +117,8 @@ def _run_or_queue(client: Client, row: Command, argv: Argv) -> None:
         how = plan(row, argv, client.parts.router, may_wait=client.transaction is None)
     if queued:
         assert client.transaction is not None
-        client.transaction.commands.append(Queued(row, argv, how))
+        if not client.transaction.aborted:  # else they will not run
+            client.transaction.commands.append(Queued(row, argv, how))
         _answer(client, encode(QUEUED, client.protocol))
     elif client.parts.monitoring.active:
         _route_and_show(client, row, argv, words, how)

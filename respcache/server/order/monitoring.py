@@ -128,7 +128,7 @@ class Monitoring:
 
     def _head(self, client: Any, db: int) -> bytes:
         peer: str = client.transport.peer
-        if peer.endswith(":0"):  # as CLIENT LIST has a unix socket
+        if peer.endswith(":0"):  # a unix socket, as CLIENT LIST has it
             peer = f"unix:{self._config.unixsocket}"
         return self._begin(self._clock.now_us(), db, peer.encode("utf-8", "surrogateescape"))
 
