@@ -56,6 +56,7 @@ class Parts:
     stats: Stats
     rates: Rates
     run_id: str  # 40 hexadecimal digits, new with each start
+    replication_id: str  # likewise, of what replicas would follow; DEBUG CHANGE-REPL-ID gives a new one
     links: Sequence[ShardLink]  # by shard
     figures: ShardFigures
     expiry: Sequence[ActiveExpiry]  # by shard

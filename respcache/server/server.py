@@ -108,6 +108,7 @@ class Server:
             stats=stats,
             rates=Rates(stats, poller, alarms, clock),
             run_id=secrets.token_hex(20),
+            replication_id=secrets.token_hex(20),
             links=self.links,
             figures=self.figures,
             expiry=self.expiry,

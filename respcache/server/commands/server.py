@@ -1,4 +1,4 @@
-"""SHUTDOWN, MONITOR, TIME, LOLWUT."""
+"""SHUTDOWN, MONITOR, LASTSAVE, TIME, LOLWUT."""
 
 from __future__ import annotations
 
@@ -68,6 +68,19 @@ def monitor(client: Client, args: Args) -> Any:
         return IN_A_SLOT  # as in Redis: it is not answered
     client.parts.monitoring.begin(client)
     return OK
+
+
+@command(
+    "LASTSAVE",
+    arity=1,
+    flags=LOADING | STALE | FAST,
+    since="1.0.0",
+    categories=("admin", "dangerous"),
+    tips=RANDOM_OUTPUT,
+)
+def lastsave(client: Client, args: Args) -> Reply:
+    """Return when data was last saved, as a Unix time: before the first time, as in Redis, when the server started."""
+    return client.parts.stats.started // 1000
 
 
 @command("TIME", arity=1, flags=LOADING | STALE | FAST, since="2.6.0", tips=RANDOM_OUTPUT)
