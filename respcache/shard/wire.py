@@ -29,6 +29,9 @@ where the items are part of a larger unit that is not over yet: what the owner o
 | `reset_stats()`                     | None                                                                     |
 | `populate(caller, ...)`             | None                                                                     |
 | `inspect(caller, key)`              | the line of DEBUG OBJECT, None for no such key                           |
+| `digest(caller)`                    | for each database of the caller's namespace that has keys a number, see  |
+|                                     | `respcache.shard.digests`                                                |
+| `digest_values(caller, keys)`       | a number for each key, 0 for one that does not exist                     |
 | `compile_script(text)`              | None; fails if it cannot be compiled                                     |
 | `forget_scripts()`                  | None; the shard has no compiled scripts any more                         |
 | `inspect_library(code)`             | its functions: ``(name, description, flags)`` each; fails if it cannot   |
@@ -132,7 +135,7 @@ RUN, PART, EXECUTE, IS_DIRTY, WATCH, UNWATCH, BORROW, CARRY, HAND_BACK, TICK, CO
 POPULATE, INSPECT, WAIT, FORGET, SERVE, EXIST, ATTEMPT, ENLIST, RELEASE, SETTLE, CHECK, FIND = range(13, 25)
 COMPILE, KILL, SKIP, INSPECT_LIBRARY, LIBRARIES, FORGET_SCRIPTS, DROP, DENY, MEASURE = range(25, 34)
 TAKE_SNAPSHOT, HAS_SNAPSHOT, RESTORE_SNAPSHOT, DROP_SNAPSHOT = range(34, 38)
-DIRTY = 50
+DIRTY, DIGEST, DIGEST_VALUES = range(50, 53)
 # What scripts of a client may not do.
 DENY_NOTHING, DENY_WRITES, DENY_GROWTH = range(3)
 # Kinds of ASK.
@@ -182,6 +185,16 @@ def execute(caller: Caller, check: bool, commands: list[Argv]) -> Item:
 def is_dirty(client: int) -> Item:
     """Ask whether a key that the client watches has changed, and forget its watches."""
     return (IS_DIRTY, client)
+
+
+def digest(caller: Caller) -> Item:
+    """Ask for the digest of all keys: DEBUG DIGEST."""
+    return (DIGEST, *caller)
+
+
+def digest_values(caller: Caller, keys: list[bytes]) -> Item:
+    """Ask for those of single values: DEBUG DIGEST-VALUE."""
+    return (DIGEST_VALUES, *caller, keys)
 
 
 def dirty(clients: list[int]) -> Item:

@@ -106,6 +106,8 @@ class Worker:
             wire.PART: partial(self._part, self._call_without_waiting),
             wire.EXECUTE: self._execute,
             wire.IS_DIRTY: control.is_dirty,
+            wire.DIGEST: partial(debugging.digest, shard),
+            wire.DIGEST_VALUES: partial(debugging.digest_values, shard),
             wire.DIRTY: shard.watching.dirty,
             wire.WATCH: control.watch,
             wire.UNWATCH: control.unwatch,
