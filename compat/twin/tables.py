@@ -41,7 +41,6 @@ _LEFT_ALONE = frozenset(
         "oom-score-adj",
         "activedefrag",
         "appendonly",
-        "proc-title-template",
         "locale-collate",
         "cluster-announce-hostname",
         "cluster-announce-human-nodename",  # respcache is not a cluster
@@ -60,6 +59,7 @@ _FOR_ALL_NODES = (
 )
 _DESCRIBED_DIFFERENTLY = (
     *("bitfield", "bitop", "client|kill", "client|list", "command|getkeys", "command|getkeysandflags"),
+    *("geohash", "geopos", "georadius", "georadiusbymember"),
     *("config|get", "psubscribe", "xinfo|stream", "zrank", "zrevrank"),
 )
 

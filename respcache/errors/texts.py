@@ -111,6 +111,24 @@ BAD_BITFIELD_TYPE = "ERR Invalid bitfield type. Use something like i16 u8. Note 
 BAD_OVERFLOW_TYPE = "ERR Invalid OVERFLOW type specified"
 BITFIELD_RO_ONLY_GET = "ERR BITFIELD_RO only supports the GET subcommand"
 
+# -- HyperLogLogs
+
+NOT_A_HLL = "WRONGTYPE Key is not a valid HyperLogLog string value."
+HLL_CORRUPTED = "INVALIDOBJ Corrupted HLL object detected"
+HLL_NOT_SPARSE = "ERR HLL encoding is not sparse"
+NO_SUCH_HLL = "ERR The specified key does not exist"
+
+
+def unknown_pfdebug(subcommand: bytes) -> CommandError:
+    """As the client spelt it."""
+    return CommandError(f"ERR Unknown PFDEBUG subcommand '{_c_string(subcommand)}'")
+
+
+def failed_self_test(what: str) -> CommandError:
+    """Of PFSELFTEST."""
+    return CommandError(f"TESTFAILED {what}")
+
+
 # -- hashes
 
 HASH_VALUE_NOT_INTEGER = "ERR hash value is not an integer"
@@ -147,6 +165,38 @@ WITHSCORES_BYLEX = "ERR syntax error, WITHSCORES not supported in combination wi
 def no_input_keys(command: str) -> CommandError:
     """`command` in lower case."""
     return CommandError(f"ERR at least 1 input key is needed for '{command}' command")
+
+
+# -- geo
+
+UNKNOWN_UNIT = "ERR unsupported unit provided. please use M, KM, FT, MI"
+RADIUS_NOT_NUMERIC = "ERR need numeric radius"
+RADIUS_NEGATIVE = "ERR radius cannot be negative"
+WIDTH_NOT_NUMERIC = "ERR need numeric width"
+HEIGHT_NOT_NUMERIC = "ERR need numeric height"
+BOX_NEGATIVE = "ERR height or width cannot be negative"
+NO_SUCH_PLACE = "ERR could not decode requested zset member"
+GEO_COUNT_NOT_POSITIVE = "ERR COUNT must be > 0"
+ANY_WITHOUT_COUNT = "ERR the ANY argument requires COUNT argument"
+
+
+def not_on_map(longitude: float, latitude: float) -> CommandError:
+    return CommandError(f"ERR invalid longitude,latitude pair {longitude:f},{latitude:f}")
+
+
+def stores_only_scores(command: str) -> CommandError:
+    """`command` as Redis words it: the name, or a description."""
+    return CommandError(f"ERR {command} is not compatible with WITHDIST, WITHHASH and WITHCOORD options")
+
+
+def no_centre(command: bytes) -> CommandError:
+    """`command` as the client spelt it."""
+    return CommandError(f"ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for {printable(command)}")
+
+
+def no_area(command: bytes) -> CommandError:
+    """As `no_centre`."""
+    return CommandError(f"ERR exactly one of BYRADIUS and BYBOX can be specified for {printable(command)}")
 
 
 # -- streams
@@ -342,6 +392,10 @@ def of_the_whole_server(what: str) -> CommandError:
 
 def unknown_directive(name: bytes) -> CommandError:
     return CommandError(f"ERR Unknown option or number of arguments for CONFIG SET - '{printable(name)}'")
+
+
+CANNOT_LISTEN = "Unable to listen on this port. Check server logs."
+CANNOT_BIND = "Failed to bind to specified addresses."
 
 
 def config_set_failed(name: str, reason: str) -> CommandError:

@@ -66,7 +66,9 @@ class Server:
 
     tasks: trio.Nursery
 
-    def __init__(self, config: Config, poller: Poller | None = None, clock: Clock | None = None) -> None:
+    def __init__(
+        self, config: Config, poller: Poller | None = None, clock: Clock | None = None, *, supervised: str = "no"
+    ) -> None:
         self.config = config
         self.poller = poller = poller or Poller()
         self.clock = clock = clock or Clock()
@@ -143,6 +145,7 @@ class Server:
             stop=self.stop,
             stop_requested=self.stop_requested,
             time=self.time,
+            supervised=supervised,
         )
         IdleClients(self.parts)  # kept alive by the configuration, which it listens to
         FaultInjector(self.parts)  # likewise by the interception
@@ -336,5 +339,12 @@ class Server:
 
     @property
     def busy(self) -> bool:
-        """True while a client waits for an answer. Shards are not enough: a carried command may have nothing queued."""
+        """True while a client waits for an answer. Shards are not enough: a carried command may have nothing queued.
+
+        While a script takes too long, as far as it is known whom it holds up: nobody waits for its end then.
+        """
+        scripts = self.parts.busy.scripts
+        if scripts:
+            free = [link.queue for link in self.links if link.index not in scripts]
+            return any(queue.unanswered and not queue.corked for queue in free)
         return any(link.queue.unanswered for link in self.links) or any(c.busy for c in self.registry.all())

@@ -68,6 +68,10 @@ class Control:
                     log.configure(level=value)
                 case "logfile":
                     log.configure(path=value)
+                case "syslog_enabled":
+                    log.configure(system=(value, values["syslog_ident"], values["syslog_facility"]))
+                case "syslog_ident" | "syslog_facility":
+                    pass  # as above
                 case "busy_reply_threshold":
                     shard.scripting.patience.threshold = value / 1000
                 case "lint":

@@ -228,6 +228,10 @@ class Shard(Call):
         db.values[db.slots[key]] = value
         self.marked(key)
 
+    def modified(self, key: bytes) -> None:
+        """A value was modified in place by what has no keyspace event (the count that PFCOUNT keeps in it)."""
+        self._modified(key, CHANGED)
+
     def marked(self, key: bytes) -> None:
         """A value has changed in a way that is a modification to nobody: its form, or who was seen reading it."""
         if self.observers:

@@ -54,6 +54,9 @@ class KeyFinder(NamedTuple):
 
     find: Callable[[Argv], list[int]]
     access: str = ""
+    # If the key follows an option: its name, and the index from which COMMAND INFO says to look for it.
+    option: bytes = b""
+    start: int = 0
 
     def positions(self, argv: Argv) -> Sequence[int]:
         return self.find(argv)

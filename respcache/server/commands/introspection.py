@@ -142,6 +142,10 @@ def _describe_keys(spec: KeySpec) -> Reply:
             search: Reply = {b"keyword": b"STREAMS", b"startfrom": start}
             half: Reply = {b"lastkey": -1, b"keystep": 1, b"limit": 2}
             return _key_specification(flags, b"keyword", search, b"range", half)
+        case KeyFinder(option=option, start=start) if option:
+            search = {b"keyword": option, b"startfrom": start}
+            one: Reply = {b"lastkey": 0, b"keystep": 1, b"limit": 0}
+            return _key_specification(flags, b"keyword", search, b"range", one)
         case KeyFinder():
             return _key_specification(flags, b"unknown", {}, b"unknown", {})
 
