@@ -16,7 +16,7 @@ from respcache.datatypes.set import Set
 from respcache.datatypes.stream import Stream
 from respcache.datatypes.stream_ids import MAX_PART
 from respcache.datatypes.zset import ZSet
-from respcache.resp.encode import format_double
+from respcache.resp.encode import shortest_double
 
 if TYPE_CHECKING:
     from respcache.store.keyspace import Keyspace
@@ -83,7 +83,7 @@ def _of_value(digest: int, db: Keyspace, key: bytes, value: Any) -> int:
             digest = _added(digest, member)
     elif kind == _ZSET:
         for member, score in value.items():
-            digest = _added(digest, _of_pair(member, format_double(score)))
+            digest = _added(digest, _of_pair(member, shortest_double(score)))
     elif kind == _HASH:
         for field, content in value.items():
             digest = _added(digest, _of_pair(field, content))
