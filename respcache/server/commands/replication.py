@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from respcache import errors
 from respcache.commands.args import parse_int
-from respcache.commands.table import ADMIN, BLOCKING, FAST, LOADING, NO_ASYNC_LOADING, NOSCRIPT, STALE, family, lookup
+from respcache.commands.table import ADMIN, FAST, LOADING, NO_ASYNC_LOADING, NOSCRIPT, STALE, family, lookup
 from respcache.commands.table.tips import SMALLEST_BY_SHARD
 from respcache.errors import CommandError
 from respcache.resp.encode import encode
@@ -33,7 +33,6 @@ def role(client: Client, args: Args) -> Reply:
     "WAIT",
     "numreplicas timeout",
     arity=3,
-    flags=BLOCKING,
     since="3.0.0",
     categories=("connection",),
     tips=SMALLEST_BY_SHARD,
@@ -49,7 +48,6 @@ def wait(client: Client, args: Args) -> Any:
     "WAITAOF",
     "numlocal numreplicas timeout",
     arity=4,
-    flags=BLOCKING,
     since="7.2.0",
     categories=("connection",),
     tips=SMALLEST_BY_SHARD,
