@@ -87,7 +87,7 @@ class ExecTicket:
 
     __slots__ = ("_batch", "_count", "_on_end", "_pieces", "_protocol")
 
-    def __init__(self, batch: Batch, count: int, protocol: int, on_end: Callable[[bool], object]) -> None:
+    def __init__(self, batch: Batch, count: int, protocol: int, on_end: Callable[[bool], object] = bool) -> None:
         self._batch = batch
         self._count = count
         self._protocol = protocol
