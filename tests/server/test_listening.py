@@ -244,11 +244,19 @@ class Moved:
         words += ["--port", str(self.port), "--unixsocket", str(self.path), "--logfile", str(self.log)]
         self.process = subprocess.Popen([*words, "--bind", "127.0.0.1", "--save", ""])
         try:
-            assert eventually(lambda: self.path.exists() and listens(self.port))
-            self.client = Connection(self.port, host=str(self.path))
+            assert eventually(lambda: listens(self.port) and self._has_connected())
         except BaseException:
             self.process.kill()
+            self.process.wait()
             raise
+
+    def _has_connected(self) -> bool:
+        """The file is there a moment before the server listens."""
+        try:
+            self.client = Connection(self.port, host=str(self.path))
+        except OSError:
+            return False
+        return True
 
     def set(self, *words: object) -> object:
         reply = self.client.call("CONFIG", "SET", *words)

@@ -48,7 +48,11 @@ class Connection:
         if host.startswith("/"):
             self.socket = socket.socket(socket.AF_UNIX)
             self.socket.settimeout(timeout)
-            self.socket.connect(host)
+            try:
+                self.socket.connect(host)
+            except OSError:
+                self.socket.close()
+                raise
         else:
             self.socket = socket.create_connection((host, port), timeout=timeout)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
