@@ -43,7 +43,7 @@ def dispatch(client: Client, argv: Argv) -> bool:
     row, refusal = None, None
     try:
         row = _admit(client, argv)
-        if held_by_pause(client, row):
+        if held_by_pause(client, row, argv):
             client.suspend(IN_PAUSE)
             client.namespace.pause.hold(client)
             return False
