@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -324,6 +326,24 @@ class TestScripts:
                 key = line[-3:]
                 assert seen[at + 1 : at + 4] == [f'0 lua "INCR" {key}'] * 3
         assert len(seen) == 3 * (14 + 26 * 4)
+
+    @pytest.mark.respcache_only(reason="a genuine server has no shards")
+    @pytest.mark.parametrize("protocol", [2], ids=["RESP2"])
+    def test_a_shard_that_was_restarted(self, do: Transcript) -> None:  # noqa: ARG002 - for its marks
+        server = RespcacheServer()
+        try:
+            connection, monitoring = Connection(server.port), Connection(server.port)
+            assert monitoring.call("MONITOR") == "OK"
+            ((_, pid, _, _),) = connection.call("DEBUG", "SHARDS")
+            os.kill(pid, signal.SIGKILL)
+            assert eventually(lambda: connection.call("DEBUG", "SHARDS")[0][2] == 1)
+            assert connection.call("EVAL", "return redis.call('DBSIZE')", 0) == 0
+            assert monitoring.read().endswith('"0"')
+            assert monitoring.read().endswith('[0 lua] "DBSIZE"')
+            connection.close()
+            monitoring.close()
+        finally:
+            server.stop()
 
     def test_very_many_calls(self, do: Transcript, monitor: Monitor) -> None:
         watching = monitor()
