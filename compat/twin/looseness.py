@@ -271,7 +271,7 @@ LEFT_OUT: Mapping[str, str] = {
         "about the server, not the data: in transcripts and tables",
     ),
     "PUBSUB": "about clients: in transcripts",
-    "OBJECT FREQ": "needs maxmemory-policy, which has no effect here",
+    "OBJECT FREQ": "needs an LFU policy: in transcripts",
     "OBJECT HELP": "the prose is our own",
     "SORT": "with BY or GET, the order of some types is that of the hash table: in transcripts",
     "SORT_RO": "as SORT",

@@ -65,6 +65,7 @@ class Config:
     port: int
     proto_max_bulk_len: int
     protected_mode: bool
+    rdbcompression: bool
     requirepass: str
     respcache_http: bool
     respcache_parent_fd: int
