@@ -91,6 +91,8 @@ class Parts:
     # synchronous step, before anything else takes its place in the order.
     on_reset: list[Callable[[], object]] = field(default_factory=list)
     supervised: str = "no"  # by whom, see `respcache.server.host.supervision`
+    # DEBUG SET-SKIP-CHECKSUM-VALIDATION: RESTORE takes payloads whose checksum is wrong.
+    skip_checksum_validation: bool = False
     # The ports, once they are known; 0 where there is none.
     port: int = 0
     http_port: int = 0

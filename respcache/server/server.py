@@ -201,6 +201,7 @@ class Server:
             self.journal.reset,
             self.lint.reset,
             *[expiry.reset for expiry in self.expiry],
+            self._check_checksums,
             self.parts.reset_counters,
         ]
 
@@ -220,7 +221,10 @@ class Server:
 
     def _shard_settings(self) -> dict[str, Any]:
         """What a shard has to know of the configuration, and of CLIENT PAUSE."""
-        return self.config.shard_values() | {"expiry_paused": self.namespaces.paused()}
+        return self.config.shard_values() | {
+            "expiry_paused": self.namespaces.paused(),
+            "skip_checksum_validation": self.parts.skip_checksum_validation,
+        }
 
     def _settings_at_start(self, shard: int) -> dict[str, Any]:
         """What a shard that has just started has to know."""
@@ -229,6 +233,12 @@ class Server:
             "counted": self.figures.counted(shard),
             "monitored": self.monitoring.active,
         }
+
+    def _check_checksums(self) -> None:
+        """RESPCACHE RESET: take back DEBUG SET-SKIP-CHECKSUM-VALIDATION."""
+        if self.parts.skip_checksum_validation:
+            self.parts.skip_checksum_validation = False
+            self._configure_shards()
 
     def _configure_shards(self) -> None:
         settings = self._shard_settings()

@@ -49,6 +49,7 @@ _DEBUG_HELP = (
     ("PROTOCOL <type>", "Answer with a reply of this type, for tests of clients."),
     ("POPULATE <count> [<prefix>] [<size>]", "Make string keys key:0, key:1 and so on, except for those that exist."),
     ("SET-DISABLE-DENY-SCRIPTS <0|1>", "Whether scripts may call commands that are not for scripts."),
+    ("SET-SKIP-CHECKSUM-VALIDATION <0|1>", "Whether RESTORE takes payloads with a wrong checksum."),
     ("SHARDS", "Of each shard: its number, process id, restarts, and commands under way."),
     ("SLEEP <seconds>", "Do nothing else for so long. Takes decimals."),
     ("PAUSE-CRON <0|1>", "Accepted for the sake of test suites: there is no cron."),
@@ -97,6 +98,9 @@ def debug(client: Client, args: Args) -> Any:
         case b"SET-DISABLE-DENY-SCRIPTS" if len(args) == 1:
             client.parts.executor.deny_in_scripts = args.next() == b"0"
             return OK
+        case b"SET-SKIP-CHECKSUM-VALIDATION" if len(args) == 1:
+            client.parts.skip_checksum_validation = args.next() not in (b"0", b"")
+            return _done(_ask(client, _for_all(client, _checksums(client))))
         case b"OBJECT" if len(args) == 1:
             return _object(client, args.next())
         case b"POPULATE" if 1 <= len(args) <= 3:
@@ -150,10 +154,17 @@ def _set_reply_buffer(args: Args) -> Reply:
     return OK
 
 
+def _checksums(client: Client) -> wire.Item:
+    return wire.configure({"skip_checksum_validation": client.parts.skip_checksum_validation})
+
+
+def _for_all(client: Client, item: wire.Item) -> dict[int, wire.Item]:
+    return dict.fromkeys(range(len(client.parts.links)), item)
+
+
 async def _digest(client: Client) -> Reply:
     """The digest of all databases of the namespace."""
-    shards = range(len(client.parts.links))
-    calls = _ask(client, dict.fromkeys(shards, wire.digest(client.caller)))
+    calls = _ask(client, _for_all(client, wire.digest(client.caller)))
     return Status(printed(joined([await call.result() for call in calls])))
 
 
@@ -258,7 +269,7 @@ def _populate(client: Client, args: Args) -> Any:
     if size > client.parts.config.proto_max_bulk_len:
         raise CommandError(errors.STRING_TOO_LONG)
     item = wire.populate(client.caller, count, prefix, size)
-    return _done(_ask(client, dict.fromkeys(range(len(client.parts.links)), item)))
+    return _done(_ask(client, _for_all(client, item)))
 
 
 async def _done(calls: list[Call]) -> Reply:

@@ -122,6 +122,27 @@ class TestAccepted:
             "ERR value is not an integer or out of range"
         )
 
+    def test_checksums(self, do: Transcript) -> None:
+        do("SET", "k", "v")
+        payload = do("DUMP", "k")
+        damaged = payload[:-1] + bytes((payload[-1] ^ 1,))
+        bad = "ERR DUMP payload version or checksum are wrong"
+        assert do.error("RESTORE", "new", 0, damaged) == bad
+        assert do("DEBUG", "SET-SKIP-CHECKSUM-VALIDATION", 1) == "OK"
+        for number in range(5):
+            assert do("RESTORE", f"new{number}", 0, damaged) == "OK"
+            assert do("GET", f"new{number}") == b"v"
+        assert do("DEBUG", "SET-SKIP-CHECKSUM-VALIDATION", 0) == "OK"
+        assert do.error("RESTORE", "other", 0, damaged) == bad
+
+    @pytest.mark.respcache_only(reason="RESPCACHE is respcache's own command")
+    def test_checksums_after_reset(self, do: Transcript) -> None:
+        do("SET", "k", "v")
+        payload = do("DUMP", "k")
+        do("DEBUG", "SET-SKIP-CHECKSUM-VALIDATION", 1)
+        do("RESPCACHE", "RESET")
+        do.error("RESTORE", "k", 0, payload[:-1] + bytes((payload[-1] ^ 1,)))
+
     def test_the_replication_id_changes(self, do: Transcript) -> None:
         before = do("INFO", "replication")
         assert do("DEBUG", "CHANGE-REPL-ID") == "OK"
@@ -146,6 +167,7 @@ class TestAccepted:
             ("SLEEP",),
             ("OBJECT",),
             ("SET-ACTIVE-EXPIRE",),
+            ("SET-SKIP-CHECKSUM-VALIDATION",),
             ("JMAP",),
         ],
         ids=lambda words: str(words[0]),
