@@ -272,6 +272,8 @@ LEFT_OUT: Mapping[str, str] = {
     ),
     "PUBSUB": "about clients: in transcripts",
     "OBJECT FREQ": "needs an LFU policy: in transcripts",
+    "MIGRATE": "goes to another server: in tests",
+    "PFSELFTEST": "takes Redis seconds, and its data are its own",
     "OBJECT HELP": "the prose is our own",
     "SORT": "with BY or GET, the order of some types is that of the hash table: in transcripts",
     "SORT_RO": "as SORT",

@@ -59,8 +59,8 @@ _FOR_ALL_NODES = (
 )
 _DESCRIBED_DIFFERENTLY = (
     *("bitfield", "bitop", "client|kill", "client|list", "command|getkeys", "command|getkeysandflags"),
-    *("geohash", "geopos", "georadius", "georadiusbymember", "pfmerge"),
-    *("config|get", "psubscribe", "xinfo|stream", "zrank", "zrevrank"),
+    *("geohash", "geopos", "georadius", "georadiusbymember"),
+    *("config|get", "pfmerge", "psubscribe", "xinfo|stream", "zrank", "zrevrank"),
 )
 
 # The version in which Redis changed something -> the rows, and what changed.
@@ -98,7 +98,10 @@ CHANGED: Mapping[tuple[int, int], Mapping[str, str]] = {
 # Tables in which respcache has every row that a Redis up to `HERE` has. In the others, commands may be missing.
 _COMPLETE = ("CONFIG SET", "INFO")
 # What respcache describes differently, and why.
-OUR_OWN: Mapping[str, str] = {"COMMAND DOCS, debug, arguments": "Redis does not describe its arguments"}
+OUR_OWN: Mapping[str, str] = {
+    "COMMAND DOCS, debug, arguments": "Redis does not describe its arguments",
+    "COMMAND DOCS, migrate, arguments": "a token that is two quotation marks is lost there, by a slip of its generator",
+}
 
 
 def _expected(version: tuple[int, ...]) -> set[str]:

@@ -109,6 +109,19 @@ def unsupported_option(word: bytes) -> CommandError:
     return CommandError(f"ERR Unsupported option {printable(word)}")
 
 
+# -- MIGRATE
+
+MIGRATE_KEY_AND_KEYS = "ERR When using MIGRATE KEYS option, the key argument must be set to the empty string"
+TARGET_NOT_REACHED = "IOERR error or timeout connecting to the client"  # [sic]
+TARGET_NOT_WRITTEN = "IOERR error or timeout writing to target instance"
+TARGET_NOT_READ = "IOERR error or timeout reading to target instance"  # [sic]
+
+
+def refused_by_target(line: bytes) -> CommandError:
+    """`line`: its error reply, without the mark and the end of the line."""
+    return CommandError(f"ERR Target instance replied with error: {printable(line)}")
+
+
 # -- strings, bitmaps
 
 STRING_TOO_LONG = "ERR string exceeds maximum allowed size (proto-max-bulk-len)"

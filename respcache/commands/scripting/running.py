@@ -327,7 +327,7 @@ class Scripting:
                 self._monitor(argv)  # as in Redis, with the database after SELECT
             return answer
         row = row_of(argv)
-        if row is None or row.reach is Reach.LOCAL:
+        if row is None or row.in_main:
             return self._asked(argv)
         writes = admit(row, argv, read_only=self._read_only)
         if self._denied:

@@ -54,6 +54,7 @@ class Reach(Enum):
     """Where a command runs (see docs/concepts/architecture.md)."""
 
     LOCAL = "local"  # main answers by itself
+    HELD = "held"  # main answers, and the shards of its keys stand still meanwhile (MIGRATE)
     KEYS = "keys"  # the shards of its keys: one, split with `gather`, or carried under a barrier
     ALL = "all"  # a part for every shard, merged with `gather`
     CURSOR = "cursor"  # SCAN: the cursor names the shard
@@ -99,6 +100,7 @@ class Command:
         "group",
         "guarded",
         "handler",
+        "in_main",
         "in_parts",
         "keys",
         "max_words",
@@ -162,6 +164,8 @@ class Command:
         self.words_of_name = name.count(" ") + 1
         self.gather = gather
         self.reach = reach
+        # True if main carries it out.
+        self.in_main = reach in (Reach.LOCAL, Reach.HELD)
         self.roams = roams
         self.in_parts = in_parts
         self.waits = waits  # of a blocking command
