@@ -150,7 +150,11 @@ def raise_register(data: bytearray, register: int, rank: int, most_bytes: int) -
     """
     if rank > HIGHEST_SPARSE:
         return None
-    found = _find(bytes(data[HEADER : HEADER + _MOST_BYTES]), register)
+    return _raise(data, _find(bytes(data[HEADER : HEADER + _MOST_BYTES]), register), register, rank, most_bytes)
+
+
+def _raise(data: bytearray, found: _Opcode, register: int, rank: int, most_bytes: int) -> bool | None:
+    """The same, with the opcode of the register already found."""
     at = HEADER + found.at
     opcode = data[at]
     if opcode & _VAL and _rank(opcode) >= rank:
@@ -231,10 +235,32 @@ def raise_all(data: bytearray, registers: bytes, most_bytes: int) -> bool:
             return False
         data[HEADER:] = opcodes
         return True
-    return all(
-        raise_register(data, register, rank, most_bytes) is not None
-        for register, rank in raised(registers_of(data), registers)
-    )
+    # They come in ascending order, so each is looked for from shortly before the last one on: from the opcode before
+    # it, which begins where it did, though it may have been joined with others.
+    start = first = 0
+    for register, rank in raised(registers_of(data), registers):
+        if rank > HIGHEST_SPARSE:
+            return False
+        found = _find_from(data, register, start, first)
+        start = found.before
+        first = found.first - (_length_at(data, HEADER + start) if start < found.at else 0)
+        if _raise(data, found, register, rank, most_bytes) is None:
+            return False
+    return True
+
+
+def _find_from(data: bytearray, register: int, start: int, first: int) -> _Opcode:
+    """The opcode of a register, which is there, from the opcode on that begins at `start` with the register `first`."""
+    before = at = HEADER + start
+    while register >= first + (length := _length_at(data, at)):
+        before, at, first = at, at + (2 if data[at] & 0xC0 == _XZERO else 1), first + length
+    if at == before and start:  # what comes before it is not known
+        return _find(bytes(data[HEADER:]), register)
+    return _Opcode(at - HEADER, first, length, before - HEADER)
+
+
+def _length_at(data: bytearray, at: int) -> int:
+    return _LENGTHS[data[at]] or _xzero_length(*data[at : at + 2])
 
 
 def _opcodes_for(registers: bytes, most_bytes: int) -> bytes | None:

@@ -108,6 +108,27 @@ def test_packing_merging_and_counting_registers(ranks: range) -> None:
     assert raised == [(at, other[at]) for at in range(REGISTERS) if one[at] != other[at]]
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_merging_large_ones(seed: int) -> None:
+    """Registers are raised one after the other, each from shortly before the last one on."""
+    chance = Random(seed)
+    models = [NaiveHyperLogLog(), NaiveHyperLogLog()]
+    values = [hyperloglog.new(), hyperloglog.new()]
+    for value, model in zip(values, models, strict=True):
+        start = chance.randrange(REGISTERS - 400)
+        changes = [(chance.randrange(REGISTERS), chance.randint(1, 4)) for _ in range(chance.choice((0, 30, 500)))]
+        changes += [(at, chance.randint(1, 2)) for at in range(start, start + 400) if chance.random() < 0.7]
+        for register, rank in changes:
+            if rank > model.registers[register]:
+                model.raise_register(register, rank)
+                assert hyperloglog_sparse.raise_register(value, register, rank, 3000)
+        hyperloglog.mark_stale(value)
+    union = hyperloglog.highest(*map(hyperloglog.registers_of, values))
+    hyperloglog.raise_all(values[0], union, 3000, dense=False)
+    models[0].merge(models[1])
+    assert values[0] == models[0].encoded()
+
+
 @given(st.binary(max_size=60), st.integers(0, REGISTERS - 1), st.integers(1, 33))
 def test_any_bytes_are_opcodes_or_corrupted(opcodes: bytes, register: int, rank: int) -> None:
     """All readers agree; a change of what is corrupted either fails, or sets that register."""
