@@ -169,6 +169,11 @@ _OWN = (
     ),
 )
 
+_POLICY = Choice(
+    *("volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl"),
+    *("allkeys-lru", "allkeys-lfu", "allkeys-random", "noeviction"),
+)
+
 _USED = (
     Directive("bind", Addresses(), ["127.0.0.1", "-::1"]).described(
         "Addresses to listen on, '*' and '::*' for all. Those that start with '-' may be missing."
@@ -199,6 +204,12 @@ _USED = (
     Directive("hash-max-listpack-value", Memory(), 64, alias="hash-max-ziplist-value", shard=True).described(
         "OBJECT ENCODING says listpack for hashes whose fields and values have up to this many bytes."
     ),
+    Directive("lfu-decay-time", _INT, 1, shard=True).described(
+        "With an LFU policy: minutes after which OBJECT FREQ of a key that is not accessed falls by 1; 0 means never."
+    ),
+    Directive("lfu-log-factor", _INT, 10, shard=True).described(
+        "With an LFU policy: the higher this is, the more accesses raise OBJECT FREQ by 1."
+    ),
     Directive("hll-sparse-max-bytes", Memory(), 3000, shard=True).described(
         "The maximum number of bytes of a HyperLogLog in its sparse form; a larger one becomes dense."
     ),
@@ -212,6 +223,9 @@ _USED = (
         "The lowest level that is logged."
     ),
     Directive("maxclients", Number(1, (1 << 32) - 1), 10_000).described("The maximum number of connected clients."),
+    Directive("maxmemory-policy", _POLICY, "noeviction", shard=True).described(
+        "With allkeys-lfu or volatile-lfu there is OBJECT FREQ, with others OBJECT IDLETIME. No keys are evicted."
+    ),
     Directive("notify-keyspace-events", EventClasses(), "", shard=True).described(
         "The classes of keyspace events to publish, as the letters that Redis uses."
     ),
@@ -295,10 +309,6 @@ def _numbers(kind: Kind, defaults: dict[str, int], *, fixed: bool = False) -> li
 
 
 _SHUTDOWN = Choices("default", "save", "nosave", "now", "force")
-_POLICY = Choice(
-    *("volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl"),
-    *("allkeys-lru", "allkeys-lfu", "allkeys-random", "noeviction"),
-)
 
 _KEPT = (
     *_numbers(
@@ -307,8 +317,6 @@ _KEPT = (
             "auto-aof-rewrite-percentage": 100,
             "cluster-migration-barrier": 1,
             "cluster-replica-validity-factor/cluster-slave-validity-factor": 10,
-            "lfu-decay-time": 1,
-            "lfu-log-factor": 10,
             "list-compress-depth": 0,
             "min-replicas-max-lag/min-slaves-max-lag": 10,
             "min-replicas-to-write/min-slaves-to-write": 0,
@@ -403,7 +411,6 @@ _KEPT = (
     _unused("appendfsync", Choice("everysec", "always", "no"), "everysec"),
     _unused("cluster-preferred-endpoint-type", Choice("ip", "hostname", "unknown-endpoint"), "ip"),
     _unused("enable-module-command", _ALLOWED, "no", fixed=True),
-    _unused("maxmemory-policy", _POLICY, "noeviction"),
     _unused("oom-score-adj", Choice("no", "yes", "relative", "absolute"), "no"),
     _unused("propagation-error-behavior", Choice("ignore", "panic", "panic-on-replicas"), "ignore"),
     _unused("repl-diskless-load", Choice("disabled", "on-empty-db", "swapdb"), "disabled"),

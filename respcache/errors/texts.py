@@ -80,10 +80,11 @@ INVALID_SECOND_DB = "ERR invalid second DB index"
 NX_WITH_OTHERS = "ERR NX and XX, GT or LT options at the same time are not compatible"
 GT_WITH_LT = "ERR GT and LT options at the same time are not compatible"
 SCORES_NOT_FLOATS = "ERR One or more scores can't be converted into double"
-NO_LFU = (
-    "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching "
-    "between policies at runtime LRU and LFU data will take some time to adjust."
+_ADJUSTING = (
+    "Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust."
 )
+NO_LFU = f"ERR An LFU maxmemory policy is not selected, access frequency not tracked. {_ADJUSTING}"
+LFU_POLICY = f"ERR An LFU maxmemory policy is selected, idle time not tracked. {_ADJUSTING}"
 
 
 # RESTORE; BAD_PAYLOAD is among the texts of functions

@@ -46,16 +46,20 @@ _PACKED = b"\2"
 # Up to this size, a whole number is written as an integer.
 _SAFE = 1 << 62
 
+# Bytes of one payload that are tried to be compressed: in pure Python, that takes up to a second per megabyte.
+_COMPRESSED = 256 << 10
+
 _name = itemgetter(0)
 
 
 class Writer:
-    """Writes values. Long strings are `compressed`, if that is worth it (``rdbcompression``)."""
+    """Writes one value. Strings are `compressed`, if that is worth it (``rdbcompression``), except for large ones."""
 
-    __slots__ = ("_compressed", "_newer", "version")
+    __slots__ = ("_newer", "_room", "version")
 
     def __init__(self, *, compressed: bool, version: int = OF_7_0) -> None:
-        self._compressed = compressed
+        # Bytes that may still be compressed.
+        self._room = _COMPRESSED if compressed else 0
         self.version = version
         self._newer = version >= OF_7_2
 
@@ -64,7 +68,10 @@ class Writer:
         return _WRITERS[type(value)](self, value)
 
     def string(self, data: bytes) -> bytes:
-        return write_string(data, compressed=self._compressed)
+        compressed = len(data) <= self._room
+        if compressed:
+            self._room -= len(data)
+        return write_string(data, compressed=compressed)
 
     def _string(self, value: bytes | bytearray) -> tuple[int, bytes]:
         return STRING, self.string(bytes(value))

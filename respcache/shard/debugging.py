@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from respcache.commands.keys.object import encoding_of, idle_seconds, references_to
+from respcache.commands.keys.object import encoding_of, references_to
 from respcache.datatypes.list import QUICKLIST, List, node_size
 from respcache.rdb.writing import OF_7_2, Writer
 from respcache.store.reports import Event
@@ -47,7 +47,7 @@ def inspect(shard: Shard, db: int, protocol: int, client: int, touch: bool, key:
     line = (
         f"Value at:0x{id(value):x} refcount:{references_to(value)} encoding:{encoding.decode()} "
         f"serializedlength:{serialized_length(shard, value)} "
-        f"lru:{shard.db.accessed[shard.db.slots[key]] & _LRU_MASK} lru_seconds_idle:{idle_seconds(shard, key)}"
+        f"lru:{shard.db.accessed[shard.db.slots[key]] & _LRU_MASK} lru_seconds_idle:{shard.idle_seconds(key)}"
     )
     if isinstance(value, List) and encoding == QUICKLIST:
         nodes = list(map(node_size, value.nodes()))

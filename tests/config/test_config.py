@@ -135,7 +135,10 @@ class TestShards:
             "loglevel",
             "logfile",
             "busy_reply_threshold",
+            "lfu_decay_time",
+            "lfu_log_factor",
             "lint",
+            "maxmemory_policy",
             *("syslog_enabled", "syslog_facility", "syslog_ident"),
         } == set(Shard(16).limits.__slots__)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 import tracemalloc
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -29,7 +31,9 @@ from respcache.rdb.writing import OF_7_0, OF_7_2, Writer
 
 LIMITS = Limits()
 WRITERS = [
-    Writer(compressed=compressed, version=version) for compressed in (True, False) for version in (OF_7_0, OF_7_2)
+    partial(Writer, compressed=compressed, version=version)
+    for compressed in (True, False)
+    for version in (OF_7_0, OF_7_2)
 ]
 
 STRINGS = st.one_of(
@@ -83,20 +87,28 @@ VALUES: st.SearchStrategy[Any] = st.one_of(
 )
 
 
+def test_only_so_much_is_compressed() -> None:
+    """It would hold up the shard."""
+    value = bytes(200_000)
+    assert len(dump(value, WRITERS[0]())) < 5000
+    assert len(dump(Hash(LIMITS, [(b"a", value), (b"b", value)]), WRITERS[0]())) > 200_000
+    assert len(dump(bytes(300_000), WRITERS[0]())) > 300_000
+
+
 @given(VALUES, st.sampled_from(WRITERS))
-def test_there_and_back(value: Any, writer: Writer) -> None:
-    payload = dump(value, writer)
+def test_there_and_back(value: Any, writer: Callable[[], Writer]) -> None:
+    payload = dump(value, writer())
     restored = restore(LIMITS, payload)
     assert content(restored) == content(value)
     if not isinstance(value, (bytes, bytearray)):
         assert restored.encoding == value.encoding
-    assert content(restore(LIMITS, dump(restored, writer))) == content(value)
+    assert content(restore(LIMITS, dump(restored, writer()))) == content(value)
 
 
 @given(streams())
 def test_a_restored_stream_goes_on(stream: Stream) -> None:
     """Its nodes can be opened, trimmed and appended to as before."""
-    restored = restore(LIMITS, dump(stream, WRITERS[0]))
+    restored = restore(LIMITS, dump(stream, WRITERS[0]()))
     for one in (stream, restored):
         if one.last_id < (1 << 128) - 1:
             one.append(one.last_id + 1, [b"a", b"new"])
@@ -235,4 +247,4 @@ def test_damaged_payloads() -> None:
             value = restore(LIMITS, payload)
         except (BadFrame, Malformed, Unsupported):
             continue
-        assert content(restore(LIMITS, dump(value, WRITERS[0]))) == content(value), payload.hex()
+        assert content(restore(LIMITS, dump(value, WRITERS[0]()))) == content(value), payload.hex()

@@ -302,12 +302,13 @@ class TestMoving:
 
     @pytest.mark.parametrize("names", [("port", "bind"), ("bind", "port")])
     def test_both_at_once(self, moved: Moved, names: tuple[str, str]) -> None:
-        new = {"port": free_port(), "bind": "127.0.0.2"}
+        port = free_port()
+        new = {"port": str(port), "bind": "127.0.0.2"}
         assert moved.set(*[word for name in names for word in (name, new[name])]) == "OK"
         assert not listens(moved.port)
         assert not listens(moved.port, "127.0.0.2")
-        assert not listens(int(new["port"]))
-        assert listens(int(new["port"]), "127.0.0.2")
+        assert not listens(port)
+        assert listens(port, "127.0.0.2")
 
     def test_an_address_in_the_way_of_all_addresses(self, moved: Moved) -> None:
         for bind in ("*", "127.0.0.1", "0.0.0.0", "localhost"):

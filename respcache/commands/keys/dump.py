@@ -22,6 +22,7 @@ from respcache.rdb.modules import Unsupported
 from respcache.rdb.payload import BadFrame, Malformed, dump, restore
 from respcache.rdb.writing import Writer
 from respcache.resp.types import OK, Reply
+from respcache.store.accesses import INITIAL
 from respcache.store.shard import Event, Shard
 
 if TYPE_CHECKING:
@@ -136,5 +137,7 @@ def _value(shard: Shard, payload: bytes) -> Any:
 
 
 def _remember_access(shard: Shard, key: bytes, options: _Options) -> None:
+    """It is a new key, also where it replaces one. Each of the two means something to its own kind of policy only."""
     if options.idle is not None:
-        shard.db.accessed[shard.db.slots[key]] = max(shard.now_seconds - options.idle, 0)
+        shard.set_idle(key, options.idle)
+    shard.set_frequency(key, INITIAL if options.frequency is None else options.frequency)
