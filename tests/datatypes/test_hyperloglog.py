@@ -213,7 +213,7 @@ def test_opcodes_that_nobody_would_write(opcodes: bytes) -> None:
     assert hyperloglog.registers_of(raised) == everywhere
     added = value.copy()
     places = [(at, 32) for at in reversed(range(REGISTERS))][:300]
-    assert hyperloglog_sparse.raise_many(added, places, 1 << 20) == (300, 300)
+    assert hyperloglog_sparse.raise_many(added, places, 1 << 20)[1] == len(places)
     assert hyperloglog.registers_of(added)[-300:] == everywhere[:300]
     assert hyperloglog.make_dense(value)
     assert hyperloglog.registers_of(value) == registers
