@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 EVENT, UNFINISHED, FAILED, ASK, SERVED, SPOILT = range(6)
 INVALID_SCRIPT, SLOW_SCRIPT, END_OF_SLOW_SCRIPT, EARLY, RESUMED = range(10, 15)
-SCRIPT_CALL = 20
+SCRIPT_CALL, MONITORED = 20, 21
 
 Report = tuple[Any, ...]
 
@@ -93,6 +93,10 @@ class Reports:
     def script_call(self, client: int, db: int, script: bytes, argv: list[bytes], undeclared: bytes | None) -> None:
         """A script of this client calls a command, with a key that is not in its KEYS unless `undeclared` is None."""
         self._reports.append((SCRIPT_CALL, len(self.results), client, db, script, argv, undeclared))
+
+    def monitored(self, shard: int, db: int, words: bytes | None) -> None:
+        """A script has called a command, whose words are quoted for MONITOR. None: a script begins."""
+        self._reports.append((MONITORED, len(self.results), shard, db, words))
 
     def end_of_slow_script(self, shard: int) -> None:
         """That script has ended."""
