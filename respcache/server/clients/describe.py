@@ -28,6 +28,9 @@ def describe(client: Client, request: Sequence[bytes] = ()) -> bytes:
     transaction = client.transaction or client.executing
     flags = ("P" if len(client.subscriptions) else "") + ("x" if transaction is not None else "")
     flags += "b" if client.blocked or client in client.namespace.pause.held else ""
+    tracking = client.tracking
+    if tracking is not None:
+        flags += "t" + ("R" if tracking.broken else "") + ("B" if tracking.bcast else "")
     flags += ("e" if client.no_evict else "") + ("T" if not client.caller.touch else "")
     fields = {
         "id": client.id,
@@ -56,7 +59,7 @@ def describe(client: Client, request: Sequence[bytes] = ()) -> bytes:
         "events": "r",
         "cmd": command_name(client),
         "user": "default",
-        "redir": -1,
+        "redir": -1 if tracking is None else tracking.redirect,
         "resp": client.protocol,
         "lib-name": printable(client.library_name),
         "lib-ver": printable(client.library_version),

@@ -17,6 +17,7 @@ from respcache.server.commands import (
     pubsub,
     scripting,
     server,
+    tracking,
     transactions,
 )
 
@@ -33,5 +34,6 @@ __all__ = [
     "pubsub",
     "scripting",
     "server",
+    "tracking",
     "transactions",
 ]

@@ -196,6 +196,22 @@ class Outbox:
         else:
             self._send(data)
 
+    def push_after(self, batch: Batch, data: bytes, taps: tuple[Tap, ...] = ()) -> None:
+        """Send out-of-band data after the replies of a batch, and what was put there before."""
+        slots = self.slots
+        if batch not in slots:  # its client has gone, or it is on its way already
+            self.push(data, taps)
+            return
+        at = slots.index(batch) + 1
+        while at < len(slots) and type(slots[at]) is _Pushed:
+            at += 1
+        pushed = _Pushed(self, 0, data, len(data))
+        pushed.taps = taps
+        slots.pop()  # where it has put itself
+        slots.insert(at, pushed)
+        self.ready()
+        self._sink.waits()
+
     def hold(self, data: bytes) -> Callable[[], None]:
         """Hold bytes back, and what comes after them, until the function that this returns is called: once."""
         batch = self.hold_back(len(data))
