@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from respcache.commands.reading import keys_read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from respcache.resp.types import Argv
     from respcache.store.shard import Shard
@@ -30,7 +30,7 @@ class Reading:
         if keys:
             shard.tracking.remember(shard.namespace, shard.client, keys)
 
-    def after_each(self, commands: Iterator[Argv]) -> Iterator[Argv]:
+    def after_each(self, commands: Iterator[Argv]) -> Generator[Argv, None, None]:
         """The commands of a run. To be closed if it is not exhausted: the last one may have to be remembered."""
         for argv in commands:
             try:

@@ -15,6 +15,7 @@ Shards are told of clients and prefixes in the order of the commands.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from respcache.resp.encode import encode
@@ -312,15 +313,16 @@ class Tracking:
         """One message for each of these: keys, or None for all keys. They were changed by a command of `client`."""
         mode = tracker.tracking
         assert mode is not None
-        receiver: Tracker | None = tracker
+        receiver = tracker
         if mode.redirect:
-            receiver = self._find(mode.redirect)
-            if receiver is None or receiver.namespace is not tracker.namespace:
+            other = self._find(mode.redirect)
+            if other is None or other.namespace is not tracker.namespace:
                 mode.broken = True
                 if tracker.protocol == 3:
                     line = encode(Push([b"tracking-redir-broken", mode.redirect]), 3)
                     self._deliver(tracker, [line] * len(values), client)
                 return
+            receiver = other
             if receiver.protocol == 2 and not len(receiver.subscriptions):
                 return
         elif tracker.protocol == 2:
@@ -402,7 +404,7 @@ class TableLimit:
         self._open = len(self._shards)
         self._again = False
         for shard in self._shards:
-            self._ask(shard, counts[shard], lambda size, shard=shard: self._answered(shard, size))
+            self._ask(shard, counts[shard], partial(self._answered, shard))
 
     def _answered(self, shard: int, size: int) -> None:
         self._sizes[shard] = size
