@@ -358,5 +358,12 @@ class Server:
 
     @property
     def busy(self) -> bool:
-        """True while a client waits for an answer. Shards are not enough: a carried command may have nothing queued."""
+        """True while a client waits for an answer. Shards are not enough: a carried command may have nothing queued.
+
+        While a script takes too long, as far as it is known whom it holds up: nobody waits for its end then.
+        """
+        scripts = self.parts.busy.scripts
+        if scripts:
+            free = [link.queue for link in self.links if link.index not in scripts]
+            return any(queue.unanswered and not queue.corked for queue in free)
         return any(link.queue.unanswered for link in self.links) or any(c.busy for c in self.registry.all())
