@@ -84,11 +84,19 @@ class Server:
         router = Router(config.shards)
         self.sequencer = Sequencer(self.links, router, poller.yield_soon)
         self.lint = Lint(config, clock, Measuring(self.sequencer), self.interception.changed)
-        self.tracking = Tracking(
-            config.shards, self._tell_shards, self.registry.get, lambda: batch_of(self._order.answering)
+        table_limit = TableLimit(
+            config.shards,
+            lambda: config.tracking_table_max_keys,
+            self._evict_tracked,
+            random.choices,
+            poller.yield_soon,
         )
-        self.table_limit = TableLimit(
-            config.shards, lambda: config.tracking_table_max_keys, self._evict_tracked, random.choices
+        self.tracking = Tracking(
+            config.shards,
+            self._tell_shards,
+            self.registry.get,
+            lambda: batch_of(self._order.answering),
+            table_limit,
         )
         carrier = Carrier(self.links, router, config.databases, self.tracking.trackers.__contains__)
         self.namespaces = Namespaces(config, self.links, router, alarms)
@@ -166,7 +174,7 @@ class Server:
             wire.SCRIPT_CALL: self._on_script_call,
             wire.INVALIDATED: self.tracking.invalidated,
             wire.FLUSHED: self.tracking.flushed,
-            wire.TRACKED: self.table_limit.tracked,
+            wire.TRACKED: self.tracking.limit.tracked,
         }
         # What a shard asks in the middle of an item: kind -> who answers, by `ShardQueue.reply`, whatever happens.
         self._answer: dict[int, Callable[..., None]] = {
@@ -197,7 +205,7 @@ class Server:
         self.interception.add(self.journal)  # the last: it is to see what the others make of commands and replies
         self.interception.changed()
         self.config.on_shard_change(self._configure_shards)
-        self.config.on_change("tracking-table-max-keys", self.table_limit.look)
+        self.config.on_change("tracking-table-max-keys", self.tracking.limit.look)
         self.parts.on_reset += [
             self.parts.faults.clear,
             self.config.reset,

@@ -120,6 +120,7 @@ class Client:
         self.silenced = False  # by a fault: it gets nothing more, but is not closed either
         self.closed = False
         self._pushed: list[tuple[bytes, tuple[Tap, ...]]] = []  # by the running command, to its own client
+        self._after_wait: list[bytes] = []  # messages that come after the reply to its blocking command
         # Of the journal: the latest round trip that it has counted, and what has come of that.
         self.round_trip = self.round_trip_bytes = 0
         self.round_trip_state = 0  # one of `respcache.server.services.journal`
@@ -314,6 +315,9 @@ class Client:
         """The blocking command has its reply."""
         self.wait = None
         self.parts.tracking.end_command(self)
+        if self._after_wait:
+            messages, self._after_wait = self._after_wait, []
+            self.invalidate(messages, True, None)
         self.resume(IN_WAIT)
 
     def end_of_pause(self) -> None:
@@ -354,11 +358,15 @@ class Client:
             for data, taps in pushed:
                 self.outbox.push(data, taps)
 
-    def invalidate(self, messages: list[bytes], after: object) -> None:
+    def invalidate(self, messages: list[bytes], own: bool, after: object) -> None:
         """Send messages about keys that the client may have cached: as `push` does, or right after a batch of its own
-        (`after`), whose command has changed them.
+        (`after`), whose command has changed them. What a command has changed that has waited (`own`) comes after its
+        reply, too, which is on its way then.
         """
         if self.silenced:
+            return
+        if own and self.blocked:
+            self._after_wait += messages
             return
         if not self.parts.interception.active:
             messages = [b"".join(messages)]

@@ -43,7 +43,10 @@ _DEBUG_HELP = (
     ("SET-DISABLE-DENY-SCRIPTS <0|1>", "Whether scripts may call commands that are not for scripts."),
     ("SHARDS", "Of each shard: its number, process id, restarts, and commands under way."),
     ("SLEEP <seconds>", "Do nothing else for so long. Takes decimals."),
-    ("CHANGE-REPL-ID | QUICKLIST-PACKED-THRESHOLD <bytes>", "Accepted for the sake of test suites, without effect."),
+    (
+        "CHANGE-REPL-ID | PAUSE-CRON <0|1> | QUICKLIST-PACKED-THRESHOLD <bytes>",
+        "Accepted for the sake of test suites, without effect.",
+    ),
     ("SET-ACTIVE-EXPIRE <0|1>", "Whether keys are removed when their time is over, or only when somebody looks."),
 )
 
@@ -63,6 +66,8 @@ def debug(client: Client, args: Args) -> Any:
         case b"SET-ACTIVE-EXPIRE" if len(args) == 1:
             return _set_active_expiry(client, args.next() != b"0")
         case b"QUICKLIST-PACKED-THRESHOLD" | b"CHANGE-REPL-ID":
+            return OK
+        case b"PAUSE-CRON" if len(args) == 1:  # there is none: everything happens when it is due
             return OK
         case b"ERROR":
             raise CommandError(printable(args.next()))

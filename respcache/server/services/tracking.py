@@ -18,6 +18,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+import trio
+
 from respcache.resp.encode import encode
 from respcache.resp.types import Push
 from respcache.shard import wire
@@ -84,8 +86,10 @@ class Tracker(Protocol):
     def within_exec(self) -> bool:
         """True while it carries out a transaction under a barrier."""
 
-    def invalidate(self, messages: list[bytes], after: object) -> None:
-        """Send these, in their place among the replies; or right after the reply that is being made up (`after`)."""
+    def invalidate(self, messages: list[bytes], own: bool, after: object) -> None:
+        """Send these, in their place among the replies. With `own` the client's own command has changed the keys: they
+        go after its reply, which is the one that is being made up (`after`) if that is known.
+        """
 
 
 class _Listened:
@@ -115,6 +119,7 @@ class Tracking:
     shards: how many there are.
     tell: gives shards (all, or some) an item in its place in the order, or, within EXEC, in place of it.
     find: the client with an id.
+    limit: sees to the size of the table.
     answering: the reply that is being made up from what a shard reports, for `Tracker.invalidate`; None if there is no
         certain one.
     """
@@ -125,7 +130,9 @@ class Tracking:
         tell: Callable[[Item, Iterable[int], bool], None],
         find: Callable[[int], Tracker | None],
         answering: Callable[[], object],
+        limit: TableLimit,
     ) -> None:
+        self.limit = limit
         self._shards = range(shards)
         self._tell = tell
         self._find = find
@@ -244,7 +251,7 @@ class Tracking:
             assert mode is not None
             # As in Redis, that goes also for what expires, or is done by a script.
             if not mode.bcast and not (mode.noloop and reader == client):
-                self._send(tracker, [[key] for key in keys], client)
+                self._send(tracker, [[key] for key in keys], client if own else -client)
         listeners = self._listeners.get(namespace) if listened else None
         if listeners is not None:
             for key in keys:
@@ -310,7 +317,10 @@ class Tracking:
         client: int,
         encoded: dict[int, list[bytes]] | None = None,
     ) -> None:
-        """One message for each of these: keys, or None for all keys. They were changed by a command of `client`."""
+        """One message for each of these: keys, or None for all keys.
+
+        They were changed by a command of `client`, or while it ran if the id is negative.
+        """
         mode = tracker.tracking
         assert mode is not None
         receiver = tracker
@@ -335,7 +345,8 @@ class Tracking:
         self._deliver(receiver, messages, client)
 
     def _deliver(self, receiver: Tracker, messages: list[bytes], client: int) -> None:
-        receiver.invalidate(messages, self._answering() if receiver.id == client else None)
+        after = self._answering() if receiver.id == abs(client) else None
+        receiver.invalidate(messages, receiver.id == client, after)
 
     # -- for shards that start, and for INFO
 
@@ -369,6 +380,7 @@ class TableLimit:
 
     limit: the directive.
     ask: has a shard forget so many keys; calls back with how many it has then.
+    wake: called when a task that waits for `settled` can go on.
     choose: the shards of so many keys at random, given how many each has: `random.choices`.
     """
 
@@ -380,14 +392,27 @@ class TableLimit:
         limit: Callable[[], int],
         ask: Callable[[int, int, Callable[[int], None]], None],
         choose: Callable[..., list[int]],
+        wake: Callable[[], None],
     ) -> None:
+        self._wake = wake
         self._shards = range(shards)
         self._limit = limit
         self._ask = ask
         self._choose = choose
         self._sizes = [0] * shards  # as far as they have answered
         self._open = 0  # shards that have not answered
+        self._settled = trio.Event()  # set when the last one has
         self._again = False  # something has changed since they were asked
+
+    @property
+    def busy(self) -> bool:
+        """True while there may be too many."""
+        return self._open > 0
+
+    async def settled(self) -> None:
+        """Wait until that is over."""
+        while self._open:
+            await self._settled.wait()
 
     def tracked(self, report: Report) -> None:  # noqa: ARG002 - all shards are asked, this one too
         """TRACKED, see `respcache.shard.wire`."""
@@ -418,3 +443,7 @@ class TableLimit:
             self._forget([chosen.count(shard) for shard in self._shards])
         elif self._again:
             self.look()
+        else:
+            self._settled.set()
+            self._settled = trio.Event()
+            self._wake()
