@@ -251,7 +251,7 @@ class Tracking:
             assert mode is not None
             # As in Redis, that goes also for what expires, or is done by a script.
             if not mode.bcast and not (mode.noloop and reader == client):
-                self._send(tracker, [[key] for key in keys], client if own else -client)
+                self._send(tracker, [[key] for key in keys], client, own=own)
         listeners = self._listeners.get(namespace) if listened else None
         if listeners is not None:
             for key in keys:
@@ -308,18 +308,19 @@ class Tracking:
                 if others:
                     self._send(tracker, [others], 0)
             else:
-                self._send(tracker, [keys], 0, encoded)
+                self._send(tracker, [keys], 0, encoded=encoded)
 
     def _send(
         self,
         tracker: Tracker,
         values: Sequence[list[bytes] | None],
         client: int,
+        *,
+        own: bool = True,
         encoded: dict[int, list[bytes]] | None = None,
     ) -> None:
-        """One message for each of these: keys, or None for all keys.
-
-        They were changed by a command of `client`, or while it ran if the id is negative.
+        """One message for each of these: keys, or None for all keys. They were changed by a command of `client`, or
+        while it ran if it is not its `own` change.
         """
         mode = tracker.tracking
         assert mode is not None
@@ -330,7 +331,7 @@ class Tracking:
                 mode.broken = True
                 if tracker.protocol == 3:
                     line = encode(Push([b"tracking-redir-broken", mode.redirect]), 3)
-                    self._deliver(tracker, [line] * len(values), client)
+                    self._deliver(tracker, [line] * len(values), client, own)
                 return
             receiver = other
             if receiver.protocol == 2 and not len(receiver.subscriptions):
@@ -342,11 +343,11 @@ class Tracking:
             messages = [_message(value, receiver.protocol) for value in values]
             if encoded is not None:
                 encoded[receiver.protocol] = messages
-        self._deliver(receiver, messages, client)
+        self._deliver(receiver, messages, client, own)
 
-    def _deliver(self, receiver: Tracker, messages: list[bytes], client: int) -> None:
-        after = self._answering() if receiver.id == abs(client) else None
-        receiver.invalidate(messages, receiver.id == client, after)
+    def _deliver(self, receiver: Tracker, messages: list[bytes], client: int, own: bool) -> None:
+        itself = receiver.id == client
+        receiver.invalidate(messages, own and itself, self._answering() if itself else None)
 
     # -- for shards that start, and for INFO
 
