@@ -43,10 +43,8 @@ _DEBUG_HELP = (
     ("SET-DISABLE-DENY-SCRIPTS <0|1>", "Whether scripts may call commands that are not for scripts."),
     ("SHARDS", "Of each shard: its number, process id, restarts, and commands under way."),
     ("SLEEP <seconds>", "Do nothing else for so long. Takes decimals."),
-    (
-        "CHANGE-REPL-ID | PAUSE-CRON <0|1> | QUICKLIST-PACKED-THRESHOLD <bytes>",
-        "Accepted for the sake of test suites, without effect.",
-    ),
+    ("CHANGE-REPL-ID | QUICKLIST-PACKED-THRESHOLD <bytes>", "Accepted for the sake of test suites, without effect."),
+    ("PAUSE-CRON <0|1>", "The same."),
     ("SET-ACTIVE-EXPIRE <0|1>", "Whether keys are removed when their time is over, or only when somebody looks."),
 )
 
