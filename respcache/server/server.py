@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from respcache.config import Config
     from respcache.server.clients.client import Client
     from respcache.shard.wire import Item
+    from respcache.store.call import Caller
     from respcache.store.reports import Report
 
 
@@ -114,7 +115,15 @@ class Server:
         stats = Stats(clock.now_ms(), clock.real_ms())
         self.waits = Waits(self.links, alarms, stats.count_error)
         self.claims = claims = Claims(self.waits, self.sequencer, carrier, poller, self._spawn)
-        self.snapshots = Snapshots(self.sequencer, self.namespaces.default, config, clock, self.time, claims.settle)
+        self.snapshots = Snapshots(
+            self.sequencer,
+            self.namespaces.default,
+            config,
+            clock,
+            self.time,
+            claims.settle,
+            restored=lambda: self.tracking.flushed(self.namespaces.default.number, 0),
+        )
         self.stop_requested = trio.Event()
         self.parts = Parts(
             config=config,
@@ -173,7 +182,7 @@ class Server:
             wire.EARLY: self._on_early_answers,
             wire.SCRIPT_CALL: self._on_script_call,
             wire.INVALIDATED: self.tracking.invalidated,
-            wire.FLUSHED: self.tracking.flushed,
+            wire.FLUSHED: self.tracking.flushed_by_script,
             wire.TRACKED: self.tracking.limit.tracked,
         }
         # What a shard asks in the middle of an item: kind -> who answers, by `ShardQueue.reply`, whatever happens.
@@ -199,6 +208,7 @@ class Server:
     def _tie_together(self) -> None:
         self.poller.before_round.append(self.clock.now_us)  # so that `last_ms` is about now in all callbacks
         self.poller.after_round.append(self._send)
+        self.sequencer.on_flush = self._on_flush
         self.namespaces.on_pause += [self._configure_shards, self._update_clients]
         self.interception.on_change.append(self._update_clients)
         self.interception.add(self.lint)  # after those that hold commands back
@@ -264,6 +274,9 @@ class Server:
 
     def _evict_tracked(self, shard: int, count: int, answered: Callable[[int], None]) -> None:
         self.links[shard].submit(wire.evict(count), Answer(answered, lost=0))
+
+    def _on_flush(self, caller: Caller) -> None:
+        self.tracking.flushed(caller.db // self.config.databases, caller.client)
 
     def _on_report(self, report: Report) -> None:
         self._take_report[report[0]](report)

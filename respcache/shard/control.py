@@ -58,7 +58,7 @@ class Control:
 
         expiry_paused: the numbers of the namespaces where CLIENT PAUSE is on.
         libraries: those of all namespaces, by number.
-        tracking: whether clients cache, the readers among them, and prefixes, see `wire.track`.
+        tracking: of clients that cache: the readers, and prefixes with their namespaces, see `wire.reader`.
         counted: the counters of the process whose place this one takes, among its `stats`.
         """
         shard = self._shard
@@ -91,12 +91,8 @@ class Control:
 
     # -- clients that cache
 
-    def track(self, on: bool) -> None:
-        self._shard.tracking.on = on
-
-    def _track_all(self, on: bool, readers: list[int], prefixes: list[tuple[int, bytes]]) -> None:
+    def _track_all(self, readers: list[int], prefixes: list[tuple[int, bytes]]) -> None:
         tracking = self._shard.tracking
-        tracking.on = on
         tracking.readers.update(readers)
         for namespace, prefix in prefixes:
             tracking.listen(namespace, prefix, True)
@@ -116,7 +112,7 @@ class Control:
 
     def restore_snapshot(self, number: int, elapsed: int) -> None:
         self._shard.snapshots.restore(number, elapsed, self._shard.now)
-        self._shard.tracking.flushed(0, 0)
+        self._shard.tracking.drop(0)
 
     def drop_snapshot(self, number: int) -> int:
         snapshots = self._shard.snapshots

@@ -57,7 +57,6 @@ where the items are part of a larger unit that is not over yet: what the owner o
 | `has_snapshot(number)`              | True if there is such a snapshot                                         |
 | `restore_snapshot(number, elapsed)` | None; fails if there is none                                             |
 | `drop_snapshot(number)`             | the bytes that the others hold                                           |
-| `track(on)`                         | None; clients cache, and want to hear of FLUSHALL; or none does          |
 | `reader(client, reads)`             | None; what the client reads from now on is remembered, or is not         |
 | `listen(namespace, prefix, wanted)` | None; changes of all keys that begin so are reported, or are not         |
 | `remember(client, db, keys)`        | None; the client has read these keys, if it is a reader now              |
@@ -100,8 +99,8 @@ the last result has an index behind it.
 | ``(INVALIDATED, index, namespace,  | keys that these clients have read have changed; or keys (`listened`) that |
 | readers, listened, client, own,    | begin with a prefix. By a command of the client, or of none (0); `own` is |
 | keys)``                            | False where they had expired, or a script has changed them                |
-| ``(FLUSHED, index, shard,          | all keys here that somebody has read may have changed, by a command of    |
-| namespace, client)``               | the client, or of none (0)                                                |
+| ``(FLUSHED, index, namespace,      | a script of the client has emptied databases, with one shard: main knows  |
+| client)``                          | of all others that do                                                     |
 | ``(TRACKED, index, shard, keys)``  | so many keys are remembered here, more than this shard's share of         |
 |                                    | ``tracking-table-max-keys``                                               |
 
@@ -144,7 +143,7 @@ RUN, PART, EXECUTE, IS_DIRTY, WATCH, UNWATCH, BORROW, CARRY, HAND_BACK, TICK, CO
 POPULATE, INSPECT, WAIT, FORGET, SERVE, EXIST, ATTEMPT, ENLIST, RELEASE, SETTLE, CHECK, FIND = range(13, 25)
 COMPILE, KILL, SKIP, INSPECT_LIBRARY, LIBRARIES, FORGET_SCRIPTS, DROP, DENY, MEASURE = range(25, 34)
 TAKE_SNAPSHOT, HAS_SNAPSHOT, RESTORE_SNAPSHOT, DROP_SNAPSHOT = range(34, 38)
-TRACK, READER, LISTEN, REMEMBER, EVICT, FORGET_READS = range(50, 56)
+READER, LISTEN, REMEMBER, EVICT, FORGET_READS = range(50, 55)
 # What scripts of a client may not do.
 DENY_NOTHING, DENY_WRITES, DENY_GROWTH = range(3)
 # Kinds of ASK.
@@ -314,11 +313,6 @@ def restore_snapshot(number: int, elapsed: int) -> Item:
 def drop_snapshot(number: int) -> Item:
     """Forget a snapshot, if there is one."""
     return (DROP_SNAPSHOT, number)
-
-
-def track(on: bool) -> Item:
-    """Whether any client caches, in whatever mode."""
-    return (TRACK, on)
 
 
 def reader(client: int, reads: bool) -> Item:

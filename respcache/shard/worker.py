@@ -145,7 +145,6 @@ class Worker:
             wire.HAS_SNAPSHOT: shard.snapshots.__contains__,
             wire.RESTORE_SNAPSHOT: control.restore_snapshot,
             wire.DROP_SNAPSHOT: control.drop_snapshot,
-            wire.TRACK: control.track,
             wire.READER: shard.tracking.read_by,
             wire.LISTEN: shard.tracking.listen,
             wire.REMEMBER: control.remember,

@@ -110,9 +110,9 @@ class Reports:
                 return
         self._reports.append((INVALIDATED, index, namespace, readers, listened, client, own, [key]))
 
-    def flushed(self, shard: int, namespace: int, client: int) -> None:
-        """All that clients have read here may have changed."""
-        self._reports.append((FLUSHED, len(self.results), shard, namespace, client))
+    def flushed(self, namespace: int, client: int) -> None:
+        """A script has emptied databases: all that clients have read may have changed."""
+        self._reports.append((FLUSHED, len(self.results), namespace, client))
 
     def tracked(self, shard: int, keys: int) -> None:
         """So many keys are remembered for clients that cache: more than this shard's share."""

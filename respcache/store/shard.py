@@ -297,7 +297,7 @@ class Shard(Call):
         return count
 
     def flush_all(self, indexes: Iterable[int]) -> None:
-        """Empty databases of the caller's namespace, and tell clients that cache so: once, whatever they have read."""
+        """FLUSHALL and FLUSHDB: empty databases of the caller's namespace, and forget what clients cache of it."""
         for index in indexes:
             self.flush(index)
         self.tracking.flushed(self.namespace, self.client)

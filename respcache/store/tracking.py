@@ -108,7 +108,6 @@ class Tracking:
         "_tables",
         "in_script",
         "limit",
-        "on",
         "readers",
         "send",
     )
@@ -122,8 +121,6 @@ class Tracking:
         self._each = each
         self._index = index
         self._shards = shards
-        # Somebody tracks, in whatever mode.
-        self.on = False
         # The clients whose reads are remembered now. The set itself is never replaced.
         self.readers: set[int] = set()
         # How many keys are remembered in all shards together; 0: any number.
@@ -210,13 +207,16 @@ class Tracking:
             self._report(namespace, readers, listened, client, own, key)
 
     def flushed(self, namespace: int, client: int) -> None:
-        """All keys may have changed, by a command of this client, or of none (0)."""
+        """A client has emptied databases. Main tells everybody, and does not know of it only if a script did that here.
+
+        With several shards, it is main that a script has asked.
+        """
         self.drop(namespace)
-        if self.on:
-            self._reports.flushed(self._index, namespace, client)
+        if self.in_script and self._shards == 1:
+            self._reports.flushed(namespace, client)
 
     def drop(self, namespace: int) -> None:
-        """Forget what was read in a namespace."""
+        """Forget what was read in a namespace: main tells everybody there that anything may have changed."""
         table = self._tables.pop(namespace, None)
         if table is not None:
             self._keys -= len(table.keys)

@@ -28,6 +28,8 @@ from respcache.server.services.pubsub import Subscriptions
 from respcache.store.call import Caller
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from respcache.commands.table import Command
     from respcache.resp.types import Argv
     from respcache.server.io.transport import Transport
@@ -357,6 +359,10 @@ class Client:
             pushed, self._pushed = self._pushed, []
             for data, taps in pushed:
                 self.outbox.push(data, taps)
+
+    def relay(self, send: Callable[[], None], size: int) -> None:
+        """Call `send` once all replies that are under way were sent. It keeps so many bytes until then."""
+        self.outbox.relay(send, size)
 
     def invalidate(self, messages: list[bytes], own: bool, after: object) -> None:
         """Send messages about keys that the client may have cached: as `push` does, or right after a batch of its own

@@ -5,10 +5,11 @@ is told, and where: in RESP3 by a push; a client may have its messages redirecte
 messages of ``__redis__:invalidate`` if it speaks RESP2 and is subscribed to anything. All of it is as in Redis 7.2's
 `tracking.c`, and so are the moments:
 
-* Clients are told in the order of the changes, after the replies that they had asked for before. What a command of
-  their own has changed comes right after its reply.
+* Clients are told in the order of the changes, after the replies that they had asked for before, also if somebody else
+  gets the message. What a command of their own has changed comes right after its reply.
 * What changes below a prefix (BCAST) is collected, and told at the end of the round.
-* FLUSHALL and its like are told once, as no key at all, when every shard has done its part.
+* FLUSHALL and its like are told once, as no key at all, when they take their place in the order: what was read before
+  comes before the message, and what is read after it is read from empty databases.
 
 Shards are told of clients and prefixes in the order of the commands.
 """
@@ -86,6 +87,9 @@ class Tracker(Protocol):
     def within_exec(self) -> bool:
         """True while it carries out a transaction under a barrier."""
 
+    def relay(self, send: Callable[[], None], size: int) -> None:
+        """Call `send` once all replies that are under way were sent. It keeps so many bytes until then."""
+
     def invalidate(self, messages: list[bytes], own: bool, after: object) -> None:
         """Send these, in their place among the replies. With `own` the client's own command has changed the keys: they
         go after its reply, which is the one that is being made up (`after`) if that is known.
@@ -145,8 +149,6 @@ class Tracking:
         # By namespace: those in BCAST mode. And whether any of their keys has changed in this round.
         self._listeners: dict[int, _Listeners] = {}
         self.pending = False
-        # By namespace: how many times each shard has reported a flush that others have not, yet.
-        self._flushed: dict[int, list[int]] = {}
 
     # -- what clients ask for. `Mode` is checked before.
 
@@ -158,8 +160,6 @@ class Tracking:
             mode.prefixes |= old.prefixes
         tracker.tracking = mode
         passing = tracker.within_exec
-        if not self.trackers:
-            self._tell(wire.track(True), self._shards, passing)
         self.trackers[tracker.id] = tracker
         if not mode.bcast:
             self._have_read.add(tracker.id)
@@ -180,8 +180,6 @@ class Tracking:
         for prefix in mode.prefixes:
             self._leave(tracker, prefix)
         del self.trackers[tracker.id]
-        if not self.trackers:
-            self._tell(wire.track(False), self._shards, tracker.within_exec)
 
     def forget(self, tracker: Tracker) -> None:
         """A client has left."""
@@ -259,27 +257,20 @@ class Tracking:
                     listeners.by_prefix[prefix].changed[key] = client if own else 0
                     self.pending = True
 
-    def flushed(self, report: Report) -> None:
-        """FLUSHED. Every shard reports each flush of a namespace: the last one of them counts."""
-        _, _, shard, namespace, client = report
-        counts = self._flushed.setdefault(namespace, [0] * len(self._shards))
-        counts[shard] += 1
-        if all(counts):
-            counts = [count - 1 for count in counts]
-            if any(counts):
-                self._flushed[namespace] = counts
-            else:
-                del self._flushed[namespace]
-            self._forget_everything(namespace, client)
+    def flushed_by_script(self, report: Report) -> None:
+        """FLUSHED."""
+        _, _, namespace, client = report
+        self.flushed(namespace, client)
+
+    # -- everything at once
 
     def shard_died(self) -> None:
         """What it had remembered is gone: nobody knows what has changed."""
-        self._flushed.clear()
         for number in {tracker.namespace.number for tracker in self.trackers.values()}:
-            self._forget_everything(number, 0)
+            self.flushed(number, 0)
 
-    def _forget_everything(self, namespace: int, client: int) -> None:
-        """Tell everybody in a namespace that whatever they have may have changed."""
+    def flushed(self, namespace: int, client: int) -> None:
+        """Tell everybody in a namespace that whatever they have may change at this place in the order."""
         for tracker in [*self.trackers.values()]:
             if tracker.namespace.number == namespace and tracker.tracking is not None:
                 self._send(tracker, [None], client)
@@ -331,7 +322,7 @@ class Tracking:
                 mode.broken = True
                 if tracker.protocol == 3:
                     line = encode(Push([b"tracking-redir-broken", mode.redirect]), 3)
-                    self._deliver(tracker, [line] * len(values), client, own)
+                    self._deliver(tracker, tracker, [line] * len(values), client, own)
                 return
             receiver = other
             if receiver.protocol == 2 and not len(receiver.subscriptions):
@@ -343,18 +334,22 @@ class Tracking:
             messages = [_message(value, receiver.protocol) for value in values]
             if encoded is not None:
                 encoded[receiver.protocol] = messages
-        self._deliver(receiver, messages, client, own)
+        self._deliver(tracker, receiver, messages, client, own)
 
-    def _deliver(self, receiver: Tracker, messages: list[bytes], client: int, own: bool) -> None:
+    def _deliver(self, tracker: Tracker, receiver: Tracker, messages: list[bytes], client: int, own: bool) -> None:
         itself = receiver.id == client
-        receiver.invalidate(messages, own and itself, self._answering() if itself else None)
+        send = partial(receiver.invalidate, messages, own and itself, self._answering() if itself else None)
+        if receiver is tracker:
+            send()
+        else:
+            tracker.relay(send, sum(map(len, messages)))
 
     # -- for shards that start, and for INFO
 
-    def settings(self) -> tuple[bool, list[int], list[tuple[int, bytes]]]:
-        """What a new shard has to know: whether any client tracks, the readers, the prefixes by namespace."""
+    def settings(self) -> tuple[list[int], list[tuple[int, bytes]]]:
+        """What a new shard has to know: the readers, and the prefixes with their namespaces."""
         prefixes = [(number, prefix) for number, each in self._listeners.items() for prefix in each.by_prefix]
-        return bool(self.trackers), [*self._readers], prefixes
+        return [*self._readers], prefixes
 
     def clients(self, namespace: Namespace | None) -> int:
         """How many clients track, everywhere or in a namespace."""
