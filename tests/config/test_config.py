@@ -136,6 +136,7 @@ class TestShards:
             "logfile",
             "busy_reply_threshold",
             "lint",
+            "tracking_table_max_keys",
         } == set(Shard(16).limits.__slots__)
 
     def test_called_once_per_command_and_only_for_values_of_shards(self, config: Config) -> None:

@@ -86,6 +86,12 @@ class Caching:
                 script = b"return redis.call('GET', '" + one + b"') or ''"  # undeclared
                 self.send(lambda reply: [(one, reply or None)], b"EVAL", script, b"0")
 
+    def drop(self, key: bytes) -> None:
+        """The key has changed."""
+        for cached in [*self.cache]:
+            if key == cached or (isinstance(cached, tuple) and key in cached):
+                del self.cache[cached]
+
     def take(self) -> None:
         """What has come."""
         for reply in self.peer.replies():
@@ -95,10 +101,7 @@ class Caching:
                 if reply[1] is None:
                     self.cache.clear()
                 for key in reply[1] or ():
-                    for cached in [
-                        cached for cached in self.cache if key == cached or (type(cached) is tuple and key in cached)
-                    ]:
-                        del self.cache[cached]
+                    self.drop(key)
                 continue
             told = self.owed.popleft()
             if told is not None and not isinstance(reply, ReplyError):
