@@ -29,7 +29,6 @@ from respcache.store.tracking import Prefixes
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from respcache.resp.types import Reply
     from respcache.server.services.pubsub import Subscriptions
     from respcache.shard.wire import Item
     from respcache.store.reports import Report
@@ -363,9 +362,16 @@ class Tracking:
         return 0 if listeners is None else len(listeners.by_prefix)
 
 
+# How messages begin, by protocol. They are put together here as there may be very many of them.
+_HEADS = {3: b">2\r\n$10\r\ninvalidate\r\n", 2: b"*3\r\n$7\r\nmessage\r\n$%d\r\n%b\r\n" % (len(CHANNEL), CHANNEL)}
+
+
 def _message(keys: list[bytes] | None, protocol: int) -> bytes:
-    words: list[Reply] = [b"invalidate"] if protocol == 3 else [b"message", CHANNEL]
-    return encode(Push([*words, keys]), protocol)
+    """What a client is told: these keys have changed, or any of all."""
+    if keys is None:
+        return _HEADS[protocol] + encode(None, protocol)
+    listed = b"".join([b"$%d\r\n%b\r\n" % (len(key), key) for key in keys])
+    return b"%b*%d\r\n%b" % (_HEADS[protocol], len(keys), listed)
 
 
 class TableLimit:
