@@ -52,7 +52,7 @@ _WHOLE_UNITS = frozenset(
     (
         *("unit/multi", "unit/scripting", "unit/functions", "unit/pubsub", "unit/pubsubshard", "unit/keyspace"),
         *("unit/geo", "unit/hyperloglog", "unit/dump", "unit/tracking", "unit/slowlog", "unit/latency-monitor"),
-        *("unit/info", "unit/introspection", "unit/introspection-2", "unit/pause", "unit/querybuf", "unit/other"),
+        *("unit/info", "unit/introspection-2", "unit/pause", "unit/querybuf", "unit/other"),
         "unit/protocol",
         *("unit/type/list", "unit/type/list-2", "unit/type/list-3", "unit/type/zset"),
         *("unit/type/stream", "unit/type/stream-cgroups"),

@@ -80,10 +80,24 @@ INVALID_SECOND_DB = "ERR invalid second DB index"
 NX_WITH_OTHERS = "ERR NX and XX, GT or LT options at the same time are not compatible"
 GT_WITH_LT = "ERR GT and LT options at the same time are not compatible"
 SCORES_NOT_FLOATS = "ERR One or more scores can't be converted into double"
-NO_LFU = (
-    "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching "
-    "between policies at runtime LRU and LFU data will take some time to adjust."
+_ADJUSTING = (
+    "Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust."
 )
+NO_LFU = f"ERR An LFU maxmemory policy is not selected, access frequency not tracked. {_ADJUSTING}"
+LFU_POLICY = f"ERR An LFU maxmemory policy is selected, idle time not tracked. {_ADJUSTING}"
+
+
+# RESTORE; BAD_PAYLOAD is among the texts of functions
+BUSY_KEY = "BUSYKEY Target key name already exists."
+INVALID_TTL = "ERR Invalid TTL value, must be >= 0"
+INVALID_IDLETIME = "ERR Invalid IDLETIME value, must be >= 0"
+INVALID_FREQ = "ERR Invalid FREQ value, must be >= 0 and <= 255"
+BAD_DATA_FORMAT = "ERR Bad data format"
+
+
+def unsupported_payload(what: str) -> CommandError:
+    """Our own: Redis says no more of the types that it does not know than `BAD_DATA_FORMAT`."""
+    return CommandError(f"{BAD_DATA_FORMAT}: {what} is not supported")
 
 
 def invalid_expire_time(command: str) -> CommandError:
@@ -93,6 +107,19 @@ def invalid_expire_time(command: str) -> CommandError:
 
 def unsupported_option(word: bytes) -> CommandError:
     return CommandError(f"ERR Unsupported option {printable(word)}")
+
+
+# -- MIGRATE
+
+MIGRATE_KEY_AND_KEYS = "ERR When using MIGRATE KEYS option, the key argument must be set to the empty string"
+TARGET_NOT_REACHED = "IOERR error or timeout connecting to the client"  # [sic]
+TARGET_NOT_WRITTEN = "IOERR error or timeout writing to target instance"
+TARGET_NOT_READ = "IOERR error or timeout reading to target instance"  # [sic]
+
+
+def refused_by_target(line: bytes) -> CommandError:
+    """`line`: its error reply, without the mark and the end of the line."""
+    return CommandError(f"ERR Target instance replied with error: {printable(line)}")
 
 
 # -- strings, bitmaps
@@ -110,6 +137,24 @@ BITOP_NOT_SINGLE = "ERR BITOP NOT must be called with a single source key."
 BAD_BITFIELD_TYPE = "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is."
 BAD_OVERFLOW_TYPE = "ERR Invalid OVERFLOW type specified"
 BITFIELD_RO_ONLY_GET = "ERR BITFIELD_RO only supports the GET subcommand"
+
+# -- HyperLogLogs
+
+NOT_A_HLL = "WRONGTYPE Key is not a valid HyperLogLog string value."
+HLL_CORRUPTED = "INVALIDOBJ Corrupted HLL object detected"
+HLL_NOT_SPARSE = "ERR HLL encoding is not sparse"
+NO_SUCH_HLL = "ERR The specified key does not exist"
+
+
+def unknown_pfdebug(subcommand: bytes) -> CommandError:
+    """As the client spelt it."""
+    return CommandError(f"ERR Unknown PFDEBUG subcommand '{_c_string(subcommand)}'")
+
+
+def failed_self_test(what: str) -> CommandError:
+    """Of PFSELFTEST."""
+    return CommandError(f"TESTFAILED {what}")
+
 
 # -- hashes
 
@@ -147,6 +192,38 @@ WITHSCORES_BYLEX = "ERR syntax error, WITHSCORES not supported in combination wi
 def no_input_keys(command: str) -> CommandError:
     """`command` in lower case."""
     return CommandError(f"ERR at least 1 input key is needed for '{command}' command")
+
+
+# -- geo
+
+UNKNOWN_UNIT = "ERR unsupported unit provided. please use M, KM, FT, MI"
+RADIUS_NOT_NUMERIC = "ERR need numeric radius"
+RADIUS_NEGATIVE = "ERR radius cannot be negative"
+WIDTH_NOT_NUMERIC = "ERR need numeric width"
+HEIGHT_NOT_NUMERIC = "ERR need numeric height"
+BOX_NEGATIVE = "ERR height or width cannot be negative"
+NO_SUCH_PLACE = "ERR could not decode requested zset member"
+GEO_COUNT_NOT_POSITIVE = "ERR COUNT must be > 0"
+ANY_WITHOUT_COUNT = "ERR the ANY argument requires COUNT argument"
+
+
+def not_on_map(longitude: float, latitude: float) -> CommandError:
+    return CommandError(f"ERR invalid longitude,latitude pair {longitude:f},{latitude:f}")
+
+
+def stores_only_scores(command: str) -> CommandError:
+    """`command` as Redis words it: the name, or a description."""
+    return CommandError(f"ERR {command} is not compatible with WITHDIST, WITHHASH and WITHCOORD options")
+
+
+def no_centre(command: bytes) -> CommandError:
+    """`command` as the client spelt it."""
+    return CommandError(f"ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for {printable(command)}")
+
+
+def no_area(command: bytes) -> CommandError:
+    """As `no_centre`."""
+    return CommandError(f"ERR exactly one of BYRADIUS and BYBOX can be specified for {printable(command)}")
 
 
 # -- streams
@@ -368,6 +445,10 @@ def of_the_whole_server(what: str) -> CommandError:
 
 def unknown_directive(name: bytes) -> CommandError:
     return CommandError(f"ERR Unknown option or number of arguments for CONFIG SET - '{printable(name)}'")
+
+
+CANNOT_LISTEN = "Unable to listen on this port. Check server logs."
+CANNOT_BIND = "Failed to bind to specified addresses."
 
 
 def config_set_failed(name: str, reason: str) -> CommandError:

@@ -16,6 +16,7 @@ from typing import Any
 from respcache.errors import REPLY_TOO_LARGE, CommandError
 from respcache.resp.types import (
     BigNumber,
+    Digits,
     Encoded,
     Entries,
     NullArray,
@@ -148,6 +149,13 @@ def _big_number(reply: BigNumber, protocol: int, out: bytearray) -> None:
         _string(reply.digits, protocol, out)
 
 
+def _digits(reply: Digits, protocol: int, out: bytearray) -> None:
+    if protocol == RESP3:
+        out += b",%b\r\n" % reply.text
+    else:
+        _string(reply.text, protocol, out)
+
+
 def _text(header: bytes, text: bytes | bytearray, out: bytearray) -> None:
     _check(len(out) + len(header) + len(text) + 2)
     out += header
@@ -275,6 +283,7 @@ _WRITERS: dict[type, Callable[[Any, int, bytearray], None]] = {
     Status: _status,
     Verbatim: _verbatim,
     BigNumber: _big_number,
+    Digits: _digits,
     Encoded: _encoded,
     CommandError: _error,
     list: _list,

@@ -11,6 +11,7 @@
 | `Status`            | ``+OK``                     | ``+OK``              |
 | `Verbatim`          | bulk string                 | ``=15\\r\\ntxt:...`` |
 | `BigNumber`         | bulk string                 | ``(123...``          |
+| `Digits`            | bulk string                 | ``,1.50``            |
 | `list` `tuple`      | array                       | array                |
 | `dict`              | flat array                  | map                  |
 | `SetReply`          | array                       | set                  |
@@ -58,6 +59,15 @@ class BigNumber:
 
     def __init__(self, digits: bytes) -> None:
         self.digits = digits
+
+
+class Digits:
+    """A double that is sent with these digits, and not with the shortest ones that read back the same."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text
 
 
 class NullArray:
@@ -116,6 +126,6 @@ PONG = Status(b"PONG")
 NULL_ARRAY = NullArray()
 
 Reply: TypeAlias = (
-    "bool | int | float | bytes | bytearray | Status | Verbatim | BigNumber | NullArray | SetReply | Pairs | PairedMap "
-    "| Entries | Push | Encoded | CommandError | Sequence[Reply] | Mapping[bytes, Reply] | None"
+    "bool | int | float | bytes | bytearray | Status | Verbatim | BigNumber | Digits | NullArray | SetReply | Pairs "
+    "| PairedMap | Entries | Push | Encoded | CommandError | Sequence[Reply] | Mapping[bytes, Reply] | None"
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 from respcache.errors import REPLY_TOO_LARGE, CommandError, printable
 from respcache.resp.encode import MAX_REPLY, NULL, RESP2, encode, format_double
-from respcache.resp.types import BigNumber, NullArray, PairedMap, Pairs, Reply, SetReply, Status, Verbatim
+from respcache.resp.types import BigNumber, Digits, NullArray, PairedMap, Pairs, Reply, SetReply, Status, Verbatim
 
 _LEAST = -(1 << 63)
 
@@ -118,6 +118,10 @@ def _big_number(reply: BigNumber, protocol: int) -> Any:
     return reply.digits if protocol == RESP2 else {b"big_number": reply.digits}
 
 
+def _digits(reply: Digits, protocol: int) -> Any:
+    return reply.text if protocol == RESP2 else {b"double": float(reply.text)}
+
+
 _CONVERTERS: dict[type, Callable[[Any, int], Any]] = {
     bytes: _same,
     bytearray: _bytes,
@@ -130,6 +134,7 @@ _CONVERTERS: dict[type, Callable[[Any, int], Any]] = {
     CommandError: _error,
     Verbatim: _verbatim,
     BigNumber: _big_number,
+    Digits: _digits,
     list: _list,
     tuple: _list,
     dict: _map,

@@ -62,6 +62,9 @@ where the items are part of a larger unit that is not over yet: what the owner o
 | `remember(client, db, keys)`        | None; the client has read these keys, if it is a reader now              |
 | `evict(count)`                      | how many keys are still remembered; so many were forgotten               |
 | `forget_reads()`                    | None; no key is remembered any more                                      |
+| `dump(caller, keys, most)`          | for each key ``(payload, milliseconds that it has left, 0 for ever)``, or |
+|                                     | None for no such key; for fewer keys once they have more than `most` bytes|
+| `remove(caller, keys)`              | None; these keys are gone, as by DEL                                     |
 
 A place is ``(database, key)``; a guest is ``(database, key, type name, data, deadline)``, with None for the type name
 of a nonexistent key. One that has changed says sixth whether it came into being by that. `required` lists places
@@ -143,7 +146,7 @@ RUN, PART, EXECUTE, IS_DIRTY, WATCH, UNWATCH, BORROW, CARRY, HAND_BACK, TICK, CO
 POPULATE, INSPECT, WAIT, FORGET, SERVE, EXIST, ATTEMPT, ENLIST, RELEASE, SETTLE, CHECK, FIND = range(13, 25)
 COMPILE, KILL, SKIP, INSPECT_LIBRARY, LIBRARIES, FORGET_SCRIPTS, DROP, DENY, MEASURE = range(25, 34)
 TAKE_SNAPSHOT, HAS_SNAPSHOT, RESTORE_SNAPSHOT, DROP_SNAPSHOT = range(34, 38)
-READER, LISTEN, REMEMBER, EVICT, FORGET_READS = range(50, 55)
+DUMP, REMOVE, READER, LISTEN, REMEMBER, EVICT, FORGET_READS = range(38, 45)
 # What scripts of a client may not do.
 DENY_NOTHING, DENY_WRITES, DENY_GROWTH = range(3)
 # Kinds of ASK.
@@ -223,6 +226,16 @@ def carry(caller: Caller, argv: Argv, guests: Sequence[Guest]) -> Item:
 def hand_back(guests: Sequence[ChangedGuest], client: int = 0) -> Item:
     """Store the shard's own keys as a client has changed them while they were guests of another shard."""
     return (HAND_BACK, guests, client)
+
+
+def dump(caller: Caller, keys: Sequence[bytes], most: int) -> Item:
+    """Read keys in the form that RESTORE takes, the first one at least."""
+    return (DUMP, *caller, keys, most)
+
+
+def remove(caller: Caller, keys: Sequence[bytes]) -> Item:
+    """Remove keys that are elsewhere now."""
+    return (REMOVE, *caller, keys)
 
 
 def tick() -> Item:

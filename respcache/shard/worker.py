@@ -20,7 +20,7 @@ from respcache.logs import log_exception
 from respcache.resp.encode import NULL, OK_LINE, encode
 from respcache.resp.types import OK
 from respcache.scripting import ScriptError
-from respcache.shard import carrying, debugging, in_parts, wire
+from respcache.shard import carrying, debugging, in_parts, migrating, wire
 from respcache.shard.control import Control
 from respcache.shard.patience import Patience
 from respcache.shard.reading import Reading
@@ -150,6 +150,8 @@ class Worker:
             wire.REMEMBER: control.remember,
             wire.EVICT: shard.tracking.evict,
             wire.FORGET_READS: shard.tracking.forget_all,
+            wire.DUMP: self._dump,
+            wire.REMOVE: partial(migrating.remove, shard),
         }
 
     def answers(self, now: int, items: list[Item]) -> Iterator[Answer]:
@@ -382,6 +384,14 @@ class Worker:
         loans, size = carrying.borrow(self.shard, places)
         self._room -= size
         return loans
+
+    def _dump(
+        self, db: int, protocol: int, client: int, touch: bool, keys: list[bytes], most: int
+    ) -> list[migrating.Dumped | None]:
+        self.shard.enter(db, protocol, client, touch)
+        dumped, size = migrating.dump(self.shard, keys, most)
+        self._room -= size
+        return dumped
 
     # -- scripts
 

@@ -26,7 +26,7 @@ _TYPES = {
         "numlocal numreplicas offset port protover rank seconds start stop ttl version weight"
     ),
     "double": "height latitude longitude max min radius score timeout width",
-    "key": "destination destkey dst key key1 key2 newkey source sourcekey src",
+    "key": "destination destkey dst key key1 key2 newkey source sourcekey src storedistkey storekey",
     "pattern": "pattern",
     "unix-time": "unix-time-milliseconds unix-time-seconds",
 }
@@ -67,6 +67,8 @@ _BLOCK_NAMES = {
     "INCRBY": "incrby-block",
     "SET": "set-block",
 }
+# Those of which Redis says that they belong to their first value, and not to all of them.
+_TOKENS_OF_FIRST = frozenset(("BYBOX", "BYRADIUS"))
 
 # Choices and groups have names that the syntax does not show; they are found by their members.
 _GROUP_NAMES = {
@@ -248,6 +250,9 @@ class _Parser:
         if not operands:
             name = _TOKEN_NAMES.get(token, token.lower())
             return Argument(name, "pure-token", token, display=name)
+        if token in _TOKENS_OF_FIRST:
+            operands[0] = operands[0]._replace(token=token)
+            return Argument(_BLOCK_NAMES[token], "block", arguments=tuple(operands))
         if len(operands) > 1:
             return Argument(_BLOCK_NAMES.get(token, token.lower()), "block", token, arguments=tuple(operands))
         operand = operands[0]

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 command = family("sorted_set")
 
 
-class _Conditions(NamedTuple):
+class Conditions(NamedTuple):
     """The options of ZADD."""
 
     nx: bool = False
@@ -64,8 +64,8 @@ class _Conditions(NamedTuple):
         return not (self.nx or (self.gt and new <= old) or (self.lt and new >= old))
 
 
-_UNCONDITIONAL = _Conditions()
-_KEYWORDS = {field.upper().encode(): field for field in _Conditions._fields}
+_UNCONDITIONAL = Conditions()
+_KEYWORDS = {field.upper().encode(): field for field in Conditions._fields}
 
 
 @command(
@@ -83,14 +83,18 @@ def zadd(shard: Shard, args: Args) -> Reply:
     if conditions.incr:
         ((increment, member),) = items
         return _increment(shard, key, member, increment, conditions)
+    return add(shard, key, items, conditions)
 
+
+def add(shard: Shard, key: bytes, items: list[tuple[float, bytes]], conditions: Conditions) -> int:
+    """Set scores of members, as ZADD does; what it answers."""
     zset = shard.edit(key, ZSet)
     if zset is None:
         if conditions.xx:
             return 0
         zset = ZSet(shard.limits)
     zset.expect(len(items))
-    added, updated = _add(zset, items, conditions)
+    added, updated = _set_scores(zset, items, conditions)
     if added or updated:
         shard.changed(key, zset, Event.ZSET, b"zadd")
     else:
@@ -98,7 +102,7 @@ def zadd(shard: Shard, args: Args) -> Reply:
     return added + updated if conditions.ch else added
 
 
-def _take_conditions(args: Args) -> _Conditions:
+def _take_conditions(args: Args) -> Conditions:
     """The options before the scores. Raises CommandError."""
     given = {}
     while len(args) and (field := _KEYWORDS.get(args.argv[args.at].upper())):
@@ -106,7 +110,7 @@ def _take_conditions(args: Args) -> _Conditions:
         given[field] = True
     if not len(args) or len(args) % 2:
         raise WrongSyntax
-    found = _Conditions(**given) if given else _UNCONDITIONAL
+    found = Conditions(**given) if given else _UNCONDITIONAL
     if found.nx and found.xx:
         raise CommandError(ZADD_XX_WITH_NX)
     if found.gt + found.lt + found.nx > 1:
@@ -116,7 +120,7 @@ def _take_conditions(args: Args) -> _Conditions:
     return found
 
 
-def _add(zset: ZSet, items: list[tuple[float, bytes]], conditions: _Conditions) -> tuple[int, int]:
+def _set_scores(zset: ZSet, items: list[tuple[float, bytes]], conditions: Conditions) -> tuple[int, int]:
     """Set the scores that the conditions allow. Returns how many members are new, and how many scores changed."""
     added = updated = 0
     scores: dict[bytes, float] = {}
@@ -136,7 +140,7 @@ def _add(zset: ZSet, items: list[tuple[float, bytes]], conditions: _Conditions) 
     return added, updated
 
 
-def _increment(shard: Shard, key: bytes, member: bytes, increment: float, conditions: _Conditions) -> Reply:
+def _increment(shard: Shard, key: bytes, member: bytes, increment: float, conditions: Conditions) -> Reply:
     """ZINCRBY, and ZADD ... INCR: the new score, or None if the conditions do not allow it."""
     zset = shard.edit(key, ZSet)
     if zset is None:

@@ -1,0 +1,1 @@
+"""HyperLogLogs, which tell about how many different elements there were: `counting` them, and `debugging`."""
