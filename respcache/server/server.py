@@ -90,6 +90,7 @@ class Server:
         table_limit = TableLimit(
             config.shards,
             lambda: config.tracking_table_max_keys,
+            lambda shard, keys: self.links[shard].submit(wire.allow(keys), NOBODY),
             self._evict_tracked,
             random.choices,
             poller.yield_soon,

@@ -85,7 +85,7 @@ class Control:
                 case "lint":
                     shard.scripting.reports_calls = value != "off"
                 case "tracking_table_max_keys":
-                    shard.tracking.limit = value
+                    shard.tracking.bound(value)
                 case "tracking":
                     self._track_all(*value)
                 case "libraries":

@@ -61,6 +61,7 @@ where the items are part of a larger unit that is not over yet: what the owner o
 | `listen(namespace, prefix, wanted)` | None; changes of all keys that begin so are reported, or are not         |
 | `remember(client, db, keys)`        | None; the client has read these keys, if it is a reader now              |
 | `evict(count)`                      | how many keys are still remembered; so many were forgotten               |
+| `allow(keys)`                       | None; with more of them than this, the shard says so (TRACKED)           |
 | `forget_reads()`                    | None; no key is remembered any more                                      |
 | `dump(caller, keys, most)`          | for each key ``(payload, milliseconds that it has left, 0 for ever)``, or |
 |                                     | None for no such key; for fewer keys once they have more than `most` bytes|
@@ -104,8 +105,7 @@ the last result has an index behind it.
 | keys)``                            | False where they had expired, or a script has changed them                |
 | ``(FLUSHED, index, namespace,      | a script of the client has emptied databases, with one shard: main knows  |
 | client)``                          | of all others that do                                                     |
-| ``(TRACKED, index, shard, keys)``  | so many keys are remembered here, more than this shard's share of         |
-|                                    | ``tracking-table-max-keys``                                               |
+| ``(TRACKED, index, shard, keys)``  | so many keys are remembered here, more than main has allowed              |
 
 Bounds: a frame is sent as soon as its results and the replies in its reports take more than `ANSWER_BYTES`. A reply,
 and the value of a `part` or a `borrow`, has at most `MAX_RESULT` bytes, else there is an error in its place; so every
@@ -146,7 +146,7 @@ RUN, PART, EXECUTE, IS_DIRTY, WATCH, UNWATCH, BORROW, CARRY, HAND_BACK, TICK, CO
 POPULATE, INSPECT, WAIT, FORGET, SERVE, EXIST, ATTEMPT, ENLIST, RELEASE, SETTLE, CHECK, FIND = range(13, 25)
 COMPILE, KILL, SKIP, INSPECT_LIBRARY, LIBRARIES, FORGET_SCRIPTS, DROP, DENY, MEASURE = range(25, 34)
 TAKE_SNAPSHOT, HAS_SNAPSHOT, RESTORE_SNAPSHOT, DROP_SNAPSHOT = range(34, 38)
-DUMP, REMOVE, READER, LISTEN, REMEMBER, EVICT, FORGET_READS = range(38, 45)
+DUMP, REMOVE, READER, LISTEN, REMEMBER, EVICT, FORGET_READS, ALLOW = range(38, 46)
 # What scripts of a client may not do.
 DENY_NOTHING, DENY_WRITES, DENY_GROWTH = range(3)
 # Kinds of ASK.
@@ -346,6 +346,11 @@ def remember(client: int, db: int, keys: Sequence[bytes]) -> Item:
 def evict(count: int) -> Item:
     """Forget so many keys that were read, and report them as changed; ask how many are left."""
     return (EVICT, count)
+
+
+def allow(keys: int) -> Item:
+    """So many keys that were read may be remembered without a word."""
+    return (ALLOW, keys)
 
 
 def forget_reads() -> Item:

@@ -149,6 +149,7 @@ class Worker:
             wire.LISTEN: shard.tracking.listen,
             wire.REMEMBER: control.remember,
             wire.EVICT: shard.tracking.evict,
+            wire.ALLOW: shard.tracking.allow,
             wire.FORGET_READS: shard.tracking.forget_all,
             wire.DUMP: self._dump,
             wire.REMOVE: partial(migrating.remove, shard),

@@ -101,6 +101,7 @@ class Tracking:
         "_keys",
         "_observers",
         "_prefixes",
+        "_quota",
         "_random",
         "_reported",
         "_reports",
@@ -135,6 +136,8 @@ class Tracking:
         # Keys in all tables, and about how many bytes those take.
         self._keys = 0
         self._bytes = 0
+        # With more keys than this, main is told, as all shards together may have too many.
+        self._quota = 0
         # Keys that were remembered since the table was last trimmed.
         self._added = 0
         # Bytes of the keys that were reported since something was last sent from here.
@@ -190,7 +193,21 @@ class Tracking:
             table.items += 1
         self._added += self._keys - before
         self._observe()
-        if self._shards > 1 and self._keys > before and 0 < self.limit < self._keys * self._shards:
+        if self._keys > before:
+            self._check_quota()
+
+    def bound(self, limit: int) -> None:
+        """Remember so many keys in all shards together."""
+        self.limit = limit
+        self._quota = limit // self._shards
+
+    def allow(self, quota: int) -> None:
+        """Tell main only of more keys than this."""
+        self._quota = quota
+        self._check_quota()
+
+    def _check_quota(self) -> None:
+        if self._shards > 1 and self.limit and self._keys > self._quota:
             self._reports.tracked(self._index, self._keys)
 
     # -- changes

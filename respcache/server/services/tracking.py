@@ -267,6 +267,7 @@ class Tracking:
         """What it had remembered is gone: nobody knows what has changed."""
         for number in {tracker.namespace.number for tracker in self.trackers.values()}:
             self.flushed(number, 0)
+        self.limit.look()  # its successor does not know its quota
 
     def flushed(self, namespace: int, client: int) -> None:
         """Tell everybody in a namespace that whatever they have may change at this place in the order."""
@@ -377,10 +378,12 @@ def _message(keys: list[bytes] | None, protocol: int) -> bytes:
 class TableLimit:
     """Keeps what all shards remember together within ``tracking-table-max-keys``.
 
-    Each shard keeps to that number by itself. With several of them, one that has more than its share says so; all are
-    asked then, and if they have too many, as many are forgotten, by chance and in steps.
+    Each shard keeps to that number by itself. With several of them, one that has more than its quota says so; all are
+    asked then, and if they have too many, as many are forgotten, by chance and in steps. What is left of the limit is
+    shared out then: the quotas make up no more than the limit.
 
     limit: the directive.
+    allow: gives a shard its quota.
     ask: has a shard forget so many keys; calls back with how many it has then.
     wake: called when a task that waits for `settled` can go on.
     choose: the shards of so many keys at random, given how many each has: `random.choices`.
@@ -392,6 +395,7 @@ class TableLimit:
         self,
         shards: int,
         limit: Callable[[], int],
+        allow: Callable[[int, int], None],
         ask: Callable[[int, int, Callable[[int], None]], None],
         choose: Callable[..., list[int]],
         wake: Callable[[], None],
@@ -399,6 +403,7 @@ class TableLimit:
         self._wake = wake
         self._shards = range(shards)
         self._limit = limit
+        self._allow = allow
         self._ask = ask
         self._choose = choose
         self._sizes = [0] * shards  # as far as they have answered
@@ -439,13 +444,15 @@ class TableLimit:
         if self._open:
             return
         limit = self._limit()
-        over = sum(self._sizes) - limit if limit else 0
-        if over > 0:
-            chosen: Any = self._choose(self._shards, self._sizes, k=min(over, self.STEP))
+        left = limit - sum(self._sizes) if limit else 0
+        if left < 0:
+            chosen: Any = self._choose(self._shards, self._sizes, k=min(-left, self.STEP))
             self._forget([chosen.count(shard) for shard in self._shards])
         elif self._again:
             self.look()
         else:
+            for number in self._shards if len(self._sizes) > 1 else ():
+                self._allow(number, self._sizes[number] + left // len(self._sizes))
             self._settled.set()
             self._settled = trio.Event()
             self._wake()
