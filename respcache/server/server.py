@@ -26,6 +26,7 @@ from respcache.server.order.carry import Carrier
 from respcache.server.order.claims import Claims
 from respcache.server.order.exec import Executor
 from respcache.server.order.measuring import Measuring
+from respcache.server.order.monitoring import Monitoring
 from respcache.server.order.namespaces import Namespaces
 from respcache.server.order.outbox import Outboxes
 from respcache.server.order.router import Router
@@ -86,6 +87,7 @@ class Server:
         self.expiry = [ActiveExpiry(link, alarms, clock) for link in self.links]
         router = Router(config.shards)
         self.sequencer = Sequencer(self.links, router, poller.yield_soon)
+        self.monitoring = Monitoring(self.links, clock, config, self.interception.changed)
         self.lint = Lint(config, clock, Measuring(self.sequencer), self.interception.changed)
         table_limit = TableLimit(
             config.shards,
@@ -136,6 +138,7 @@ class Server:
             stats=stats,
             rates=Rates(stats, poller, alarms, clock),
             run_id=secrets.token_hex(20),
+            replication_id=secrets.token_hex(20),
             links=self.links,
             figures=self.figures,
             expiry=self.expiry,
@@ -151,7 +154,8 @@ class Server:
                 settle=claims.settle,
                 count_error=stats.count_error,
                 on_report=self._on_report,
-                reports_wanted=lambda: bool(config.notify_keyspace_events),
+                reports_wanted=lambda: bool(config.notify_keyspace_events) or self.monitoring.active,
+                on_foreign=self.monitoring.called_foreign,
                 spawn=self._spawn,
             ),
             waits=self.waits,
@@ -160,6 +164,7 @@ class Server:
             registry=self.registry,
             tracking=self.tracking,
             interception=self.interception,
+            monitoring=self.monitoring,
             journal=self.journal,
             lint=self.lint,
             faults=Faults(),
@@ -188,6 +193,7 @@ class Server:
             wire.INVALIDATED: self.tracking.invalidated,
             wire.FLUSHED: self.tracking.flushed_by_script,
             wire.TRACKED: self.tracking.limit.tracked,
+            wire.MONITORED: self.monitoring.reported,
         }
         # What a shard asks in the middle of an item: kind -> who answers, by `ShardQueue.reply`, whatever happens.
         self._answer: dict[int, Callable[..., None]] = {
@@ -215,6 +221,7 @@ class Server:
         self.sequencer.on_flush = self._on_flush
         self.namespaces.on_pause += [self._configure_shards, self._update_clients]
         self.interception.on_change.append(self._update_clients)
+        self.interception.add(self.monitoring)
         self.interception.add(self.lint)  # after those that hold commands back
         self.interception.add(self.journal)  # the last: it is to see what the others make of commands and replies
         self.interception.changed()
@@ -228,6 +235,7 @@ class Server:
             self.journal.reset,
             self.lint.reset,
             *[expiry.reset for expiry in self.expiry],
+            self._check_checksums,
             self.parts.reset_counters,
         ]
 
@@ -249,7 +257,10 @@ class Server:
 
     def _shard_settings(self) -> dict[str, Any]:
         """What a shard has to know of the configuration, and of CLIENT PAUSE."""
-        return self.config.shard_values() | {"expiry_paused": self.namespaces.paused()}
+        return self.config.shard_values() | {
+            "expiry_paused": self.namespaces.paused(),
+            "skip_checksum_validation": self.parts.skip_checksum_validation,
+        }
 
     def _settings_at_start(self, shard: int) -> dict[str, Any]:
         """What a shard that has just started has to know."""
@@ -257,7 +268,14 @@ class Server:
             "libraries": self.namespaces.codes(),
             "tracking": self.tracking.settings(),
             "counted": self.figures.counted(shard),
+            "monitored": self.monitoring.active,
         }
+
+    def _check_checksums(self) -> None:
+        """RESPCACHE RESET: take back DEBUG SET-SKIP-CHECKSUM-VALIDATION."""
+        if self.parts.skip_checksum_validation:
+            self.parts.skip_checksum_validation = False
+            self._configure_shards()
 
     def _configure_shards(self) -> None:
         settings = self._shard_settings()

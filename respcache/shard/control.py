@@ -56,6 +56,7 @@ class Control:
     def configure(self, values: dict[str, Any]) -> None:
         """Directives that shards need, by their names with underscores; and
 
+        monitored: whether there are monitors.
         expiry_paused: the numbers of the namespaces where CLIENT PAUSE is on.
         libraries: those of all namespaces, by number.
         tracking: of clients that cache: the readers, and prefixes with their namespaces, see `wire.reader`.
@@ -88,6 +89,8 @@ class Control:
                     shard.tracking.bound(value)
                 case "tracking":
                     self._track_all(*value)
+                case "monitored":
+                    shard.scripting.monitored = value
                 case "libraries":
                     for namespace, codes in value.items():
                         self.change_libraries(namespace, codes, True)

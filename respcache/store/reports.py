@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 EVENT, UNFINISHED, FAILED, ASK, SERVED, SPOILT = range(6)
 INVALID_SCRIPT, SLOW_SCRIPT, END_OF_SLOW_SCRIPT, EARLY, RESUMED = range(10, 15)
-SCRIPT_CALL = 20
+SCRIPT_CALL, MONITORED = 20, 21
 INVALIDATED, FLUSHED, TRACKED = range(30, 33)
 
 Report = tuple[Any, ...]
@@ -117,6 +117,10 @@ class Reports:
     def tracked(self, shard: int, keys: int) -> None:
         """So many keys are remembered for clients that cache: more than this shard's share."""
         self._reports.append((TRACKED, len(self.results), shard, keys))
+
+    def monitored(self, shard: int, db: int, words: bytes | None) -> None:
+        """A script has called a command, whose words are quoted for MONITOR. None: a script begins."""
+        self._reports.append((MONITORED, len(self.results), shard, db, words))
 
     def end_of_slow_script(self, shard: int) -> None:
         """That script has ended."""

@@ -79,6 +79,7 @@ def eval_ro(shard: Shard, args: Args) -> Reply:
 
 def _eval(shard: Shard, args: Args, *, read_only: bool) -> Reply:
     text = args.next()
+    shard.scripting.called()
     keys, arguments = keys_and_arguments(args)
     return _run(shard, shard.scripting.compile(text), keys, arguments, read_only=read_only)
 
@@ -113,6 +114,7 @@ def evalsha_ro(shard: Shard, args: Args) -> Reply:
 
 def _evalsha(shard: Shard, args: Args, *, read_only: bool) -> Reply:
     text = args.next()
+    shard.scripting.called()
     if text == NOT_A_SHA:
         raise CommandError(errors.NO_SCRIPT)
     keys, arguments = keys_and_arguments(args)
