@@ -82,6 +82,7 @@ class Config:
     tcp_keepalive: int
     timeout: int
     tls_port: int
+    tracking_table_max_keys: int
     unixsocket: str
     unixsocketperm: int
 

@@ -278,6 +278,9 @@ _USED = (
         "Seconds of silence after which TCP checks that a client is still there."
     ),
     Directive("timeout", _INT, 0).described("Seconds of silence after which a client is disconnected; 0 means never."),
+    Directive("tracking-table-max-keys", _LONG, 1_000_000, shard=True).described(
+        "The maximum number of keys that are remembered for clients that cache (CLIENT TRACKING); 0 means no maximum."
+    ),
     Directive("unixsocket", Text(), "", fixed=True).described("The path of a unix socket to listen on."),
     Directive("unixsocketperm", OctalNumber(), 0, fixed=True).described("Permissions of the unix socket, octal."),
     Directive("zset-max-listpack-entries", _LONG, 128, alias="zset-max-ziplist-entries", shard=True).described(
@@ -337,7 +340,6 @@ _KEPT = (
             "latency-monitor-threshold": 0,
             "repl-backlog-ttl": 3600,
             "slowlog-max-len": 128,
-            "tracking-table-max-keys": 1_000_000,
         },
     ),
     *_numbers(

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from respcache.server.services.rates import Rates
     from respcache.server.services.registry import Registry
     from respcache.server.services.stats import Stats
+    from respcache.server.services.tracking import Tracking
     from respcache.server.shards.expiry import ActiveExpiry
     from respcache.server.shards.figures import ShardFigures
     from respcache.server.shards.link import ShardLink
@@ -71,6 +72,7 @@ class Parts:
     claims: Claims
     outboxes: Outboxes
     registry: Registry[Any]  # of `respcache.server.clients.client.Client`, which is built on this
+    tracking: Tracking
     interception: Interception
     monitoring: Monitoring
     journal: Journal

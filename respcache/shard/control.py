@@ -29,6 +29,7 @@ class Control:
 
     def watch(self, client: int, places: list[Place]) -> None:
         shard = self._shard
+        shard.client = 0
         for index, key in places:
             shard.select(index)
             # Removes the key if it has expired already, so that its going later is not taken for a change.
@@ -48,6 +49,7 @@ class Control:
 
     def tick(self) -> None:
         started = process_time_ns()
+        self._shard.client = 0
         self._shard.expiry.expire_due(self._shard.now)
         self._shard.figures.expiring += process_time_ns() - started
 
@@ -57,6 +59,7 @@ class Control:
         monitored: whether there are monitors.
         expiry_paused: the numbers of the namespaces where CLIENT PAUSE is on.
         libraries: those of all namespaces, by number.
+        tracking: of clients that cache: the readers, and prefixes with their namespaces, see `wire.reader`.
         counted: the counters of the process whose place this one takes, among its `stats`.
         """
         shard = self._shard
@@ -82,6 +85,10 @@ class Control:
                     shard.accesses.log_factor = value
                 case "lint":
                     shard.scripting.reports_calls = value != "off"
+                case "tracking_table_max_keys":
+                    shard.tracking.bound(value)
+                case "tracking":
+                    self._track_all(*value)
                 case "monitored":
                     shard.scripting.monitored = value
                 case "libraries":
@@ -95,15 +102,30 @@ class Control:
                 case _:  # sizes: a name that is not among them is a bug of main
                     setattr(shard.limits, name, value)
 
+    # -- clients that cache
+
+    def _track_all(self, readers: list[int], prefixes: list[tuple[int, bytes]]) -> None:
+        tracking = self._shard.tracking
+        tracking.readers.update(readers)
+        for namespace, prefix in prefixes:
+            tracking.listen(namespace, prefix, True)
+
+    def remember(self, client: int, index: int, keys: list[bytes]) -> None:
+        shard = self._shard
+        if client in shard.tracking.readers:
+            shard.tracking.remember(index // shard.databases.each, client, keys)
+
     # -- snapshots
 
     def take_snapshot(self, number: int, limit: int) -> tuple[int, int, int]:
         shard = self._shard
+        shard.client = 0
         shard.expiry.expire_all(shard.now)
         return *shard.snapshots.take(number, limit), shard.snapshots.held
 
     def restore_snapshot(self, number: int, elapsed: int) -> None:
         self._shard.snapshots.restore(number, elapsed, self._shard.now)
+        self._shard.tracking.drop(0)
 
     def drop_snapshot(self, number: int) -> int:
         snapshots = self._shard.snapshots
@@ -151,6 +173,7 @@ class Control:
             "processor": os.times()[:2],
             "busy": figures.busy,
             "blocking_keys": self._shard.waiting.keys(databases.each),
+            "tracking": self._shard.tracking.figures(),
             "startup_memory": figures.startup_memory,
             "lua_memory": self._shard.scripting.memory(exact=memory),
             "snapshots": self._shard.snapshots.held,

@@ -23,6 +23,7 @@ from respcache.scripting import ScriptError
 from respcache.shard import carrying, debugging, in_parts, migrating, wire
 from respcache.shard.control import Control
 from respcache.shard.patience import Patience
+from respcache.shard.reading import Reading
 from respcache.shard.serving import Serving
 from respcache.shard.wire import ANSWER_BYTES, MAX_RESULT, size_of
 from respcache.store.call import Caller
@@ -98,6 +99,10 @@ class Worker:
         # Runs scripts.
         self._patience = patience = Patience(shard, channel, following=self._following, send=self._send)
         shard.scripting = Scripting(shard, patience, self._ask_main, self._errors.count)
+        # Remembers what clients that cache have read.
+        self._reading = reading = Reading(shard)
+        self._readers = reading.readers
+        shard.tracking.send = self._send
         # Runs commands that wait.
         self._serving = serving = Serving(shard, self._run_to_wait, self.ask, self._send)
         # Kinds of items -> what carries them out.
@@ -143,6 +148,12 @@ class Worker:
             wire.HAS_SNAPSHOT: shard.snapshots.__contains__,
             wire.RESTORE_SNAPSHOT: control.restore_snapshot,
             wire.DROP_SNAPSHOT: control.drop_snapshot,
+            wire.READER: shard.tracking.read_by,
+            wire.LISTEN: shard.tracking.listen,
+            wire.REMEMBER: control.remember,
+            wire.EVICT: shard.tracking.evict,
+            wire.ALLOW: shard.tracking.allow,
+            wire.FORGET_READS: shard.tracking.forget_all,
             wire.DUMP: self._dump,
             wire.REMOVE: partial(migrating.remove, shard),
         }
@@ -254,6 +265,9 @@ class Worker:
         source = commands = iter(commands)  # so that the rest can go on where this stops
         if shard.waiting.places and not (as_one or self.within_unit):
             commands = self._serving.between(source, Caller(db, protocol, client, touch))
+        remembered = None
+        if client in self._readers:
+            commands = remembered = self._reading.after_each(commands)
         for argv in commands:
             args.argv = argv
             args.at = 1
@@ -298,6 +312,8 @@ class Worker:
                         replies[-1] = self._refusal(CommandError(errors.REPLY_TOO_LARGE))
                     break
         if commands is not source:
+            if remembered is not None:
+                remembered.close()
             room -= self._serving.take_reported()
         if room < 0 and length_hint(source):
             self._rest = partial(self._run, db, protocol, client, touch, whole, source, as_one)
@@ -326,6 +342,9 @@ class Worker:
         except Exception:
             self._bug(argv)
             raise CommandError(errors.INTERNAL) from None
+        finally:
+            if client in self._readers:
+                self._reading.remember(argv)
         self._room -= size
         return None if reply is OK else reply
 
@@ -431,6 +450,9 @@ class Worker:
             raise
         except Exception:
             return self._bug(argv)
+        finally:
+            if self.shard.client in self._readers:
+                self._reading.remember(argv)
 
     def _refusal(self, error: CommandError) -> bytes:
         """The bytes of an error reply, which is counted."""

@@ -139,6 +139,7 @@ class TestShards:
             "lfu_log_factor",
             "lint",
             "maxmemory_policy",
+            "tracking_table_max_keys",
             *("syslog_enabled", "syslog_facility", "syslog_ident"),
         } == set(Shard(16).limits.__slots__)
 

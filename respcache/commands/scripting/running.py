@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from respcache import errors
 from respcache.commands.args import Args
+from respcache.commands.reading import reads
 from respcache.commands.scripting.admission import admit, row_of
 from respcache.commands.scripting.calls import ANSWERED_IN_SCRIPTS
 from respcache.commands.scripting.replies import decode
@@ -106,6 +107,8 @@ class Scripting:
         self._read_only = False
         # Clients whose scripts are refused writes, see `wire.deny`; and the texts of the errors.
         self._denied: dict[int, str] = {}
+        # Whether what it reads is remembered for its client (CLIENT TRACKING).
+        self._remembers = False
         # Commands that scripts have called.
         self._calls = 0
         # Whether main wants to hear of what scripts call (lint), and who tells it of the running script.
@@ -197,6 +200,9 @@ class Scripting:
         shard = self._shard
         db, protocol = shard.db_index, shard.protocol
         self._read_only = read_only
+        tracking = shard.tracking
+        self._remembers = shard.client in tracking.readers
+        tracking.in_script = True
         self._begin()
         self._reported = ReportedCalls(shard.reports, shard.client, name, keys) if self.reports_calls else None
         self.patience.begin(None if argv is None else name, argv or [])
@@ -204,6 +210,7 @@ class Scripting:
             reply = run(protocol)
         finally:
             self.patience.end()
+            tracking.in_script = False
             shard.protocol = protocol
             shard.select(db)
         return reply
@@ -350,6 +357,10 @@ class Scripting:
         except Exception:
             log_exception(f"{errors.printable(argv[0])} failed")
             raise CommandError(errors.INTERNAL) from None
+        finally:
+            if self._remembers and reads(row):
+                keys = [argv[at] for at in row.key_positions(argv)]
+                shard.tracking.remember(shard.namespace, shard.client, keys)
         return reply
 
     def _sort_that_repeats(self, argv: Argv) -> Argv:

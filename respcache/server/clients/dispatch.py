@@ -16,14 +16,14 @@ from respcache.logs import log, log_exception
 from respcache.resp.encode import encode
 from respcache.resp.types import QUEUED, Encoded, Reply
 from respcache.server.clients.checks import CHECKS, WHILE_QUEUING, WHILE_SUBSCRIBED, held_by_pause
-from respcache.server.clients.client import IN_COMMAND, IN_PAUSE, Client
+from respcache.server.clients.client import IN_COMMAND, IN_PAUSE, IN_WAIT, Client
 from respcache.server.order.exec import Queued
 from respcache.server.order.outbox import IN_A_SLOT, Batch
 from respcache.server.order.plan import Kind, plan
 from respcache.server.services.interception import Held
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Sequence
 
     from respcache.resp.types import Argv
     from respcache.server.order.plan import Plan
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 # What an HTTP request has for commands. A web page can make a browser send one here; its body might follow as commands.
 _OF_BROWSERS = (b"POST", b"HOST:")
+# How the wire names of CLIENT's subcommands begin.
+_OF_CLIENT = "client|"
 # Answered by out-of-band data, which CLIENT REPLY does not switch off.
 _CONFIRMED = frozenset(name for name in WHILE_SUBSCRIBED if name.endswith("SUBSCRIBE"))
 
@@ -78,6 +80,8 @@ def dispatch(client: Client, argv: Argv) -> bool:
         if muted:
             _mute(client, row, before)
         client.end_command()
+        if client.tracking is not None:
+            _end_caching(client, row)
     return True
 
 
@@ -115,6 +119,8 @@ def _run_or_queue(client: Client, row: Command, argv: Argv) -> None:
             words = client.namespace.scripts.words(row, argv)
     else:
         how = plan(row, argv, client.parts.router, may_wait=client.transaction is None)
+    if not queued and client.tracking is not None and client.tracking.caching:
+        client.parts.tracking.begin_command(client, _shards_read(client, row, how))
     if queued:
         assert client.transaction is not None
         if not client.transaction.aborted:  # else they will not run
@@ -136,6 +142,22 @@ def _route_and_show(client: Client, row: Command, argv: Argv, words: Argv, how: 
         route(client, row, words, how)
     finally:
         client.parts.monitoring.show(client, row, argv, how, transaction)
+
+
+def _shards_read(client: Client, row: Command, how: Plan) -> Sequence[int]:
+    """Where a command may read keys."""
+    return range(client.parts.router.shards) if row.name == "EXEC" else [*how.positions]
+
+
+def _end_caching(client: Client, row: Command | None) -> None:
+    """After a command of a client that tracks: CLIENT CACHING was about this one, unless it is of CLIENT as well.
+
+    As in Redis it may have been refused; and MULTI and what it queues do not count, but EXEC does. A command that waits
+    is not done yet.
+    """
+    waits = client.suspended & (IN_COMMAND | IN_WAIT)
+    if client.transaction is None and not waits and not (row is not None and row.wire_name.startswith(_OF_CLIENT)):
+        client.parts.tracking.end_command(client)
 
 
 def _refuse(client: Client, argv: Argv, error: CommandError) -> None:
@@ -210,6 +232,8 @@ async def _finish(client: Client, reply: Coroutine[Any, Any, Reply], batch: Batc
     with client.parts.poller.round():
         batch.data = data
         batch.arrived()
+        if client.tracking is not None and not str(client.last_command).startswith(_OF_CLIENT):
+            client.parts.tracking.end_command(client)
         client.resume(IN_COMMAND)
 
 

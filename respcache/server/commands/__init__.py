@@ -19,6 +19,7 @@ from respcache.server.commands import (
     replication,
     scripting,
     server,
+    tracking,
     transactions,
 )
 
@@ -37,5 +38,6 @@ __all__ = [
     "replication",
     "scripting",
     "server",
+    "tracking",
     "transactions",
 ]

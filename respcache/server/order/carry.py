@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from respcache import errors
+from respcache.commands.reading import reads
 from respcache.errors import CommandError
 from respcache.server.order.in_parts import run_in_parts
 from respcache.shard import wire
@@ -34,12 +35,15 @@ _MAX_ATTEMPTS = 4
 
 
 class Carrier:
-    """Carries commands. `databases`: how many a client sees."""
+    """Carries commands. `databases`: how many a client sees. `tracks`: tells if a client, by its id, caches."""
 
-    def __init__(self, links: Sequence[ShardLink], router: Router, databases: int) -> None:
+    def __init__(
+        self, links: Sequence[ShardLink], router: Router, databases: int, tracks: Callable[[int], bool]
+    ) -> None:
         self._links = links
         self._router = router
         self._databases = databases
+        self._tracks = tracks
 
     async def carry(self, caller: Caller, row: Command, argv: Argv, positions: dict[int, list[int]]) -> bytes:
         """The reply of one command, encoded; errors are encoded too, except those of dying shards (CommandError).
@@ -89,7 +93,9 @@ class Carrier:
             guests = await self._borrow(foreign)
             reply, changed, required, *lacking = await home.call(item(caller, argv, guests)).result()
             if not required:
-                await self._hand_back(foreign, changed)
+                if self._tracks(caller.client) and reads(row):
+                    self._remember(caller, argv, {**positions, home.index: []})
+                await self._hand_back(foreign, changed, caller.client)
                 return reply, lacking[0] if lacking else None
             foreign |= {(db, key): self._router.shard_of(key) for db, key in required}
         raise CommandError(errors.INTERNAL)
@@ -121,9 +127,16 @@ class Carrier:
                 guests.append((*place, *(lent or (None, None, None))))
         return guests
 
-    async def _hand_back(self, owners: dict[Place, int], changed: list[ChangedGuest]) -> None:
+    def _remember(self, caller: Caller, argv: Argv, positions: dict[int, list[int]]) -> None:
+        """Let each shard know which of its keys a client that caches has read."""
+        for shard, indexes in positions.items():
+            if indexes:
+                keys = [argv[at] for at in indexes]
+                self._links[shard].call(wire.remember(caller.client, caller.db, keys))
+
+    async def _hand_back(self, owners: dict[Place, int], changed: list[ChangedGuest], client: int) -> None:
         returns: dict[int, list[ChangedGuest]] = {}
         for guest in changed:
             returns.setdefault(owners[guest[0], guest[1]], []).append(guest)
-        for call in [self._links[shard].call(wire.hand_back(guests)) for shard, guests in returns.items()]:
+        for call in [self._links[shard].call(wire.hand_back(guests, client)) for shard, guests in returns.items()]:
             await call.result()

@@ -25,7 +25,7 @@ from respcache.resp.encode import encode
 from respcache.resp.types import NULL_ARRAY, OK, Encoded, Reply
 from respcache.server.order.gather import merge
 from respcache.server.order.outbox import IN_A_SLOT, Batch
-from respcache.server.order.plan import Kind, Plan, cut_up, plan
+from respcache.server.order.plan import Kind, Plan, cut_up, empties, plan
 from respcache.server.order.scan import Scan
 from respcache.server.order.sequencer import size_of_words
 from respcache.server.order.tickets import ExecTicket
@@ -260,6 +260,8 @@ class Executor:
     def _call_parts(self, caller: Caller, queued: Queued, keep_reports: bool) -> list[tuple[Call, list[int]]]:
         """The parts of a SPLIT or ALL, with the positions of their keys."""
         row, argv, plan = queued
+        if empties(row, argv):
+            self._sequencer.on_flush(caller)
         return [
             (self._links[shard].queue.call(wire.part(caller, words), keep_reports), positions)
             for shard, words, positions in cut_up(row, argv, plan, self._router)
@@ -370,10 +372,13 @@ class Executor:
         if client is None:  # it was wrongly proven to need no barrier of its own: the script gets an error
             link.queue.reply(None)
         else:
-            self._spawn(self._answer_foreign, link, _WithinScript(client, Caller(*caller)), argv, read_only)
+            sender = _WithinScript(client, Caller(*caller))
+            self._spawn(self._answer_foreign, link, link.restarts, sender, argv, read_only)
 
-    async def _answer_foreign(self, link: ShardLink, sender: _WithinScript, argv: Argv, read_only: bool) -> None:
-        lives = link.restarts
+    async def _answer_foreign(
+        self, link: ShardLink, lives: int, sender: _WithinScript, argv: Argv, read_only: bool
+    ) -> None:
+        """A task. `lives`: how often the shard had been restarted when it asked: its successor has asked nothing."""
         try:
             row = row_of(argv)
             admit(row, argv, read_only=read_only, deny=self.deny_in_scripts)

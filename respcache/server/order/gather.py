@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 class Gathering:
     """The parts of one command; when the last one is in, its batch has the merged reply, or the first error."""
 
-    __slots__ = ("_batch", "_error", "_missing", "_parts", "_protocol", "_row")
+    __slots__ = ("_error", "_missing", "_parts", "_protocol", "_row", "batch")
 
     def __init__(self, row: Command, parts: int, protocol: int, batch: Batch) -> None:
         self._row = row
         self._missing = parts
         self._parts: list[Part | None] = [None] * parts
         self._protocol = protocol
-        self._batch = batch
+        self.batch = batch
         self._error: CommandError | None = None
 
     def ticket(self, index: int, positions: list[int]) -> PartTicket:
@@ -38,8 +38,8 @@ class Gathering:
         self._parts[index] = part
         self._missing -= 1
         if not self._missing:
-            self._batch.data = merge(self._row, [p for p in self._parts if p], self._protocol, self._error)
-            self._batch.arrived()
+            self.batch.data = merge(self._row, [p for p in self._parts if p], self._protocol, self._error)
+            self.batch.arrived()
 
 
 def merge(row: Command, parts: list[Part], protocol: int, error: CommandError | None) -> bytes:
@@ -66,6 +66,11 @@ class PartTicket:
         self._gathering = gathering
         self._index = index
         self._positions = positions
+
+    @property
+    def batch(self) -> Batch:
+        """Where the reply will be."""
+        return self._gathering.batch
 
     def deliver(self, result: Any) -> None:
         self._gathering.put(self._index, Part(result, self._positions))

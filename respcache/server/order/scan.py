@@ -66,10 +66,10 @@ def _count(argv: Argv) -> int:
 class ScanTicket:
     """The ticket of a SCAN on its way through the shards."""
 
-    __slots__ = ("_batch", "_links", "_scan")
+    __slots__ = ("_links", "_scan", "batch")
 
     def __init__(self, batch: Batch, scan: Scan, links: Sequence[ShardLink]) -> None:
-        self._batch = batch
+        self.batch = batch
         self._scan = scan
         self._links = links
 
@@ -84,8 +84,8 @@ class ScanTicket:
             self.fail(too_large)
             return
         if done:
-            self._batch.data = self._scan.reply
-            self._batch.arrived()
+            self.batch.data = self._scan.reply
+            self.batch.arrived()
         else:
             self.submit()
 
@@ -93,5 +93,5 @@ class ScanTicket:
         raise AssertionError("a part is answered whole")
 
     def fail(self, error: CommandError) -> None:
-        self._batch.data = error.line()
-        self._batch.arrived()
+        self.batch.data = error.line()
+        self.batch.arrived()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from respcache.server.order.gather import Gathering
 from respcache.server.order.outbox import Batch
-from respcache.server.order.plan import cut_up
+from respcache.server.order.plan import cut_up, empties
 from respcache.server.order.router import on_shard
 from respcache.server.order.scan import Scan, ScanTicket
 from respcache.server.order.tickets import PartialRun, SplitBatch, WholeRun
@@ -38,6 +38,8 @@ class Sequencer:
         self.links = links  # by shard
         self.router = router
         self._wake = wake
+        # Told for whom databases are emptied at this place in the order.
+        self.on_flush: Callable[[Caller], None] = lambda _: None
         # Commands of one client for several shards keep their order among those, too: each has its own place.
         self._one_by_one = False
 
@@ -95,6 +97,8 @@ class Sequencer:
         for index, (shard, words, positions) in enumerate(parts):
             ticket = gathering.ticket(index, positions)
             self.links[shard].submit(wire.part(caller, words), ticket, size_of_words(words))
+        if empties(row, argv):
+            self.on_flush(caller)
 
     def scan(self, caller: Caller, outbox: Outbox, argv: Argv) -> None:
         """A CURSOR: its first step is queued now. Raises CommandError for an invalid cursor."""

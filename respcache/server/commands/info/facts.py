@@ -47,6 +47,15 @@ class Facts:
         """How many keys somebody waits for; or only those whose removal somebody wants to know."""
         return sum(shard["blocking_keys"].get(self.namespace.number, (0, 0))[on_removal] for shard in self.shards)
 
+    @property
+    def tracking_clients(self) -> int:
+        """Clients that have sent CLIENT TRACKING."""
+        return self.parts.tracking.clients(self._only)
+
+    def tracked(self, column: int) -> int:
+        """How many keys are remembered for clients that track (0), or how many readers these have together (1)."""
+        return sum(shard["tracking"].get(self.namespace.number, (0, 0))[column] for shard in self.shards)
+
     @cached_property
     def footprint(self) -> Footprint:
         return Footprint(self.parts, self.shards)

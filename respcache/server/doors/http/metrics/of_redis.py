@@ -126,6 +126,7 @@ METRICS: tuple[Metric, ...] = (
         ("connected_clients", "connected_clients", "Clients that are connected."),
         ("blocked_clients", "blocked_clients", "Clients that wait for a key, or for the end of CLIENT PAUSE."),
         ("clients_in_timeout_table", "clients_in_timeout_table", "Clients that wait for a key up to some time."),
+        ("tracking_clients", "tracking_clients", "Clients that cache, and are told when keys change."),
         ("total_blocking_keys", "*total_blocking_keys", "Keys that clients wait for."),
         (
             "total_blocking_keys_on_nokey",
@@ -176,6 +177,9 @@ METRICS: tuple[Metric, ...] = (
         ("pubsub_channels", "pubsub_channels", "Channels with subscribers."),
         ("pubsub_patterns", "pubsub_patterns", "Patterns with subscribers."),
         ("pubsubshard_channels", "pubsubshard_channels", "Shard channels with subscribers."),
+        ("tracking_total_keys", "*tracking_total_keys", "Keys that are remembered for clients that cache."),
+        ("tracking_total_items", "*tracking_total_items", "How many clients have read these keys, added up."),
+        ("tracking_total_prefixes", "tracking_total_prefixes", "Prefixes that clients in BCAST mode listen to."),
         ("eventloop_cycles", "+eventloop_cycles_total", "Rounds of the poller."),
         ("eventloop_duration_sum", "+eventloop_duration_sum_usec_total", "Processor time of the main process."),
         ("eventloop_duration_cmd_sum", "+*eventloop_duration_cmd_sum_usec_total", "Processor time of the shards."),
@@ -210,10 +214,6 @@ METRICS: tuple[Metric, ...] = (
     *_unused("Clients", "there is no cluster", "cluster_connections"),
     *_unused("Cluster", "there is no cluster", "cluster_enabled"),
     *_unused("Memory", "there is no cluster", "mem_cluster_links=mem_cluster_links_bytes"),
-    *_unused("Clients", "there is no client tracking", "tracking_clients"),
-    *_unused(
-        "Stats", "there is no client tracking", "tracking_total_keys tracking_total_items tracking_total_prefixes"
-    ),
     *_unused(
         "Memory",
         "Python's allocator does not tell",
