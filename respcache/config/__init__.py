@@ -45,6 +45,9 @@ class Config:
     http_dialect: str
     http_port: int
     http_request_timeout: int
+    latency_monitor_threshold: int
+    latency_tracking: bool
+    latency_tracking_info_percentiles: list[float]
     lint: str
     lint_large_key: int
     lint_large_keyspace: int
@@ -71,6 +74,8 @@ class Config:
     respcache_temporary_dir: str
     shard_queue_limit: int
     shards: int
+    slowlog_log_slower_than: int
+    slowlog_max_len: int
     snapshot_limit: int
     tcp_backlog: int
     tcp_keepalive: int

@@ -42,6 +42,7 @@ from respcache.server.services.missing import MissingCommands
 from respcache.server.services.rates import Rates
 from respcache.server.services.registry import Registry
 from respcache.server.services.stats import Stats
+from respcache.server.services.times import Times
 from respcache.server.shards.expiry import ActiveExpiry
 from respcache.server.shards.figures import ShardFigures
 from respcache.server.shards.link import ShardLink
@@ -78,10 +79,12 @@ class Server:
         self.figures = ShardFigures(self.links)
         self.expiry = [ActiveExpiry(link, alarms, clock) for link in self.links]
         router = Router(config.shards)
-        self.sequencer = Sequencer(self.links, router, poller.yield_soon)
-        self.lint = Lint(config, clock, Measuring(self.sequencer), self.interception.changed)
-        carrier = Carrier(self.links, router, config.databases)
+        stats = Stats(clock.now_ms(), clock.real_ms())
         self.namespaces = Namespaces(config, self.links, router, alarms)
+        self.times = times = Times(config, clock, self.registry, stats.count_error, self.namespaces.slowlog_of)
+        self.sequencer = Sequencer(self.links, router, poller.yield_soon, times)
+        self.lint = Lint(config, clock, Measuring(self.sequencer), self.interception.changed)
+        carrier = Carrier(self.links, router, config.databases, times)
         self.slow_scripts = Busy(self.links, poller.yield_soon)
         self.time = Timekeeper(
             clock,
@@ -93,8 +96,7 @@ class Server:
             on_step_back=self._on_step_back,
             on_reset=self._on_clock_reset,
         )
-        stats = Stats(clock.now_ms(), clock.real_ms())
-        self.waits = Waits(self.links, alarms, stats.count_error)
+        self.waits = Waits(self.links, alarms, times)
         self.claims = claims = Claims(self.waits, self.sequencer, carrier, poller, self._spawn)
         self.snapshots = Snapshots(self.sequencer, self.namespaces.default, config, clock, self.time, claims.settle)
         self.stop_requested = trio.Event()
@@ -104,6 +106,7 @@ class Server:
             alarms=alarms,
             poller=poller,
             stats=stats,
+            times=times,
             rates=Rates(stats, poller, alarms, clock),
             run_id=secrets.token_hex(20),
             links=self.links,
@@ -119,7 +122,7 @@ class Server:
                 self.sequencer,
                 carrier,
                 settle=claims.settle,
-                count_error=stats.count_error,
+                counting=times,
                 on_report=self._on_report,
                 reports_wanted=lambda: bool(config.notify_keyspace_events),
                 spawn=self._spawn,
@@ -153,6 +156,8 @@ class Server:
             wire.END_OF_SLOW_SCRIPT: self._on_end_of_slow_script,
             wire.EARLY: self._on_early_answers,
             wire.SCRIPT_CALL: self._on_script_call,
+            wire.SLOW: times.slow,
+            wire.LATENCY: times.event,
         }
         # What a shard asks in the middle of an item: kind -> who answers, by `ShardQueue.reply`, whatever happens.
         self._answer: dict[int, Callable[..., None]] = {
@@ -192,6 +197,7 @@ class Server:
             self.lint.reset,
             *[expiry.reset for expiry in self.expiry],
             self.parts.reset_counters,
+            self.times.latency.reset,
         ]
 
     def _send(self) -> None:

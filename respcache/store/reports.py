@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 EVENT, UNFINISHED, FAILED, ASK, SERVED, SPOILT = range(6)
 INVALID_SCRIPT, SLOW_SCRIPT, END_OF_SLOW_SCRIPT, EARLY, RESUMED = range(10, 15)
 SCRIPT_CALL = 20
+SLOW, LATENCY = range(30, 32)
 
 Report = tuple[Any, ...]
 
@@ -93,6 +94,14 @@ class Reports:
     def script_call(self, client: int, db: int, script: bytes, argv: list[bytes], undeclared: bytes | None) -> None:
         """A script of this client calls a command, with a key that is not in its KEYS unless `undeclared` is None."""
         self._reports.append((SCRIPT_CALL, len(self.results), client, db, script, argv, undeclared))
+
+    def slow(self, client: int, db: int, microseconds: int, argv: list[bytes]) -> None:
+        """A command took longer than the thresholds allow. `client` is 0 within a script."""
+        self._reports.append((SLOW, len(self.results), client, db, microseconds, argv))
+
+    def latency(self, event: str, milliseconds: int) -> None:
+        """Something that is no command took this long, for the latency monitor."""
+        self._reports.append((LATENCY, len(self.results), event, milliseconds))
 
     def end_of_slow_script(self, shard: int) -> None:
         """That script has ended."""

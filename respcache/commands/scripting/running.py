@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from functools import partial
+from time import perf_counter_ns
 from typing import TYPE_CHECKING, Protocol
 
 from respcache import errors
@@ -19,7 +20,7 @@ from respcache.commands.scripting.calls import ANSWERED_IN_SCRIPTS
 from respcache.commands.scripting.replies import decode
 from respcache.commands.scripting.reported import ReportedCalls
 from respcache.commands.scripting.sorting import unordered
-from respcache.commands.table import Flag, Reach
+from respcache.commands.table import TABLE, Flag, Reach
 from respcache.errors import CommandError
 from respcache.logs import log, log_exception
 from respcache.redis_commands import REDIS_COMMANDS
@@ -64,6 +65,19 @@ class Patience(Protocol):
         """It has ended."""
 
 
+class Timing(Protocol):
+    """Counts commands: `respcache.shard.timing`."""
+
+    def ran(self, argv: Argv, nanoseconds: int, *, in_script: bool = False) -> None:
+        """A command ran."""
+
+    def failed(self, argv: Argv) -> None:
+        """It ends with an error."""
+
+    def rejected(self, argv: Argv) -> None:
+        """A script must not call it, or not like this."""
+
+
 class _Counted(CommandError):
     """An error that was counted where the command was carried out."""
 
@@ -75,6 +89,7 @@ class Scripting:
 
     ask_main: the answer of main to a command, encoded. In a frame that is no part of a larger unit, it is None.
     count_error: told each error of a command that a script has called.
+    timing: told each command that runs here.
     memory: bytes that scripts may use, with everything that they have made and not thrown away.
     """
 
@@ -84,12 +99,14 @@ class Scripting:
         patience: Patience,
         ask_main: Callable[[Argv, bool], bytes | None],
         count_error: Callable[[CommandError], None],
+        timing: Timing,
         memory: int = _MEMORY,
     ) -> None:
         self._shard = shard
         self.patience = patience
         self._ask_main = ask_main
         self._count_error = count_error
+        self._timing = timing
         self._memory = memory
         self._interpreter: Interpreter | None = None  # from the first script on
         self._idle_memory = 0  # bytes that Lua took then
@@ -300,22 +317,28 @@ class Scripting:
         if self._reported is not None:
             self._reported.look(self._shard.db_index, argv)
         if argv[0].upper() in ANSWERED_IN_SCRIPTS:
-            return self._answer(argv)
+            return self._run_one(argv, self._answer)
         row = row_of(argv)
         if row is None or row.reach is Reach.LOCAL:
             return self._asked(argv)
-        writes = admit(row, argv, read_only=self._read_only)
-        if self._denied:
-            self._check_denial(row)
+        try:
+            writes = admit(row, argv, read_only=self._read_only)
+            if self._denied:
+                self._check_denial(row)
+        except CommandError:
+            self._timing.rejected(argv)
+            raise
         if writes:
             self.patience.wrote = True
         if row.name in _SORTS:
             argv = self._sort_that_repeats(argv)
         if self._shard.shards > 1 and not self._is_local(row, argv):
             return self._asked(argv)
-        shard = self._shard
+        return self._run_one(argv, partial(self._handle, row))
+
+    def _handle(self, row: Command, argv: Argv) -> Reply:
         try:
-            reply: Reply = row.handler(shard, Args(argv, row.words_of_name))
+            reply: Reply = row.handler(self._shard, Args(argv, row.words_of_name))
         except CommandError:
             raise
         except Blocked as blocked:  # nothing waits here
@@ -325,12 +348,24 @@ class Scripting:
             raise CommandError(errors.INTERNAL) from None
         return reply
 
+    def _run_one(self, argv: Argv, run: Callable[[Argv], Reply]) -> Reply:
+        """Run a command, which is counted."""
+        started = perf_counter_ns()
+        try:
+            return run(argv)
+        except CommandError:
+            self._timing.failed(argv)
+            raise
+        finally:
+            self._timing.ran(argv, perf_counter_ns() - started, in_script=True)
+
     def _sort_that_repeats(self, argv: Argv) -> Argv:
         """A SORT of a set without an order (BY something constant): Redis orders it within scripts."""
         words = unordered(argv)
         if words is None:
             return argv
-        kind = self._call([b"TYPE", argv[1]])
+        look = [b"TYPE", argv[1]]
+        kind = self._handle(TABLE[b"TYPE"], look) if self._shard.owns(argv[1]) else self._asked(look)
         return words if isinstance(kind, Status) and kind.text == b"set" else argv
 
     def _is_local(self, row: Command, argv: Argv) -> bool:

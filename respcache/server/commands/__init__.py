@@ -13,10 +13,12 @@ from respcache.server.commands import (
     debug,
     info,
     introspection,
+    latency,
     memory,
     pubsub,
     scripting,
     server,
+    slowlog,
     transactions,
 )
 
@@ -29,9 +31,11 @@ __all__ = [
     "debug",
     "info",
     "introspection",
+    "latency",
     "memory",
     "pubsub",
     "scripting",
     "server",
+    "slowlog",
     "transactions",
 ]
