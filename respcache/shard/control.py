@@ -82,9 +82,7 @@ class Control:
                 case "libraries":
                     for namespace, codes in value.items():
                         self.change_libraries(namespace, codes, True)
-                case "latency_tracking":
-                    self._timing.tally.tracking = value
-                case "slowlog_log_slower_than" | "latency_monitor_threshold":
+                case "latency_tracking" | "slowlog_log_slower_than" | "latency_monitor_threshold":
                     pass  # below, together
                 case "counted":
                     self._timing.tally.add(value.get("commands", {}))
@@ -97,7 +95,7 @@ class Control:
         if "latency_monitor_threshold" in values:
             threshold = values["latency_monitor_threshold"]
             self._slow_tick = threshold * 1_000_000
-            self._timing.configure(values["slowlog_log_slower_than"], threshold)
+            self._timing.configure(values["slowlog_log_slower_than"], threshold, values["latency_tracking"])
 
     # -- snapshots
 

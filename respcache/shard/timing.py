@@ -15,8 +15,9 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
 from respcache.commands.scripting.admission import row_of
+from respcache.commands.scripting.scripts import UNKNOWN
 from respcache.commands.table import TABLE
-from respcache.store.tally import Tally
+from respcache.store.tally import EXACT, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -52,24 +53,36 @@ class Timing:
         self._limit = _NEVER
         # Measure each command, whatever it is.
         self.each_one = False
+        # Below this, a duration needs nothing but to be counted.
+        self._plain = EXACT * 1000
 
-    def configure(self, slower_than: int, threshold: int) -> None:
-        """What is slow: ``slowlog-log-slower-than``, in microseconds, and ``latency-monitor-threshold``, in ms."""
+    def configure(self, slower_than: int, threshold: int, tracking: bool) -> None:
+        """What is slow: ``slowlog-log-slower-than``, in microseconds, and ``latency-monitor-threshold``, in ms.
+
+        `tracking`: keep histograms (``latency-tracking``).
+        """
+        self.tally.tracking = tracking
         limits = [slower_than * 1000] if slower_than >= 0 else []
         if threshold:
             limits.append(threshold * 1_000_000)
         self._limit = min(limits, default=_NEVER)
         self.each_one = self._limit < _FINE
+        self._plain = min(self._limit, EXACT * 1000) if tracking else 0
 
-    def ran(self, argv: Argv, nanoseconds: int, *, in_script: bool = False) -> None:
-        """One command ran."""
-        self.tally.ran(self._entries.get(argv[0]) or self._entry_of(argv), nanoseconds)
-        if nanoseconds >= self._limit:
+    def ran(self, argv: Argv, nanoseconds: int, calls: int = 1, in_script: bool = False) -> None:
+        """A command ran; or several with the same name, which took so long together."""
+        try:
+            entry = self._entries[argv[0]]
+        except KeyError:
+            entry = self._entry_of(argv)
+        if nanoseconds < self._plain:  # as most: what `Tally.ran` does, without the call
+            entry.calls += calls
+            entry.nanoseconds += nanoseconds
+            entry.histogram[nanoseconds // (1000 * calls)] += calls
+            return
+        self.tally.ran(entry, nanoseconds, calls)
+        if nanoseconds >= self._limit and calls == 1:
             self._report(argv, nanoseconds, in_script)
-
-    def ran_together(self, argv: Argv, nanoseconds: int, calls: int) -> None:
-        """Commands with the same name as this one ran, and took so long together."""
-        self.tally.ran(self._entries.get(argv[0]) or self._entry_of(argv), nanoseconds, calls)
 
     def each(self, commands: Iterator[Argv], serving: bool) -> Generator[Argv, None, None]:
         """The commands, each of which is measured from when it is given until the next one is asked for, or `close`.
@@ -89,12 +102,11 @@ class Timing:
 
     def failed(self, argv: Argv) -> None:
         """A command ends with an error. Its time is counted as well."""
-        (self._entries.get(argv[0]) or self._entry_of(argv)).failed += 1
+        self._entry_of(argv).failed += 1
 
     def rejected(self, argv: Argv) -> None:
         """A script has called a command that it must not call, or not like this."""
-        if row_of(argv) is not None:
-            self._entry_of(argv).rejected += 1
+        self._entry_of(argv).rejected += 1
 
     def _entry_of(self, argv: Argv) -> Entry:
         """The entry of a command in any spelling. If there is no row, it is one of main's that a shard answers."""
@@ -111,6 +123,8 @@ def _as_sent(argv: Argv) -> Argv:
     """The words of a command with the SHA of a script for its text, which main has put in its place."""
     if argv[0].upper() not in _BY_SHA or len(argv) < 2:
         return argv
+    if argv[1].startswith(UNKNOWN):
+        return [argv[0], argv[1][len(UNKNOWN) :], *argv[2:]]
     from respcache.scripting.natives import sha1hex  # only shards that run scripts need it
 
     return [argv[0], sha1hex(argv[1]), *argv[2:]]

@@ -161,7 +161,8 @@ MAX_CARRIED = (1 << 31) - 1
 def run(caller: Caller, commands: list[Argv], whole: bool, alike: bool = False) -> Item:
     """Consecutive commands of one client, each with its keys on this shard.
 
-    `alike`: they have the same name, spelt in the same way, and are brief: their times need not be told apart.
+    `alike`: it is one command, or they have the same name, spelt in the same way, and are brief: their times need not
+    be told apart.
     """
     return (RUN, *caller, whole, alike, commands)
 

@@ -253,14 +253,13 @@ class Worker:
         shard.enter(db, protocol, client, touch)
         replies: list[bytes] = []
         room = self._room
-        count = length_hint(commands)
         source = commands = iter(commands)  # so that the rest can go on where this stops
-        serving = bool(shard.waiting.places) and not (as_one or self.within_unit)
-        if serving:
-            commands = self._serving.between(source, Caller(db, protocol, client, touch))
         measured = None
-        if count != 1 and not (alike and not timing.each_one):
-            commands = measured = timing.each(commands, serving)
+        serving = shard.waiting.places and not (as_one or self.within_unit)
+        if serving or not alike or timing.each_one:
+            if serving:
+                commands = self._serving.between(source, Caller(db, protocol, client, touch))
+            commands = measured = timing.each(commands, bool(serving))
         started = perf_counter_ns()
         for argv in commands:
             args.argv = argv
@@ -305,12 +304,10 @@ class Worker:
                     if size > MAX_RESULT:
                         replies[-1] = self._refusal(CommandError(errors.REPLY_TOO_LARGE), argv)
                     break
-        if measured is not None:
-            measured.close()  # the last one is done, if this has stopped early
-        elif count == 1:
-            timing.ran(argv, perf_counter_ns() - started)
+        if measured is None:
+            timing.ran(argv, perf_counter_ns() - started, len(replies))
         else:
-            timing.ran_together(argv, perf_counter_ns() - started, len(replies))
+            measured.close()  # the last one is done, if this has stopped early
         if serving:
             room -= self._serving.take_reported()
         if room < 0 and length_hint(source):

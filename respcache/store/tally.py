@@ -5,10 +5,12 @@ Each process has one of these. Main adds them up when it is asked.
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 # Durations up to so many microseconds are kept as they are, longer ones with so many values per power of two. A
 # histogram of Redis has 128, so nothing that it tells apart is lost.
-_EXACT = 1 << 10
-_BITS = _EXACT.bit_length() - 1
+EXACT = 1 << 10
+_BITS = EXACT.bit_length() - 1
 # As in Redis, nothing is longer in a histogram: a second.
 _LONGEST = 1_000_000
 
@@ -30,7 +32,7 @@ class Entry:
         self.failed = 0
         self.rejected = 0
         # Microseconds, rounded -> calls. Empty while ``latency-tracking`` is off.
-        self.histogram: dict[int, int] = {}
+        self.histogram: defaultdict[int, int] = defaultdict(int)
 
     def clear(self) -> None:
         """Start from zero."""
@@ -61,10 +63,9 @@ class Tally:
         entry.nanoseconds += nanoseconds
         if self.tracking:
             microseconds = nanoseconds // (1000 * calls)
-            if microseconds >= _EXACT:
+            if microseconds >= EXACT:
                 microseconds = rounded(microseconds)
-            histogram = entry.histogram
-            histogram[microseconds] = histogram.get(microseconds, 0) + calls
+            entry.histogram[microseconds] += calls
 
     def entries(self) -> list[tuple[str, Entry]]:
         """The commands of which something is known, by name."""
@@ -93,7 +94,7 @@ class Tally:
             entry.failed += failed
             entry.rejected += rejected
             for microseconds, count in histogram.items():
-                entry.histogram[microseconds] = entry.histogram.get(microseconds, 0) + count
+                entry.histogram[microseconds] += count
 
 
 def rounded(microseconds: int) -> int:

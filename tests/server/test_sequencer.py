@@ -66,13 +66,13 @@ class FakeShard:
 
     def _carry_out(self, item: wire.Item) -> Any:
         match item:
-            case (wire.RUN, _, _, _, _, whole, commands):
+            case (wire.RUN, _, _, _, _, whole, _, commands):
                 self.log += [int(argv[0]) for argv in commands]
                 replies = [b":%b\r\n" % argv[0] for argv in commands]
                 return b"".join(replies) if whole else replies
             case (wire.PART, _, _, _, _, argv):
                 self.log.append(int(argv[1]))
-                return 1
+                return 1, 0
             case (wire.BORROW, [(number, _)]):
                 self.log.append(number)
                 return number
@@ -105,13 +105,26 @@ class FakeClient:
         raise AssertionError("no client hangs up in this test")
 
 
+class Uncounted:
+    """Nobody asks here how often commands ran."""
+
+    def ran(self, *_: object, failed: bool = False) -> None:
+        pass
+
+    def rejected(self, argv: object) -> None:
+        pass
+
+    def count_error(self, error: object) -> None:
+        pass
+
+
 class House:
     """Everything between clients and shards, and what the test expects."""
 
     def __init__(self, nursery: trio.Nursery) -> None:
         self.shards = [FakeShard() for _ in range(SHARDS)]
         self.outboxes = Outboxes(Stats(0, 0))
-        self.sequencer = Sequencer(self.shards, Router(SHARDS), wake=lambda: None)  # type: ignore[arg-type]
+        self.sequencer = Sequencer(self.shards, Router(SHARDS), wake=lambda: None, counting=Uncounted())  # type: ignore[arg-type]
         self.clients = [FakeClient(number, self.outboxes) for number in range(3)]
         self.nursery = nursery
         self.numbers = 0

@@ -68,7 +68,7 @@ class Patience(Protocol):
 class Timing(Protocol):
     """Counts commands: `respcache.shard.timing`."""
 
-    def ran(self, argv: Argv, nanoseconds: int, *, in_script: bool = False) -> None:
+    def ran(self, argv: Argv, nanoseconds: int, calls: int = 1, in_script: bool = False) -> None:
         """A command ran."""
 
     def failed(self, argv: Argv) -> None:
@@ -317,7 +317,7 @@ class Scripting:
         if self._reported is not None:
             self._reported.look(self._shard.db_index, argv)
         if argv[0].upper() in ANSWERED_IN_SCRIPTS:
-            return self._run_one(argv, self._answer)
+            return self._answer(argv)
         row = row_of(argv)
         if row is None or row.reach is Reach.LOCAL:
             return self._asked(argv)
@@ -334,30 +334,21 @@ class Scripting:
             argv = self._sort_that_repeats(argv)
         if self._shard.shards > 1 and not self._is_local(row, argv):
             return self._asked(argv)
-        return self._run_one(argv, partial(self._handle, row))
-
-    def _handle(self, row: Command, argv: Argv) -> Reply:
+        started = perf_counter_ns()
         try:
             reply: Reply = row.handler(self._shard, Args(argv, row.words_of_name))
         except CommandError:
-            raise
-        except Blocked as blocked:  # nothing waits here
-            return blocked.otherwise
-        except Exception:
-            log_exception(f"{errors.printable(argv[0])} failed")
-            raise CommandError(errors.INTERNAL) from None
-        return reply
-
-    def _run_one(self, argv: Argv, run: Callable[[Argv], Reply]) -> Reply:
-        """Run a command, which is counted."""
-        started = perf_counter_ns()
-        try:
-            return run(argv)
-        except CommandError:
             self._timing.failed(argv)
             raise
+        except Blocked as blocked:  # nothing waits here
+            reply = blocked.otherwise
+        except Exception:
+            log_exception(f"{errors.printable(argv[0])} failed")
+            self._timing.failed(argv)
+            raise CommandError(errors.INTERNAL) from None
         finally:
             self._timing.ran(argv, perf_counter_ns() - started, in_script=True)
+        return reply
 
     def _sort_that_repeats(self, argv: Argv) -> Argv:
         """A SORT of a set without an order (BY something constant): Redis orders it within scripts."""
@@ -365,7 +356,10 @@ class Scripting:
         if words is None:
             return argv
         look = [b"TYPE", argv[1]]
-        kind = self._handle(TABLE[b"TYPE"], look) if self._shard.owns(argv[1]) else self._asked(look)
+        if self._shard.owns(argv[1]):
+            kind = TABLE[b"TYPE"].handler(self._shard, Args(look))
+        else:
+            kind = self._asked(look)
         return words if isinstance(kind, Status) and kind.text == b"set" else argv
 
     def _is_local(self, row: Command, argv: Argv) -> bool:
@@ -392,6 +386,20 @@ class Scripting:
 
     def _answer(self, argv: Argv) -> Reply:
         """What main answers to clients, and the shard to scripts."""
+        started = perf_counter_ns()
+        try:
+            reply = self._answered(argv)
+        except CommandError as error:
+            if error.text == errors.WRONG_ARITY_IN_SCRIPT:
+                self._timing.rejected(argv)
+            else:
+                self._timing.failed(argv)
+                self._timing.ran(argv, perf_counter_ns() - started, in_script=True)
+            raise
+        self._timing.ran(argv, perf_counter_ns() - started, in_script=True)
+        return reply
+
+    def _answered(self, argv: Argv) -> Reply:
         count = len(argv)
         match argv[0].upper():
             case b"PING":

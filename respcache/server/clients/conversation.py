@@ -283,7 +283,7 @@ class Conversation:
             del keys[count:]
             self.client.suspend(OUTPUT_WAITS)
         run = commands if count == len(commands) else commands[start : start + count]
-        self._submit(run, keys, size * count // len(commands))
+        self._submit(run, keys, size * count // len(commands), count == 1)
         return start + count
 
     def _submit_columns(self, commands: list[Argv], columns: Columns, size: int) -> bool:

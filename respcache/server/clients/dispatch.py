@@ -163,23 +163,22 @@ def route(client: Client, row: Command, argv: Argv, how: Plan) -> None:
 
 def _run_local(client: Client, row: Command, argv: Argv) -> None:
     """Carry out a command of main, and count it."""
-    counted, caller = client.parts.times.ran, client.caller
+    times, caller = client.parts.times, client.caller
     started = perf_counter_ns()
     try:
         reply = client.run_local(row, argv)
     except CommandError:
-        counted(row, argv, caller, perf_counter_ns() - started, failed=True)
+        times.ran(row, argv, caller, perf_counter_ns() - started, failed=True)
         raise
-    if row.name == "EXEC" and (reply is IN_A_SLOT or iscoroutine(reply)):
-        pass  # whoever carries it out counts it
-    elif iscoroutine(reply):
-        reply = _counted(client, row, argv, perf_counter_ns() - started, reply)
-    else:
-        counted(row, argv, caller, perf_counter_ns() - started)
+    elapsed = perf_counter_ns() - started
     if iscoroutine(reply):
-        _await_reply(client, reply)
-    elif reply is not IN_A_SLOT:
+        _await_reply(client, reply if row.name == "EXEC" else _counted(client, row, argv, elapsed, reply))
+        return
+    if reply is not IN_A_SLOT:
+        times.ran(row, argv, caller, elapsed)
         _answer(client, encode(reply, client.protocol))
+    elif row.name != "EXEC":  # which is counted by whoever carries it out
+        times.ran(row, argv, caller, elapsed)
 
 
 async def _counted(client: Client, row: Command, argv: Argv, took: int, reply: Coroutine[Any, Any, Reply]) -> Reply:

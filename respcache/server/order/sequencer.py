@@ -96,7 +96,9 @@ class Sequencer:
 
     def one(self, caller: Caller, outbox: Outbox, argv: Argv, shard: int) -> None:
         """A ONE: a run by itself."""
-        self.links[shard].submit(wire.run(caller, [argv], True), WholeRun(Batch(outbox, 1, 1)), size_of_words(argv))
+        self.links[shard].submit(
+            wire.run(caller, [argv], True, True), WholeRun(Batch(outbox, 1, 1)), size_of_words(argv)
+        )
 
     def gather(self, caller: Caller, outbox: Outbox, row: Command, argv: Argv, plan: Plan) -> None:
         """A SPLIT or ALL: its parts are queued in one step, and their answers merged when all are in."""

@@ -16,7 +16,7 @@ from respcache.errors import CommandError
 from respcache.server.services.latency import LatencyMonitor
 from respcache.server.services.secret_words import redacted
 from respcache.shard.timing import trimmed
-from respcache.store.tally import Tally
+from respcache.store.tally import EXACT, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from respcache.server.services.slowlog import SlowLog
     from respcache.store.call import Caller
     from respcache.store.reports import Report
+    from respcache.store.tally import Entry
 
 
 class Times:
@@ -52,12 +53,15 @@ class Times:
         self._slowlog_of = slowlog_of
         # Of the commands that main counts.
         self.tally = Tally()
+        self._entries: dict[Command, Entry] = {}
         self.latency = LatencyMonitor()
         # Microseconds from which on a command is slow for SLOWLOG, and for `latency`; None: never.
         self._slower_than: int | None = None
         self._threshold: int | None = None
         # The smaller one of both, in nanoseconds.
         self._limit: float = float("inf")
+        # Below this, a duration needs nothing but to be counted.
+        self._plain: float = 0
         names = ("slowlog-log-slower-than", "latency-monitor-threshold", "latency-tracking")
         config.on_change(names, self._configure)
         self._configure()
@@ -68,7 +72,9 @@ class Times:
         self._threshold = threshold * 1000 if threshold else None
         limits = [limit * 1000 for limit in (self._slower_than, self._threshold) if limit is not None]
         self._limit = min(limits, default=float("inf"))
-        self.tally.tracking = self._config.latency_tracking
+        tracking = self._config.latency_tracking
+        self.tally.tracking = tracking
+        self._plain = min(self._limit, EXACT * 1000) if tracking else 0
 
     # -- what main counts
 
@@ -76,8 +82,14 @@ class Times:
         """A command ran, and took so long in all; if it `failed`, its reply is an error."""
         if row.for_tests:
             return  # no command of Redis, and a test that resets the counters wants them to be zero
-        entry = self.tally.entry(row.wire_name)
-        entry.failed += failed
+        entry = self._entries.get(row) or self._entry_of(row)
+        if failed:
+            entry.failed += 1
+        if nanoseconds < self._plain:  # as most: what `Tally.ran` does, without the call
+            entry.calls += 1
+            entry.nanoseconds += nanoseconds
+            entry.histogram[nanoseconds // 1000] += 1
+            return
         self.tally.ran(entry, nanoseconds)
         if nanoseconds >= self._limit:
             self._slow(row, trimmed(argv), caller.client, caller.db, nanoseconds // 1000)
@@ -89,7 +101,11 @@ class Times:
         except CommandError:
             return
         if not row.for_tests:
-            self.tally.entry(row.wire_name).rejected += 1
+            self._entry_of(row).rejected += 1
+
+    def _entry_of(self, row: Command) -> Entry:
+        entry = self._entries[row] = self.tally.entry(row.wire_name)
+        return entry
 
     # -- what shards report
 
