@@ -21,6 +21,7 @@ import respcache.commands.all  # noqa: F401 - fills the table
 from respcache.clock import Clock
 from respcache.commands.table import TABLE
 from respcache.errors import SHARD_DIED, CommandError
+from respcache.server.order.counting import Uncounted
 from respcache.server.order.outbox import Outbox, Outboxes
 from respcache.server.order.plan import Kind, Plan
 from respcache.server.order.router import Router
@@ -103,19 +104,6 @@ class FakeClient:
 
     def close(self) -> None:
         raise AssertionError("no client hangs up in this test")
-
-
-class Uncounted:
-    """Nobody asks here how often commands ran."""
-
-    def ran(self, *_: object, failed: bool = False) -> None:
-        pass
-
-    def rejected(self, argv: object) -> None:
-        pass
-
-    def count_error(self, error: object) -> None:
-        pass
 
 
 class House:

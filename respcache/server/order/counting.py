@@ -11,6 +11,19 @@ if TYPE_CHECKING:
     from respcache.store.call import Caller
 
 
+class Uncounted:
+    """For what main does by itself: it is nobody's command."""
+
+    def ran(self, row: Command, argv: Argv, caller: Caller, nanoseconds: int, *, failed: bool = False) -> None:
+        pass
+
+    def rejected(self, argv: Argv) -> None:
+        pass
+
+    def count_error(self, error: CommandError) -> None:
+        pass
+
+
 class Counting(Protocol):
     """Counts commands and errors."""
 

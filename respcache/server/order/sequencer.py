@@ -100,10 +100,12 @@ class Sequencer:
             wire.run(caller, [argv], True, True), WholeRun(Batch(outbox, 1, 1)), size_of_words(argv)
         )
 
-    def gather(self, caller: Caller, outbox: Outbox, row: Command, argv: Argv, plan: Plan) -> None:
+    def gather(
+        self, caller: Caller, outbox: Outbox, row: Command, argv: Argv, plan: Plan, counting: Counting | None = None
+    ) -> None:
         """A SPLIT or ALL: its parts are queued in one step, and their answers merged when all are in."""
         parts = cut_up(row, argv, plan, self.router)
-        gathering = Gathering(row, argv, len(parts), caller, Batch(outbox, 1, 1), self._counting)
+        gathering = Gathering(row, argv, len(parts), caller, Batch(outbox, 1, 1), counting or self._counting)
         for index, (shard, words, positions) in enumerate(parts):
             ticket = gathering.ticket(index, positions)
             self.links[shard].submit(wire.part(caller, words), ticket, size_of_words(words))
