@@ -16,6 +16,7 @@ VERBS = {
     "suites": ("compat.suites.run", "run other people's test suites"),
     "programs": ("compat.programs.run", "run real libraries the way their users do"),
     "fuzz-http": ("compat.fuzz_http.run", "send hostile HTTP to respcache's HTTP door, and judge what comes of it"),
+    "fuzz-rdb": ("compat.fuzz_rdb.run", "give damaged payloads to RESTORE, and judge what comes of it"),
     "report": ("compat.report", "write REPORT.md from the results kept so far"),
 }
 

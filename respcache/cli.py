@@ -74,16 +74,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _serve(words: list[str]) -> int:
     from respcache.config.files import ConfigError, load
-    from respcache.config.starting import prepare
+    from respcache.config.starting import greet, prepare
+    from respcache.server.host.background import go_into_background
+    from respcache.server.host.supervision import find_supervisor
 
     try:
         config = load(words)
         prepare(config)
+        supervisor = find_supervisor(config.supervised)
+        go_into_background(config, supervised=supervisor.name != "no")
     except ConfigError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
+    greet(config)
     signals.note_when_told()
     # Only now: a mistyped word is reported without waiting for trio.
     from respcache.server.app import run
 
-    return run(config)
+    return run(config, supervisor)

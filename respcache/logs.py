@@ -19,6 +19,10 @@ import stat
 import time
 import traceback
 from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from respcache.system_log import SystemLog
 
 LEVELS = ("debug", "verbose", "notice", "warning", "nothing")
 _MARKS = ".-*#"
@@ -45,17 +49,34 @@ class Log:
         self.role = "M"
         self._level = LEVELS.index("notice")
         self._path = ""  # empty: standard output
+        self._system: SystemLog | None = None  # gets every line, too
         self._monotonic = monotonic
         self._kinds: dict[str, _Kind] = {}
         self._rest = b""  # the rest of a line that was partly written
         self._dropped = 0  # lines dropped since the last one that was written
 
-    def configure(self, *, level: str | None = None, path: str | None = None) -> None:
-        """`level` is one of LEVELS; an empty `path` means standard output. None leaves a setting as it is."""
+    def configure(
+        self, *, level: str | None = None, path: str | None = None, system: tuple[bool, str, str] | None = None
+    ) -> None:
+        """None leaves a setting as it is.
+
+        level: one of LEVELS.
+        path: of the file; empty for standard output.
+        system: whether the system's log gets every line, too, under which name, and the facility.
+        """
         if level is not None:
             self._level = LEVELS.index(level)
         if path is not None:
             self._path = path
+        if system is not None:
+            enabled, ident, facility = system
+            if self._system is not None:
+                self._system.close()
+                self._system = None
+            if enabled:
+                from respcache.system_log import SystemLog
+
+                self._system = SystemLog(ident, facility)
 
     def debug(self, message: str, *, kind: str = "") -> None:
         self._log(0, message, kind)
@@ -77,6 +98,8 @@ class Log:
             if limited is None:
                 return
             message = limited
+        if self._system is not None:
+            self._system.send(level, message)
         if self._rest and not self._finish():
             self._dropped += 1
             return

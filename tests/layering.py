@@ -21,10 +21,24 @@ ROOT = Path(respcache.__file__).parent
 # The rooms, floor by floor, the lowest first (docs/concepts/architecture.md). A room is a package or a module below
 # `respcache`; the main process (`server`) has rooms of its own.
 FLOORS = (
-    ("", "errors", "clock", "alarms", "glob", "logs", "quoting", "redis_commands", "slots", "spin", "system"),
+    (
+        "",
+        "errors",
+        "clock",
+        "alarms",
+        "glob",
+        "logs",
+        "quoting",
+        "redis_commands",
+        "slots",
+        "spin",
+        "system",
+        "system_log",
+    ),
     ("config",),
     ("resp",),
-    ("datatypes", "rdb", "scripting"),
+    ("datatypes", "scripting"),
+    ("rdb",),
     ("store",),
     ("commands",),
     ("shard",),

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import respcache.commands.all
 import respcache.server.commands  # noqa: F401 - fills the table with main's own commands
-from compat.twin import blocking, geo, scripts, streams
+from compat.twin import blocking, geo, hyperloglogs, scripts, streams
 from compat.twin.grammar import Call, Words, weighted
 from respcache.commands.table import TABLE, Command
 from respcache.commands.table.syntax import Argument, parse_syntax
@@ -61,6 +61,7 @@ _SPECIAL: dict[str, st.SearchStrategy[str]] = {
 # Group -> command -> its calls, where the syntax says too little to make calls that often do something.
 BY_HAND: Mapping[str, Mapping[str, st.SearchStrategy[Call]]] = {
     "stream": streams.CALLS,
+    "hyperloglog": hyperloglogs.CALLS,
     "blocking": blocking.CALLS,
     "geo": geo.CALLS,
     "scripting": scripts.CALLS,

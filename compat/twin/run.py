@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from compat import targets
 from compat.results import Outcome
-from compat.twin import generated, tables, transcripts
+from compat.twin import generated, payloads, tables, transcripts
 from compat.twin.looseness import Dialect
 from tests.support.processes import StartedServer
 
@@ -66,12 +66,17 @@ def _contests(pair: Pair, options: argparse.Namespace) -> Iterator[Finding]:
     )
 
 
+def _payloads(pair: Pair, _options: argparse.Namespace) -> Iterator[Finding]:
+    return payloads.differences(pair.ours.port, pair.theirs.port, pair.protocol, pair.dialect)
+
+
 # Part -> the function that runs it, and the protocols to run it in.
 PARTS: Mapping[str, tuple[Callable[[Pair, argparse.Namespace], Iterator[Finding]], tuple[int, ...]]] = {
     "tables": (_tables, (3,)),
     "transcripts": (_transcripts, (2, 3)),
     "generated": (_generated, (2, 3)),
     "contests": (_contests, (2, 3)),
+    "payloads": (_payloads, (2, 3)),
 }
 
 

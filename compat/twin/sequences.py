@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from compat.twin import geo, scripts, streams
+from compat.twin import geo, hyperloglogs, scripts, streams
 from compat.twin.calls import sources
 from compat.twin.grammar import Call, weighted
 from compat.twin.keyspace import contents, differences
@@ -27,6 +27,7 @@ SETTING: tuple[Call, ...] = (
     ("HSET", "e", "m", "1", "n", "x"),
     ("SET", "f", "text", "EX", "10000"),
     *streams.SETTING,
+    *hyperloglogs.SETTING,
     *geo.SETTING,
 )
 

@@ -41,7 +41,6 @@ _LEFT_ALONE = frozenset(
         "oom-score-adj",
         "activedefrag",
         "appendonly",
-        "proc-title-template",
         "locale-collate",
         "cluster-announce-hostname",
         "cluster-announce-human-nodename",  # respcache is not a cluster
@@ -61,7 +60,7 @@ _FOR_ALL_NODES = (
 _DESCRIBED_DIFFERENTLY = (
     *("bitfield", "bitop", "client|kill", "client|list", "command|getkeys", "command|getkeysandflags"),
     *("geohash", "geopos", "georadius", "georadiusbymember"),
-    *("config|get", "psubscribe", "xinfo|stream", "zrank", "zrevrank"),
+    *("config|get", "pfmerge", "psubscribe", "xinfo|stream", "zrank", "zrevrank"),
 )
 
 # The version in which Redis changed something -> the rows, and what changed.
@@ -95,7 +94,10 @@ CHANGED: Mapping[tuple[int, int], Mapping[str, str]] = {
 # Tables in which respcache has every row that a Redis up to `HERE` has. In the others, commands may be missing.
 _COMPLETE = ("CONFIG SET", "INFO")
 # What respcache describes differently, and why.
-OUR_OWN: Mapping[str, str] = {"COMMAND DOCS, debug, arguments": "Redis does not describe its arguments"}
+OUR_OWN: Mapping[str, str] = {
+    "COMMAND DOCS, debug, arguments": "Redis does not describe its arguments",
+    "COMMAND DOCS, migrate, arguments": "a token that is two quotation marks is lost there, by a slip of its generator",
+}
 
 
 def _expected(version: tuple[int, ...]) -> set[str]:

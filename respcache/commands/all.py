@@ -10,6 +10,7 @@ FAMILIES = (
     "keys.databases",
     "keys.search",
     "keys.object",
+    "keys.dump",
     "keys.memory",
     "keys.sort",
     "strings.values",

@@ -35,6 +35,7 @@ class Config:
     client_output_buffer_limit: dict[str, tuple[int, int, int]]
     client_output_pause: int
     client_query_buffer_limit: int
+    daemonize: bool
     databases: int
     enable_debug_command: str
     enable_protected_configs: str
@@ -67,6 +68,7 @@ class Config:
     port: int
     proto_max_bulk_len: int
     protected_mode: bool
+    rdbcompression: bool
     requirepass: str
     respcache_http: bool
     respcache_parent_fd: int
@@ -77,6 +79,10 @@ class Config:
     slowlog_log_slower_than: int
     slowlog_max_len: int
     snapshot_limit: int
+    supervised: str
+    syslog_enabled: bool
+    syslog_facility: str
+    syslog_ident: str
     tcp_backlog: int
     tcp_keepalive: int
     timeout: int
@@ -88,6 +94,8 @@ class Config:
         self.path = ""  # the configuration file, absolute; empty if there is none
         self._checks: dict[str, list[Callable[[], None]]] = {}  # by the directive's name, see `add_check`
         self._listeners: list[tuple[set[str], Callable[[], None]]] = []  # with the names, see `on_change`
+        self._appliers: list[tuple[set[str], Callable[[str], None]]] = []  # with the names, see `apply_by`
+        self._chosen: dict[Directive, tuple[Any, str]] = {}  # see `settle`
         self._at_start: dict[Directive, str] = {}  # of what CONFIG SET has changed: the values at the start, as shown
         for row in DIRECTIVES.values():
             setattr(self, row.attribute, row.default)
@@ -103,6 +111,23 @@ class Config:
     def put(self, name: str, words: Sequence[str]) -> None:
         """Set a directive when the server starts. Raises KeyError for an unknown name, and BadValue."""
         self._assign(NAMES[name], words)
+
+    def settle(self, name: str, value: Any) -> None:
+        """The system has chosen a value, where the configuration has left it open.
+
+        CONFIG GET shows it, and CONFIG REWRITE does not write it.
+        """
+        row = NAMES[name]
+        self._chosen[row] = value, self.show(name)
+        setattr(self, row.attribute, value)
+
+    def configured(self, name: str) -> Any:
+        """The value of a directive; one that the system has chosen, as it was configured."""
+        row = NAMES[name]
+        value = self.value(name)
+        if row in self._chosen and self._chosen[row][0] == value:
+            return row.kind.parse(row.words(self._chosen[row][1]))
+        return value
 
     def _assign(self, row: Directive, words: Sequence[str]) -> None:
         value = row.kind.parse(words)
@@ -129,6 +154,7 @@ class Config:
             for change in changes:
                 self._change(change)
             self._check(before)
+            self._apply(before)
         except CommandError:
             for row, value in before.items():
                 setattr(self, row.attribute, value)
@@ -191,6 +217,26 @@ class Config:
                     check()
                 except BadValue as error:
                     raise config_set_failed(row.name, str(error)) from None
+
+    def _apply(self, before: dict[Directive, Any]) -> None:
+        """Raises CommandError."""
+        changed = [row.name for row, value in before.items() if getattr(self, row.attribute) != value]
+        for names, apply in self._appliers:
+            name = next(filter(names.__contains__, changed), None)
+            if name is not None:
+                try:
+                    apply(name)
+                except BadValue as error:
+                    raise config_set_failed(name, str(error)) from None
+
+    def apply_by(self, names: Iterable[str], apply: Callable[[str], None]) -> None:
+        """Have `apply` called when CONFIG SET has changed one of these directives, once all values have been checked.
+
+        It is given the first of them in the command. If it raises BadValue, having changed nothing, the command fails.
+        For what can be known only by doing it; so there is one.
+        """
+        assert not self._appliers, "what one of them has done would have to be undone if another one fails"
+        self._appliers.append(({NAMES[name].name for name in names}, apply))
 
     def add_check(self, name: str, check: Callable[[], None]) -> None:
         """Have `check` called when CONFIG SET has given this directive a new value, before that becomes final.

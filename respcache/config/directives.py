@@ -12,6 +12,7 @@ from typing import Any
 
 from respcache.config.cores import default_shards, usable_cores
 from respcache.config.kinds import (
+    Addresses,
     Choice,
     Choices,
     Directory,
@@ -25,6 +26,7 @@ from respcache.config.kinds import (
     OutputLimits,
     Percentiles,
     SavePoints,
+    Template,
     Text,
     Words,
     YesNo,
@@ -76,6 +78,7 @@ _PORT = Number(0, 65535)
 _INT = Number(0, _INT_MAX)
 _LONG = Number()
 _ALLOWED = Choice("no", "yes", "local")
+_FACILITIES = ("user", *(f"local{number}" for number in range(8)))
 # Those of `respcache.server.services.lint`.
 _LINT_PROFILES = ("redis-cluster", "elasticache", "memorydb", "upstash", "azure", "memorystore")
 _LINT_RULES = (
@@ -166,9 +169,14 @@ _OWN = (
     ),
 )
 
+_POLICY = Choice(
+    *("volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl"),
+    *("allkeys-lru", "allkeys-lfu", "allkeys-random", "noeviction"),
+)
+
 _USED = (
-    Directive("bind", Words(0, 16), ["127.0.0.1", "-::1"], starting=True).described(
-        "Addresses to listen on. Those that start with '-' may be missing."
+    Directive("bind", Addresses(), ["127.0.0.1", "-::1"]).described(
+        "Addresses to listen on, '*' and '::*' for all. Those that start with '-' may be missing."
     ),
     Directive("busy-reply-threshold", _LONG, 5000, alias="lua-time-limit", shard=True).described(
         "Milliseconds after which a script that still runs can be ended by SCRIPT KILL, and others get BUSY errors."
@@ -178,6 +186,9 @@ _USED = (
     ),
     Directive("client-query-buffer-limit", Memory(1 << 20), 1 << 30).described(
         "The maximum number of bytes of one command."
+    ),
+    Directive("daemonize", YesNo(), False, fixed=True).described(
+        "Go into the background at the start; without a `pidfile`, use /var/run/redis.pid. Not if `supervised`."
     ),
     Directive("databases", Number(1, _INT_MAX), 16, fixed=True).described("The number of databases for SELECT."),
     Directive("dir", Directory(), "", protected=True).described("The working directory."),
@@ -192,6 +203,12 @@ _USED = (
     ),
     Directive("hash-max-listpack-value", Memory(), 64, alias="hash-max-ziplist-value", shard=True).described(
         "OBJECT ENCODING says listpack for hashes whose fields and values have up to this many bytes."
+    ),
+    Directive("lfu-decay-time", _INT, 1, shard=True).described(
+        "With an LFU policy: minutes after which OBJECT FREQ of a key that is not accessed falls by 1; 0 means never."
+    ),
+    Directive("lfu-log-factor", _INT, 10, shard=True).described(
+        "With an LFU policy: the higher this is, the more accesses raise OBJECT FREQ by 1."
     ),
     Directive("hll-sparse-max-bytes", Memory(), 3000, shard=True).described(
         "The maximum number of bytes of a HyperLogLog in its sparse form; a larger one becomes dense."
@@ -209,24 +226,31 @@ _USED = (
         "list-max-listpack-size", Number(-(1 << 31), _INT_MAX), -2, alias="list-max-ziplist-size", shard=True
     ).described("OBJECT ENCODING says listpack for lists up to this size: elements, or -1 (4 KB) to -5 (64 KB)."),
     Directive("logfile", Text(), "", fixed=True, shard=True).described(
-        "The file for the log; empty means standard output."
+        "The file for the log; empty means standard output, which is lost with `daemonize`."
     ),
     Directive("loglevel", Choice("debug", "verbose", "notice", "warning", "nothing"), "notice", shard=True).described(
         "The lowest level that is logged."
     ),
     Directive("maxclients", Number(1, (1 << 32) - 1), 10_000).described("The maximum number of connected clients."),
+    Directive("maxmemory-policy", _POLICY, "noeviction", shard=True).described(
+        "With allkeys-lfu or volatile-lfu there is OBJECT FREQ, with others OBJECT IDLETIME. No keys are evicted."
+    ),
     Directive("notify-keyspace-events", EventClasses(), "", shard=True).described(
         "The classes of keyspace events to publish, as the letters that Redis uses."
     ),
     Directive("pidfile", Text(), "", fixed=True).described("A file that holds the process id while the server runs."),
-    Directive("port", _PORT, 6379, starting=True).described(
-        "The TCP port. 0 means none if a unixsocket is given, else any free port, which the log names."
+    Directive("port", _PORT, 6379).described(
+        "The TCP port. 0 means none; but at the start, if no unixsocket is given, any free port, which the log and "
+        "CONFIG GET name."
     ),
     Directive("protected-mode", YesNo(), True).described(
         "Refuse clients from other machines unless a password is set."
     ),
     Directive("proto-max-bulk-len", Memory(1 << 20), 512 << 20, shard=True).described(
         "The maximum number of bytes of one argument or string."
+    ),
+    Directive("rdbcompression", YesNo(), True, shard=True).described(
+        "Compress strings of more than 20 bytes in what DUMP and FUNCTION DUMP return, if that makes them shorter."
     ),
     Directive("requirepass", Text(), "").described("The password that clients must give; empty means none."),
     Directive("set-max-intset-entries", _LONG, 512, shard=True).described(
@@ -248,6 +272,17 @@ _USED = (
     Directive("stream-node-max-entries", _LONG, 100, shard=True).described(
         "The maximum number of entries of a stream's macro node; 0 means no maximum."
     ),
+    Directive("supervised", Choice("upstart", "systemd", "auto", "no"), "no", fixed=True).described(
+        "What is told when clients can connect: systemd (by NOTIFY_SOCKET), upstart (by SIGSTOP), or which of them is "
+        "there (auto)."
+    ),
+    Directive("syslog-enabled", YesNo(), False, fixed=True, shard=True).described(
+        "Log to the system's log, too, through its socket."
+    ),
+    Directive("syslog-facility", Choice(*_FACILITIES), "local0", fixed=True, shard=True).described(
+        "The facility in the system's log: user, or local0 to local7."
+    ),
+    Directive("syslog-ident", Text(), "redis", fixed=True, shard=True).described("The name in the system's log."),
     Directive("tcp-backlog", _INT, 511, fixed=True).described(
         "The maximum number of connections that wait to be accepted."
     ),
@@ -287,10 +322,6 @@ def _numbers(kind: Kind, defaults: dict[str, int], *, fixed: bool = False) -> li
 
 
 _SHUTDOWN = Choices("default", "save", "nosave", "now", "force")
-_POLICY = Choice(
-    *("volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl"),
-    *("allkeys-lru", "allkeys-lfu", "allkeys-random", "noeviction"),
-)
 
 _KEPT = (
     *_numbers(
@@ -299,8 +330,6 @@ _KEPT = (
             "auto-aof-rewrite-percentage": 100,
             "cluster-migration-barrier": 1,
             "cluster-replica-validity-factor/cluster-slave-validity-factor": 10,
-            "lfu-decay-time": 1,
-            "lfu-log-factor": 10,
             "list-compress-depth": 0,
             "min-replicas-max-lag/min-slaves-max-lag": 10,
             "min-replicas-to-write/min-slaves-to-write": 0,
@@ -350,7 +379,7 @@ _KEPT = (
         "activerehashing aof-load-truncated aof-rewrite-incremental-fsync aof-use-rdb-preamble "
         "cluster-allow-pubsubshard-when-down cluster-allow-replica-migration cluster-require-full-coverage "
         "crash-log-enabled crash-memcheck-enabled dynamic-hz jemalloc-bg-thread "
-        "rdb-save-incremental-fsync rdbcompression repl-diskless-sync replica-announced "
+        "rdb-save-incremental-fsync repl-diskless-sync replica-announced "
         "stop-writes-on-bgsave-error tls-session-caching",
     ),
     *_group(
@@ -361,9 +390,7 @@ _KEPT = (
         "lazyfree-lazy-user-flush no-appendfsync-on-rewrite rdb-del-sync-files repl-disable-tcp-nodelay "
         "replica-ignore-disk-write-errors tls-cluster tls-prefer-server-ciphers tls-replication",
     ),
-    *_group(
-        YesNo(), False, "always-show-logo cluster-enabled daemonize io-threads-do-reads syslog-enabled", fixed=True
-    ),
+    *_group(YesNo(), False, "always-show-logo cluster-enabled io-threads-do-reads", fixed=True),
     *_group(YesNo(), True, "disable-thp rdbchecksum set-proc-title", fixed=True),
     _unused("replica-ignore-maxmemory", YesNo(), True, "slave-ignore-maxmemory"),
     _unused("replica-lazy-flush", YesNo(), False, "slave-lazy-flush"),
@@ -389,19 +416,15 @@ _KEPT = (
     _unused("appendfilename", Text(), "appendonly.aof", fixed=True),
     _unused("cluster-config-file", Text(), "nodes.conf", fixed=True),
     Directive("dbfilename", Text(), "dump.rdb", unused=True, protected=True),
-    _unused("syslog-ident", Text(), "redis", fixed=True),
-    _unused("syslog-facility", Text(), "local0", fixed=True),
-    _unused("proc-title-template", Text(), "{title} {listen-addr} {server-mode}"),
+    _unused("proc-title-template", Template(), "{title} {listen-addr} {server-mode}"),
     _unused("acl-pubsub-default", Choice("allchannels", "resetchannels"), "resetchannels"),
     _unused("appendfsync", Choice("everysec", "always", "no"), "everysec"),
     _unused("cluster-preferred-endpoint-type", Choice("ip", "hostname", "unknown-endpoint"), "ip"),
     _unused("enable-module-command", _ALLOWED, "no", fixed=True),
-    _unused("maxmemory-policy", _POLICY, "noeviction"),
     _unused("oom-score-adj", Choice("no", "yes", "relative", "absolute"), "no"),
     _unused("propagation-error-behavior", Choice("ignore", "panic", "panic-on-replicas"), "ignore"),
     _unused("repl-diskless-load", Choice("disabled", "on-empty-db", "swapdb"), "disabled"),
     _unused("sanitize-dump-payload", Choice("no", "yes", "clients"), "no"),
-    _unused("supervised", Choice("no", "upstart", "systemd", "auto"), "no", fixed=True),
     _unused("tls-auth-clients", Choice("no", "yes", "optional"), "yes"),
     _unused("shutdown-on-sigint", _SHUTDOWN, ["default"]),
     _unused("shutdown-on-sigterm", _SHUTDOWN, ["default"]),

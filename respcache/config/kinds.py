@@ -130,6 +130,19 @@ class OctalNumber(_Single):
         return f"{value:o}"
 
 
+class Template(_Single):
+    """The title of the process, with variables such as ``{title}``. ``{{`` is a brace. It may not come out empty."""
+
+    _VARIABLES = "title|listen-addr|server-mode|port|tls-port|config-file|unixsocket"
+    _FORM = rf"([^{{]|\{{\{{|\{{({_VARIABLES})\}})*"
+    _MAYBE_EMPTY = r"\{title\}|\{server-mode\}"
+
+    def parse_word(self, word: str) -> str:
+        if not re.fullmatch(self._FORM, word, re.DOTALL) or not re.sub(self._MAYBE_EMPTY, "", word).strip():
+            raise BadValue("template format is invalid or contains unknown variables")
+        return word
+
+
 class Choice(_Single):
     """One of a set of words."""
 
@@ -195,6 +208,17 @@ class Words:
 
     def show(self, value: list[str]) -> str:
         return " ".join(value)
+
+
+class Addresses(Words):
+    """What `bind` takes: addresses, or no word, which is none."""
+
+    MOST = 16
+
+    def parse(self, words: Sequence[str]) -> list[str]:
+        if len(words) > self.MOST:
+            raise BadValue("Too many bind addresses specified.")
+        return super().parse(words)
 
 
 class Origins(Words):

@@ -18,11 +18,15 @@ if TYPE_CHECKING:
 
 
 def prepare(config: Config) -> None:
-    """Check what cannot be used, open the log, and warn about directives without effect. Raises ConfigError."""
+    """Check what cannot be used, and open the log. Raises ConfigError."""
     _check_tls(config)
     _check_descriptors(config)
     _direct_log(config)
     config.on_change("loglevel", lambda: log.configure(level=config.loglevel))
+
+
+def greet(config: Config) -> None:
+    """The first lines of the log, among them a warning about directives without effect."""
     log.notice(f"respcache {__version__}, pid={os.getpid()}, {config.shards} shard{'s' if config.shards > 1 else ''}")
     if names := config.without_effect():
         log.warning(f"WARNING: these directives have no effect in respcache: {', '.join(names)}")
@@ -52,4 +56,5 @@ def _direct_log(config: Config) -> None:
             check_path(config.logfile)
         except OSError as error:
             raise ConfigError(f"Can't open the log file: {error.strerror}") from None
-    log.configure(level=config.loglevel, path=config.logfile)
+    system = (config.syslog_enabled, config.syslog_ident, config.syslog_facility)
+    log.configure(level=config.loglevel, path=config.logfile, system=system)

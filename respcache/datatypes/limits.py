@@ -18,6 +18,7 @@ class Limits:
         "hll_sparse_max_bytes",
         "list_max_listpack_size",
         "proto_max_bulk_len",
+        "rdbcompression",
         "set_max_intset_entries",
         "set_max_listpack_entries",
         "set_max_listpack_value",
@@ -33,6 +34,7 @@ class Limits:
         self.hll_sparse_max_bytes = 3000
         self.list_max_listpack_size = -2  # negative: a class of sizes in bytes, -2 is 8 KiB
         self.proto_max_bulk_len = 512 * 1024 * 1024
+        self.rdbcompression = True
         self.set_max_intset_entries = 512
         self.set_max_listpack_entries = 128
         self.set_max_listpack_value = 64

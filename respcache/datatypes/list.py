@@ -241,19 +241,28 @@ class List:
         value._append(elements)
         return value
 
-    def nodes(self) -> list[int]:
-        """The bytes of each node of a quicklist that is filled from left to right. In Redis it depends on the past."""
+    def nodes(self) -> Iterator[list[bytes]]:
+        """The elements of each node of a list that is filled from left to right. In Redis it depends on the past."""
         limit = self._limits.list_max_listpack_size
         most_bytes = _most_bytes(limit)
-        sizes = [EMPTY]
-        count = 0  # elements in the last node
+        node: list[bytes] = []
+        size = EMPTY
         for element in self:
-            if count and (0 <= limit <= count or sizes[-1] + len(element) + _SPARE > most_bytes):
-                sizes.append(EMPTY)
-                count = 0
-            sizes[-1] += entry_size(element)
-            count += 1
-        return sizes
+            if node and (0 <= limit <= len(node) or size + len(element) + _SPARE > most_bytes):
+                yield node
+                node, size = [], EMPTY
+            node.append(element)
+            size += entry_size(element)
+        yield node
+
+    @classmethod
+    def of_node(cls, limits: Limits, elements: Sequence[bytes]) -> List:
+        """A list that was one node of a quicklist: a listpack, unless it is larger than those may be."""
+        made = cls.load(limits, (QUICKLIST, list(elements)))
+        limit = limits.list_max_listpack_size
+        if len(made) <= max(limit, 1) if limit >= 0 else node_size(elements) <= _most_bytes(limit):
+            made.encoding = LISTPACK
+        return made
 
     # -- blocks
 
@@ -354,6 +363,11 @@ class List:
                 return False
             size += entry_size(element)
         return limit >= 0 or size <= most
+
+
+def node_size(elements: Sequence[bytes]) -> int:
+    """The bytes of some elements as one listpack."""
+    return EMPTY + sum(map(entry_size, elements))
 
 
 def _most_bytes(limit: int) -> int:

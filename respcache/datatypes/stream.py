@@ -242,9 +242,11 @@ class Stream:
             self._tree_nodes = radix_nodes(list(map(_MASTER, self._nodes)))
         return len(self._nodes), self._tree_nodes
 
-    def listpack_sizes(self) -> list[int]:
-        """The bytes of each node as a listpack of Redis."""
-        return [node.listpack_size for node in self._nodes]
+    def nodes(self) -> Iterator[Node]:
+        """The nodes that have entries, each open until the next one is asked for."""
+        for node in self._nodes:
+            if node.count:
+                yield self._open(node)
 
     def _node_at(self, id: StreamID) -> int:
         """The index of the node that an id belongs to, -1 if it is lower than those of all nodes."""
@@ -301,6 +303,15 @@ class Stream:
         nodes = [node.dump() for node in self._nodes]
         groups = [(name, group.dump()) for name, group in self.groups.items()]
         return nodes, self.first_id, self.last_id, self.max_deleted_id, self.entries_added, groups
+
+    @classmethod
+    def of_nodes(cls, limits: Limits, nodes: list[Node]) -> Stream:
+        """A stream of packed nodes with ascending ids. Its figures are those of the entries, until they are set."""
+        stream = cls(limits)
+        stream._nodes = nodes
+        stream._length = stream.entries_added = sum(node.count for node in nodes)
+        stream._find_first()
+        return stream
 
     @classmethod
     def load(cls, limits: Limits, data: tuple[Any, ...]) -> Stream:

@@ -190,7 +190,7 @@ class Group:
                 self.last_id = ids[-1]
                 return
             if stream.entries_added:
-                self.entries_read = _number_of(id, stream)
+                self.entries_read = number_of(id, stream)
             self.last_id = id
 
     def lag(self, stream: Figures) -> int | None:
@@ -201,7 +201,7 @@ class Group:
             return len(stream)
         if self.entries_read is not None and not self._deleted_ahead(stream):
             return stream.entries_added - self.entries_read
-        number = _number_of(self.last_id, stream)
+        number = number_of(self.last_id, stream)
         return None if number is None else stream.entries_added - number
 
     def _deleted_ahead(self, stream: Figures) -> bool:
@@ -273,7 +273,7 @@ class Group:
         return group
 
 
-def _number_of(id: StreamID, stream: Figures) -> int | None:
+def number_of(id: StreamID, stream: Figures) -> int | None:
     """How many entries were ever added up to this id; None if that is not known."""
     added, length = stream.entries_added, len(stream)
     if not added:

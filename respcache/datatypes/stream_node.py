@@ -20,6 +20,8 @@ from respcache.datatypes.listpack import EMPTY, SMALLEST_ENTRY, entry_size, inte
 from respcache.datatypes.stream_ids import MAX_PART, StreamID
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from respcache.datatypes.limits import Limits
 
 # The fields of an entry, each followed by its value.
@@ -85,7 +87,7 @@ class Node:
         if names != self.names:
             size += integer_size(len(names)) + sum(map(entry_size, names))
             added += 1 + len(names)
-        size += integer_size(_difference(id >> 64, self.master >> 64)) + integer_size(_difference(id, self.master))
+        size += integer_size(difference(id >> 64, self.master >> 64)) + integer_size(difference(id, self.master))
         self.size += size + integer_size(added)
         self.last = id
         self.ids.append(id)
@@ -99,6 +101,26 @@ class Node:
         self.count -= stop - start
         self.deleted += stop - start
         self._packed = None
+
+    @classmethod
+    def of(
+        cls,
+        master: StreamID,
+        names: Fields,
+        entries: Sequence[tuple[StreamID, Fields]],
+        last: StreamID,
+        deleted: int,
+        size: int,
+    ) -> Node:
+        """A packed node as it is in a file. `deleted` entries have a place in its listpack of `size` bytes."""
+        # A node that has lost nothing begins with its first entry.
+        node = cls(master if deleted or not entries else entries[0][0], names)
+        node.last = last
+        node.ids, node.entries = [id for id, _ in entries], [fields for _, fields in entries]
+        node.count, node.deleted = len(entries), deleted
+        node.size = size - integer_size(node.count) - integer_size(deleted)
+        node.pack()
+        return node
 
     # -- open and packed
 
@@ -141,7 +163,7 @@ class Node:
         return node
 
 
-def _difference(one: int, other: int) -> int:
+def difference(one: int, other: int) -> int:
     """The difference of their lowest 64 bits as a signed number, which wraps around as in C."""
     difference = (one - other) & MAX_PART
     return difference - (MAX_PART + 1) if difference & _SIGN else difference

@@ -80,10 +80,24 @@ INVALID_SECOND_DB = "ERR invalid second DB index"
 NX_WITH_OTHERS = "ERR NX and XX, GT or LT options at the same time are not compatible"
 GT_WITH_LT = "ERR GT and LT options at the same time are not compatible"
 SCORES_NOT_FLOATS = "ERR One or more scores can't be converted into double"
-NO_LFU = (
-    "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching "
-    "between policies at runtime LRU and LFU data will take some time to adjust."
+_ADJUSTING = (
+    "Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust."
 )
+NO_LFU = f"ERR An LFU maxmemory policy is not selected, access frequency not tracked. {_ADJUSTING}"
+LFU_POLICY = f"ERR An LFU maxmemory policy is selected, idle time not tracked. {_ADJUSTING}"
+
+
+# RESTORE; BAD_PAYLOAD is among the texts of functions
+BUSY_KEY = "BUSYKEY Target key name already exists."
+INVALID_TTL = "ERR Invalid TTL value, must be >= 0"
+INVALID_IDLETIME = "ERR Invalid IDLETIME value, must be >= 0"
+INVALID_FREQ = "ERR Invalid FREQ value, must be >= 0 and <= 255"
+BAD_DATA_FORMAT = "ERR Bad data format"
+
+
+def unsupported_payload(what: str) -> CommandError:
+    """Our own: Redis says no more of the types that it does not know than `BAD_DATA_FORMAT`."""
+    return CommandError(f"{BAD_DATA_FORMAT}: {what} is not supported")
 
 
 def invalid_expire_time(command: str) -> CommandError:
@@ -93,6 +107,19 @@ def invalid_expire_time(command: str) -> CommandError:
 
 def unsupported_option(word: bytes) -> CommandError:
     return CommandError(f"ERR Unsupported option {printable(word)}")
+
+
+# -- MIGRATE
+
+MIGRATE_KEY_AND_KEYS = "ERR When using MIGRATE KEYS option, the key argument must be set to the empty string"
+TARGET_NOT_REACHED = "IOERR error or timeout connecting to the client"  # [sic]
+TARGET_NOT_WRITTEN = "IOERR error or timeout writing to target instance"
+TARGET_NOT_READ = "IOERR error or timeout reading to target instance"  # [sic]
+
+
+def refused_by_target(line: bytes) -> CommandError:
+    """`line`: its error reply, without the mark and the end of the line."""
+    return CommandError(f"ERR Target instance replied with error: {printable(line)}")
 
 
 # -- strings, bitmaps
@@ -399,6 +426,10 @@ def of_the_whole_server(what: str) -> CommandError:
 
 def unknown_directive(name: bytes) -> CommandError:
     return CommandError(f"ERR Unknown option or number of arguments for CONFIG SET - '{printable(name)}'")
+
+
+CANNOT_LISTEN = "Unable to listen on this port. Check server logs."
+CANNOT_BIND = "Failed to bind to specified addresses."
 
 
 def config_set_failed(name: str, reason: str) -> CommandError:

@@ -5,30 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from respcache import errors
-from respcache.rdb.crc import crc64
-from respcache.rdb.strings import Reader, write_string
+from respcache.rdb.payload import FOOTER, BadFrame, seal, unseal
+from respcache.rdb.strings import Malformed, Reader, write_string
 
 _FUNCTION, _FUNCTION_BEFORE_7 = 0xF5, 0xF6
-# That of Redis 7.0, which all later servers read.
-_VERSION = 10
-_FOOTER = 10  # bytes: version and checksum
 
 
 class BadPayload(ValueError):
     """It is not a payload of FUNCTION DUMP. `str()` is the error reply."""
 
 
-def dump(codes: Iterable[bytes]) -> bytes:
+def dump(codes: Iterable[bytes], *, compressed: bool = False) -> bytes:
     """The payload of libraries, given as their codes."""
-    data = b"".join(bytes((_FUNCTION,)) + write_string(code) for code in codes) + _VERSION.to_bytes(2, "little")
-    return data + crc64(data).to_bytes(8, "little")
+    return seal(b"".join(bytes((_FUNCTION,)) + write_string(code, compressed=compressed) for code in codes))
 
 
 def restore(payload: bytes) -> list[bytes]:
     """The codes of the libraries in a payload, of any version that has the same entries. Raises BadPayload."""
-    if len(payload) < _FOOTER or crc64(payload[:-8]) != int.from_bytes(payload[-8:], "little"):
-        raise BadPayload(errors.BAD_PAYLOAD)
-    reader = Reader(payload[:-_FOOTER])
+    try:
+        unseal(payload)
+    except BadFrame:
+        raise BadPayload(errors.BAD_PAYLOAD) from None
+    reader = Reader(payload[:-FOOTER])
     codes = []
     while not reader.at_end:
         kind = reader.byte()
@@ -38,6 +36,6 @@ def restore(payload: bytes) -> list[bytes]:
             raise BadPayload(errors.NOT_A_FUNCTION)
         try:
             codes.append(reader.string())
-        except ValueError:
+        except Malformed:
             raise BadPayload(errors.BROKEN_PAYLOAD) from None
     return codes

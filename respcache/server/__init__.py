@@ -13,10 +13,11 @@ hears *results* and *reports* (`respcache.shard.wire`); which *caller* a command
 
 * `io`: bytes, no RESP. The `poller` waits for all descriptors at once and works in *rounds*: whatever an action
   produces is sent at the end of the round. A `transport` is one socket, a `listener` accepts them.
-* `host`: the machine: signals, descriptors, the pid file.
+* `host`: the machine: signals, descriptors, the pid file, `daemonize`, and systemd or upstart, which supervise us.
 * `services`: small parts that stand by themselves: who is connected (`registry`), counters (`stats`), CLIENT PAUSE
   (`pause`), pub/sub (`pubsub`) and keyspace events (`events`), backpressure (`congestion`), calls of commands that
-  respcache does not have yet (`missing`). What they need of a client they declare as a Protocol.
+  respcache does not have yet (`missing`), another server that MIGRATE sends keys to (`target`). What they need of a
+  client they declare as a Protocol.
 
 **One shard.** `shards.queue` holds what a shard has to do, in order. Each item has a *ticket*, which gets the answer.
 A *barrier* holds a queue up while its owner talks to the shard alone. `shards.process` is the child, `shards.link`

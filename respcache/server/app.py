@@ -16,28 +16,29 @@ import trio
 
 from respcache.logs import log
 from respcache.server.host import signals
-from respcache.server.host.descriptors import TooFewDescriptors, fit_to_system, refuse_too_many
+from respcache.server.host.descriptors import TooFewDescriptors, fit_to_system, make_room, refuse_too_many
 from respcache.server.host.pidfile import pid_file
 from respcache.server.io.poller import READ
-from respcache.server.listening import CannotListen, accepting, bind
+from respcache.server.listening import CannotListen, Listening
 from respcache.server.server import Server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from respcache.config import Config
-    from respcache.server.listening import Place
+    from respcache.server.host.supervision import Supervisor
 
 # Seconds in which clients get what they have asked for before they are disconnected.
 _GRACE = 2.0
 
 
-def run(config: Config) -> int:
+def run(config: Config, supervisor: Supervisor) -> int:
     """Serve until told to stop; the exit status."""
     try:
         fit_to_system(config)
         config.add_check("maxclients", lambda: refuse_too_many(config))
-        return trio.run(_serve, config)
+        config.on_change("bind", lambda: make_room(config))
+        return trio.run(_serve, config, supervisor)
     except (CannotListen, TooFewDescriptors) as error:
         log.warning(str(error))
         return 1
@@ -50,18 +51,19 @@ def run(config: Config) -> int:
 # whether it returns, fails or is cancelled.
 
 
-async def _serve(config: Config) -> int:
-    server = Server(config)
+async def _serve(config: Config, supervisor: Supervisor) -> int:
+    server = Server(config, supervised=supervisor.name)
     # Bound before the shards start, so a port that is in use is reported at once.
-    places = bind(server)
+    listening = Listening(server)
+    listening.open()
     # Written only now: a second server on the same addresses must not overwrite the file of the first.
     with pid_file(config.pidfile):
-        await _run_shards(server, places)
+        await _run_shards(server, listening, supervisor)
     log.warning("Bye bye...")
     return 0
 
 
-async def _run_shards(server: Server, places: list[Place]) -> None:
+async def _run_shards(server: Server, listening: Listening, supervisor: Supervisor) -> None:
     """Run the poller and the shards, and serve. Raises a group with OSError if a shard cannot be started."""
     async with trio.open_nursery() as background:
         background.start_soon(server.poller.run)
@@ -72,7 +74,7 @@ async def _run_shards(server: Server, places: list[Place]) -> None:
             # The garbage of start-up is not looked at again; tasks hold cycles, so collection stays on.
             gc.freeze()
             gc.set_threshold(50_000, 20, 50)
-            await _accept_until_stopped(server, places)
+            await _accept_until_stopped(server, listening, supervisor)
         finally:
             with trio.CancelScope(shield=True):
                 async with trio.open_nursery() as stopping:
@@ -81,7 +83,7 @@ async def _run_shards(server: Server, places: list[Place]) -> None:
             background.cancel_scope.cancel()
 
 
-async def _accept_until_stopped(server: Server, places: list[Place]) -> None:
+async def _accept_until_stopped(server: Server, listening: Listening, supervisor: Supervisor) -> None:
     """Serve clients until `stop_requested`; then let them finish, and cancel the commands that are still under way."""
     async with trio.open_nursery() as tasks:
         server.tasks = tasks
@@ -89,8 +91,10 @@ async def _accept_until_stopped(server: Server, places: list[Place]) -> None:
         await tasks.start(_stop_on_signals, server)
         if server.config.respcache_parent_fd >= 0:
             _stop_with_parent(server)
-        with accepting(server, places):
+        with listening.accepting():
+            supervisor.ready()
             await server.stop_requested.wait()
+        supervisor.stopping()
         await _let_clients_finish(server)
         tasks.cancel_scope.cancel()
 

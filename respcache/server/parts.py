@@ -89,6 +89,7 @@ class Parts:
     # each part that can leave its starting state gets back there. Not called within a namespace. Called in one
     # synchronous step, before anything else takes its place in the order.
     on_reset: list[Callable[[], object]] = field(default_factory=list)
+    supervised: str = "no"  # by whom, see `respcache.server.host.supervision`
     # The ports, once they are known; 0 where there is none.
     port: int = 0
     http_port: int = 0

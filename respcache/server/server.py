@@ -66,7 +66,9 @@ class Server:
 
     tasks: trio.Nursery
 
-    def __init__(self, config: Config, poller: Poller | None = None, clock: Clock | None = None) -> None:
+    def __init__(
+        self, config: Config, poller: Poller | None = None, clock: Clock | None = None, *, supervised: str = "no"
+    ) -> None:
         self.config = config
         self.poller = poller = poller or Poller()
         self.clock = clock = clock or Clock()
@@ -141,6 +143,7 @@ class Server:
             stop=self.stop,
             stop_requested=self.stop_requested,
             time=self.time,
+            supervised=supervised,
         )
         IdleClients(self.parts)  # kept alive by the configuration, which it listens to
         FaultInjector(self.parts)  # likewise by the interception

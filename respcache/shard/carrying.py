@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from respcache.datatypes.types import dump_value, load_value
 from respcache.errors import REPLY_TOO_LARGE, CommandError
 from respcache.shard.wire import MAX_CARRIED, MAX_RESULT, size_of
+from respcache.store.accesses import INITIAL, store
 from respcache.store.guests import ForeignKeys
 
 if TYPE_CHECKING:
@@ -23,7 +24,10 @@ Loan = tuple[str, Any, int | None]  # type name, data, deadline
 
 
 def borrow(shard: Shard, places: Sequence[Place]) -> tuple[list[Loan | None], int]:
-    """Copies of values, and about how many bytes they take. Raises CommandError when they are too large."""
+    """Copies of values, and about how many bytes they take. Raises CommandError when they are too large.
+
+    Each counts as an access, whatever the command does with the key.
+    """
     loans: list[Loan | None] = []
     total = 0
     for index, key in places:
@@ -32,6 +36,7 @@ def borrow(shard: Shard, places: Sequence[Place]) -> tuple[list[Loan | None], in
         if value is None:
             loans.append(None)
             continue
+        shard.db.accessed[shard.db.slots[key]] = shard.now_seconds
         loan = (*dump_value(value), shard.deadline(key))
         total += size_of(loan)
         if total > MAX_RESULT:
@@ -66,4 +71,10 @@ def hand_back(shard: Shard, guests: Sequence[ChangedGuest]) -> None:
     for index, key, name, data, deadline, created in guests:
         shard.select(index)
         value = None if name is None else load_value(shard.limits, name, data)
+        slot = shard.db.slots.get(key)
+        record = None if slot is None else shard.db.accessed[slot]
         shard.replace(key, value, deadline, created=created)
+        if value is not None and created:
+            shard.set_frequency(key, INITIAL)
+        elif value is not None and record is not None:
+            store(shard.db.accessed, shard.db.slots[key], record)  # that it was borrowed has been recorded already

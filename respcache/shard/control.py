@@ -75,8 +75,18 @@ class Control:
                     log.configure(level=value)
                 case "logfile":
                     log.configure(path=value)
+                case "syslog_enabled":
+                    log.configure(system=(value, values["syslog_ident"], values["syslog_facility"]))
+                case "syslog_ident" | "syslog_facility":
+                    pass  # as above
                 case "busy_reply_threshold":
                     shard.scripting.patience.threshold = value / 1000
+                case "maxmemory_policy":
+                    shard.databases.count_accesses(value.endswith("-lfu"))
+                case "lfu_decay_time":
+                    shard.accesses.decay_minutes = value
+                case "lfu_log_factor":
+                    shard.accesses.log_factor = value
                 case "lint":
                     shard.scripting.reports_calls = value != "off"
                 case "libraries":

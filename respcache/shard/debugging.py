@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from respcache.commands.keys.object import encoding_of, idle_seconds, references_to
-from respcache.datatypes.list import QUICKLIST, List
-from respcache.datatypes.serialized import serialized_length
-from respcache.resp.encode import format_double
+from respcache.commands.keys.object import encoding_of, references_to
+from respcache.datatypes.list import QUICKLIST, List, node_size
+from respcache.rdb.writing import OF_7_2, Writer
 from respcache.store.reports import Event
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from respcache.store.shard import Shard
 
 # Access times are printed with 24 bits, as Redis keeps them.
@@ -30,6 +31,12 @@ def populate(
             shard.notify(Event.NEW, b"new", key)
 
 
+def serialized_length(shard: Shard, value: Any) -> int:
+    """The bytes of a value in an RDB file of Redis 7.2."""
+    _, data = Writer(compressed=shard.limits.rdbcompression, version=OF_7_2).value(value)
+    return len(data)
+
+
 def inspect(shard: Shard, db: int, protocol: int, client: int, touch: bool, key: bytes) -> bytes | None:
     """How a value is stored, as a line of names and figures; None if there is no such key."""
     shard.enter(db, protocol, client, touch)
@@ -39,11 +46,11 @@ def inspect(shard: Shard, db: int, protocol: int, client: int, touch: bool, key:
     encoding = encoding_of(value)
     line = (
         f"Value at:0x{id(value):x} refcount:{references_to(value)} encoding:{encoding.decode()} "
-        f"serializedlength:{serialized_length(value, format_double)} "
-        f"lru:{shard.db.accessed[shard.db.slots[key]] & _LRU_MASK} lru_seconds_idle:{idle_seconds(shard, key)}"
+        f"serializedlength:{serialized_length(shard, value)} "
+        f"lru:{shard.db.accessed[shard.db.slots[key]] & _LRU_MASK} lru_seconds_idle:{shard.idle_seconds(key)}"
     )
     if isinstance(value, List) and encoding == QUICKLIST:
-        nodes = value.nodes()
+        nodes = list(map(node_size, value.nodes()))
         line += (
             f" ql_nodes:{len(nodes)} ql_avg_node:{len(value) / len(nodes):.2f} "
             f"ql_listpack_max:{shard.limits.list_max_listpack_size} ql_compressed:0 ql_uncompressed_size:{sum(nodes)}"

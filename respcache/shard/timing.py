@@ -1,10 +1,9 @@
 """How long the commands of a shard take, and which of them are slow.
 
 The clock is read twice per item of one command. In a pipeline of commands that have the same name and are brief by
-nature (`BRIEF`), it is read twice for all of them, which share the time equally: a reading costs as much as a tenth of
-such a command. Of other pipelines and of transactions each command is measured, as reading the clock is little to what
-they do; so are all while the threshold for slow commands is below a millisecond. `compat/bench` has shown no difference
-with and without.
+nature (main says so, see `wire.run`), it is read twice for all of them, which share the time equally: to read it costs
+as much as a tenth of such a command. Of other pipelines and of transactions each command is measured; so are all while
+the threshold for slow commands is below a millisecond.
 
 Times are real ones: tests that freeze the server's clock do not change them.
 """

@@ -60,6 +60,9 @@ where the items are part of a larger unit that is not over yet: what the owner o
 | `has_snapshot(number)`              | True if there is such a snapshot                                         |
 | `restore_snapshot(number, elapsed)` | None; fails if there is none                                             |
 | `drop_snapshot(number)`             | the bytes that the others hold                                           |
+| `dump(caller, keys, most)`          | for each key ``(payload, milliseconds that it has left, 0 for ever)``, or |
+|                                     | None for no such key; for fewer keys once they have more than `most` bytes|
+| `remove(caller, keys)`              | None; these keys are gone, as by DEL                                     |
 
 A place is ``(database, key)``; a guest is ``(database, key, type name, data, deadline)``, with None for the type name
 of a nonexistent key. One that has changed says sixth whether it came into being by that. `required` lists places
@@ -137,6 +140,7 @@ RUN, PART, EXECUTE, IS_DIRTY, WATCH, UNWATCH, BORROW, CARRY, HAND_BACK, TICK, CO
 POPULATE, INSPECT, WAIT, FORGET, SERVE, EXIST, ATTEMPT, ENLIST, RELEASE, SETTLE, CHECK, FIND = range(13, 25)
 COMPILE, KILL, SKIP, INSPECT_LIBRARY, LIBRARIES, FORGET_SCRIPTS, DROP, DENY, MEASURE = range(25, 34)
 TAKE_SNAPSHOT, HAS_SNAPSHOT, RESTORE_SNAPSHOT, DROP_SNAPSHOT = range(34, 38)
+DUMP, REMOVE = range(38, 40)
 # What scripts of a client may not do.
 DENY_NOTHING, DENY_WRITES, DENY_GROWTH = range(3)
 # Kinds of ASK.
@@ -215,6 +219,16 @@ def borrow(places: Sequence[Place]) -> Item:
 def carry(caller: Caller, argv: Argv, guests: Sequence[Guest]) -> Item:
     """Run a command with keys of other shards as guests."""
     return (CARRY, *caller, argv, guests)
+
+
+def dump(caller: Caller, keys: Sequence[bytes], most: int) -> Item:
+    """Read keys in the form that RESTORE takes, the first one at least."""
+    return (DUMP, *caller, keys, most)
+
+
+def remove(caller: Caller, keys: Sequence[bytes]) -> Item:
+    """Remove keys that are elsewhere now."""
+    return (REMOVE, *caller, keys)
 
 
 def hand_back(guests: Sequence[ChangedGuest]) -> Item:

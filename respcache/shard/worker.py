@@ -21,7 +21,7 @@ from respcache.logs import log_exception
 from respcache.resp.encode import NULL, OK_LINE, encode
 from respcache.resp.types import OK
 from respcache.scripting import ScriptError
-from respcache.shard import carrying, debugging, in_parts, wire
+from respcache.shard import carrying, debugging, in_parts, migrating, wire
 from respcache.shard.control import Control
 from respcache.shard.patience import Patience
 from respcache.shard.serving import Serving
@@ -146,6 +146,8 @@ class Worker:
             wire.HAS_SNAPSHOT: shard.snapshots.__contains__,
             wire.RESTORE_SNAPSHOT: control.restore_snapshot,
             wire.DROP_SNAPSHOT: control.drop_snapshot,
+            wire.DUMP: self._dump,
+            wire.REMOVE: partial(migrating.remove, shard),
         }
 
     def answers(self, now: int, items: list[Item]) -> Iterator[Answer]:
@@ -390,6 +392,14 @@ class Worker:
         loans, size = carrying.borrow(self.shard, places)
         self._room -= size
         return loans
+
+    def _dump(
+        self, db: int, protocol: int, client: int, touch: bool, keys: list[bytes], most: int
+    ) -> list[migrating.Dumped | None]:
+        self.shard.enter(db, protocol, client, touch)
+        dumped, size = migrating.dump(self.shard, keys, most)
+        self._room -= size
+        return dumped
 
     # -- scripts
 

@@ -14,6 +14,8 @@ from respcache.store.databases import Databases
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from respcache.store.accesses import Accesses
+
 
 class Caller(NamedTuple):
     """Who a command runs for."""
@@ -30,9 +32,9 @@ class Call:
     Handlers read these fields for every command, which is why they are fields of the shard itself.
     """
 
-    def __init__(self, databases: int) -> None:
+    def __init__(self, databases: int, accesses: Accesses) -> None:
         # All databases of the shard, those of all namespaces; `databases` is how many a client sees.
-        self.databases = Databases(databases)
+        self.databases = Databases(databases, accesses)
         # The selected database, and its number.
         self.db = self.databases[0]
         self.db_index = 0

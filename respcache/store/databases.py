@@ -15,19 +15,23 @@ from respcache.store.keyspace import Keyspace
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from respcache.store.accesses import Accesses
+
 
 class Databases(dict[int, Keyspace]):
     """A database that is not there yet is made when it is asked for: there may be many that nobody uses."""
 
-    def __init__(self, each: int) -> None:
+    def __init__(self, each: int, accesses: Accesses) -> None:
         super().__init__()
+        # How accesses are recorded.
+        self._accesses = accesses
         # How many databases a namespace has.
         self.each = each
         # The numbers of databases that may have deadlines: all that have, and some that had.
         self.expiring: set[int] = set()
 
     def __missing__(self, index: int) -> Keyspace:
-        db = self[index] = Keyspace(index, self.expiring)
+        db = self[index] = Keyspace(index, self.expiring, self._accesses)
         return db
 
     def block(self, namespace: int) -> Iterable[int]:
@@ -51,6 +55,13 @@ class Databases(dict[int, Keyspace]):
             self[index].index = index
             if self[index].deadlines:
                 self.expiring.add(index)
+
+    def count_accesses(self, counting: bool) -> None:
+        """Record from now on how often keys are accessed, or else when they were last."""
+        if counting != self._accesses.counting:
+            self._accesses.counting = counting
+            for db in self.values():
+                db.record_by_policy(db.accessed)
 
     def drop(self, namespace: int) -> None:
         """Forget the databases of a namespace. They are empty."""

@@ -5,13 +5,15 @@ Raw storage only. Who may see what (expiry, wrong types, watchers, notifications
 
 from __future__ import annotations
 
-from array import array
 from heapq import heapify, heappop, heappush
+from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from respcache.datatypes.indexed import IndexedDict
+from respcache.store.accesses import Accesses, store
 
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Iterable
 
 # A key of one of the databases: (database, key).
@@ -38,15 +40,20 @@ class Contents(NamedTuple):
 class Keyspace(IndexedDict[Any]):
     """Keys to values. Times are milliseconds since the epoch, access times seconds."""
 
-    __slots__ = ("_expiring", "_heap", "accessed", "deadlines", "index", "shift")
+    __slots__ = ("_accesses", "_expiring", "_heap", "accessed", "deadlines", "index", "shift")
 
-    def __init__(self, index: int = 0, expiring: set[int] | None = None) -> None:
-        """`expiring` is told `index`, the number of this database, when it gets deadlines. They stay there."""
+    def __init__(self, index: int = 0, expiring: set[int] | None = None, accesses: Accesses | None = None) -> None:
+        """`expiring` is told `index`, the number of this database, when it gets deadlines. They stay there.
+
+        `accesses` says how accesses are recorded: by default as times.
+        """
         super().__init__()
         self.index = index
         self._expiring = set() if expiring is None else expiring
-        # When each key was last accessed, parallel to `members`: seconds (32 bits last until 2106).
-        self.accessed = array("I")
+        self._accesses = accesses or Accesses(Random())
+        # When each key was last accessed, or how often, parallel to `members`. Assigning a time in seconds records an
+        # access (see `respcache.store.accesses`).
+        self.accessed = self._accesses.records()
         # When keys expire, less `shift`; keys that never do are not in it.
         self.deadlines: dict[bytes, int] = {}
         # Added to all of them: what moves every deadline at once (the restoring of a snapshot), in O(1).
@@ -75,14 +82,16 @@ class Keyspace(IndexedDict[Any]):
             slot = self._pass_by(slot)
         accessed = self.accessed.pop()
         if slot < len(self.accessed):
-            self.accessed[slot] = accessed
+            store(self.accessed, slot, accessed)
         if self.deadlines:
             self.deadlines.pop(key, None)
         return super().discard(key)
 
     def _exchange(self, slot: int, other: int) -> None:
         super()._exchange(slot, other)
-        self.accessed[slot], self.accessed[other] = self.accessed[other], self.accessed[slot]
+        one, two = self.accessed[slot], self.accessed[other]
+        store(self.accessed, slot, two)
+        store(self.accessed, other, one)
 
     def clear(self) -> None:
         super().clear()
@@ -132,17 +141,22 @@ class Keyspace(IndexedDict[Any]):
                 return
             yield self._heap[0][1]
 
+    def record_by_policy(self, accessed: array[int]) -> None:
+        """Go on from these records; the policy may have changed since they were made."""
+        self.accessed = self._accesses.adapted(accessed)
+
     # -- everything at once, for snapshots
 
     def detach(self) -> Contents:
         """Give everything away, and be empty."""
         contents = Contents(self.slots, self.members, self.values, self.accessed, self.deadlines, self._heap)
-        self.attach(Contents({}, [], [], array("I"), {}, []))
+        self.attach(Contents({}, [], [], self._accesses.records(), {}, []))
         return contents
 
     def attach(self, contents: Contents) -> None:
         """Hold this in the place of everything."""
-        self.slots, self.members, self.values, self.accessed, self.deadlines, self._heap = contents
+        self.slots, self.members, self.values, accessed, self.deadlines, self._heap = contents
+        self.record_by_policy(accessed)
         if self.deadlines:
             self._expiring.add(self.index)
         self._cursor = self._ahead = 0
@@ -152,5 +166,5 @@ class Keyspace(IndexedDict[Any]):
         heap = [(deadline, key) for key, deadline in deadlines.items()]
         heapify(heap)
         slots = dict(zip(values, range(len(values)), strict=True))
-        accessed = array("I", [now // 1000]) * len(values)
+        accessed = self._accesses.records_of_new_keys(len(values), now // 1000)
         self.attach(Contents(slots, list(values), list(values.values()), accessed, dict(deadlines), heap))

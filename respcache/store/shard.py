@@ -14,6 +14,7 @@ from respcache.datatypes.limits import Limits
 from respcache.datatypes.types import MAY_BE_EMPTY
 from respcache.errors import WrongType
 from respcache.slots import shards_of_slots, slot_of
+from respcache.store.accesses import Accesses, frequency, store
 from respcache.store.call import Call
 from respcache.store.expiry import Expiry
 from respcache.store.figures import Figures
@@ -44,12 +45,14 @@ class Shard(Call):
         index: int = 0,
         shards: int = 1,
     ) -> None:
-        super().__init__(databases)
+        # The one source of randomness.
+        self.random = Random(seed)
+        # Whether it is recorded when keys were last accessed, or how often.
+        self.accesses = Accesses(self.random)
+        super().__init__(databases, self.accesses)
         # Which of all shards this is, and how many there are.
         self.index = index
         self.shards = shards
-        # The one source of randomness.
-        self.random = Random(seed)
         # The settings that decide encodings and sizes; shared with every collection, so it is never replaced.
         self.limits = limits or Limits()
         # What INFO shows.
@@ -177,6 +180,26 @@ class Shard(Call):
         if self.touch:
             db.accessed[slot] = self.now_seconds
         return db.values[slot]
+
+    # -- accesses of an existing key, for commands that show or set them
+
+    def idle_seconds(self, key: bytes) -> int:
+        """For how long it was not accessed."""
+        return self.accesses.idle_seconds(self.db.accessed[self.db.slots[key]], self.now_seconds)
+
+    def frequency(self, key: bytes) -> int:
+        """About the logarithm of how often it was accessed, from 0 to 255. Means something with an LFU policy only."""
+        return self.accesses.counter(self.db.accessed[self.db.slots[key]], self.now_seconds)
+
+    def set_idle(self, key: bytes, seconds: int) -> None:
+        """Let it be as if it was last accessed so long ago. As in Redis, nothing happens with an LFU policy."""
+        if not self.accesses.counting:
+            self.db.accessed[self.db.slots[key]] = max(self.now_seconds - seconds, 0)
+
+    def set_frequency(self, key: bytes, counter: int) -> None:
+        """Let it have this frequency, from 0 to 255. As in Redis, nothing happens without an LFU policy."""
+        if self.accesses.counting:
+            store(self.db.accessed, self.db.slots[key], frequency(counter, self.now_seconds))
 
     # -- changing
 

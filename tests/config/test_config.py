@@ -48,9 +48,9 @@ def test_an_alias_is_not_a_duplicate_and_the_last_value_counts(config: Config) -
 
 def test_directives_fixed_at_the_start(config: Config) -> None:
     immutable = "can't set immutable config"
-    config.set([(b"port", b"6379"), (b"bind", b"127.0.0.1 -::1"), (b"shards", b"%d" % config.shards)])
-    assert refusal(config, (b"PORT", b"7000")) == FAILED.format("port", immutable)
-    assert config.port == 6379
+    config.set([(b"shards", b"%d" % config.shards)])
+    assert refusal(config, (b"SHARDS", b"63")) == FAILED.format("shards", immutable)
+    assert config.shards != 63
     # As in Redis, not even the current value is accepted.
     assert refusal(config, (b"Databases", b"16")) == FAILED.format("Databases", immutable)
 
@@ -138,7 +138,11 @@ class TestShards:
             "loglevel",
             "logfile",
             "busy_reply_threshold",
+            "lfu_decay_time",
+            "lfu_log_factor",
             "lint",
+            "maxmemory_policy",
+            *("syslog_enabled", "syslog_facility", "syslog_ident"),
         } == set(Shard(16).limits.__slots__)
 
     def test_called_once_per_command_and_only_for_values_of_shards(self, config: Config) -> None:
@@ -147,6 +151,61 @@ class TestShards:
         config.set([(b"timeout", b"1")])
         config.set([(b"hash-max-ziplist-entries", b"5"), (b"hash-max-listpack-value", b"6")])
         assert told == [5]
+
+
+class TestApplying:
+    """What can be known only by doing it."""
+
+    @pytest.fixture
+    def applied(self, config: Config) -> list[tuple[object, ...]]:
+        """What was applied: the directive that was changed first, and the values."""
+        found: list[tuple[object, ...]] = []
+
+        def apply(name: str) -> None:
+            if config.port == 13:
+                raise BadValue("unlucky")
+            found.append((name, config.port, *config.bind))
+
+        config.apply_by(["port", "bind"], apply)
+        return found
+
+    def test_once_for_each_command(self, config: Config, applied: list[tuple[object, ...]]) -> None:
+        config.set([(b"timeout", b"1"), (b"bind", b"::1"), (b"port", b"1")])
+        config.set([(b"port", b"2"), (b"bind", b"*")])
+        assert applied == [("bind", 1, "::1"), ("port", 2, "*")]
+
+    def test_only_for_new_values(self, config: Config, applied: list[tuple[object, ...]]) -> None:
+        config.set([(b"port", b"6379"), (b"bind", b"127.0.0.1 -::1"), (b"timeout", b"1")])
+        config.set([(b"port", b"6379"), (b"bind", b"::1")])
+        assert applied == [("bind", 6379, "::1")]
+
+    def test_not_if_another_value_is_wrong(self, config: Config, applied: list[tuple[object, ...]]) -> None:
+        def check() -> None:
+            if config.timeout == 1:
+                raise BadValue("too short")
+
+        config.add_check("timeout", check)
+        assert "too short" in refusal(config, (b"port", b"1"), (b"timeout", b"1"))
+        assert "integer" in refusal(config, (b"port", b"1"), (b"timeout", b"x"))
+        assert applied == []
+
+    def test_a_failure(self, config: Config, applied: list[tuple[object, ...]]) -> None:
+        told: list[int] = []
+        config.on_change("timeout", lambda: told.append(config.timeout))
+        for pairs in [((b"timeout", b"7"), (b"PORT", b"13")), ((b"port", b"13"), (b"bind", b"*"))]:
+            assert refusal(config, *pairs) == FAILED.format("port", "unlucky")
+        assert (config.timeout, config.port, config.bind) == (0, 6379, ["127.0.0.1", "-::1"])
+        assert applied == told == []
+
+
+def test_a_value_that_the_system_has_chosen(config: Config) -> None:
+    config.put("port", ["0"])
+    config.settle("port", 1234)
+    assert (config.port, config.show("port"), config.configured("port")) == (1234, "1234", 0)
+    config.set([(b"port", b"5")])
+    assert (config.port, config.configured("port")) == (5, 5)
+    config.reset()
+    assert (config.port, config.configured("port")) == (1234, 0)
 
 
 def test_changed_directives_without_effect(config: Config) -> None:

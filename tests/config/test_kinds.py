@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from respcache.config.kinds import (
+    Addresses,
     BadValue,
     Choice,
     EventClasses,
@@ -16,6 +17,7 @@ from respcache.config.kinds import (
     Origins,
     OutputLimits,
     SavePoints,
+    Template,
     Text,
     Words,
     YesNo,
@@ -36,6 +38,9 @@ GOOD = [
     (MemoryOrPercent(), ["1kb"], 1024, "1024"),
     (OctalNumber(), ["700"], 0o700, "700"),
     (Choice("notice", "debug"), ["NOTICE"], "notice", "notice"),
+    (Addresses(), ["*", "-::1"], ["*", "-::1"], "* -::1"),
+    (Addresses(), [""], [], ""),
+    *((Template(), [text], text, text) for text in ("a{{b", "a}b", "{{title}", "{port}", "x {title}", "{unixsocket}")),
     (Text(), [""], "", ""),
     (Words(0, 3), ["127.0.0.1", "-::1"], ["127.0.0.1", "-::1"], "127.0.0.1 -::1"),
     (Words(), [""], [], ""),
@@ -67,6 +72,11 @@ BAD = [
     (MemoryOrPercent(), ["200%"], "percentage argument must be less or equal to 100"),
     (OctalNumber(), ["9"], "argument couldn't be parsed into an integer"),
     (Choice("a", "b"), ["c"], "argument(s) must be one of the following: a, b"),
+    (Addresses(), ["::1"] * 17, "Too many bind addresses specified."),
+    *(
+        (Template(), [text], "template format is invalid or contains unknown variables")
+        for text in ("", "  ", "{title}", "{title} {server-mode}", "x{nosuch}", "{title", "{")
+    ),
     (Words(2, 2), ["one"], "wrong number of arguments"),
     (Origins(), ["https://a.example/"], NO_ORIGIN),
     (Origins(), ["https://a.example", "localhost:3000"], NO_ORIGIN),

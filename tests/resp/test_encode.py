@@ -16,6 +16,7 @@ from respcache.resp.encode import MAX_REPLY, encode, format_double
 from respcache.resp.types import (
     NULL_ARRAY,
     OK,
+    Digits,
     Encoded,
     Entries,
     PairedMap,
@@ -48,6 +49,7 @@ REPLIES: dict[str, tuple[Reply, bytes, bytes]] = {
     "another status": (Status(b"QUEUED"), b"+QUEUED\r\n", b"+QUEUED\r\n"),
     "verbatim": (Verbatim(b"hello"), b"$5\r\nhello\r\n", b"=9\r\ntxt:hello\r\n"),
     "markdown": (Verbatim(b"# a", b"mkd"), b"$3\r\n# a\r\n", b"=7\r\nmkd:# a\r\n"),
+    "digits": (Digits(b"1.50"), b"$4\r\n1.50\r\n", b",1.50\r\n"),
     "empty list": ([], b"*0\r\n", b"*0\r\n"),
     "list": ([b"a", 1, None], b"*3\r\n$1\r\na\r\n:1\r\n$-1\r\n", b"*3\r\n$1\r\na\r\n:1\r\n_\r\n"),
     "tuple": ((b"a",), b"*1\r\n$1\r\na\r\n", b"*1\r\n$1\r\na\r\n"),

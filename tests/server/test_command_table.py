@@ -126,7 +126,8 @@ LINES = [
     "BITFIELD k OVERFLOW SAT SET u8 0 1", "BITFIELD k GET u8", "GET", "BLPOP a b 0", "ACL GETUSER k", "LCS a b",
     "WAIT 1 1", "ZUNIONSTORE d set 777", "ZUNIONSTORE d 5 a", "ZUNIONSTORE d 0 a", "ZINTERSTORE d -1 a", "PUBSUB x",
     "PUBSUB", "AUTH", "AUTH a b c", "EXEC x", "DBSIZE x", "CLIENT KILL", "COMMAND COUNT x", "OBJECT", "MEMORY", "ECHO",
-    "ZINTERCARD 3 a b", "LCS a",
+    "ZINTERCARD 3 a b", "LCS a", "MIGRATE h 1 k 0 1", "MIGRATE h 1 k 0 1 COPY KEYS a", "MIGRATE h 1 k 0 1 AUTH KEYS",
+    "MIGRATE h 1 k 0", "PFCOUNT a b", "PFADD k",
 ]  # fmt: skip
 KNOWN = [line for line in LINES if line.startswith("NONSENSE") or line.upper().split()[0].encode() in TABLE]
 

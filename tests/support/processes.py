@@ -16,6 +16,23 @@ from tests.support.resp import Connection
 READY_WITHIN = 20.0
 
 
+def free_port() -> int:
+    """A port that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def listens(port: int, host: str = "127.0.0.1") -> bool:
+    """True if somebody does."""
+    try:
+        socket.create_connection((host, port), timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
 class StartedServer:
     """A server process on a port of its own on loopback."""
 

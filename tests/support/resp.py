@@ -43,9 +43,19 @@ class Connection:
     null_array: Any = None
     null_string: Any = None
 
-    def __init__(self, port: int, protocol: int = 2, timeout: float = 20.0) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def __init__(self, port: int, protocol: int = 2, timeout: float = 20.0, host: str = "127.0.0.1") -> None:
+        """`host` may be the path of a unix socket."""
+        if host.startswith("/"):
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.settimeout(timeout)
+            try:
+                self.socket.connect(host)
+            except OSError:
+                self.socket.close()
+                raise
+        else:
+            self.socket = socket.create_connection((host, port), timeout=timeout)
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._file = self.socket.makefile("rb")
         self.protocol = protocol
         if protocol == 3:

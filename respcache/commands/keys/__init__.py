@@ -5,5 +5,6 @@
 * `search`: KEYS, SCAN, RANDOMKEY;
 * `databases`: DBSIZE, FLUSHALL, SWAPDB;
 * `object`, `memory`: what is known about a key and its value;
+* `dump`: values in Redis' own binary format: DUMP, RESTORE;
 * `sort`: SORT, which takes lists, sets and sorted sets.
 """

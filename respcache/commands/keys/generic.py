@@ -26,6 +26,7 @@ from respcache.commands.table.tips import SUMMED_BY_SHARD
 from respcache.datatypes.types import copy_value, type_name
 from respcache.errors import NO_SUCH_KEY, NOT_AN_INT32, SAME_OBJECT, CommandError, WrongSyntax
 from respcache.resp.types import OK, Reply, Status
+from respcache.store.accesses import INITIAL
 from respcache.store.shard import Event, Shard
 
 if TYPE_CHECKING:
@@ -137,6 +138,7 @@ def _settle(shard: Shard, key: bytes, value: Any, deadline: int | None) -> None:
     """Store a value that comes from another key, with its deadline. What was there goes without a "del" event."""
     shard.notify(Event.NEW, b"new", key)
     shard.replace(key, value, deadline)
+    shard.set_frequency(key, INITIAL)
 
 
 @command(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from respcache.commands.args import parse_int
 from respcache.commands.table import EXAMINE, READONLY, family
 from respcache.commands.table.tips import RANDOM_OUTPUT
-from respcache.errors import NO_LFU, CommandError
+from respcache.errors import LFU_POLICY, NO_LFU, CommandError
 from respcache.resp.types import Reply
 
 if TYPE_CHECKING:
@@ -49,22 +49,24 @@ def encoding_of(value: Any) -> bytes:
 
 @command("OBJECT IDLETIME", "key", arity=3, keys=EXAMINE.at(2), flags=READONLY, since="2.2.3", tips=RANDOM_OUTPUT)
 def object_idletime(shard: Shard, args: Args) -> Reply:
-    """Return for how many seconds a key was not accessed."""
+    """Return for how many seconds a key was not accessed; fails with an LFU policy, as in Redis."""
     key = args.next()
-    return None if shard.peek(key) is None else idle_seconds(shard, key)
-
-
-def idle_seconds(shard: Shard, key: bytes) -> int:
-    """For how long an existing key was not accessed."""
-    return max(shard.now // 1000 - shard.db.accessed[shard.db.slots[key]], 0)
+    if shard.peek(key) is None:
+        return None
+    if shard.accesses.counting:
+        raise CommandError(LFU_POLICY)
+    return shard.idle_seconds(key)
 
 
 @command("OBJECT FREQ", "key", arity=3, keys=EXAMINE.at(2), flags=READONLY, since="4.0.0", tips=RANDOM_OUTPUT)
 def object_freq(shard: Shard, args: Args) -> Reply:
-    """Return how often a key was accessed; fails without an LFU policy, as in Redis."""
-    if shard.peek(args.next()) is None:
+    """Return about the logarithm of how often a key was accessed; fails without an LFU policy, as in Redis."""
+    key = args.next()
+    if shard.peek(key) is None:
         return None
-    raise CommandError(NO_LFU)
+    if not shard.accesses.counting:
+        raise CommandError(NO_LFU)
+    return shard.frequency(key)
 
 
 @command("OBJECT REFCOUNT", "key", arity=3, keys=EXAMINE.at(2), flags=READONLY, since="2.2.3", tips=RANDOM_OUTPUT)

@@ -7,7 +7,18 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from respcache.commands.table import TABLE, Command, Flag, KeyFinder, Keys, KeySpec, NumKeys, Reach, StreamKeys
+from respcache.commands.table import (
+    TABLE,
+    Command,
+    Flag,
+    KeyFinder,
+    Keys,
+    KeySpec,
+    KeywordKeys,
+    NumKeys,
+    Reach,
+    StreamKeys,
+)
 
 # Main answers these to clients. Within a script, the shard itself does: they need nothing of main.
 ANSWERED_IN_SCRIPTS = frozenset((b"ECHO", b"PING", b"SELECT", b"TIME"))
@@ -49,7 +60,7 @@ def answered_by_main(call: Call) -> bool | None:
         if subcommand is None:
             return None
         row = row.subcommands.get(subcommand.upper())
-    return row is None or row.reach is Reach.LOCAL or bool(row.flags & Flag.NOSCRIPT)
+    return row is None or row.in_main or bool(row.flags & Flag.NOSCRIPT)
 
 
 def keys_are_among(call: Call) -> bool:
@@ -86,7 +97,7 @@ def _spec_is_known(spec: KeySpec, call: Call) -> bool:
             if count is None or not count.isdigit() or len(count) > 4:
                 return False
             return all(map(call.is_key, range(at + 1, at + 1 + int(count))))
-        case KeyFinder() | StreamKeys():
+        case KeyFinder() | StreamKeys() | KeywordKeys():
             words = call.known_words()
             return words is not None and all(map(call.is_key, spec.positions(words)))
 

@@ -319,7 +319,7 @@ class Scripting:
         if argv[0].upper() in ANSWERED_IN_SCRIPTS:
             return self._answer(argv)
         row = row_of(argv)
-        if row is None or row.reach is Reach.LOCAL:
+        if row is None or row.in_main:
             return self._asked(argv)
         try:
             writes = admit(row, argv, read_only=self._read_only)

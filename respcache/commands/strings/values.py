@@ -193,9 +193,13 @@ def _set_with_options(shard: Shard, args: Args) -> Reply:
 
     old = shard.find_string(key) if options.get else None
     if options.only_if:
-        exists = shard.look_to_write(key) is not None
-        if exists == (options.only_if == b"NX"):
+        # The value that is about to be stored is an access by itself.
+        wants_none = options.only_if == b"NX"
+        exists = (shard.look_to_write(key) if wants_none else shard.peek(key)) is not None
+        if exists == wants_none:
             return _copied(old)
+    if options.keep_ttl:
+        shard.peek(key)  # removes the key if it has expired: its deadline is not for the new value
     _put(shard, key, value, deadline, keep_ttl=options.keep_ttl)
     return _copied(old) if options.get else OK
 

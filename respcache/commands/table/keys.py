@@ -98,10 +98,46 @@ class StreamKeys(NamedTuple):
         return len(argv)
 
 
+class LoneKey(Keys):
+    """The first key of a command that takes either this one, or several after a keyword (`KeywordKeys`)."""
+
+    __slots__ = ()
+
+    def positions(self, argv: Argv) -> Sequence[int]:
+        return () if find_keyword(argv, b"KEYS") else super().positions(argv)
+
+
+class KeywordKeys(NamedTuple):
+    """All words after KEYS (MIGRATE). `start` is where COMMAND INFO says to look for it: so many words from the end."""
+
+    start: int
+    access: str = ""
+
+    def positions(self, argv: Argv) -> Sequence[int]:
+        at = find_keyword(argv, b"KEYS")
+        return range(at + 1, len(argv)) if at and not argv[3] else ()
+
+
+# The options of MIGRATE begin here; how many words follow those that have any.
+_OPTIONS_AT = 6
+_VALUES = {b"AUTH": 1, b"AUTH2": 2}
+
+
+def find_keyword(argv: Argv, keyword: bytes) -> int:
+    """Where among the options of MIGRATE one is, if it is not the value of another; 0 if it is not there."""
+    at = _OPTIONS_AT
+    while at < len(argv):
+        word = argv[at].upper()
+        if word == keyword:
+            return at
+        at += 1 + _VALUES.get(word, 0)
+    return 0
+
+
 # How many words follow each option that may stand before STREAMS.
 _OPERANDS = {b"BLOCK": 1, b"COUNT": 1, b"GROUP": 2, b"NOACK": 0}
 
-KeySpec = Keys | NumKeys | KeyFinder | StreamKeys
+KeySpec = Keys | NumKeys | KeyFinder | StreamKeys | KeywordKeys
 
 # The one key of most commands, named for what happens to it; `Keys.at` says it of other keys.
 EXAMINE = Keys(1, access="RO")  # the reply tells something about the value, such as its length, but no contents

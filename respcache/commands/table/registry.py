@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from respcache import errors
 from respcache.commands.table.help import help_of
-from respcache.commands.table.keys import KeyFinder, Keys, KeySpec, NumKeys, StreamKeys
+from respcache.commands.table.keys import KeyFinder, Keys, KeySpec, KeywordKeys, NumKeys, StreamKeys
 from respcache.commands.table.spec import (
     LOADING,
     NO_FLAGS,
@@ -65,13 +65,13 @@ class Family:
         first of its keys that exists, and runs there. `roams` tells if a call may use keys that it does not name: such
         a call is carried with a barrier over all shards, and its handler asks for those keys by `Shard.require`.
         `waits` tells if a call of a blocking command may wait (the default: any may); its handler raises `Blocked`.
-        `reach` follows from `keys` and is given only for ALL, CURSOR, and commands with keys that main answers.
+        `reach` follows from `keys` and is given only for ALL, CURSOR, HELD, and commands with keys that main answers.
         `help_since` adds a HELP subcommand. `categories` are ACL categories beyond those that flags and group imply.
         The first line of the docstring is the summary in the docs.
         """
 
         def register(handler: H) -> H:
-            specs = (keys,) if isinstance(keys, (Keys, NumKeys, KeyFinder, StreamKeys)) else keys
+            specs = (keys,) if isinstance(keys, (Keys, NumKeys, KeyFinder, StreamKeys, KeywordKeys)) else keys
             row = Command(
                 name,
                 handler,

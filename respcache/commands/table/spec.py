@@ -44,6 +44,7 @@ class Flag(IntFlag):
 WRITE, READONLY, DENYOOM, ADMIN = Flag.WRITE, Flag.READONLY, Flag.DENYOOM, Flag.ADMIN
 PUBSUB, NOSCRIPT, BLOCKING, LOADING = Flag.PUBSUB, Flag.NOSCRIPT, Flag.BLOCKING, Flag.LOADING
 STALE, SKIP_MONITOR, SKIP_SLOWLOG, FAST = Flag.STALE, Flag.SKIP_MONITOR, Flag.SKIP_SLOWLOG, Flag.FAST
+ASKING = Flag.ASKING
 NO_AUTH, NO_MULTI, ALLOW_BUSY, PROTECTED = Flag.NO_AUTH, Flag.NO_MULTI, Flag.ALLOW_BUSY, Flag.PROTECTED
 MOVABLEKEYS, NO_ASYNC_LOADING, MAY_REPLICATE = Flag.MOVABLEKEYS, Flag.NO_ASYNC_LOADING, Flag.MAY_REPLICATE
 NO_FLAGS = Flag(0)
@@ -53,6 +54,7 @@ class Reach(Enum):
     """Where a command runs (see docs/concepts/architecture.md)."""
 
     LOCAL = "local"  # main answers by itself
+    HELD = "held"  # main answers, and the shards of its keys stand still meanwhile (MIGRATE)
     KEYS = "keys"  # the shards of its keys: one, split with `gather`, or carried under a barrier
     ALL = "all"  # a part for every shard, merged with `gather`
     CURSOR = "cursor"  # SCAN: the cursor names the shard
@@ -98,6 +100,7 @@ class Command:
         "group",
         "guarded",
         "handler",
+        "in_main",
         "in_parts",
         "keys",
         "max_words",
@@ -161,6 +164,8 @@ class Command:
         self.words_of_name = name.count(" ") + 1
         self.gather = gather
         self.reach = reach
+        # True if main carries it out.
+        self.in_main = reach in (Reach.LOCAL, Reach.HELD)
         self.roams = roams
         self.in_parts = in_parts
         self.waits = waits  # of a blocking command

@@ -12,7 +12,7 @@ from respcache.commands.table import (
     family,
 )
 from respcache.commands.table.tips import ALL_NODES
-from respcache.config.files import rewrite
+from respcache.config.rewriting import rewrite
 from respcache.errors import WrongSyntax
 from respcache.resp.types import OK, Reply
 from respcache.server.commands.control.family import refuse_in_namespace

@@ -14,6 +14,7 @@ from respcache.commands.table import (
     KeyFinder,
     Keys,
     KeySpec,
+    KeywordKeys,
     NumKeys,
     StreamKeys,
     family,
@@ -142,6 +143,10 @@ def _describe_keys(spec: KeySpec) -> Reply:
             search: Reply = {b"keyword": b"STREAMS", b"startfrom": start}
             half: Reply = {b"lastkey": -1, b"keystep": 1, b"limit": 2}
             return _key_specification(flags, b"keyword", search, b"range", half)
+        case KeywordKeys(start):
+            keyword: Reply = {b"keyword": b"KEYS", b"startfrom": start}
+            rest: Reply = {b"lastkey": -1, b"keystep": 1, b"limit": 0}
+            return _key_specification(flags, b"keyword", keyword, b"range", rest)
         case KeyFinder(option=option, start=start) if option:
             search = {b"keyword": option, b"startfrom": start}
             one: Reply = {b"lastkey": 0, b"keystep": 1, b"limit": 0}

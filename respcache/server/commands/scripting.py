@@ -190,7 +190,7 @@ def _described(library: Library, with_code: bool) -> Reply:
 @command("FUNCTION DUMP", arity=2, flags=NOSCRIPT, since="7.0.0")
 def function_dump(client: Client, args: Args) -> Reply:
     """Return all libraries as a payload."""
-    return dump(client.namespace.libraries.codes().values())
+    return dump(client.namespace.libraries.codes().values(), compressed=client.parts.config.rdbcompression)
 
 
 @command(

@@ -1,1 +1,1 @@
-"""The machine that main runs on: signals, descriptors, the pid file."""
+"""The machine that main runs on: signals, descriptors, the pid file, the background, who supervises us."""

@@ -79,6 +79,11 @@ def refuse_too_many(config: Config) -> None:
         raise BadValue(f"The operating system is not able to handle the specified number of clients, try with {most}")
 
 
+def make_room(config: Config) -> None:
+    """Called when there may be more listeners: raise the limit of the process accordingly, if the system lets us."""
+    raise_limit(config.maxclients + reserved(config))
+
+
 def raise_limit(wanted: int) -> Limit:
     """Let this process have `wanted` descriptors, or as many as the system allows; it never lowers the limit."""
     if sys.platform == "win32":

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # A flood of connections must not hold up the clients that are there.
 _PER_ROUND = 64
+# No more wait to be accepted: the system caps `tcp-backlog`, mostly at this.
+_MOST_WAITING = 1 << 12
 # `accept` fails with these when the system is out of something; trying again at once would not help.
 _SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _SHORTAGE_PAUSE = 100  # milliseconds
@@ -44,7 +46,10 @@ class Listener:
             self._poller.watch(self._socket.fileno(), READ, self._on_ready)
 
     def _on_ready(self, _events: int) -> None:
-        for _ in range(_PER_ROUND):
+        self._accept_up_to(_PER_ROUND)
+
+    def _accept_up_to(self, most: int) -> None:
+        for _ in range(most):
             try:
                 sock, address = self._socket.accept()
             except OSError as error:
@@ -89,7 +94,12 @@ class Listener:
             self._accept(sock, f"{path}:0", f"{path}:0")
         else:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._accept(sock, printed_address(address), printed_address(self._socket.getsockname()))
+            self._accept(sock, printed_address(address), printed_address(sock.getsockname()))
+
+    def retire(self) -> None:
+        """Accept those that have connected already, then close."""
+        self._accept_up_to(_MOST_WAITING)
+        self.close()
 
     def close(self) -> None:
         """Stop accepting."""

@@ -2,7 +2,8 @@
 
 | kind   | which commands                                       | how they run                                        |
 |--------|------------------------------------------------------|-----------------------------------------------------|
-| LOCAL  | PING, SUBSCRIBE, CLIENT ...                          | main answers                                        |
+| LOCAL  | PING, SUBSCRIBE, CLIENT ...                          | main answers; of MIGRATE, `positions` says which    |
+|        |                                                      | shards have to stand still meanwhile                |
 | ONE    | all keys are on one shard, or there are none         | forwarded as it is                                  |
 | SPLIT  | keys on several shards, and the row has `gather`     | each shard gets the part with its keys, in one step |
 | ALL    | DBSIZE, FLUSHALL, KEYS ...                           | one part per shard, in one step                     |
@@ -45,7 +46,7 @@ class Kind(Enum):
 
 
 class Plan(NamedTuple):
-    """`positions`: shard -> indexes into the words of the keys that live there. Empty for LOCAL, ALL and CURSOR.
+    """`positions`: shard -> indexes into the words of the keys that live there. Empty for ALL, CURSOR, and most LOCAL.
 
     A command without keys runs on shard 0, and one that may use keys it does not name has all shards in `positions`,
     some of them with no index.
@@ -80,6 +81,8 @@ _WAIT_ON_THE_ONLY_SHARD = Plan(Kind.WAIT, {0: []})
 
 def plan(row: Command, argv: Argv, router: Router, *, may_wait: bool = False) -> Plan:
     """How the call `argv` of the command `row` runs; a blocking one waits only if it may."""
+    if row.reach is Reach.HELD:
+        return Plan(Kind.LOCAL, _positions(row, argv, router))
     if row.reach is not Reach.KEYS:
         return _ALONE[row.reach]
     waits = may_wait and row.blocking and row.waits(argv)

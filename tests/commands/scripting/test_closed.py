@@ -394,7 +394,7 @@ def check(proof: Proof, words: list[Any], text: str) -> None:
     row = TABLE[argv[0].upper()]
     if row.subcommands:
         row = row.subcommands[argv[1].upper()]
-    assert row.reach is not Reach.LOCAL, text
+    assert not row.in_main, text
     if proof.closed and row.accepts(len(argv)):
         assert row.reach is Reach.KEYS, text
         assert {argv[at] for at in row.key_positions(argv)} <= set(_KEYS), text

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+import respcache.commands.all  # noqa: F401 - fills the table
+from respcache.commands.args import Args
+from respcache.commands.table import TABLE
+from respcache.store.shard import Shard
 from tests.support.events import Events
 from tests.support.resp import Connection
 from tests.support.transcript import Transcript
@@ -67,6 +71,18 @@ def test_set_with_expiry(do: Transcript, option: str, amount: int, left: int | N
     assert do("PTTL", "k") > 0
     assert do("SET", "k", "v3") == "OK"
     assert do("PTTL", "k") == -1
+
+
+def test_keepttl_keeps_nothing_of_a_key_that_has_expired() -> None:
+    """The key is still there: the tick that removes it comes later."""
+    shard = Shard()
+    run = TABLE[b"SET"].handler
+    shard.set_time(1_000)
+    run(shard, Args([b"SET", b"k", b"old", b"PX", b"10"]))
+    shard.set_time(2_000)
+    run(shard, Args([b"SET", b"k", b"new", b"KEEPTTL"]))
+    assert shard.find_string(b"k") == b"new"
+    assert shard.deadline(b"k") is None
 
 
 @pytest.mark.respcache_only(reason="lets time pass")

@@ -41,7 +41,7 @@ def server(facts: Facts) -> Fields:
         "atomicvar_api": "gil",
         "gcc_version": _compiler(),
         "process_id": os.getpid(),
-        "process_supervised": "no",
+        "process_supervised": parts.supervised,
         "run_id": parts.run_id,
         "tcp_port": parts.port,
         "server_time_usec": parts.clock.now_us(),
