@@ -1,4 +1,4 @@
-"""Words of a line with shell-like quoting: inline commands, and lines of the configuration file."""
+"""Words of a line with shell-like quoting: inline commands, lines of the configuration file, and those of MONITOR."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ _PLAIN = re.compile(rb"[^ \t\n\r\0\"']+")
 _DOUBLE = re.compile(rb'[^"\\]+')
 _SINGLE = re.compile(rb"[^'\\]+")
 _UNUSUAL = re.compile(rb"[\"'\v\f\0]")  # bytes that `bytes.split` treats differently from Redis
+_TO_ESCAPE = re.compile(rb"[^ !#-\[\]-~]")
 _ESCAPES = {ord("n"): b"\n", ord("r"): b"\r", ord("t"): b"\t", ord("b"): b"\b", ord("a"): b"\a"}
 
 
@@ -106,3 +107,16 @@ def quote(word: str) -> str:
         return word
     escaped = word.replace("\\", "\\\\").replace('"', '\\"')
     return '"' + escaped.replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t").replace("\0", "\\x00") + '"'
+
+
+def quote_bytes(word: bytes) -> bytes:
+    """`word` in double quotes, in printable ASCII, as MONITOR shows words: `split_args` returns it as it was."""
+    return b'"%b"' % _TO_ESCAPE.sub(_escaped, word)
+
+
+def _escaped(found: re.Match[bytes]) -> bytes:
+    return _ESCAPED[found[0][0]]
+
+
+_NAMES = {text[0]: b"\\%c" % letter for letter, text in _ESCAPES.items()} | {ord('"'): b'\\"', ord("\\"): b"\\\\"}
+_ESCAPED = [_NAMES.get(byte, b"\\x%02x" % byte) for byte in range(256)]

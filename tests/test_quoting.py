@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from respcache.quoting import quote, split_args
+from respcache.quoting import quote, quote_bytes, split_args
 
 # Lines and their words, as a genuine server reads them; None if the quotes are unbalanced.
 LINES: dict[bytes, list[bytes] | None] = {
@@ -50,3 +50,16 @@ def test_plain_words_need_no_quotes(words: list[bytes]) -> None:
     if not set(line) & set(b"\"'\\\v\f\0"):
         quoted = b" ".join(b'"%b"' % word for word in line.split())
         assert split_args(line) == split_args(quoted) == line.split()
+
+
+@settings(deadline=None)
+@given(st.lists(st.binary(max_size=20), max_size=4))
+def test_bytes_in_quotes_are_read_back(words: list[bytes]) -> None:
+    line = b" ".join(map(quote_bytes, words))
+    assert line.isascii()
+    assert line.decode().isprintable()
+    assert split_args(line) == words
+
+
+def test_bytes_in_quotes() -> None:
+    assert quote_bytes(b'\x00\a\b\t\n\x0b\r\x1b "\\~\x7f\x80\xff') == rb'"\x00\a\b\t\n\x0b\r\x1b \"\\~\x7f\x80\xff"'

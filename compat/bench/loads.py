@@ -15,6 +15,7 @@ from redis.lock import Lock
 
 from compat.bench import fill, growth, loadgen
 from compat.bench.plan import Measurement, Plan
+from compat.bench.publish import published
 from compat.bench.servers import ServerUnderTest
 from compat.bench.wire import Wire
 
@@ -269,6 +270,7 @@ MEASUREMENTS = [
         what="XREADGROUP of 1 entry",
     ),
     throughput("xrange", "XRANGE mystream - + COUNT 100", prepare=_a_stream, what="XRANGE of 100 entries"),
+    *[published(subscribers) for subscribers in (1, 100, 1000)],
     Measurement(
         "round-trip",
         "redis-py, one GET after the other",

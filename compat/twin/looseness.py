@@ -278,6 +278,10 @@ LEFT_OUT: Mapping[str, str] = {
     "SORT": "with BY or GET, the order of some types is that of the hash table: in transcripts",
     "SORT_RO": "as SORT",
     **dict.fromkeys(("XINFO HELP", "XGROUP HELP", "SCRIPT HELP", "FUNCTION HELP"), "the prose is our own"),
+    **dict.fromkeys(
+        ("MONITOR", "ROLE", "LASTSAVE", "REPLICAOF", "SLAVEOF"), "about the server: tests run them on both"
+    ),
+    **dict.fromkeys(("WAIT", "WAITAOF"), "wait for replicas: tests run them on both"),
     "FUNCTION FLUSH": "sometimes ends Redis 8.0.6 with a signal: in transcripts",
     "SCRIPT DEBUG": "waits for a debugger, or refuses to: in transcripts",
 }

@@ -85,7 +85,11 @@ CHANGED: Mapping[tuple[int, int], Mapping[str, str]] = {
     (7, 4): {
         "COMMAND INFO, sinterstore, key specifications": "no longer says that the destination is read",
         "COMMAND GETKEYS, GETKEYSANDFLAGS SINTERSTORE key:one key:two key:three": "as above",
-        **{f"COMMAND INFO, {name}, flags": "counted as blocking" for name in ("wait", "waitaof")},
+        **{
+            f"COMMAND INFO, {name}, {field}": "counted as blocking"
+            for name in ("wait", "waitaof")
+            for field in ("flags", "categories")
+        },
         "COMMAND DOCS, hscan, arguments": "NOVALUES",
         "COMMAND DOCS, client|kill, arguments": "MAXAGE",
         **{f"CONFIG SET, maxmemory-samples {value!r}": "at most 64 since 8.0" for value in VALUES},

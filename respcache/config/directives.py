@@ -42,7 +42,8 @@ class Directive:
     default: Any
     # CONFIG SET refuses it, as Redis does.
     fixed: bool = False
-    # It takes effect only at start-up, unlike in Redis: CONFIG SET accepts only the current value.
+    # One of our own that takes effect only at start-up. CONFIG SET accepts the current value, so that what CONFIG GET
+    # has shown can be set again.
     starting: bool = False
     # CONFIG SET accepts it only from clients that ``enable-protected-configs`` allows.
     protected: bool = False
@@ -107,10 +108,10 @@ _OWN = (
     Directive("http-blocking-limit", _LONG, 30).described(
         "Seconds after which a blocking command over HTTP gives up, as if its timeout had passed; 0 means no limit."
     ),
-    Directive("http-dialect", Choice("upstash", "seed"), "upstash", fixed=True).described(
+    Directive("http-dialect", Choice("upstash", "seed"), "upstash", starting=True).described(
         "What the HTTP door speaks: Upstash's REST API, or `seed`, which is GET /set/:key/:value and GET /get/:key."
     ),
-    Directive("http-port", _PORT, 0, fixed=True).described(
+    Directive("http-port", _PORT, 0, starting=True).described(
         "The port of the HTTP door, on the addresses of `bind`; 0 means none. It needs respcache[http]."
     ),
     Directive("http-request-timeout", _LONG, 60).described(
@@ -145,10 +146,10 @@ _OWN = (
     Directive("lint-ttl-pattern", Words(), []).described(
         "Lint: glob patterns of keys that must expire, such as `session:*`."
     ),
-    Directive("metrics-port", _PORT, 0, fixed=True).described(
+    Directive("metrics-port", _PORT, 0, starting=True).described(
         "A port for GET /metrics and GET /health alone, without a password; 0 means none. It needs respcache[http]."
     ),
-    Directive("enable-test-commands", _ALLOWED, "no", fixed=True).described(
+    Directive("enable-test-commands", _ALLOWED, "no", starting=True).described(
         "Which clients may send RESPCACHE, whose subcommands are for test suites: none, all, or those on this machine."
     ),
     Directive("max-namespaces", Number(0), 1000).described(

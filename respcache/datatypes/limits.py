@@ -22,6 +22,7 @@ class Limits:
         "set_max_intset_entries",
         "set_max_listpack_entries",
         "set_max_listpack_value",
+        "skip_checksum_validation",
         "stream_node_max_bytes",
         "stream_node_max_entries",
         "zset_max_listpack_entries",
@@ -38,6 +39,7 @@ class Limits:
         self.set_max_intset_entries = 512
         self.set_max_listpack_entries = 128
         self.set_max_listpack_value = 64
+        self.skip_checksum_validation = False  # no directive: DEBUG SET-SKIP-CHECKSUM-VALIDATION
         self.stream_node_max_bytes = 4096  # 0: no limit, here and in the next line
         self.stream_node_max_entries = 100
         self.zset_max_listpack_entries = 128

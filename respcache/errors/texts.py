@@ -443,6 +443,13 @@ def config_not_rewritten(reason: str) -> CommandError:
 # -- states of the server
 
 LOADING_DATA = "LOADING Redis is loading the dataset in memory"
+BAD_PACKED_THRESHOLD = "ERR argument must be a memory value bigger than 1 and smaller than 4gb"
+NOT_ZERO_OR_ONE = "ERR value is out of range, value must between 0 and 1"  # [sic]
+NO_APPEND_ONLY_FILE = "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled."
+INVALID_MASTER_PORT = "ERR Invalid master port"
+NO_REPLICATION = "ERR respcache cannot replicate from another server; only REPLICAOF NO ONE is allowed"
+REPLICA_AND_KEYSPACE = "ERR Replica can't interact with the keyspace"
+NO_MONITOR_WITHIN = "ERR MONITOR isn't allowed for DENY BLOCKING client"
 READ_ONLY_REPLICA = "READONLY You can't write against a read only replica."
 OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'."
 

@@ -300,12 +300,21 @@ _WRITERS: dict[type, Callable[[Any, int, bytearray], None]] = {
 def format_double(value: float) -> bytes:
     """A double as Redis 7.2 prints scores: the shortest digits that read back the same.
 
-    Integers below 2**62 and ``-0`` have neither point nor exponent; ``inf``, ``-inf`` and ``nan`` are lower case; the
-    exponent appears where Redis' shortest-digits printer switches to it (`fpconv_dtoa`).
+    Integers below 2**62 and ``-0`` have neither point nor exponent; ``inf``, ``-inf`` and ``nan`` are lower case.
     """
     if value.is_integer() and abs(value) < (1 << 62):
         return b"%d" % value if value or copysign(1, value) > 0 else b"-0"
-    if 1e-3 <= abs(value) < 1e4:
+    return shortest_double(value)
+
+
+def shortest_double(value: float) -> bytes:
+    """The same where Redis does not look whether it is an integer: so many of these have an exponent, too.
+
+    It appears where Redis' shortest-digits printer (`fpconv_dtoa`) switches to it.
+    """
+    if not value:
+        return b"0" if copysign(1, value) > 0 else b"-0"
+    if not value.is_integer() and 1e-3 <= abs(value) < 1e4:
         return repr(value).encode()  # neither Redis nor Python has an exponent then
     if isinf(value):
         return b"inf" if value > 0 else b"-inf"

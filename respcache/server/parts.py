@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from respcache.server.order.carry import Carrier
     from respcache.server.order.claims import Claims
     from respcache.server.order.exec import Executor
+    from respcache.server.order.monitoring import Monitoring
     from respcache.server.order.namespaces import Namespaces
     from respcache.server.order.outbox import Outboxes
     from respcache.server.order.router import Router
@@ -57,6 +58,7 @@ class Parts:
     times: Times
     rates: Rates
     run_id: str  # 40 hexadecimal digits, new with each start
+    replication_id: str  # likewise, of what replicas would follow; DEBUG CHANGE-REPL-ID gives a new one
     links: Sequence[ShardLink]  # by shard
     figures: ShardFigures
     expiry: Sequence[ActiveExpiry]  # by shard
@@ -72,6 +74,7 @@ class Parts:
     outboxes: Outboxes
     registry: Registry[Any]  # of `respcache.server.clients.client.Client`, which is built on this
     interception: Interception
+    monitoring: Monitoring
     journal: Journal
     lint: Lint
     faults: Faults
@@ -90,6 +93,8 @@ class Parts:
     # synchronous step, before anything else takes its place in the order.
     on_reset: list[Callable[[], object]] = field(default_factory=list)
     supervised: str = "no"  # by whom, see `respcache.server.host.supervision`
+    # DEBUG SET-SKIP-CHECKSUM-VALIDATION: RESTORE takes payloads whose checksum is wrong.
+    skip_checksum_validation: bool = False
     # The ports, once they are known; 0 where there is none.
     port: int = 0
     http_port: int = 0

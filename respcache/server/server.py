@@ -25,6 +25,7 @@ from respcache.server.order.carry import Carrier
 from respcache.server.order.claims import Claims
 from respcache.server.order.exec import Executor
 from respcache.server.order.measuring import Measuring
+from respcache.server.order.monitoring import Monitoring
 from respcache.server.order.namespaces import Namespaces
 from respcache.server.order.outbox import Outboxes
 from respcache.server.order.router import Router
@@ -81,6 +82,7 @@ class Server:
         self.figures = ShardFigures(self.links)
         self.expiry = [ActiveExpiry(link, alarms, clock) for link in self.links]
         router = Router(config.shards)
+        self.monitoring = Monitoring(self.links, clock, config, self.interception.changed)
         stats = Stats(clock.now_ms(), clock.real_ms())
         self.namespaces = Namespaces(config, self.links, router, alarms)
         self.times = times = Times(config, clock, self.registry, stats.count_error, self.namespaces.slowlog_of)
@@ -111,6 +113,7 @@ class Server:
             times=times,
             rates=Rates(stats, poller, alarms, clock),
             run_id=secrets.token_hex(20),
+            replication_id=secrets.token_hex(20),
             links=self.links,
             figures=self.figures,
             expiry=self.expiry,
@@ -126,7 +129,8 @@ class Server:
                 settle=claims.settle,
                 counting=times,
                 on_report=self._on_report,
-                reports_wanted=lambda: bool(config.notify_keyspace_events),
+                reports_wanted=lambda: bool(config.notify_keyspace_events) or self.monitoring.active,
+                on_foreign=self.monitoring.called_foreign,
                 spawn=self._spawn,
             ),
             waits=self.waits,
@@ -134,6 +138,7 @@ class Server:
             outboxes=Outboxes(stats),
             registry=self.registry,
             interception=self.interception,
+            monitoring=self.monitoring,
             journal=self.journal,
             lint=self.lint,
             faults=Faults(),
@@ -161,6 +166,7 @@ class Server:
             wire.SCRIPT_CALL: self._on_script_call,
             wire.SLOW: times.slow,
             wire.LATENCY: times.event,
+            wire.MONITORED: self.monitoring.reported,
         }
         # What a shard asks in the middle of an item: kind -> who answers, by `ShardQueue.reply`, whatever happens.
         self._answer: dict[int, Callable[..., None]] = {
@@ -187,6 +193,7 @@ class Server:
         self.poller.after_round.append(self._send)
         self.namespaces.on_pause += [self._configure_shards, self._update_clients]
         self.interception.on_change.append(self._update_clients)
+        self.interception.add(self.monitoring)
         self.interception.add(self.lint)  # after those that hold commands back
         self.interception.add(self.journal)  # the last: it is to see what the others make of commands and replies
         self.interception.changed()
@@ -199,6 +206,7 @@ class Server:
             self.journal.reset,
             self.lint.reset,
             *[expiry.reset for expiry in self.expiry],
+            self._check_checksums,
             self.parts.reset_counters,
             self.times.latency.reset,
         ]
@@ -219,14 +227,24 @@ class Server:
 
     def _shard_settings(self) -> dict[str, Any]:
         """What a shard has to know of the configuration, and of CLIENT PAUSE."""
-        return self.config.shard_values() | {"expiry_paused": self.namespaces.paused()}
+        return self.config.shard_values() | {
+            "expiry_paused": self.namespaces.paused(),
+            "skip_checksum_validation": self.parts.skip_checksum_validation,
+        }
 
     def _settings_at_start(self, shard: int) -> dict[str, Any]:
         """What a shard that has just started has to know."""
         return self._shard_settings() | {
             "libraries": self.namespaces.codes(),
             "counted": self.figures.counted(shard),
+            "monitored": self.monitoring.active,
         }
+
+    def _check_checksums(self) -> None:
+        """RESPCACHE RESET: take back DEBUG SET-SKIP-CHECKSUM-VALIDATION."""
+        if self.parts.skip_checksum_validation:
+            self.parts.skip_checksum_validation = False
+            self._configure_shards()
 
     def _configure_shards(self) -> None:
         settings = self._shard_settings()

@@ -62,6 +62,7 @@ class Control:
     def configure(self, values: dict[str, Any]) -> None:
         """Directives that shards need, by their names with underscores; and
 
+        monitored: whether there are monitors.
         expiry_paused: the numbers of the namespaces where CLIENT PAUSE is on.
         libraries: those of all namespaces, by number.
         counted: the counters of the process whose place this one takes, among its `stats`.
@@ -89,6 +90,8 @@ class Control:
                     shard.accesses.log_factor = value
                 case "lint":
                     shard.scripting.reports_calls = value != "off"
+                case "monitored":
+                    shard.scripting.monitored = value
                 case "libraries":
                     for namespace, codes in value.items():
                         self.change_libraries(namespace, codes, True)

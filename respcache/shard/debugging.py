@@ -1,4 +1,4 @@
-"""The shard's part of DEBUG POPULATE and DEBUG OBJECT."""
+"""The shard's part of DEBUG POPULATE, OBJECT, DIGEST and DIGEST-VALUE."""
 
 from __future__ import annotations
 
@@ -29,6 +29,22 @@ def populate(
             value = b"value:%d" % number
             shard.replace(key, value[:size].ljust(size, b"\0") if size else value, None)
             shard.notify(Event.NEW, b"new", key)
+
+
+def digest(shard: Shard, db: int, protocol: int, client: int, touch: bool) -> dict[int, int]:
+    """The digest of each database that has keys."""
+    from respcache.shard import digests  # hardly ever needed, and hashlib takes some milliseconds of a shard's start
+
+    shard.enter(db, protocol, client, touch)
+    return digests.of_databases(shard)
+
+
+def digest_values(shard: Shard, db: int, protocol: int, client: int, touch: bool, keys: list[bytes]) -> list[int]:
+    """The digests of the values of these keys."""
+    from respcache.shard import digests  # as above
+
+    shard.enter(db, protocol, client, touch)
+    return digests.of_values(shard, keys)
 
 
 def serialized_length(shard: Shard, value: Any) -> int:

@@ -20,6 +20,7 @@ where the items are part of a larger unit that is not over yet: what the owner o
 | `execute(caller, check, commands)`  | a list of encoded replies, may come in pieces; None: a watched key has   |
 |                                     | changed, and nothing was run                                             |
 | `is_dirty(client)`                  | True if a watched key has changed; forgets the client's watches          |
+| `dirty(clients)`                    | those of them of whose watched keys one has changed                      |
 | `watch(client, places)`             | None                                                                     |
 | `unwatch(client)`                   | None                                                                     |
 | `borrow(places)`                    | for each place ``(type name, data, deadline)``, or None for no such key  |
@@ -31,6 +32,9 @@ where the items are part of a larger unit that is not over yet: what the owner o
 | `reset_stats()`                     | None                                                                     |
 | `populate(caller, ...)`             | None                                                                     |
 | `inspect(caller, key)`              | the line of DEBUG OBJECT, None for no such key                           |
+| `digest(caller)`                    | for each database of the caller's namespace that has keys a number, see  |
+|                                     | `respcache.shard.digests`                                                |
+| `digest_values(caller, keys)`       | a number for each key, 0 for one that does not exist                     |
 | `compile_script(text)`              | None; fails if it cannot be compiled                                     |
 | `forget_scripts()`                  | None; the shard has no compiled scripts any more                         |
 | `inspect_library(code)`             | its functions: ``(name, description, flags)`` each; fails if it cannot   |
@@ -92,6 +96,8 @@ the last result has an index behind it.
 | microseconds, argv)``              | trimmed for SLOWLOG; `client` is 0 for what a script calls                |
 | ``(LATENCY, index, event,          | something else took long: an event of LATENCY                             |
 | milliseconds)``                    |                                                                           |
+| ``(MONITORED, index, shard, db,    | a script has called a command: its words, quoted; None: a script begins.  |
+| words)``                           | Only while there are monitors                                             |
 | ``(EARLY, index, shard, places,    | the answers to items that were received while a script runs, counted from |
 | error)``                           | its own item (0): an error, or None. They are not carried out any more    |
 | ``(ASK, index, shard, kind, ...)`` | always the last of its frame: the shard asks main, in the middle of an    |
@@ -120,6 +126,7 @@ from respcache.store.reports import EVENT as EVENT
 from respcache.store.reports import FAILED as FAILED
 from respcache.store.reports import INVALID_SCRIPT as INVALID_SCRIPT
 from respcache.store.reports import LATENCY as LATENCY
+from respcache.store.reports import MONITORED as MONITORED
 from respcache.store.reports import RESUMED as RESUMED
 from respcache.store.reports import SCRIPT_CALL as SCRIPT_CALL
 from respcache.store.reports import SERVED as SERVED
@@ -141,6 +148,7 @@ POPULATE, INSPECT, WAIT, FORGET, SERVE, EXIST, ATTEMPT, ENLIST, RELEASE, SETTLE,
 COMPILE, KILL, SKIP, INSPECT_LIBRARY, LIBRARIES, FORGET_SCRIPTS, DROP, DENY, MEASURE = range(25, 34)
 TAKE_SNAPSHOT, HAS_SNAPSHOT, RESTORE_SNAPSHOT, DROP_SNAPSHOT = range(34, 38)
 DUMP, REMOVE = range(38, 40)
+DIRTY, DIGEST, DIGEST_VALUES = range(50, 53)
 # What scripts of a client may not do.
 DENY_NOTHING, DENY_WRITES, DENY_GROWTH = range(3)
 # Kinds of ASK.
@@ -194,6 +202,21 @@ def execute(caller: Caller, check: bool, commands: list[Argv]) -> Item:
 def is_dirty(client: int) -> Item:
     """Ask whether a key that the client watches has changed, and forget its watches."""
     return (IS_DIRTY, client)
+
+
+def digest(caller: Caller) -> Item:
+    """Ask for the digest of all keys: DEBUG DIGEST."""
+    return (DIGEST, *caller)
+
+
+def digest_values(caller: Caller, keys: list[bytes]) -> Item:
+    """Ask for those of single values: DEBUG DIGEST-VALUE."""
+    return (DIGEST_VALUES, *caller, keys)
+
+
+def dirty(clients: list[int]) -> Item:
+    """Ask whose next EXEC will fail; nothing is forgotten."""
+    return (DIRTY, clients)
 
 
 def watch(client: int, places: Sequence[Place]) -> Item:

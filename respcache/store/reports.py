@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 EVENT, UNFINISHED, FAILED, ASK, SERVED, SPOILT = range(6)
 INVALID_SCRIPT, SLOW_SCRIPT, END_OF_SLOW_SCRIPT, EARLY, RESUMED = range(10, 15)
-SCRIPT_CALL = 20
+SCRIPT_CALL, MONITORED = 20, 21
 SLOW, LATENCY = range(30, 32)
 
 Report = tuple[Any, ...]
@@ -102,6 +102,10 @@ class Reports:
     def latency(self, event: str, milliseconds: int) -> None:
         """Something that is no command took this long, for the latency monitor."""
         self._reports.append((LATENCY, len(self.results), event, milliseconds))
+
+    def monitored(self, shard: int, db: int, words: bytes | None) -> None:
+        """A script has called a command, whose words are quoted for MONITOR. None: a script begins."""
+        self._reports.append((MONITORED, len(self.results), shard, db, words))
 
     def end_of_slow_script(self, shard: int) -> None:
         """That script has ended."""

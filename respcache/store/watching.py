@@ -66,6 +66,10 @@ class Watching:
             if index in (first, second) and (key in databases[first].slots or key in databases[second].slots):
                 self.modified(place)
 
+    def dirty(self, clients: list[int]) -> list[int]:
+        """Those of these clients of whose keys one is known to have been modified."""
+        return [client for client in clients if client in self._dirty]
+
     def is_dirty(self, client: int, databases: Databases, now: int) -> bool:
         """True if a key that the client watches was modified, or has expired since.
 

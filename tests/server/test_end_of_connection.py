@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 
 import pytest
 
@@ -58,3 +59,15 @@ def test_skip_is_not_used_up_by_a_pause(do: Transcript, connect: type[Connection
     assert other.call("PING") == "PONG"  # the server has read everything sent before
     assert other.call("CLIENT", "UNPAUSE") == "OK"
     assert do.connection.read() == b"1"
+
+
+@pytest.mark.parametrize("begin", [b"\0", b"*\0", b"$\0"])
+def test_the_error_arrives_although_the_client_goes_on_sending(connect: type[Connection], begin: bytes) -> None:
+    """The server hangs up with input unread, so the kernel resets the connection: behind the reply, not before it."""
+    for _ in range(5):
+        client = connect()  # type: ignore[call-arg]  # as above
+        client.send_raw(begin)
+        with suppress(OSError):  # a broken pipe, or a reset
+            while True:
+                client.send_raw(b"payload")
+        assert b"-ERR Protocol error: too big" in client.socket.recv(1000)

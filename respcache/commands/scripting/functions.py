@@ -47,6 +47,7 @@ def fcall_ro(shard: Shard, args: Args) -> Reply:
 
 def _call(shard: Shard, args: Args, *, read_only: bool) -> Reply:
     argv = args.argv
+    shard.scripting.called()
     function = shard.scripting.function(args.next())
     if function is None:
         raise CommandError(errors.NO_FUNCTION)

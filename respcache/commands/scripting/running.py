@@ -23,6 +23,7 @@ from respcache.commands.scripting.sorting import unordered
 from respcache.commands.table import TABLE, Flag, Reach
 from respcache.errors import CommandError
 from respcache.logs import log, log_exception
+from respcache.quoting import quote_bytes
 from respcache.redis_commands import REDIS_COMMANDS
 from respcache.resp.types import OK, PONG, Status
 from respcache.store.waiting import Blocked
@@ -45,6 +46,8 @@ _SHARE_OF_TEXTS = 1 / 64
 _SORTS = frozenset(("SORT", "SORT_RO"))
 # A script that mostly calls commands is looked at after so many of them: instructions alone would be too few.
 _CALLS_BETWEEN_LOOKS = 256
+# Bytes of what monitors are to see that are sent at once.
+_MOST_MONITORED = 1 << 20
 # Bytes that scripts of one shard may use.
 _MEMORY = 256 << 20
 
@@ -125,6 +128,9 @@ class Scripting:
         # Whether main wants to hear of what scripts call (lint), and who tells it of the running script.
         self.reports_calls = False
         self._reported: ReportedCalls | None = None
+        # Whether there are monitors; and the bytes of what they are to see that were not sent yet.
+        self.monitored = False
+        self._monitored_bytes = 0
         # TIME within scripts: the last moment that one has run at, in milliseconds, and how many did so before.
         self._moment = 0
         self._earlier = 0
@@ -246,6 +252,22 @@ class Scripting:
         if refused:
             raise CommandError(text)
 
+    # -- monitors
+
+    def called(self) -> None:
+        """A command that runs a script begins, and may fail before it does so."""
+        if self.monitored:
+            self._shard.reports.monitored(self._shard.index, self._shard.db_index, None)
+
+    def _monitor(self, argv: Argv) -> None:
+        """The running script calls a command, which was not refused."""
+        words = b" ".join(map(quote_bytes, argv))
+        self._shard.reports.monitored(self._shard.index, self._shard.db_index, words)
+        self._monitored_bytes += len(words)
+        if self._monitored_bytes > _MOST_MONITORED:
+            self._monitored_bytes = 0
+            self.patience.look()  # sends what was reported
+
     # -- functions
 
     def inspect_library(self, code: bytes) -> list[tuple[bytes, bytes | None, list[bytes]]]:
@@ -317,7 +339,10 @@ class Scripting:
         if self._reported is not None:
             self._reported.look(self._shard.db_index, argv)
         if argv[0].upper() in ANSWERED_IN_SCRIPTS:
-            return self._answer(argv)
+            answer = self._answer(argv)
+            if self.monitored:
+                self._monitor(argv)  # as in Redis, with the database after SELECT
+            return answer
         row = row_of(argv)
         if row is None or row.in_main:
             return self._asked(argv)
@@ -334,6 +359,8 @@ class Scripting:
             argv = self._sort_that_repeats(argv)
         if self._shard.shards > 1 and not self._is_local(row, argv):
             return self._asked(argv)
+        if self.monitored:
+            self._monitor(argv)
         started = perf_counter_ns()
         try:
             reply: Reply = row.handler(self._shard, Args(argv, row.words_of_name))
@@ -355,7 +382,7 @@ class Scripting:
         words = unordered(argv)
         if words is None:
             return argv
-        look = [b"TYPE", argv[1]]
+        look = [b"TYPE", argv[1]]  # the script has not called this: it is neither counted nor shown to monitors
         if self._shard.owns(argv[1]):
             kind = TABLE[b"TYPE"].handler(self._shard, Args(look))
         else:

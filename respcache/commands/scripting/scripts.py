@@ -80,6 +80,7 @@ def eval_ro(shard: Shard, args: Args) -> Reply:
 
 def _eval(shard: Shard, args: Args, *, read_only: bool) -> Reply:
     text = args.next()
+    shard.scripting.called()
     keys, arguments = keys_and_arguments(args)
     return _run(shard, shard.scripting.compile(text), keys, arguments, read_only=read_only)
 
@@ -115,6 +116,7 @@ def evalsha_ro(shard: Shard, args: Args) -> Reply:
 def _evalsha(shard: Shard, args: Args, *, read_only: bool) -> Reply:
     text = args.next()
     unknown = text.startswith(UNKNOWN)
+    shard.scripting.called()
     if unknown and len(text) != len(UNKNOWN) + _SHA:
         raise CommandError(errors.NO_SCRIPT)
     keys, arguments = keys_and_arguments(args)

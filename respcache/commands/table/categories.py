@@ -24,8 +24,8 @@ _OF_GROUP = {
     "connection": "connection",
     "scripting": "scripting",
 }
-# A generic command that names the types it is about is not in `keyspace`.
-_TYPES = frozenset(("string", "hash", "list", "set", "sortedset", "stream"))
+# A generic command that names the types it is about is not in `keyspace`, nor is one about connections (WAIT).
+_TYPES = frozenset(("string", "hash", "list", "set", "sortedset", "stream", "connection"))
 _OF_FLAG = (
     (Flag.WRITE, "write"),
     (Flag.READONLY, "read"),

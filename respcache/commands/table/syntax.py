@@ -70,6 +70,15 @@ _BLOCK_NAMES = {
 # Those of which Redis says that they belong to their first value, and not to all of them.
 _TOKENS_OF_FIRST = frozenset(("BYBOX", "BYRADIUS"))
 
+# Values with another name in Redis, by their token; redis-cli shows their words in the syntax.
+_VALUE_NAMES = {
+    ("BY", "pattern"): "by-pattern",
+    ("GET", "pattern"): "get-pattern",
+    ("ENTRIESREAD", "entries-read"): "entriesread",
+}
+# Values that redis-cli shows in another way.
+_DISPLAYED = {"storekey": "key", "storedistkey": "key"}
+
 # Choices and groups have names that the syntax does not show; they are found by their members.
 _GROUP_NAMES = {
     frozenset(members.split()): name
@@ -109,6 +118,7 @@ _GROUP_NAMES = {
         ("range", "start end-unit-block"),
         ("save-selector", "nosave save"),
         ("sortby", "byscore bylex"),
+        ("store", "storekey storedistkey"),
         ("strategy", "maxlen minid"),
         ("trim", "strategy operator threshold count"),
         ("unblock-type", "timeout error"),
@@ -221,7 +231,7 @@ class _Parser:
                 self._expect(">")
             case word:
                 type_ = _TYPE_IN.get((self._command, word)) or _TYPE_OF.get(word, "string")
-                argument = Argument(word, type_, display=word)
+                argument = Argument(word, type_, display=_DISPLAYED.get(word, word))
         return argument
 
     def _alternatives(self) -> Argument:
@@ -258,7 +268,8 @@ class _Parser:
         operand = operands[0]
         # A value has the name that the syntax gives it, unless that shows its form (ADDR ip:port).
         has_name = operand.name != _ANY_MODE and ":" not in operand.name
-        return operand._replace(token=token, name=operand.name if has_name else token.lower())
+        name = _VALUE_NAMES.get((token, operand.name), operand.name) if has_name else token.lower()
+        return operand._replace(token=token, name=name)
 
     def _is_repetition(self) -> bool:
         """True if the bracket here ends in three dots."""

@@ -7,6 +7,7 @@ RANDOM_ORDER = ("nondeterministic_output_order",)
 
 # How a proxy sends the command to the nodes of a cluster, and how it merges their replies.
 SUMMED_BY_SHARD = ("request_policy:multi_shard", "response_policy:agg_sum")
+SMALLEST_BY_SHARD = ("request_policy:all_shards", "response_policy:agg_min")
 SPLIT_BY_SHARD = ("request_policy:multi_shard", "response_policy:all_succeeded")
 ALL_NODES = ("request_policy:all_nodes", "response_policy:all_succeeded")
 ALL_SHARDS = ("request_policy:all_shards", "response_policy:all_succeeded")

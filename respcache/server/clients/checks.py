@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from respcache import errors
-from respcache.commands.table import Flag
+from respcache.commands.table import Flag, Reach
 from respcache.errors import CommandError
 
 if TYPE_CHECKING:
     from respcache.commands.table import Command
+    from respcache.resp.types import Argv
     from respcache.server.clients.client import Client
 
 # Allowed in RESP2 while a connection is subscribed, where every reply would look like a message.
@@ -73,20 +74,41 @@ def not_busy(client: Client, row: Command) -> None:
         raise busy.error()
 
 
-CHECKS = (debug_is_enabled, test_commands_are_enabled, logged_in, allowed_while_subscribed, allowed_in_multi, not_busy)
+def allowed_while_monitoring(client: Client, row: Command) -> None:
+    """Redis takes a monitor for a kind of replica."""
+    if client.monitoring and row.flags & _ABOUT_KEYS:
+        raise CommandError(errors.REPLICA_AND_KEYSPACE)
 
 
-def held_by_pause(client: Client, row: Command) -> bool:
+_ABOUT_KEYS = Flag.READONLY | Flag.WRITE | Flag.MAY_REPLICATE
+CHECKS = (
+    debug_is_enabled,
+    test_commands_are_enabled,
+    logged_in,
+    allowed_while_subscribed,
+    allowed_in_multi,
+    not_busy,
+    allowed_while_monitoring,
+)
+
+
+def held_by_pause(client: Client, row: Command, argv: Argv) -> bool:
     """True if this command has to wait for the end of CLIENT PAUSE; as in Redis, CLIENT UNPAUSE and queueing too."""
     pause = client.namespace.pause
     if not pause.active or row.for_tests or row.name == "DEBUG":  # they can end it (DEBUG by shifting time)
         return False
+    if client.monitoring:  # Redis holds up no replicas
+        return False
     if not pause.only_writes:
         return True
     if row.name == "EXEC" and client.transaction is not None:
-        return any(_writes(queued.row) for queued in client.transaction.commands)
-    return _writes(row)
+        return any(_may_write(client, queued.row, queued.argv) for queued in client.transaction.commands)
+    return _may_write(client, row, argv)
 
 
-def _writes(row: Command) -> bool:
+def _may_write(client: Client, row: Command, argv: Argv) -> bool:
+    """A script that declares what it does is taken at its word."""
+    flags = client.namespace.scripts.flags(row, argv) if row.reach is Reach.SCRIPT else None
+    if flags is not None:
+        return b"no-writes" not in flags
     return bool(row.flags & (Flag.WRITE | Flag.MAY_REPLICATE))

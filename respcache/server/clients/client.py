@@ -9,6 +9,7 @@ what other fields follow from (`plain`, above all).
 | in MULTI    | `begin_multi`                    | `end_multi`, `discard`, RESET           |
 | in EXEC     | `executing` is set               | `executing` is None                     |
 | subscribed  | `subscriptions` has entries      | it is empty; RESET                      |
+| monitoring  | `Monitoring.begin`               | `Monitoring.end`; RESET                 |
 | muted       | `mute`                           | `unmute`, RESET; after one command      |
 | waiting     | `begin_wait`                     | `end_wait`                              |
 | suspended   | `suspend(reason)`                | `resume(reason)` for each reason        |
@@ -102,6 +103,7 @@ class Client:
         self.last_command: bytes | str = "NULL"
         self.no_evict = False  # CLIENT NO-EVICT
         self.reply_mode = b"ON"  # CLIENT REPLY: ON, OFF, or SKIP for the next command only
+        self.monitoring = False  # MONITOR
         self.wants_debugger = False  # SCRIPT DEBUG was refused: so is its next EVAL
         self.heard = False  # the running command turned replies back on, so its own reply must be sent
         self.authenticated = not parts.config.requirepass
@@ -270,6 +272,7 @@ class Client:
         """What RESET and leaving have in common: everything that others keep for this client."""
         self.discard()
         self.unsubscribe()
+        self.parts.monitoring.end(self)
 
     def suspend(self, reason: int) -> None:
         """Carry out no further command until `resume` was called for each reason."""
@@ -352,6 +355,11 @@ class Client:
         else:
             self.outbox.push(data, taps)
 
+    def show(self, lines: bytes) -> None:
+        """Send what monitors see: as in Redis these are replies, which CLIENT REPLY OFF switches off."""
+        if self.reply_mode != b"OFF" and not self.closing:
+            self.push(lines)
+
     # -- its end
 
     def finish(self) -> None:
@@ -391,4 +399,9 @@ class Client:
 
 def is_local(peer: str) -> bool:
     """True for an address on this machine: loopback, or a unix socket (whose port is 0)."""
-    return peer.startswith(_LOCAL_PREFIXES) or peer.endswith(":0")
+    return peer.startswith(_LOCAL_PREFIXES) or is_unix_socket(peer)
+
+
+def is_unix_socket(peer: str) -> bool:
+    """True for an address as CLIENT LIST has it of a unix socket: its path, and 0 for the port."""
+    return peer.endswith(":0")

@@ -45,7 +45,7 @@ def dispatch(client: Client, argv: Argv) -> bool:
     row, refusal = None, None
     try:
         row = _admit(client, argv)
-        if held_by_pause(client, row):
+        if held_by_pause(client, row, argv):
             client.suspend(IN_PAUSE)
             client.namespace.pause.hold(client)
             return False
@@ -107,6 +107,7 @@ def _admit(client: Client, argv: Argv) -> Command:
 
 def _run_or_queue(client: Client, row: Command, argv: Argv) -> None:
     queued = client.transaction is not None and row.name not in WHILE_QUEUING
+    words = argv
     if row.reach is Reach.SCRIPT:
         if client.wants_debugger and row.name.startswith("EVAL"):
             # redis-cli --ldb does not look at the reply to SCRIPT DEBUG, and takes what EVAL did in a session back.
@@ -114,15 +115,30 @@ def _run_or_queue(client: Client, row: Command, argv: Argv) -> None:
             raise CommandError(errors.NO_DEBUGGER)
         how = client.namespace.scripts.plan(row, argv, queued=queued)
         if not queued:
-            argv = client.namespace.scripts.words(row, argv)
+            words = client.namespace.scripts.words(row, argv)
     else:
         how = plan(row, argv, client.parts.router, may_wait=client.transaction is None)
     if queued:
         assert client.transaction is not None
-        client.transaction.commands.append(Queued(row, argv, how))
+        if not client.transaction.aborted:  # else they will not run
+            client.transaction.commands.append(Queued(row, argv, how))
         _answer(client, encode(QUEUED, client.protocol))
+    elif client.parts.monitoring.active:
+        _route_and_show(client, row, argv, words, how)
     else:
-        route(client, row, argv, how)
+        route(client, row, words, how)
+
+
+def _route_and_show(client: Client, row: Command, argv: Argv, words: Argv, how: Plan) -> None:
+    """The same while there are monitors. As in Redis they see also what fails, and the database after the command.
+
+    `words`: for shards; `argv`: as the client has sent it.
+    """
+    transaction = client.transaction if row.name == "EXEC" else None
+    try:
+        route(client, row, words, how)
+    finally:
+        client.parts.monitoring.show(client, row, argv, how, transaction)
 
 
 def _refuse(client: Client, argv: Argv, error: CommandError) -> None:

@@ -14,7 +14,6 @@ import hiredis
 from respcache import errors
 from respcache.commands.table import Flag, Reach
 from respcache.errors import CommandError
-from respcache.scripting.headers import script_flags
 from respcache.server.clients.client import IN_FAULT
 from respcache.server.clients.mangling import Cut, Dribble, Late, Replaced, Silence, Silenced
 from respcache.server.order.outbox import Batch
@@ -41,8 +40,6 @@ _USER = b"default"
 _MESSAGES = frozenset((b"message", b"pmessage", b"smessage"))
 # What a server that is full does not refuse within MULTI, where each other command would take memory.
 _UNCOUNTED = frozenset(("EXEC", "DISCARD", "QUIT", "RESET"))
-_FUNCTIONS = frozenset(("FCALL", "FCALL_RO"))
-_BY_SHA = frozenset(("EVALSHA", "EVALSHA_RO"))
 # More bytes than any reply has.
 _ALL = 1 << 62
 # State -> why scripts may not write, for the shards.
@@ -160,7 +157,7 @@ class FaultInjector:
             if kind is Kind.LOADING:
                 refused |= not each.flags & Flag.LOADING
                 continue
-            flags = self._flags_of_script(client, each, words)
+            flags = client.namespace.scripts.flags(each, words)
             denied = Flag.WRITE if kind is Kind.READONLY else Flag.DENYOOM
             refused |= bool(each.flags & denied) or (flags is not None and _may_write(flags, kind))
             scripts |= each.reach is Reach.SCRIPT and flags is None
@@ -170,21 +167,6 @@ class FaultInjector:
             raise _refused(client, argv, _TEXTS[kind])
         if scripts and not refused and (client.transaction is None or row.name == "EXEC") and self._fires(fault):
             self._deny(client, kind)
-
-    def _flags_of_script(self, client: Client, row: Command, argv: Argv) -> Collection[bytes] | None:
-        """What a script or a function says of itself; None if it is none, or says nothing."""
-        if row.name in _FUNCTIONS:
-            return client.namespace.libraries.flags(argv[1])
-        if row.reach is not Reach.SCRIPT:
-            return None
-        text = argv[1]
-        if row.name in _BY_SHA:
-            script = client.namespace.scripts.find(text)
-            text = b"" if script is None else script.text
-        try:
-            return script_flags(text)[0]
-        except CommandError:
-            return None  # it is refused when it is to run
 
     def _deny(self, client: Client, kind: Kind) -> None:
         """The script that is about to take its place may not write, or not write what takes memory."""

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from respcache.commands.table import ADMIN, LOADING, NOSCRIPT, STALE, family
 from respcache.commands.table.tips import ALL_NODES, RANDOM_OUTPUT
 from respcache.errors import WrongSyntax, printable, unrecognized_option
-from respcache.resp.types import OK, Reply, Verbatim
-from respcache.server.clients.describe import check_name, describe
+from respcache.resp.types import OK, Reply
+from respcache.server.clients.describe import check_name
+from respcache.server.clients.dirty import described
 from respcache.server.order.outbox import IN_A_SLOT
 
 if TYPE_CHECKING:
@@ -59,9 +60,9 @@ def client_setinfo(client: Client, args: Args) -> Reply:
 
 
 @command("CLIENT INFO", arity=2, flags=CLIENT, since="6.2.0", tips=RANDOM_OUTPUT)
-def client_info(client: Client, args: Args) -> Reply:
+def client_info(client: Client, args: Args) -> Any:
     """Describe this connection."""
-    return Verbatim(describe(client, args.argv) + b"\n")
+    return described(client, [client], args.argv)
 
 
 @command("CLIENT REPLY", "<ON | OFF | SKIP>", arity=3, flags=CLIENT, since="3.2.0")

@@ -9,14 +9,16 @@ from respcache.commands.args import Args, parse_int
 from respcache.commands.table import ADMIN, LOADING, NOSCRIPT, STALE, family
 from respcache.commands.table.tips import RANDOM_OUTPUT
 from respcache.errors import CommandError, WrongSyntax
-from respcache.resp.types import OK, Reply, Verbatim
-from respcache.server.clients.describe import describe
+from respcache.resp.types import OK, Reply
+from respcache.server.clients.dirty import described
 from respcache.server.clients.limits import class_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from respcache.server.clients.client import Client
+
+    Filters = dict[Callable[[Client], object], object]
 
 command = family("connection")
 
@@ -32,19 +34,19 @@ TYPES = (b"NORMAL", b"MASTER", b"REPLICA", b"SLAVE", b"PUBSUB")
     since="2.4.0",
     tips=RANDOM_OUTPUT,
 )
-def client_list(client: Client, args: Args) -> Reply:
+def client_list(client: Client, args: Args) -> Any:
     """Describe connections: all, or those of a type or with given ids."""
     clients = _reachable(client)
     if len(args) == 2 and args.flag(b"TYPE"):
         kind = _client_type(args.next())
         clients = [other for other in clients if class_of(other) == kind]
     elif len(args) >= 2 and args.flag(b"ID"):
-        ids = {args.int(errors.INVALID_CLIENT_ID) for _ in range(len(args))}
-        clients = [other for other in clients if other.id in ids]
+        by_id = {other.id: other for other in clients}
+        ids = [args.int(errors.INVALID_CLIENT_ID) for _ in range(len(args))]
+        clients = [by_id[number] for number in ids if number in by_id]
     elif len(args):
         raise WrongSyntax
-    lines = [describe(other, args.argv if other is client else ()) for other in clients]
-    return Verbatim(b"".join(line + b"\n" for line in lines))
+    return described(client, clients, args.argv)
 
 
 def _reachable(client: Client) -> list[Client]:
@@ -70,8 +72,8 @@ def _client_type(word: bytes) -> str:
 def client_kill(client: Client, args: Args) -> Reply:
     """Close connections: the one with an address, or all that match every filter."""
     if len(args) == 1:
-        address = args.next().decode("latin-1")
-        victims = [other for other in _reachable(client) if other.transport.peer == address]
+        address = args.next()
+        victims = [other for other in _reachable(client) if _address_of(other) == address]
         if not victims:
             raise CommandError(errors.NO_SUCH_CLIENT)
         _kill(client, victims)
@@ -80,15 +82,19 @@ def client_kill(client: Client, args: Args) -> Reply:
     victims = [
         other
         for other in _reachable(client)
-        if not (skip_me and other is client) and all(property_of(other) == value for property_of, value in filters)
+        if not (skip_me and other is client)
+        and all(property_of(other) == value for property_of, value in filters.items())
     ]
     _kill(client, victims)
     return len(victims)
 
 
-def _kill_filters(args: Args) -> tuple[list[tuple[Callable[[Client], object], object]], bool]:
-    """Properties that a connection must have to be closed, with their values; and whether the caller is spared."""
-    filters: list[tuple[Callable[[Client], object], object]] = []
+def _kill_filters(args: Args) -> tuple[Filters, bool]:
+    """Properties that a connection must have to be closed, with their values; and whether the caller is spared.
+
+    As in Redis, a filter that is given twice counts as it was given last.
+    """
+    filters: Filters = {}
     skip_me = True
     while len(args):
         option = args.option()
@@ -98,13 +104,13 @@ def _kill_filters(args: Args) -> tuple[list[tuple[Callable[[Client], object], ob
                 number = parse_int(value)
                 if number is None or number <= 0:
                     raise CommandError(errors.CLIENT_ID_NOT_POSITIVE)
-                filters.append((lambda other: other.id, number))
+                filters[_id_of] = number
             case b"TYPE":
-                filters.append((class_of, _client_type(value)))
+                filters[class_of] = _client_type(value)
             case b"ADDR":
-                filters.append((lambda other: other.transport.peer.encode(), value))
+                filters[_address_of] = value
             case b"LADDR":
-                filters.append((lambda other: other.transport.local.encode(), value))
+                filters[_local_address_of] = value
             case b"USER":
                 if value != b"default":
                     raise errors.no_such_user(value)
@@ -115,6 +121,18 @@ def _kill_filters(args: Args) -> tuple[list[tuple[Callable[[Client], object], ob
             case _:
                 raise WrongSyntax
     return filters, skip_me
+
+
+def _id_of(client: Client) -> object:
+    return client.id
+
+
+def _address_of(client: Client) -> object:
+    return client.transport.peer.encode("utf-8", "surrogateescape")
+
+
+def _local_address_of(client: Client) -> object:
+    return client.transport.local.encode("utf-8", "surrogateescape")
 
 
 def _kill(killer: Client, victims: list[Client]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from math import isfinite
 from typing import TYPE_CHECKING, Any
@@ -17,12 +18,15 @@ from respcache.commands.table import (
     family,
 )
 from respcache.commands.table.help import help_reply
+from respcache.config.kinds import BadValue, Memory
 from respcache.errors import CommandError, NotAFloat, printable
+from respcache.logs import log
 from respcache.resp.encode import encode
 from respcache.resp.types import OK, BigNumber, Encoded, Push, Reply, SetReply, Status, Verbatim
 from respcache.server.commands.control.clock import read_advance
 from respcache.server.commands.control.family import refuse_in_namespace
 from respcache.shard import wire
+from respcache.shard.digests import joined, printed
 
 if TYPE_CHECKING:
     from respcache.commands.args import Args
@@ -36,14 +40,22 @@ DEBUG = ADMIN | NOSCRIPT | LOADING | STALE
 # Usage and summary of its subcommands: in COMMAND INFO they are not listed, so they are no rows of the table.
 _DEBUG_HELP = (
     ("ADVANCE-CLOCK <milliseconds>", "Shift the server's clock forward; for tests of what depends on time."),
+    ("CHANGE-REPL-ID", "Give the data of this server another replication id."),
+    ("DIGEST", "A digest of all keys and values, the same as on a genuine server with the same data."),
+    ("DIGEST-VALUE <key> [<key> ...]", "The digests of values."),
     ("ERROR <string>", "Answer with this text as an error."),
+    ("LOG <message>", "Write a line to the server's log."),
     ("OBJECT <key>", "Tell how a value is stored."),
     ("PROTOCOL <type>", "Answer with a reply of this type, for tests of clients."),
     ("POPULATE <count> [<prefix>] [<size>]", "Make string keys key:0, key:1 and so on, except for those that exist."),
     ("SET-DISABLE-DENY-SCRIPTS <0|1>", "Whether scripts may call commands that are not for scripts."),
+    ("SET-SKIP-CHECKSUM-VALIDATION <0|1>", "Whether RESTORE takes payloads with a wrong checksum."),
     ("SHARDS", "Of each shard: its number, process id, restarts, and commands under way."),
     ("SLEEP <seconds>", "Do nothing else for so long. Takes decimals."),
-    ("CHANGE-REPL-ID | QUICKLIST-PACKED-THRESHOLD <bytes>", "Accepted for the sake of test suites, without effect."),
+    ("PAUSE-CRON <0|1>", "Accepted for the sake of test suites: there is no cron."),
+    ("QUICKLIST-PACKED-THRESHOLD <size>", "Accepted for the sake of test suites: lists are not stored in nodes."),
+    ("REPLYBUFFER PEAK-RESET-TIME <time>", "Accepted for the sake of test suites: there are no such buffers."),
+    ("REPLYBUFFER RESIZING <0|1>", "Likewise."),
     ("SET-ACTIVE-EXPIRE <0|1>", "Whether keys are removed when their time is over, or only when somebody looks."),
 )
 
@@ -55,30 +67,122 @@ def debug(client: Client, args: Args) -> Any:
     match word.upper():
         case b"HELP":
             return help_reply("DEBUG", _DEBUG_HELP)
-        case b"SLEEP":
+        case b"SLEEP" if len(args) == 1:
             return _sleep(args)
         case b"ADVANCE-CLOCK":
             refuse_in_namespace(client, "DEBUG ADVANCE-CLOCK")
             return _advance_clock(client, read_advance(client, args))
         case b"SET-ACTIVE-EXPIRE" if len(args) == 1:
             return _set_active_expiry(client, args.next() != b"0")
-        case b"QUICKLIST-PACKED-THRESHOLD" | b"CHANGE-REPL-ID":
+        case b"QUICKLIST-PACKED-THRESHOLD" if len(args) == 1:
+            return _set_packed_threshold(args.next())
+        case b"PAUSE-CRON" if len(args) == 1:
             return OK
-        case b"ERROR":
+        case b"REPLYBUFFER" if len(args) == 2:
+            return _set_reply_buffer(args)
+        case b"CHANGE-REPL-ID" if not len(args):
+            refuse_in_namespace(client, "DEBUG CHANGE-REPL-ID")
+            client.parts.replication_id = secrets.token_hex(20)
+            return OK
+        case b"LOG" if len(args) == 1:
+            log.warning(f"DEBUG LOG: {printable(args.next())}", kind="DEBUG LOG")
+            return OK
+        case b"DIGEST" if not len(args):
+            return _digest(client)
+        case b"DIGEST-VALUE":
+            return _digest_values(client, args.rest())
+        case b"ERROR" if len(args) == 1:
             raise CommandError(printable(args.next()))
         case b"PROTOCOL" if len(args) == 1:
             return _reply_of_type(client, args.next())
         case b"SET-DISABLE-DENY-SCRIPTS" if len(args) == 1:
             client.parts.executor.deny_in_scripts = args.next() == b"0"
             return OK
+        case b"SET-SKIP-CHECKSUM-VALIDATION" if len(args) == 1:
+            client.parts.skip_checksum_validation = args.next() not in (b"0", b"")
+            return _done(_ask(client, _for_all(client, _checksums(client))))
         case b"OBJECT" if len(args) == 1:
             return _object(client, args.next())
         case b"POPULATE" if 1 <= len(args) <= 3:
             return _populate(client, args)
         case b"SHARDS":
             return [[link.index, link.pid, link.restarts, link.queue.unanswered] for link in client.parts.links]
+        case name if name in _REFUSED:
+            raise CommandError(f"ERR DEBUG {name.decode()} is not available in respcache: {_REFUSED[name]}")
         case _:
             raise errors.unknown_call("DEBUG", word)
+
+
+_THRESHOLD = Memory(0, (4 << 30) - (1 << 20))
+_INTERNALS = "it looks into structures of the C server"
+_CRASHES = "to see what programs make of failures, use RESPCACHE FAULT, SHUTDOWN, or a signal to the process"
+_FILES = "nothing is written to disk yet"
+# What genuine servers have, and why this one has it not.
+_REFUSED = {
+    **dict.fromkeys(
+        b"""
+            CLIENT-EVICTION DICT-RESIZING HTSTATS HTSTATS-KEY LEAK LISTPACK MALLCTL MALLCTL-STR QUICKLIST SDSLEN
+            STRINGMATCH-TEST STRUCTSIZE ZIPLIST
+        """.split(),
+        _INTERNALS,
+    ),
+    **dict.fromkeys((b"ASSERT", b"CRASH-AND-RECOVER", b"OOM", b"PANIC", b"RESTART", b"SEGFAULT"), _CRASHES),
+    **dict.fromkeys((b"AOF-FLUSH-SLEEP", b"LOADAOF", b"RELOAD"), _FILES),
+    **dict.fromkeys((b"CLUSTERLINK", b"DROP-CLUSTER-PACKET-FILTER"), "there is no cluster"),
+    **dict.fromkeys((b"REPLICATE", b"REPL-PAUSE"), "there are no replicas"),
+}
+
+
+def _set_packed_threshold(size: bytes) -> Reply:
+    """Redis refuses more than almost 4 GB, and takes 0 for the default."""
+    try:
+        _THRESHOLD.parse_word(size.decode("latin-1"))
+    except BadValue:
+        raise CommandError(errors.BAD_PACKED_THRESHOLD) from None
+    return OK
+
+
+def _set_reply_buffer(args: Args) -> Reply:
+    match args.option():
+        case b"PEAK-RESET-TIME":
+            if not (args.flag(b"NEVER") or args.flag(b"RESET")):
+                args.int()
+        case b"RESIZING":
+            pass
+        case _:
+            raise errors.unknown_call("DEBUG", args.argv[1])
+    return OK
+
+
+def _checksums(client: Client) -> wire.Item:
+    return wire.configure({"skip_checksum_validation": client.parts.skip_checksum_validation})
+
+
+def _for_all(client: Client, item: wire.Item) -> dict[int, wire.Item]:
+    return dict.fromkeys(range(len(client.parts.links)), item)
+
+
+async def _digest(client: Client) -> Reply:
+    """The digest of all databases of the namespace."""
+    calls = _ask(client, _for_all(client, wire.digest(client.caller)))
+    return Status(printed(joined([await call.result() for call in calls])))
+
+
+async def _digest_values(client: Client, keys: list[bytes]) -> Reply:
+    """A digest for each key."""
+    by_shard: dict[int, list[int]] = {}
+    for at, key in enumerate(keys):
+        by_shard.setdefault(client.parts.router.shard_of(key), []).append(at)
+    items = {
+        shard: wire.digest_values(client.caller, [keys[at] for at in positions])
+        for shard, positions in by_shard.items()
+    }
+    calls = _ask(client, items)
+    replies: list[Reply] = [None] * len(keys)
+    for call, positions in zip(calls, by_shard.values(), strict=True):
+        for at, digest in zip(positions, await call.result(), strict=True):
+            replies[at] = Status(printed(digest))
+    return replies
 
 
 _MAP: Any = {0: False, 1: True, 2: False}
@@ -165,7 +269,7 @@ def _populate(client: Client, args: Args) -> Any:
     if size > client.parts.config.proto_max_bulk_len:
         raise CommandError(errors.STRING_TOO_LONG)
     item = wire.populate(client.caller, count, prefix, size)
-    return _done(_ask(client, dict.fromkeys(range(len(client.parts.links)), item)))
+    return _done(_ask(client, _for_all(client, item)))
 
 
 async def _done(calls: list[Call]) -> Reply:

@@ -1,4 +1,4 @@
-"""SHUTDOWN, TIME, LOLWUT."""
+"""SHUTDOWN, MONITOR, LASTSAVE, TIME, LOLWUT."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from respcache.commands.table import (
     family,
 )
 from respcache.commands.table.tips import RANDOM_OUTPUT
-from respcache.errors import NO_SHUTDOWN, CommandError, WrongSyntax
+from respcache.errors import NO_MONITOR_WITHIN, NO_SHUTDOWN, CommandError, WrongSyntax
 from respcache.resp.types import OK, Reply, Verbatim
 from respcache.server.commands.control.family import refuse_in_namespace
+from respcache.server.order.outbox import IN_A_SLOT
 
 if TYPE_CHECKING:
     from respcache.commands.args import Args
@@ -56,6 +57,30 @@ async def _never(client: Client) -> Reply:
     await client.parts.stop_requested.wait()
     client.close()
     return OK
+
+
+@command("MONITOR", arity=1, flags=ADMIN | NOSCRIPT | LOADING | STALE, since="1.0.0")
+def monitor(client: Client, args: Args) -> Any:
+    """Show every command that clients send from now on."""
+    if client.executing is not None:
+        raise CommandError(NO_MONITOR_WITHIN)
+    if client.monitoring:
+        return IN_A_SLOT  # as in Redis: it is not answered
+    client.parts.monitoring.begin(client)
+    return OK
+
+
+@command(
+    "LASTSAVE",
+    arity=1,
+    flags=LOADING | STALE | FAST,
+    since="1.0.0",
+    categories=("admin", "dangerous"),
+    tips=RANDOM_OUTPUT,
+)
+def lastsave(client: Client, args: Args) -> Reply:
+    """Return when data was last saved, as a Unix time: before the first time, as in Redis, when the server started."""
+    return client.parts.stats.started // 1000
 
 
 @command("TIME", arity=1, flags=LOADING | STALE | FAST, since="2.6.0", tips=RANDOM_OUTPUT)

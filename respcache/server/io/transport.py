@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import socket
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from respcache.logs import log_exception
@@ -99,6 +100,11 @@ class SocketTransport:
 
     def write_last(self, data: bytes) -> None:
         self._send(data, _MORE)
+        if not self._pending and not self.closed:
+            # What the kernel has kept leaves now. If the peer has sent more than we have read, `close` alone would
+            # throw it away.
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_WR)
         self.close(after_writing=True)
 
     def _send(self, data: bytes, flags: int) -> None:

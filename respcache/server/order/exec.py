@@ -74,11 +74,19 @@ class _Sent(NamedTuple):
 class Transaction:
     """What a client has queued since MULTI."""
 
-    __slots__ = ("aborted", "commands")
+    __slots__ = ("aborted", "commands", "may_fail", "on_end", "placed")
 
     def __init__(self) -> None:
         self.commands: list[Queued] = []
         self.aborted = False  # a command was refused, so EXEC must fail
+        self.placed = False  # EXEC has its place in the order
+        self.may_fail = False  # if a watched key has changed
+        self.on_end: Callable[[bool], object] | None = None  # to be called when EXEC is over: True if it has run
+
+    def end(self, ran: bool) -> None:
+        """EXEC is over."""
+        if self.on_end is not None:
+            self.on_end(ran)
 
 
 class Sender(Protocol):
@@ -121,6 +129,7 @@ class Executor:
     counting: told each command, and each error, that main itself answers with.
     on_report: gets what shards report while a transaction runs, in the order of its commands.
     reports_wanted: True if shards report anything at present.
+    on_foreign: told what main has carried out for a script: the shard of the script, database, row and words.
     spawn: runs an async function in a task that ends with the server.
     """
 
@@ -133,6 +142,7 @@ class Executor:
         counting: Counting,
         on_report: Callable[[Report], None],
         reports_wanted: Callable[[], bool],
+        on_foreign: Callable[[int, int, Command, Argv], None],
         spawn: Callable[..., None],
     ) -> None:
         self._sequencer = sequencer
@@ -143,6 +153,7 @@ class Executor:
         self._counting = counting
         self._on_report = on_report
         self._reports_wanted = reports_wanted
+        self._on_foreign = on_foreign
         self._spawn = spawn
         # False: scripts may call any command (DEBUG SET-DISABLE-DENY-SCRIPTS).
         self.deny_in_scripts = True
@@ -159,6 +170,7 @@ class Executor:
         `watching`: the shards that hold keys which the client watches; the watches end with this.
         """
         commands = transaction.commands
+        transaction.placed, transaction.may_fail = True, bool(watching)
         needed = watching.union(*(queued.plan.shards(self._router) for queued in commands))
         if _manages_scripts(transaction):
             needed.update(range(self._router.shards))  # no shard may be in the middle of a script
@@ -168,7 +180,7 @@ class Executor:
         if ahead and len(needed) == 1 and all(queued.plan.kind is Kind.ONE for queued in commands):
             words = [_current(sender, queued).argv for queued in commands]
             caller = sender.caller
-            ticket = ExecTicket(Batch(sender.outbox, 1, 1), len(commands), caller.protocol)
+            ticket = ExecTicket(Batch(sender.outbox, 1, 1), len(commands), caller.protocol, transaction.end)
             item = wire.execute(caller, bool(watching), words)
             self._links[needed.pop()].submit(item, ticket, sum(map(size_of_words, words)))
             return IN_A_SLOT
@@ -185,6 +197,7 @@ class Executor:
         sender.executing = transaction
         started = 0
         failed = True
+        ran = False
         try:
             await barrier.reached()
             started = perf_counter_ns()
@@ -193,6 +206,7 @@ class Executor:
             if any([await check.result() for check in checks]):
                 failed = False
                 return NULL_ARRAY
+            ran = True
             replies = await self._run(sender, transaction.commands)
             await self._settle(shards)
             failed = False
@@ -205,6 +219,7 @@ class Executor:
             if _manages_scripts(transaction):
                 sender.namespace.scripts.unsettled -= 1
             barrier.lift()
+            transaction.end(ran)
 
     async def _run(self, sender: Sender, commands: list[Queued]) -> list[bytes]:
         """All commands, one reply each."""
@@ -406,6 +421,7 @@ class Executor:
                 raise
             assert row is not None
             (reply,) = await self._run(sender, [Queued(row, argv, plan(row, argv, self._router))])
+            self._on_foreign(link.index, sender.caller.db, row, argv)
         except CommandError as error:
             self._counting.count_error(error)
             reply = error.line()

@@ -18,6 +18,7 @@ from respcache import errors
 from respcache.errors import CommandError, bad_name
 from respcache.server.order.libraries import Libraries
 from respcache.server.order.scripts import Scripts
+from respcache.server.services.monitor import View
 from respcache.server.services.pause import Pause
 from respcache.server.services.pubsub import PubSub
 from respcache.server.services.slowlog import SlowLog
@@ -48,6 +49,7 @@ class Namespace:
         self.first = first  # what shards call its database 0
         self.pubsub = PubSub()
         self.slowlog = SlowLog()
+        self.view = View()
         self.pause = pause
         self.libraries = Libraries(links, number)
         self.scripts = Scripts(router, self.libraries)

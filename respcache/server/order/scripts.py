@@ -17,10 +17,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from respcache.commands.args import parse_int
 from respcache.commands.scripting.closed import LONGEST, UNPROVEN, Proof, prove
 from respcache.commands.scripting.scripts import UNKNOWN
+from respcache.commands.table import Reach
+from respcache.errors import CommandError
+from respcache.scripting.headers import script_flags
 from respcache.server.order.plan import Kind, Plan
 from respcache.server.order.router import on_shard
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from respcache.commands.table import Command
     from respcache.resp.types import Argv
     from respcache.server.order.libraries import Libraries
@@ -192,6 +197,21 @@ class Scripts:
         indexes = row.key_positions(argv)
         shards = self._router.shards_of([argv[at] for at in indexes])
         return {shard: on_shard(shard, indexes, shards) for shard in dict.fromkeys(shards)}
+
+    def flags(self, row: Command, argv: Argv) -> Collection[bytes] | None:
+        """What the script or the function that is called says of itself; None if it is none, or says nothing."""
+        if row.name in _FUNCTIONS:
+            return self._libraries.flags(argv[1])
+        if row.reach is not Reach.SCRIPT:
+            return None
+        text = argv[1]
+        if row.name in _BY_SHA:
+            script = self.find(text)
+            text = b"" if script is None else script.text
+        try:
+            return script_flags(text)[0]
+        except CommandError:
+            return None  # it is refused when it is to run
 
     def words(self, row: Command, argv: Argv) -> Argv:
         """The words for the shard, with the text in the place of its SHA. Now the script is called."""

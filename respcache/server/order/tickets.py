@@ -9,7 +9,7 @@ from respcache.resp.types import NULL_ARRAY
 from respcache.server.order.outbox import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from respcache.errors import CommandError
     from respcache.server.order.outbox import Outbox
@@ -80,14 +80,18 @@ class PartialRun:
 
 
 class ExecTicket:
-    """Ticket of a transaction that runs in one frame of one shard: a list of replies, None if a watched key changed."""
+    """Ticket of a transaction that runs in one frame of one shard: a list of replies, None if a watched key changed.
 
-    __slots__ = ("_batch", "_count", "_pieces", "_protocol")
+    on_end: told that it is over, and whether it has run.
+    """
 
-    def __init__(self, batch: Batch, count: int, protocol: int) -> None:
+    __slots__ = ("_batch", "_count", "_on_end", "_pieces", "_protocol")
+
+    def __init__(self, batch: Batch, count: int, protocol: int, on_end: Callable[[bool], object] = bool) -> None:
         self._batch = batch
         self._count = count
         self._protocol = protocol
+        self._on_end = on_end
         self._pieces: list[bytes] = []
 
     def deliver(self, result: list[bytes] | None) -> None:
@@ -96,6 +100,7 @@ class ExecTicket:
         else:
             self._batch.data = b"*%d\r\n%b" % (self._count, b"".join(self._pieces + result))
         self._batch.arrived()
+        self._on_end(result is not None)
 
     def deliver_piece(self, result: list[bytes]) -> None:
         self._pieces += result
@@ -103,3 +108,4 @@ class ExecTicket:
     def fail(self, error: CommandError) -> None:
         self._batch.data = error.line()
         self._batch.arrived()
+        self._on_end(True)  # for all that is known

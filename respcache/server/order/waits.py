@@ -134,6 +134,11 @@ class Wait(ABC):
             self._waits.with_timeout -= 1
         self._waits.remove(self)
 
+    @property
+    def given_up(self) -> bytes:
+        """The reply to a client whose time is up."""
+        return timed_out(self.member)
+
     # -- ends that main brings about
 
     @abstractmethod
@@ -206,6 +211,58 @@ class LocalWait(Wait):
             self.end(CommandError(errors.SHARD_DIED).line())
 
 
+class TimedWait(Wait):
+    """One that only its time ends, with a reply that is known: WAIT for replicas that there are not.
+
+    It is the ticket of an item that does nothing. So it begins when everything before it is done, like any other.
+    """
+
+    __slots__ = ("_given_up", "_until")
+
+    def __init__(self, waits: Waits, member: Member, row: Command, argv: Argv, until: Until, given_up: bytes) -> None:
+        super().__init__(waits, member, row, argv, ())
+        self._until = until
+        self._given_up = given_up
+
+    @property
+    def given_up(self) -> bytes:
+        return self._given_up
+
+    # -- the ticket
+
+    def deliver(self, result: Any) -> None:  # noqa: ARG002 - the item does nothing
+        if not self.over:
+            self.found_nothing(self._until)
+
+    def deliver_piece(self, result: Any) -> None:
+        """There are no pieces."""
+
+    def fail(self, error: CommandError) -> None:
+        """The shard has died, which does not concern this."""
+        self.deliver(error)
+
+    # -- its end
+
+    def time_out(self) -> None:
+        """See `Wait`."""
+        self.end(self._given_up)
+
+    def give_up(self, reply: bytes, *, failed: bool = False) -> None:  # noqa: ARG002 - as below
+        """See `Wait`. Main has counted the command when it began."""
+        self.end(reply)
+
+    def leave(self) -> None:
+        """See `Wait`."""
+        self._finish()
+
+    async def dismiss(self, *, at_once: bool) -> bool:  # noqa: ARG002 - nothing is asked of a shard
+        """See `Wait`."""
+        return not self.over
+
+    def shard_died(self, shard: int) -> None:
+        """It waits on none."""
+
+
 class _Dismissal:
     """Ticket of a `forget`: if the client still waited, it gets `reply`."""
 
@@ -247,6 +304,11 @@ class Waits:
         wait = LocalWait(self, member, row, argv, link)
         link.submit(wire.wait(member.caller, wait.number, argv), wait, size_of_words(argv))
 
+    def for_time(self, member: Member, row: Command, argv: Argv, timeout: int, reply: bytes) -> None:
+        """Let a client wait for so many milliseconds, 0 for ever, and give it `reply` then."""
+        until = (self.now_ms() + timeout, timeout) if timeout else (0, 0)
+        self.links[0].submit(wire.skip(), TimedWait(self, member, row, argv, until, reply))
+
     def served(self, report: Report) -> None:
         """A SERVED report, see `respcache.shard.wire`."""
         _, _, number, reply = report
@@ -269,7 +331,7 @@ class Waits:
             self.counting.count_error(error)
             wait.give_up(error.line(), failed=True)
         else:
-            wait.give_up(timed_out(wait.member))
+            wait.give_up(wait.given_up)
         return True
 
     def shard_died(self, shard: int) -> None:

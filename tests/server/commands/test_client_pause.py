@@ -62,6 +62,28 @@ class TestPause:
         assert writer.read() == ["OK"]
         assert slow.read() == "QUEUED"
 
+    def test_scripts_that_declare_what_they_do(self, do: Transcript, connect: Connect) -> None:
+        reads, writes = "#!lua flags=no-writes\nreturn 1", "#!lua\nreturn 2"
+        sha = do("SCRIPT", "LOAD", reads)
+        code = "redis.register_function{function_name='%s', callback=function() return 3 end%s}\n"
+        library = "#!lua name=lib\n" + code % ("reads", ", flags={'no-writes'}") + code % ("writes", "")
+        do("FUNCTION", "LOAD", "REPLACE", library)
+        reader, others = connect(), [connect() for _ in range(4)]
+        assert do("CLIENT", "PAUSE", 60_000, "WRITE") == "OK"
+        assert reader.call("EVAL", reads, 0) == 1
+        assert reader.call("EVALSHA", sha, 0) == 1
+        assert reader.call("EVAL_RO", "return 4", 0) == 4
+        assert reader.call("FCALL", "reads", 0) == 3
+        assert reader.pipeline(("MULTI",), ("EVAL", reads, 0), ("EXEC",)) == ["OK", "QUEUED", [1]]
+        held = [("EVAL", writes, 0), ("EVAL", "return 5", 0), ("FCALL", "writes", 0), ("EVALSHA", "f" * 40, 0)]
+        for other, words in zip(others, held, strict=True):
+            other.send(*words)
+            assert is_silent(other)
+        assert do("CLIENT", "UNPAUSE") == "OK"
+        assert [other.read() for other in others[:3]] == [2, 5, 3]
+        assert str(others[3].read()).startswith("NOSCRIPT")
+        do("FUNCTION", "FLUSH")
+
     def test_pipelines_wait_where_they_are(self, do: Transcript, connect: Connect) -> None:
         other = connect()
         do("CLIENT", "PAUSE", 60_000, "WRITE")

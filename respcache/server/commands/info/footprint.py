@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from respcache.server.clients.describe import Memory
 from respcache.system import peak_resident, resident
 
 if TYPE_CHECKING:
@@ -51,8 +52,8 @@ class Footprint:
 
     @property
     def clients(self) -> int:
-        """The buffers of all clients."""
-        return sum(client.transport.unsent + client.input.buffered for client in self._registry.all())
+        """What main keeps for all clients: the sum of ``tot-mem`` in CLIENT LIST."""
+        return sum(Memory.of(client).total for client in self._registry.all())
 
     @property
     def dataset_percentage(self) -> float:

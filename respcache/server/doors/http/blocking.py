@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from respcache.server.clients.client import Client
 
 
+# Commands that wait, but for nothing in the data, so Redis 7.2 does not count them as blocking.
+_WAIT = ("WAIT", "WAITAOF")
+
+
 class BlockingLimit:
     """Ends the waits of one client while its commands are carried out. Each has the whole time."""
 
@@ -57,6 +61,7 @@ class BlockingLimit:
 
 def _may_wait(argv: Argv) -> bool:
     try:
-        return lookup(argv).blocking
+        row = lookup(argv)
     except CommandError:
         return False
+    return row.blocking or row.name in _WAIT

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.support.house import House, HttpPeer, house
@@ -116,11 +118,21 @@ async def test_requests_that_are_refused(shards: int) -> None:
         assert head.headers["allow"] == "GET, POST, PUT"
 
 
-async def test_monitor_is_a_command_that_there_is_not(shards: int) -> None:
+async def test_monitor(shards: int) -> None:
     async with house(shards) as main:
-        response = (await listen(main, "/monitor")).response()
-        assert response.status == 400
-        assert "MONITOR" in response.error.upper()
+        client = await listen(main, "/monitor")
+        head, first, ended = taken(client)
+        assert "content-type: text/event-stream\r\n" in head
+        assert first == 'data: "OK"\n\n'
+        assert not ended
+        other = main.connect()
+        other.send("SET", "k", 'line\r\n"x"')
+        await main.settle()
+        (event,) = events(client).removesuffix("\n\n").split("\n\n")
+        assert re.fullmatch(r'data: \d+\.\d{6} \[0 \S+\] "SET" "k" "line\\r\\n\\"x\\""', event)
+        client.break_()
+        await main.settle()
+        assert not main.parts.monitoring.active
 
 
 async def test_one_that_vanishes_is_forgotten(shards: int) -> None:
