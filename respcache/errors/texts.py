@@ -347,6 +347,13 @@ def bad_hello_option(word: bytes) -> CommandError:
 
 # -- CLIENT
 
+SLOWLOG_COUNT = "ERR count should be greater than or equal to -1"
+
+
+def no_samples(event: bytes) -> CommandError:
+    return CommandError(f"ERR No samples available for event '{printable(event)}'")
+
+
 INVALID_CLIENT_ID = "ERR Invalid client ID"
 CLIENT_ID_NOT_POSITIVE = "ERR client-id should be greater than 0"
 NO_SUCH_CLIENT = "ERR No such client"

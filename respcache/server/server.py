@@ -45,6 +45,7 @@ from respcache.server.services.missing import MissingCommands
 from respcache.server.services.rates import Rates
 from respcache.server.services.registry import Registry
 from respcache.server.services.stats import Stats
+from respcache.server.services.times import Times
 from respcache.server.services.tracking import TableLimit, Tracking
 from respcache.server.shards.expiry import ActiveExpiry
 from respcache.server.shards.figures import ShardFigures
@@ -86,8 +87,11 @@ class Server:
         self.figures = ShardFigures(self.links)
         self.expiry = [ActiveExpiry(link, alarms, clock) for link in self.links]
         router = Router(config.shards)
-        self.sequencer = Sequencer(self.links, router, poller.yield_soon)
         self.monitoring = Monitoring(self.links, clock, config, self.interception.changed)
+        stats = Stats(clock.now_ms(), clock.real_ms())
+        self.namespaces = Namespaces(config, self.links, router, alarms)
+        self.times = times = Times(config, clock, self.registry, stats.count_error, self.namespaces.slowlog_of)
+        self.sequencer = Sequencer(self.links, router, poller.yield_soon, times)
         self.lint = Lint(config, clock, Measuring(self.sequencer), self.interception.changed)
         table_limit = TableLimit(
             config.shards,
@@ -104,8 +108,7 @@ class Server:
             lambda: batch_of(self._order.answering),
             table_limit,
         )
-        carrier = Carrier(self.links, router, config.databases, self.tracking.trackers.__contains__)
-        self.namespaces = Namespaces(config, self.links, router, alarms)
+        carrier = Carrier(self.links, router, config.databases, self.tracking.trackers.__contains__, times)
         self.slow_scripts = Busy(self.links, poller.yield_soon)
         self.time = Timekeeper(
             clock,
@@ -117,8 +120,7 @@ class Server:
             on_step_back=self._on_step_back,
             on_reset=self._on_clock_reset,
         )
-        stats = Stats(clock.now_ms(), clock.real_ms())
-        self.waits = Waits(self.links, alarms, stats.count_error)
+        self.waits = Waits(self.links, alarms, times)
         self.claims = claims = Claims(self.waits, self.sequencer, carrier, poller, self._spawn)
         self.snapshots = Snapshots(
             self.sequencer,
@@ -136,6 +138,7 @@ class Server:
             alarms=alarms,
             poller=poller,
             stats=stats,
+            times=times,
             rates=Rates(stats, poller, alarms, clock),
             run_id=secrets.token_hex(20),
             replication_id=secrets.token_hex(20),
@@ -152,7 +155,7 @@ class Server:
                 self.sequencer,
                 carrier,
                 settle=claims.settle,
-                count_error=stats.count_error,
+                counting=times,
                 on_report=self._on_report,
                 reports_wanted=lambda: bool(config.notify_keyspace_events) or self.monitoring.active,
                 on_foreign=self.monitoring.called_foreign,
@@ -193,6 +196,8 @@ class Server:
             wire.INVALIDATED: self.tracking.invalidated,
             wire.FLUSHED: self.tracking.flushed_by_script,
             wire.TRACKED: self.tracking.limit.tracked,
+            wire.SLOW: times.slow,
+            wire.LATENCY: times.event,
             wire.MONITORED: self.monitoring.reported,
         }
         # What a shard asks in the middle of an item: kind -> who answers, by `ShardQueue.reply`, whatever happens.
@@ -237,6 +242,7 @@ class Server:
             *[expiry.reset for expiry in self.expiry],
             self._check_checksums,
             self.parts.reset_counters,
+            self.times.latency.reset,
         ]
 
     def _send(self) -> None:

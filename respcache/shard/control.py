@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from itertools import islice
-from time import process_time_ns
+from time import perf_counter_ns, process_time_ns
 from typing import TYPE_CHECKING, Any
 
 from respcache.logs import log
@@ -13,6 +13,7 @@ from respcache.store.reports import EventFilter
 
 if TYPE_CHECKING:
     from respcache.errors import ErrorCounts
+    from respcache.shard.timing import Timing
     from respcache.store.keyspace import Keyspace, Place
     from respcache.store.shard import Shard
 
@@ -20,10 +21,14 @@ if TYPE_CHECKING:
 class Control:
     """Carries out the items that are no commands. See `respcache.shard.wire` for each."""
 
-    def __init__(self, shard: Shard, errors: ErrorCounts) -> None:
+    def __init__(self, shard: Shard, errors: ErrorCounts, timing: Timing) -> None:
         self._shard = shard
         # The error replies of commands on this shard.
         self._errors = errors
+        # The times of commands on this shard.
+        self._timing = timing
+        # Ticks that take so many nanoseconds are reported (``latency-monitor-threshold``); 0: none.
+        self._slow_tick = 0
 
     # -- WATCH
 
@@ -48,10 +53,13 @@ class Control:
     # -- time and settings
 
     def tick(self) -> None:
-        started = process_time_ns()
+        started, moment = process_time_ns(), perf_counter_ns()
         self._shard.client = 0
         self._shard.expiry.expire_due(self._shard.now)
         self._shard.figures.expiring += process_time_ns() - started
+        elapsed = perf_counter_ns() - moment
+        if 0 < self._slow_tick <= elapsed:
+            self._shard.reports.latency("expire-cycle", elapsed // 1_000_000)
 
     def configure(self, values: dict[str, Any]) -> None:
         """Directives that shards need, by their names with underscores; and
@@ -94,13 +102,20 @@ class Control:
                 case "libraries":
                     for namespace, codes in value.items():
                         self.change_libraries(namespace, codes, True)
+                case "latency_tracking" | "slowlog_log_slower_than" | "latency_monitor_threshold":
+                    pass  # below, together
                 case "counted":
+                    self._timing.tally.add(value.get("commands", {}))
                     shard.figures.go_on_from(value)
                     self._errors.by_code.update(value.get("errors", {}))
                 case "expiry_paused":
                     shard.expiry.paused = frozenset(value)
                 case _:  # sizes: a name that is not among them is a bug of main
                     setattr(shard.limits, name, value)
+        if "latency_monitor_threshold" in values:
+            threshold = values["latency_monitor_threshold"]
+            self._slow_tick = threshold * 1_000_000
+            self._timing.configure(values["slowlog_log_slower_than"], threshold, values["latency_tracking"])
 
     # -- clients that cache
 
@@ -167,6 +182,7 @@ class Control:
             "expiring": figures.expiring,
             "changes": figures.changes,
             "errors": self._errors.by_code,
+            "commands": self._timing.tally.counts(),
             "databases": {
                 index: (len(db), len(db.deadlines), _mean_deadline(db)) for index, db in databases.items() if len(db)
             },
@@ -182,6 +198,7 @@ class Control:
 
     def reset_stats(self) -> None:
         self._shard.figures.reset()
+        self._timing.tally.reset()
         self._errors.by_code.clear()
 
 

@@ -9,11 +9,14 @@ where the items are part of a larger unit that is not over yet: what the owner o
 | item                                | result                                                                   |
 |-------------------------------------|--------------------------------------------------------------------------|
 | `run(caller, commands, whole)`      | the encoded replies: joined if `whole`, else a list; may come in pieces  |
-| `part(caller, argv)`                | the reply itself, not encoded; None for OK                               |
+| `part(caller, argv)`                | ``(reply, time)``: the reply itself, not encoded, None for OK; and the   |
+|                                     | nanoseconds that it took                                                 |
 | `check(caller, argv)`               | for each key ``(word to go on with in place of its id, error or "")``;   |
 |                                     | or one error of the whole command                                        |
+|                                     | with the time as for `part`                                              |
 | `find(caller, argv)`                | for each key that has something ``(its number, its name, encoded value)``|
-|                                     | or what it waits for, as `attempt` has it, if there is nothing           |
+|                                     | or what it waits for, as `attempt` has it, if there is nothing; with the |
+|                                     | time                                                                     |
 | `execute(caller, check, commands)`  | a list of encoded replies, may come in pieces; None: a watched key has   |
 |                                     | changed, and nothing was run                                             |
 | `is_dirty(client)`                  | True if a watched key has changed; forgets the client's watches          |
@@ -95,6 +98,10 @@ the last result has an index behind it.
 | shard)``                           |                                                                           |
 | ``(SCRIPT_CALL, index, client, db, | a script (its SHA) or a function (its name) calls a command; `undeclared` |
 | script, argv, undeclared)``        | is a key of it that is not in KEYS, or None. Only while lint is on        |
+| ``(SLOW, index, client, db,        | a command took so long that SLOWLOG or LATENCY want to know; `argv` is    |
+| microseconds, argv)``              | trimmed for SLOWLOG; `client` is 0 for what a script calls                |
+| ``(LATENCY, index, event,          | something else took long: an event of LATENCY                             |
+| milliseconds)``                    |                                                                           |
 | ``(MONITORED, index, shard, db,    | a script has called a command: its words, quoted; None: a script begins.  |
 | words)``                           | Only while there are monitors                                             |
 | ``(EARLY, index, shard, places,    | the answers to items that were received while a script runs, counted from |
@@ -132,10 +139,12 @@ from respcache.store.reports import FAILED as FAILED
 from respcache.store.reports import FLUSHED as FLUSHED
 from respcache.store.reports import INVALID_SCRIPT as INVALID_SCRIPT
 from respcache.store.reports import INVALIDATED as INVALIDATED
+from respcache.store.reports import LATENCY as LATENCY
 from respcache.store.reports import MONITORED as MONITORED
 from respcache.store.reports import RESUMED as RESUMED
 from respcache.store.reports import SCRIPT_CALL as SCRIPT_CALL
 from respcache.store.reports import SERVED as SERVED
+from respcache.store.reports import SLOW as SLOW
 from respcache.store.reports import SLOW_SCRIPT as SLOW_SCRIPT
 from respcache.store.reports import SPOILT as SPOILT
 from respcache.store.reports import TRACKED as TRACKED
@@ -176,9 +185,13 @@ MAX_RESULT = (512 << 20) + (64 << 10)
 MAX_CARRIED = (1 << 31) - 1
 
 
-def run(caller: Caller, commands: list[Argv], whole: bool) -> Item:
-    """Consecutive commands of one client, each with its keys on this shard."""
-    return (RUN, *caller, whole, commands)
+def run(caller: Caller, commands: list[Argv], whole: bool, alike: bool = False) -> Item:
+    """Consecutive commands of one client, each with its keys on this shard.
+
+    `alike`: it is one command, or they have the same name, spelt in the same way, and are brief: their times need not
+    be told apart.
+    """
+    return (RUN, *caller, whole, alike, commands)
 
 
 def part(caller: Caller, argv: Argv) -> Item:

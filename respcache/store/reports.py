@@ -12,6 +12,7 @@ EVENT, UNFINISHED, FAILED, ASK, SERVED, SPOILT = range(6)
 INVALID_SCRIPT, SLOW_SCRIPT, END_OF_SLOW_SCRIPT, EARLY, RESUMED = range(10, 15)
 SCRIPT_CALL, MONITORED = 20, 21
 INVALIDATED, FLUSHED, TRACKED = range(30, 33)
+SLOW, LATENCY = 40, 41
 
 Report = tuple[Any, ...]
 
@@ -117,6 +118,14 @@ class Reports:
     def tracked(self, shard: int, keys: int) -> None:
         """So many keys are remembered for clients that cache: more than this shard's share."""
         self._reports.append((TRACKED, len(self.results), shard, keys))
+
+    def slow(self, client: int, db: int, microseconds: int, argv: list[bytes]) -> None:
+        """A command took longer than the thresholds allow. `client` is 0 within a script."""
+        self._reports.append((SLOW, len(self.results), client, db, microseconds, argv))
+
+    def latency(self, event: str, milliseconds: int) -> None:
+        """Something that is no command took this long, for the latency monitor."""
+        self._reports.append((LATENCY, len(self.results), event, milliseconds))
 
     def monitored(self, shard: int, db: int, words: bytes | None) -> None:
         """A script has called a command, whose words are quoted for MONITOR. None: a script begins."""

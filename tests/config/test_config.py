@@ -132,6 +132,9 @@ class TestShards:
     def test_all_limits_of_a_shard_are_declared(self, config: Config) -> None:
         assert set(config.shard_values()) - {
             "notify_keyspace_events",
+            "latency_monitor_threshold",
+            "latency_tracking",
+            "slowlog_log_slower_than",
             "loglevel",
             "logfile",
             "busy_reply_threshold",

@@ -7,6 +7,7 @@ This is the general way. Consecutive commands with one key each take the fast pa
 from __future__ import annotations
 
 from inspect import iscoroutine
+from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from respcache import errors
@@ -21,6 +22,7 @@ from respcache.server.order.exec import Queued
 from respcache.server.order.outbox import IN_A_SLOT, Batch
 from respcache.server.order.plan import Kind, plan
 from respcache.server.services.interception import Held
+from respcache.server.services.times import at_work
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -66,6 +68,7 @@ def dispatch(client: Client, argv: Argv) -> bool:
         if refusal is not None:
             if client.transaction is not None and argv[0].upper() != b"EXEC":
                 client.transaction.aborted = True
+            client.parts.times.rejected(argv)
             raise refusal
         assert row is not None
         _run_or_queue(client, row, argv)
@@ -176,11 +179,7 @@ def route(client: Client, row: Command, argv: Argv, how: Plan) -> None:
     parts = client.parts
     match how.kind:
         case Kind.LOCAL:
-            reply = client.run_local(row, argv)
-            if iscoroutine(reply):
-                _await_reply(client, reply)
-            elif reply is not IN_A_SLOT:
-                _answer(client, encode(reply, client.protocol))
+            _run_local(client, row, argv)
         case Kind.WAIT:
             if len(how.positions) == 1:
                 parts.waits.start(client, row, argv, how.shard)
@@ -191,13 +190,48 @@ def route(client: Client, row: Command, argv: Argv, how: Plan) -> None:
         case Kind.SPLIT | Kind.ALL:
             parts.sequencer.gather(client.caller, client.outbox, row, argv, how)
         case Kind.CURSOR:
-            parts.sequencer.scan(client.caller, client.outbox, argv)
+            parts.sequencer.scan(client.caller, client.outbox, row, argv)
         case Kind.CARRY:
             barrier = parts.sequencer.barrier(how.positions)
             _await_reply(client, _run_carried(parts, barrier, client.caller, row, argv, how))
         case Kind.SCRIPT:
             barrier = parts.sequencer.barrier(how.positions)
             _await_reply(client, parts.executor.run_script(client, Queued(row, argv, how), barrier))
+
+
+def _run_local(client: Client, row: Command, argv: Argv) -> None:
+    """Carry out a command of main, and count it."""
+    times, caller = client.parts.times, client.caller
+    started = perf_counter_ns()
+    try:
+        reply = client.run_local(row, argv)
+    except CommandError:
+        times.ran(row, argv, caller, perf_counter_ns() - started, failed=True)
+        raise
+    elapsed = perf_counter_ns() - started
+    if iscoroutine(reply):
+        _await_reply(client, reply if row.name == "EXEC" else _counted(client, row, argv, elapsed, reply))
+        return
+    if reply is not IN_A_SLOT:
+        times.ran(row, argv, caller, elapsed)
+        _answer(client, encode(reply, client.protocol))
+    elif row.name != "EXEC":  # which is counted by whoever carries it out
+        times.ran(row, argv, caller, elapsed)
+
+
+async def _counted(client: Client, row: Command, argv: Argv, took: int, reply: Coroutine[Any, Any, Reply]) -> Reply:
+    """The reply of a command of main that awaits something, such as shards that have other things to do.
+
+    What main does for it is its time, and no more: others would seem to be slow along with a slow one.
+    """
+    caller, failed = client.caller, True
+    times = [took]
+    try:
+        result: Reply = await at_work(reply, times.append)
+        failed = False
+        return result
+    finally:
+        client.parts.times.ran(row, argv, caller, sum(times), failed=failed)
 
 
 async def _run_carried(parts: Parts, barrier: Barrier, caller: Caller, row: Command, argv: Argv, how: Plan) -> Reply:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from respcache.commands.table import Command
     from respcache.resp.types import Argv
+    from respcache.server.order.counting import Counting
     from respcache.server.order.in_parts import Lacking
     from respcache.server.order.router import Router
     from respcache.server.shards.link import ShardLink
@@ -35,11 +36,22 @@ _MAX_ATTEMPTS = 4
 
 
 class Carrier:
-    """Carries commands. `databases`: how many a client sees. `tracks`: tells if a client, by its id, caches."""
+    """Carries commands.
+
+    databases: how many a client sees.
+    tracks: tells if a client, by its id, caches.
+    counting: told each command that runs in parts. All others are counted by the shard that runs them.
+    """
 
     def __init__(
-        self, links: Sequence[ShardLink], router: Router, databases: int, tracks: Callable[[int], bool]
+        self,
+        links: Sequence[ShardLink],
+        router: Router,
+        databases: int,
+        tracks: Callable[[int], bool],
+        counting: Counting,
     ) -> None:
+        self._counting = counting
         self._links = links
         self._router = router
         self._databases = databases
@@ -74,7 +86,7 @@ class Carrier:
         positions: dict[int, list[int]],
     ) -> tuple[bytes, Lacking | None]:
         if row.in_parts is not None:
-            return await run_in_parts(self._links, caller, row, argv, positions)
+            return await self._run_in_parts(caller, row, argv, positions, may_wait=item is wire.attempt)
         if row.by_key:
             home = self._links[await self._first_that_exists(caller, argv, positions)]
             reply, _, _, *lacking = await home.call(item(caller, argv, [])).result()
@@ -99,6 +111,19 @@ class Carrier:
                 return reply, lacking[0] if lacking else None
             foreign |= {(db, key): self._router.shard_of(key) for db, key in required}
         raise CommandError(errors.INTERNAL)
+
+    async def _run_in_parts(
+        self, caller: Caller, row: Command, argv: Argv, positions: dict[int, list[int]], *, may_wait: bool
+    ) -> tuple[bytes, Lacking | None]:
+        times: list[int] = []
+        try:
+            reply, lacking = await run_in_parts(self._links, caller, row, argv, positions, times.append)
+        except CommandError:
+            self._counting.ran(row, argv, caller, sum(times), failed=True)
+            raise
+        if lacking is None or not may_wait:
+            self._counting.ran(row, argv, caller, sum(times))
+        return reply, lacking
 
     def _database(self, caller: Caller, named: int | None) -> int:
         """The database that a command names, or that its caller has selected, as shards know it."""

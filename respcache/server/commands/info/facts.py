@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from respcache.server.commands.info.footprint import Footprint
+from respcache.store.tally import Tally
 
 if TYPE_CHECKING:
     from respcache.server.clients.client import Client
@@ -96,6 +97,15 @@ class Facts:
             mean = sum(row[1] * row[2] for row in found) // expires - self.now if expires else 0
             rows.append((keys, expires, max(mean, 0)))
         return rows
+
+    @cached_property
+    def commands(self) -> Tally:
+        """The calls of all commands, of main and of all shards."""
+        tally = Tally()
+        tally.add(self.parts.times.tally.counts())
+        for shard in self.shards:
+            tally.add(shard["commands"])
+        return tally
 
     @cached_property
     def errors(self) -> Counter[str]:
