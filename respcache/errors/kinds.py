@@ -24,17 +24,22 @@ class CommandError(Exception):
 
 
 class ErrorCounts:
-    """How many errors were sent, by their first word; for INFO. Bounded, since a client can make up such words."""
+    """How many errors were sent, by their first word; for INFO. Bounded, since a client can make up such words.
+
+    As in Redis, an error without a space among its first characters counts as ERR.
+    """
 
     __slots__ = ("by_code",)
 
     _MOST = 128
+    _LONGEST = 30  # characters of a word
 
     def __init__(self) -> None:
         self.by_code: dict[str, int] = {}
 
     def count(self, error: CommandError) -> None:
-        code = error.text.partition(" ")[0]
+        end = error.text.find(" ", 0, self._LONGEST + 1)
+        code = error.text[:end] if end >= 0 else "ERR"
         if code in self.by_code or len(self.by_code) < self._MOST:
             self.by_code[code] = self.by_code.get(code, 0) + 1
 

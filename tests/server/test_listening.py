@@ -434,6 +434,30 @@ def test_permissions_of_the_unix_socket(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems take UTF-8 only")
+def test_a_unix_socket_whose_path_is_no_utf_8(tmp_path: Path) -> None:
+    """Whatever shows the addresses of clients shows its bytes: slow commands, MONITOR, the journal, faults."""
+    path = f"{tmp_path}/\udcff"
+    with Server(args=["--slowlog-log-slower-than", 0], unixsocket=path) as server:
+        client, monitor = Connection(0, host=path), Connection(0, host=path)
+        assert client.call("SET", "k", "v") == "OK"
+        assert client.call("SLOWLOG", "GET", 1)[0][4] == os.fsencode(f"{path}:0")
+        assert os.fsencode(f"addr={path}:0") in client.call("CLIENT", "INFO")
+        client.call("RESPCACHE", "JOURNAL", "START")
+        assert client.call("RESPCACHE", "FAULT", "ADD", "f", "CLIENT", "nobody", "ERROR", "ERR f") == "OK"
+        monitor.send("MONITOR")
+        assert monitor.read_raw(5) == b"+OK\r\n"
+        assert client.call("GET", "k") == b"v"
+        assert client.call("CLIENT", "KILL", "TYPE", "normal") == 1
+        assert os.fsencode(f"[0 unix:{path}]") in monitor.rest()
+        assert client.call("RESPCACHE", "FAULT", "ADD", "g", "CLIENT", "nobody", "REFUSE") == "OK"
+        Connection(0, host=path).close()
+        assert client.call("PING") == "PONG"
+        assert "Traceback" not in server.log()
+        client.close()
+        monitor.close()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_keepalive() -> None:
     """The kernel's timers of the server's ends. Those that are accepted after CONFIG SET have the new interval."""

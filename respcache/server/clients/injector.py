@@ -305,7 +305,7 @@ def _subject(client: Client, row: Command | None, argv: Argv) -> Subject:
 
 
 def _names(client: Client) -> Sequence[bytes]:
-    return client.transport.peer.encode(), client.name, client.library_name
+    return client.transport.peer.encode("utf-8", "surrogateescape"), client.name, client.library_name
 
 
 def _words_of_message(data: bytes) -> list[bytes] | None:

@@ -254,7 +254,7 @@ class Faults:
             self._let_in.discard(int(port))
             return False
         for fault in self.refusing:
-            if fault.hits_sender((peer.encode(),), None) and fault.fires():
+            if fault.hits_sender((peer.encode("utf-8", "surrogateescape"),), None) and fault.fires():
                 if fault.over:
                     self.update()
                 return True

@@ -130,7 +130,9 @@ class Times:
         if log is None:
             return
         found = self._registry.get(client)
-        address, name = (b"", b"") if found is None else (found.transport.peer.encode(), found.name)
+        address, name = b"", b""
+        if found is not None:
+            address, name = found.transport.peer.encode("utf-8", "surrogateescape"), found.name
         log.add(now, microseconds, redacted(argv), address, name, most=self._config.slowlog_max_len)
 
 

@@ -116,6 +116,19 @@ def test_streams(do: Transcript) -> None:
     assert section(do, "errorstats") == {"errorstat_ERR": "count=1", "errorstat_NOGROUP": "count=1"}
 
 
+def test_codes_that_scripts_make_up(do: Transcript) -> None:
+    """Long ones count as ERR, and none breaks the lines of INFO."""
+    longest = "x" * 30
+    for text in (f"{longest} y", f"{longest}x y", "x" * 1_000_000 + " y", "NOSPACE", "a:b#c y", "B\r\nfake:1 y"):
+        do.error("EVAL", "return {err=ARGV[1]}", 0, text)
+    assert section(do, "errorstats") == {
+        "errorstat_ERR": "count=3",
+        f"errorstat_{longest}": "count=1",
+        "errorstat_a_b_c": "count=1",
+        "errorstat_B": "count=1",
+    }
+
+
 def test_pipelines(do: Transcript, connect: type[Connection]) -> None:
     other = connect()
     other.pipeline(*[("SET", f"k{number}", number) for number in range(50)])

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from respcache.server.commands.info.facts import Facts, Fields
 
+# What would make a line of INFO another one, as Redis replaces it.
+_SAFE = str.maketrans("#:\n\r", "____")
+
 
 def stats(facts: Facts) -> Fields:
     parts = facts.parts
@@ -77,4 +80,4 @@ def stats(facts: Facts) -> Fields:
 
 
 def errors(facts: Facts) -> Fields:
-    return {f"errorstat_{code}": f"count={count}" for code, count in sorted(facts.errors.items())}
+    return {f"errorstat_{code.translate(_SAFE)}": f"count={count}" for code, count in sorted(facts.errors.items())}
