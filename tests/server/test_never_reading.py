@@ -96,7 +96,7 @@ def test_those_that_never_read_are_cut_off_while_others_go_on(
         assert replies == ["OK"] * len(keys) + [rounds]
         assert told in (1, 2)
         assert listening.read() == [b"message", b"channel", VALUE]
-        seen = []
+        seen: list[str] = []
         while not seen or '"PUBLISH"' not in seen[-1]:
             seen.append(watching.read())
         assert sum('"SET"' in line for line in seen) == len(keys)
