@@ -46,10 +46,10 @@ def rewrite(config: Config) -> None:
 
 
 def _read(path: str) -> str:
-    """The old file. One that is gone is made again."""
+    """The old file. One that is gone is made again. As at the start, a carriage return alone ends no line."""
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            return file.read()
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+            return file.read().replace("\r\n", "\n")
     except FileNotFoundError:
         return ""
 
@@ -64,6 +64,7 @@ def _replace(path: str, text: str) -> None:
         delete=False,
         encoding="utf-8",
         errors="surrogateescape",
+        newline="",
     )
     try:
         with temporary as file:
