@@ -172,6 +172,15 @@ def test_errors(tmp_path: Path) -> None:
         assert list(tmp_path.iterdir()) == []
 
 
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo("pipe")
+    config = Config()
+    config.path = str(tmp_path / "pipe")
+    with pytest.raises(CommandError, match="ERR Rewriting config file: Not a regular file"):
+        rewrite(config)
+    assert os.listdir() == ["pipe"]
+
+
 # -- with genuine servers
 
 SETTINGS = {
