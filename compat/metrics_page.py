@@ -10,20 +10,6 @@ from respcache.server.doors.http.metrics.exposition import Metric
 # What redis_exporter gives of a genuine server, but not of respcache over RESP: names, and why.
 # compat/test_redis_exporter.py checks this and the next table.
 NOT_IN_INFO = (
-    (
-        (
-            "redis_commands_total",
-            "redis_commands_duration_seconds_total",
-            "redis_commands_failed_calls_total",
-            "redis_commands_rejected_calls_total",
-        ),
-        "commands are not counted by name yet: there is no INFO commandstats",
-    ),
-    (("redis_latency_percentiles_usec",), "there is no INFO latencystats yet"),
-    (
-        ("redis_slowlog_length", "redis_slowlog_last_id", "redis_last_slow_execution_duration_seconds"),
-        "there is no SLOWLOG yet",
-    ),
     (("redis_db*_distrib_*", "redis_db_keys_cached"), "Redis 8 has figures in INFO that Redis 7.2 does not have"),
 )
 # What redis_exporter gives of respcache over RESP, but /metrics does not.

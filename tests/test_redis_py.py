@@ -14,6 +14,8 @@ import pytest
 import redis
 import redis.asyncio
 from redis.backoff import NoBackoff
+from redis.cache import CacheConfig
+from redis.connection import CacheProxyConnection
 from redis.retry import Retry
 
 from tests.support.processes import StartedServer
@@ -470,3 +472,94 @@ class TestAsyncio:
                 await messages.aclose()
 
         run(test)
+
+
+class TestClientSideCache:
+    """What redis-py keeps of replies, and what its users build for RESP2."""
+
+    @pytest.fixture
+    def cached(self, make: MakeClient, protocol: int, monkeypatch: pytest.MonkeyPatch) -> redis.Redis:
+        if protocol == 2:
+            pytest.skip(reason="redis-py's cache needs RESP3")
+        # redis-py refuses servers before 7.4, although they can do it.
+        monkeypatch.setattr(CacheProxyConnection, "MIN_ALLOWED_VERSION", "6.0.0")
+        return make(cache_config=CacheConfig(), decode_responses=True)
+
+    def test_hits_cost_no_command(self, cached: redis.Redis, client: redis.Redis) -> None:
+        client.set("k", "v")
+        assert cached.get("k") == "v"
+        before = client.info("stats")["total_commands_processed"]
+        assert [cached.get("k") for _ in range(100)] == ["v"] * 100
+        assert client.info("stats")["total_commands_processed"] - before < 10
+
+    def test_changes_of_others(self, cached: redis.Redis, client: redis.Redis) -> None:
+        for value in ("one", "two", None, "three"):
+            if value is None:
+                client.delete("k")
+            else:
+                client.set("k", value)
+            assert [cached.get("k") for _ in range(3)] == [value] * 3
+        client.flushall()
+        assert cached.get("k") is None
+
+    def test_own_changes(self, cached: redis.Redis) -> None:
+        for number in range(20):
+            cached.set("k", number)
+            assert cached.get("k") == cached.get("k") == str(number)
+
+    def test_commands_with_several_keys(self, cached: redis.Redis, client: redis.Redis) -> None:
+        """On three shards their keys are on different ones, and they are cut up, or carried."""
+        client.mset({"key:one": 1, "key:two": 2, "key:three": 3})
+        client.sadd("set:1", "a", "b")
+        client.sadd("set:2", "b")
+        assert cached.mget("key:one", "key:two", "key:three") == ["1", "2", "3"]
+        assert cached.sinter(["set:1", "set:2"]) == {"b"}
+        client.set("key:three", 4)
+        client.sadd("set:2", "a")
+        assert cached.mget("key:one", "key:two", "key:three") == ["1", "2", "4"]
+        assert cached.sinter(["set:1", "set:2"]) == {"a", "b"}
+
+    def test_by_several_threads(self, cached: redis.Redis, client: redis.Redis) -> None:
+        """Each has a connection of its own to one cache. What is written is seen by everybody afterwards."""
+        stale: list[tuple[str, Any]] = []
+
+        def work(name: str) -> None:
+            for number in range(50):
+                cached.set(name, number)
+                found = cached.get(name)
+                if found != str(number):
+                    stale.append((name, found))
+
+        threads = [threading.Thread(target=work, args=(f"key:{name}",)) for name in ("one", "two", "three")]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not stale
+        assert client.mget("key:one", "key:two", "key:three") == ["49"] * 3
+
+    def test_redirected(self, make: MakeClient, client: redis.Redis) -> None:
+        """As libraries for RESP2 do it (ioredis): messages come to a second connection that has subscribed."""
+        subscriber = make(protocol=2, decode_responses=True).pubsub()
+        subscriber.subscribe("__redis__:invalidate")
+        subscriber.get_message(timeout=10)
+        (target,) = [each["id"] for each in client.client_list() if each["sub"] == "1"]
+        reader = make(protocol=2, decode_responses=True, single_connection_client=True)
+        reader.execute_command("CLIENT", "TRACKING", "ON", "REDIRECT", target)
+        kept: dict[str, Any] = {}
+
+        def get(key: str) -> Any:
+            while message := subscriber.get_message(timeout=0):
+                for changed in message["data"] or [*kept]:
+                    kept.pop(changed, None)
+            if key not in kept:
+                kept[key] = reader.get(key)
+            return kept[key]
+
+        for number in range(20):
+            client.set("key:one", number)
+            assert get("key:one") == get("key:one") == str(number)
+            assert get("key:two") is None
+        assert set(kept) == {"key:one", "key:two"}
+        client.flushall()
+        assert get("key:one") is None

@@ -17,7 +17,7 @@ from compat.bench import fill, growth, loadgen
 from compat.bench.plan import Measurement, Plan
 from compat.bench.publish import published
 from compat.bench.servers import ServerUnderTest
-from compat.bench.wire import Wire
+from compat.bench.wire import Wire, pack
 
 BENCHMARK = shutil.which("redis-benchmark")
 KEYSPACE = 10_000
@@ -169,6 +169,30 @@ def _until_blocked(wire: Wire) -> None:
         time.sleep(0.001)
 
 
+def invalidation(server: ServerUnderTest, plan: Plan) -> float | None:
+    """Milliseconds until a client that caches 1,000 keys knows that all of them have changed. fakeredis cannot."""
+    keys = [f"key:{number}" for number in range(1000)]
+    changes = b"".join(pack("SET", key, "xxx") for key in keys)
+    times = []
+    with server.wire() as cache, server.wire() as writer:
+        try:
+            cache.call("HELLO", 3)
+            cache.call("CLIENT", "TRACKING", "ON")
+        except hiredis.ReplyError:
+            return None
+        until = time.perf_counter() + plan.seconds
+        while time.perf_counter() < until:
+            cache.call("MGET", *keys)
+            started = time.perf_counter()
+            writer.send_packed(changes)
+            for _ in keys:
+                cache.receive()
+            times.append(time.perf_counter() - started)
+            for _ in keys:
+                writer.receive()
+    return statistics.median(times) * 1e3
+
+
 def flush(server: ServerUnderTest, _plan: Plan) -> float:
     """Microseconds of a FLUSHALL on 1,000 keys: what a test fixture does between tests."""
     times = []
@@ -294,6 +318,14 @@ MEASUREMENTS = [
         "µs",
         hand_over("list:1", "list:2", "list:3"),
         "the same, waiting for 3 keys, of which the last is pushed to",
+    ),
+    Measurement(
+        "invalidation",
+        "1,000 keys that a client caches are changed, until it knows",
+        "ms",
+        invalidation,
+        "one process with two connections: one with `CLIENT TRACKING ON`, in RESP3, reads 1,000 keys by `MGET`; then "
+        "the time from sending 1,000 `SET` on the other until the first has 1,000 messages; the median",
     ),
     Measurement(
         "flushall",

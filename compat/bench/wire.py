@@ -48,7 +48,11 @@ class Wire:
 
     def send(self, *words: Word) -> None:
         """Send one command, whose reply is read later."""
-        self._socket.sendall(pack(*words))
+        self.send_packed(pack(*words))
+
+    def send_packed(self, commands: bytes) -> None:
+        """Send packed commands, whose replies are read later."""
+        self._socket.sendall(commands)
 
     def receive(self) -> Any:
         """Read one reply."""

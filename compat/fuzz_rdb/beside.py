@@ -31,11 +31,15 @@ STRICTER: Mapping[str, str] = {
     "no number where one should be": "Redis reads a number that stands there as text; no server writes it so",
     "the same consumer twice, or the same entry": "Redis lets two consumers own one delivery, and is confused then",
     "a type of the other server": "Redis takes what was written before 7.4 was released",
+    "an entry with another length at its end": "Redis reads on to the left, and may so find the right one by accident",
+    "a deadline outside all times": "in Redis the sum wraps around",
+    "an expired field twice": "Valkey leaves expired fields out before it looks",
     "an unknown form of a length": "in a stream, Redis takes it for the largest number",
 }
 
 _KEY, _COPY, _OTHER = "restored", "copy", "other"
 _REDIS_VERSIONS = 16
+_HASH_OF_VALKEY = 22
 
 
 class Beside:
@@ -151,7 +155,8 @@ def _reason(payload: bytes) -> str:
         # Redis reads on into the version and the checksum.
         plain = read_value(Reader(payload, 1), payload[0], unseal(payload))
     except (BadFrame, Malformed) as error:
-        return str(error)
+        same_field_of_valkey = payload[0] == _HASH_OF_VALKEY and str(error) == "the same element twice"
+        return "an expired field twice" if same_field_of_valkey else str(error)
     except Unsupported:
         return ""
     try:

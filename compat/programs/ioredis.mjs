@@ -38,6 +38,34 @@ await run(url, {
     await subscriber.quit();
     await publisher.quit();
   },
+  async client_side_cache() {
+    const [redis, subscriber, other] = [1, 2, 3].map(() => new Redis(url, { protocol: 2 })); // in RESP3 it ignores pushes
+    const target = await subscriber.client("ID");
+    const cache = new Map();
+    let told = () => {};
+    subscriber.on("message", (channel, keys) => {
+      assert.equal(channel, "__redis__:invalidate");
+      if (keys === "") cache.clear(); // ioredis makes a text of the array, and of null
+      else cache.delete(keys);
+      told();
+    });
+    await subscriber.subscribe("__redis__:invalidate");
+    await redis.client("TRACKING", "ON", "REDIRECT", target);
+    for (let number = 0; number < 20; number++) {
+      await other.set("cached", number);
+      cache.set("cached", await redis.get("cached"));
+      assert.equal(cache.get("cached"), `${number}`);
+      const changed = new Promise((resolve) => (told = resolve));
+      await other.set("cached", "changed");
+      await changed;
+      assert.equal(cache.size, 0);
+    }
+    await redis.get("cached");
+    const flushed = new Promise((resolve) => (told = resolve));
+    await other.flushall();
+    await flushed;
+    for (const client of [redis, subscriber, other]) client.disconnect();
+  },
   async scan_stream() {
     const redis = new Redis(url);
     const pipeline = redis.pipeline();

@@ -21,6 +21,9 @@ Finding = tuple[str, int, str]
 
 _KEY, _RESTORED = "K", "restored"
 _TTL = 10_000_000
+_LIBRARY = (
+    "#!lua name=lib\nredis.register_function('f', function(keys, args) return keys[1] end) -- " + "a comment " * 9
+)
 
 # Commands that show everything of a value, by its type.
 _READERS: Mapping[str, tuple[Command, ...]] = {
@@ -56,6 +59,7 @@ def differences(ours: int, theirs: int, protocol: int, dialect: Dialect) -> Iter
         if b"hpexpireat" in there.call("COMMAND", "LIST"):
             for name, commands in WITH_DEADLINES.items():
                 yield exchange.with_deadlines(name, commands)
+        yield exchange.functions()
         yield exchange.errors()
 
 
@@ -65,6 +69,8 @@ class _Exchange:
     def __init__(self, here: Connection, there: Connection, dialect: Dialect) -> None:
         self._here, self._there = here, there
         self._dialect = dialect
+        # Redis 7.0, whose bytes ours are to be.
+        self._writes_the_same = dialect.is_redis and dialect.version[:2] == (7, 0)
 
     def value(self, name: str, commands: tuple[Command, ...]) -> Finding:
         """A value that both make, sent from each to the other."""
@@ -107,7 +113,7 @@ class _Exchange:
 
     def _same_bytes(self, name: str, ours: bytes, theirs: bytes) -> Iterator[str]:
         """Byte for byte, if the other one is Redis 7.0."""
-        if self._dialect.is_redis and self._dialect.version[:2] == (7, 0) and name not in _ARBITRARY and ours != theirs:
+        if self._writes_the_same and name not in _ARBITRARY and ours != theirs:
             yield f"other bytes: {ours[:200].hex()}\n  are not {theirs[:200].hex()}"
 
     def payload(self, name: str, payload: bytes) -> Finding:
@@ -145,6 +151,24 @@ class _Exchange:
         reply = self._here.call("RESTORE", _KEY, 0, self._there.call("DUMP", _KEY), "REPLACE")
         expected = "ERR Bad data format: a hash with fields that expire is not supported"
         return name, 1, "" if str(reply) == expected else f"said: {reply}"
+
+    def functions(self) -> Finding:
+        """A library of functions, sent from each to the other; with Redis 7.0, the same bytes."""
+        found = []
+        dumped = []
+        for connection in (self._here, self._there):
+            connection.call("FUNCTION", "FLUSH")
+            connection.call("FUNCTION", "LOAD", _LIBRARY)
+            dumped.append(connection.call("FUNCTION", "DUMP"))
+        if self._writes_the_same and dumped[0] != dumped[1]:
+            found.append(f"other bytes: {dumped[0].hex()}\n  are not {dumped[1].hex()}")
+        for connection, payload in zip((self._there, self._here), dumped, strict=True):
+            connection.call("FUNCTION", "FLUSH")
+            said = connection.call("FUNCTION", "RESTORE", payload), connection.call("FCALL", "f", 1, "k")
+            if said != ("OK", b"k"):
+                found.append(f"restored: {said}")
+            connection.call("FUNCTION", "FLUSH")
+        return "functions", 4, "\n".join(found)
 
     def errors(self) -> Finding:
         """What is no payload, or one that is wrong: the same words, and nothing changes."""

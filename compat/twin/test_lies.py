@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from compat.twin import generated, tables, transcripts
+from compat.twin import generated, payloads, tables, transcripts
 from compat.twin.looseness import Dialect
 from tests.support.processes import RespcacheServer
 
@@ -129,3 +129,22 @@ def test_generated(servers: tuple[int, int]) -> None:
         liar.close()
     assert texts
     assert "STRLEN" in texts[0] or "strlen" in texts[0]
+
+
+@pytest.mark.parametrize(
+    ("truth", "lie", "seen_in"),
+    [
+        pytest.param(b"", b"", "", id="none"),
+        pytest.param(b"hello", b"hullo", "string text", id="a payload, and the value in it"),
+        pytest.param(b"-ERR Bad data format", b"-ERR bad data format", "broken payloads", id="the text of an error"),
+        pytest.param(b" is not supported", b" is unknown", "newer, array", id="what there is no place for"),
+    ],
+)
+def test_payloads(servers: tuple[int, int], truth: bytes, lie: bytes, seen_in: str) -> None:
+    liar = Liar(servers[0], truth, lie)
+    try:
+        found = {name: text for name, _, text in payloads.differences(liar.port, servers[1], 2, Dialect()) if text}
+    finally:
+        liar.close()
+    assert bool(found) == (truth != lie), found
+    assert not seen_in or seen_in in found

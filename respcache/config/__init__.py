@@ -46,6 +46,9 @@ class Config:
     http_dialect: str
     http_port: int
     http_request_timeout: int
+    latency_monitor_threshold: int
+    latency_tracking: bool
+    latency_tracking_info_percentiles: list[float]
     lint: str
     lint_large_key: int
     lint_large_keyspace: int
@@ -73,6 +76,8 @@ class Config:
     respcache_temporary_dir: str
     shard_queue_limit: int
     shards: int
+    slowlog_log_slower_than: int
+    slowlog_max_len: int
     snapshot_limit: int
     supervised: str
     syslog_enabled: bool
@@ -82,6 +87,7 @@ class Config:
     tcp_keepalive: int
     timeout: int
     tls_port: int
+    tracking_table_max_keys: int
     unixsocket: str
     unixsocketperm: int
 

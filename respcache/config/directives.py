@@ -214,6 +214,15 @@ _USED = (
     Directive("hll-sparse-max-bytes", Memory(), 3000, shard=True).described(
         "The maximum number of bytes of a HyperLogLog in its sparse form; a larger one becomes dense."
     ),
+    Directive("latency-monitor-threshold", _LONG, 0, shard=True).described(
+        "LATENCY keeps what took at least this many milliseconds; 0 means nothing."
+    ),
+    Directive("latency-tracking", YesNo(), True, shard=True).described(
+        "Keep a histogram of how long the calls of each command take, for LATENCY HISTOGRAM and INFO latencystats."
+    ),
+    Directive("latency-tracking-info-percentiles", Percentiles(), [50.0, 99.0, 99.9]).described(
+        "The percentiles that INFO latencystats shows."
+    ),
     Directive(
         "list-max-listpack-size", Number(-(1 << 31), _INT_MAX), -2, alias="list-max-ziplist-size", shard=True
     ).described("OBJECT ENCODING says listpack for lists up to this size: elements, or -1 (4 KB) to -5 (64 KB)."),
@@ -254,6 +263,10 @@ _USED = (
     Directive("set-max-listpack-value", _LONG, 64, shard=True).described(
         "OBJECT ENCODING says listpack for sets whose members have up to this many bytes."
     ),
+    Directive("slowlog-log-slower-than", Number(-1), 10_000, shard=True).described(
+        "SLOWLOG keeps commands that took at least this many microseconds; 0 means all, -1 none."
+    ),
+    Directive("slowlog-max-len", _LONG, 128).described("The number of commands that SLOWLOG keeps."),
     Directive("stream-node-max-bytes", Memory(), 4096, shard=True).described(
         "The maximum number of bytes of a stream's macro node; XTRIM with ~ removes whole nodes. 0 means 1 GB."
     ),
@@ -278,6 +291,9 @@ _USED = (
         "Seconds of silence after which TCP checks that a client is still there."
     ),
     Directive("timeout", _INT, 0).described("Seconds of silence after which a client is disconnected; 0 means never."),
+    Directive("tracking-table-max-keys", _LONG, 1_000_000, shard=True).described(
+        "The maximum number of keys that are remembered for clients that cache (CLIENT TRACKING); 0 means no maximum."
+    ),
     Directive("unixsocket", Text(), "", fixed=True).described("The path of a unix socket to listen on."),
     Directive("unixsocketperm", OctalNumber(), 0, fixed=True).described("Permissions of the unix socket, octal."),
     Directive("zset-max-listpack-entries", _LONG, 128, alias="zset-max-ziplist-entries", shard=True).described(
@@ -334,10 +350,7 @@ _KEPT = (
         {
             "acllog-max-len": 128,
             "cluster-node-timeout": 15000,
-            "latency-monitor-threshold": 0,
             "repl-backlog-ttl": 3600,
-            "slowlog-max-len": 128,
-            "tracking-table-max-keys": 1_000_000,
         },
     ),
     *_numbers(
@@ -362,14 +375,13 @@ _KEPT = (
     _unused("hz", Number(0, _INT_MAX, least=1, most=500), 10),
     _unused("io-threads", Number(1, 128), 1, fixed=True),
     _unused("maxmemory-eviction-tenacity", Number(0, 100), 10),
-    _unused("slowlog-log-slower-than", Number(-1), 10_000),
     _unused("socket-mark-id", Number(0, (1 << 32) - 1), 0, fixed=True),
     *_group(
         YesNo(),
         True,
         "activerehashing aof-load-truncated aof-rewrite-incremental-fsync aof-use-rdb-preamble "
         "cluster-allow-pubsubshard-when-down cluster-allow-replica-migration cluster-require-full-coverage "
-        "crash-log-enabled crash-memcheck-enabled dynamic-hz jemalloc-bg-thread latency-tracking "
+        "crash-log-enabled crash-memcheck-enabled dynamic-hz jemalloc-bg-thread "
         "rdb-save-incremental-fsync repl-diskless-sync replica-announced "
         "stop-writes-on-bgsave-error tls-session-caching",
     ),
@@ -419,7 +431,6 @@ _KEPT = (
     _unused("tls-auth-clients", Choice("no", "yes", "optional"), "yes"),
     _unused("shutdown-on-sigint", _SHUTDOWN, ["default"]),
     _unused("shutdown-on-sigterm", _SHUTDOWN, ["default"]),
-    _unused("latency-tracking-info-percentiles", Percentiles(), [50.0, 99.0, 99.9]),
     _unused("oom-score-adj-values", Words(3, 3), ["0", "200", "800"]),
     _unused("save", SavePoints(), []),
     # For debugging Redis itself.

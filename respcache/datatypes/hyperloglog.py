@@ -13,6 +13,7 @@ Values are plain strings, so a client may read them, and set any others. The fun
 from __future__ import annotations
 
 import struct
+from typing import TYPE_CHECKING
 
 from respcache.datatypes import hyperloglog_sparse as sparse
 from respcache.datatypes.hyperloglog_registers import (
@@ -29,6 +30,9 @@ from respcache.datatypes.hyperloglog_registers import (
     unpack,
 )
 from respcache.datatypes.hyperloglog_sparse import HEADER, Corrupted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["NO_REGISTERS", "Corrupted", "highest"]
 
@@ -85,6 +89,8 @@ _M = 0xC6A4A7935BD1E995
 _MASK = (1 << 64) - 1
 # Words of 64 bits that are read from an element at once.
 _WORDS_AT_ONCE = 8192
+# From so many elements on it pays to take the opcodes of the sparse form apart first.
+_MANY = 20
 
 
 def murmur(element: bytes) -> int:
@@ -123,6 +129,19 @@ def add(data: bytearray, element: bytes, most_bytes: int) -> bool:
     if changed:
         mark_stale(data)
     return changed
+
+
+def add_all(data: bytearray, elements: Sequence[bytes], most_bytes: int) -> int:
+    """Add elements one after the other: how many have changed a register. Raises Corrupted, maybe after some."""
+    if not is_sparse(data) or len(elements) < _MANY:
+        return sum(add(data, element, most_bytes) for element in elements)
+    try:
+        changes, done = sparse.raise_many(data, list(map(place_of, elements)), most_bytes)
+    except Corrupted:  # Redis adds those whose registers are there
+        return sum(add(data, element, most_bytes) for element in elements)
+    if changes:
+        mark_stale(data)
+    return changes + sum(add(data, element, most_bytes) for element in elements[done:])
 
 
 def _raise_packed(data: bytearray, register: int, rank: int) -> bool:

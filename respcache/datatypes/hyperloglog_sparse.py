@@ -16,9 +16,12 @@ import re
 from bisect import bisect_right
 from collections import Counter
 from itertools import accumulate, compress
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from respcache.datatypes.hyperloglog_registers import HIGHEST, NO_REGISTERS, REGISTERS, raised
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 HEADER = 16
 # Ranks above this do not fit into an opcode.
@@ -150,7 +153,11 @@ def raise_register(data: bytearray, register: int, rank: int, most_bytes: int) -
     """
     if rank > HIGHEST_SPARSE:
         return None
-    found = _find(bytes(data[HEADER : HEADER + _MOST_BYTES]), register)
+    return _raise(data, _find(bytes(data[HEADER : HEADER + _MOST_BYTES]), register), register, rank, most_bytes)
+
+
+def _raise(data: bytearray, found: _Opcode, register: int, rank: int, most_bytes: int) -> bool | None:
+    """The same, with the opcode of the register already found."""
     at = HEADER + found.at
     opcode = data[at]
     if opcode & _VAL and _rank(opcode) >= rank:
@@ -162,6 +169,7 @@ def raise_register(data: bytearray, register: int, rank: int, most_bytes: int) -
     else:
         around = [_zeros(head), _zeros(tail)]
     changed = bytes((_val(rank, 1),)).join(around)
+    # The second byte of the last opcode may be missing. It is made up for; Redis writes past the end of the string.
     size = 2 if not opcode & _VAL and opcode & _XZERO else 1
     if len(changed) > size and len(data) + len(changed) - size > most_bytes:
         return None
@@ -184,9 +192,6 @@ def _find(opcodes: bytes, register: int) -> _Opcode:
         first = following
         length = _xzero_length(*match[0])
         if register < first + length:
-            # Where its second byte is missing, Redis writes past the end of the string.
-            if match.end() == at + 1:
-                raise Corrupted
             return _Opcode(at, first, length, before)
         first += length
         before, start = at, at + 2
@@ -220,6 +225,77 @@ def _join(data: bytearray, at: int) -> None:
             at += 1
 
 
+class _Marks:
+    """Where some opcodes begin, for finding many in turn while they are changed."""
+
+    __slots__ = ("_changes", "_data", "_positions", "_registers")
+
+    # Opcodes from one mark to the next, and changes after which they are made anew.
+    _APART = 24
+    _AT_MOST = 64
+    # A change reaches no further than so many bytes from the opcode before it: it joins a few opcodes of two at most.
+    _REACH = 16
+
+    def __init__(self, data: bytearray) -> None:
+        self._data = data
+        self._make()
+
+    def _make(self) -> None:
+        """The bytes at which opcodes begin, and their first registers, both in ascending order."""
+        self._changes = 0
+        self._positions, self._registers = [HEADER], [0]
+        data, at, first, end = self._data, HEADER, 0, len(self._data)
+        count = 0
+        while at < end:
+            opcode = data[at]
+            first += _LENGTHS[opcode] or _xzero_length(*data[at : at + 2])
+            at += 2 if opcode & 0xC0 == _XZERO else 1
+            count += 1
+            if not count % self._APART:
+                self._positions.append(at)
+                self._registers.append(first)
+
+    def find(self, register: int) -> _Opcode:
+        """The opcode of a register, which is there."""
+        mark = bisect_right(self._registers, register) - 1
+        return _find_from(self._data, register, self._positions[mark] - HEADER, self._registers[mark])
+
+    def changed(self, found: _Opcode, growth: int) -> None:
+        """An opcode that was found has been changed, and all those after it have moved."""
+        self._changes += 1
+        if self._changes == self._AT_MOST:
+            self._make()
+            return
+        before = HEADER + found.before
+        kept = bisect_right(self._positions, before)
+        moved = bisect_right(self._positions, before + self._REACH)
+        self._positions[kept:] = [at + growth for at in self._positions[moved:]]
+        del self._registers[kept:moved]
+
+
+def raise_many(data: bytearray, places: Sequence[tuple[int, int]], most_bytes: int) -> tuple[int, int]:
+    """Raise registers one after the other: how many have changed, and how many places were done.
+
+    Only the dense form can hold the next place, if there is one. Raises Corrupted; then nothing is changed.
+    """
+    ranks = bytearray(registers_of(data))
+    marks = _Marks(data)
+    changes = 0
+    for done, (register, rank) in enumerate(places):
+        if rank <= ranks[register]:
+            continue
+        if rank > HIGHEST_SPARSE:
+            return changes, done
+        found = marks.find(register)
+        size = len(data)
+        if _raise(data, found, register, rank, most_bytes) is None:
+            return changes, done
+        marks.changed(found, len(data) - size)
+        ranks[register] = rank
+        changes += 1
+    return changes, len(places)
+
+
 def raise_all(data: bytearray, registers: bytes, most_bytes: int) -> bool:
     """Raise registers one after the other to the ranks that they have in `registers`, none of which is lower.
 
@@ -231,10 +307,40 @@ def raise_all(data: bytearray, registers: bytes, most_bytes: int) -> bool:
             return False
         data[HEADER:] = opcodes
         return True
-    return all(
-        raise_register(data, register, rank, most_bytes) is not None
-        for register, rank in raised(registers_of(data), registers)
-    )
+    # They come in ascending order, so each is looked for from shortly before the last one on: from the opcode before
+    # it, which begins where it did, though it may have been joined with others.
+    start = first = 0
+    for register, rank in raised(registers_of(data), registers):
+        if rank > HIGHEST_SPARSE:
+            return False
+        found = _find_from(data, register, start, first)
+        start = found.before
+        first = found.first - (_length_at(data, HEADER + start) if start < found.at else 0)
+        if _raise(data, found, register, rank, most_bytes) is None:
+            return False
+    return True
+
+
+def _find_from(data: bytearray, register: int, start: int, first: int) -> _Opcode:
+    """The opcode of a register, which is there, from the opcode on that begins at `start` with the register `first`."""
+    before = at = HEADER + start
+    while True:
+        length = _LENGTHS[data[at]]
+        size = 1
+        if not length:
+            length, size = _xzero_length(*data[at : at + 2]), 2
+        if register < first + length:
+            break
+        first += length
+        before = at
+        at += size
+    if at == before and start:  # what comes before it is not known
+        return _find(bytes(data[HEADER:]), register)
+    return _Opcode(at - HEADER, first, length, before - HEADER)
+
+
+def _length_at(data: bytearray, at: int) -> int:
+    return _LENGTHS[data[at]] or _xzero_length(*data[at : at + 2])
 
 
 def _opcodes_for(registers: bytes, most_bytes: int) -> bytes | None:

@@ -260,7 +260,7 @@ class List:
         """A list that was one node of a quicklist: a listpack, unless it is larger than those may be."""
         made = cls.load(limits, (QUICKLIST, list(elements)))
         limit = limits.list_max_listpack_size
-        if len(made) <= max(limit, 1) if limit >= 0 else node_size(elements) <= _most_bytes(limit):
+        if made._few_enough(1) and (limit >= 0 or node_size(elements) <= _most_bytes(limit)):
             made.encoding = LISTPACK
         return made
 

@@ -347,12 +347,45 @@ def bad_hello_option(word: bytes) -> CommandError:
 
 # -- CLIENT
 
+SLOWLOG_COUNT = "ERR count should be greater than or equal to -1"
+
+
+def no_samples(event: bytes) -> CommandError:
+    return CommandError(f"ERR No samples available for event '{printable(event)}'")
+
+
 INVALID_CLIENT_ID = "ERR Invalid client ID"
 CLIENT_ID_NOT_POSITIVE = "ERR client-id should be greater than 0"
 NO_SUCH_CLIENT = "ERR No such client"
+TRACKING_REDIRECTED_TWICE = "ERR A client can only redirect to a single other client"
+TRACKING_TO_NOBODY = "ERR The client ID you want redirect to does not exist"
+TRACKING_BCAST_SWITCHED = (
+    "ERR You can't switch BCAST mode on/off before disabling tracking for this client, and then re-enabling it with a "
+    "different mode."
+)
+TRACKING_OPT_SWITCHED = (
+    "ERR You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and then re-enabling it with a "
+    "different mode."
+)
+PREFIX_WITHOUT_BCAST = "ERR PREFIX option requires BCAST mode to be enabled"
+OPT_WITH_BCAST = "ERR OPTIN and OPTOUT are not compatible with BCAST"
+OPTIN_AND_OPTOUT = "ERR You can't specify both OPTIN mode and OPTOUT mode"
+CACHING_WITHOUT_TRACKING = (
+    "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled"
+)
+CACHING_WITHOUT_OPTIN = "ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode."
+CACHING_WITHOUT_OPTOUT = "ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode."
 UNBLOCK_REASON = "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"
 UNBLOCKED = "UNBLOCKED client unblocked via CLIENT UNBLOCK"
 BAD_PAUSE_MODE = "ERR CLIENT PAUSE mode must be WRITE or ALL"
+
+
+def overlapping_prefixes(prefix: bytes, which: str, other: bytes) -> CommandError:
+    """Of CLIENT TRACKING; `which` one the other is."""
+    return CommandError(
+        f"ERR Prefix '{_c_string(prefix)}' overlaps with {which} prefix '{_c_string(other)}'. "
+        "Prefixes for a single client must not overlap."
+    )
 
 
 def bad_name(what: str) -> CommandError:

@@ -27,8 +27,11 @@ _INTEGERS = {0xF1: (2, 4), 0xF2: (3, 5), 0xF3: (4, 6), 0xF4: (8, 10)}
 # -- reading
 
 
-def elements(blob: bytes) -> list[Element]:
-    """All elements; what Redis keeps as an integer comes as one. Everything is checked. Raises Malformed."""
+def elements(blob: bytes, *, counted: bool = True) -> list[Element]:
+    """All elements; what Redis keeps as an integer comes as one. Everything is checked. Raises Malformed.
+
+    Not `counted`: the number of elements in the header may be any.
+    """
     size = len(blob)
     if size < _HEADER + 1 or int.from_bytes(blob[:4], "little") != size or blob[-1] != _END:
         raise Malformed("no listpack")
@@ -75,14 +78,18 @@ def elements(blob: bytes) -> list[Element]:
     if at != end:
         raise Malformed("an end mark in the middle")
     count = int.from_bytes(blob[4:6], "little")
-    if count not in (len(found), _MANY):
+    if counted and count not in (len(found), _MANY):
         raise Malformed("another number of elements")
     return found
 
 
 def as_strings(found: Iterable[Element]) -> list[bytes]:
     """The elements as clients see them."""
-    return [b"%d" % element if isinstance(element, int) else element for element in found]
+    # The smallest numbers, of which a few bytes of compressed data can hold thousands, share their strings.
+    return [
+        (_DIGITS[element] if 0 <= element < 128 else b"%d" % element) if isinstance(element, int) else element
+        for element in found
+    ]
 
 
 def _ends_in(blob: bytes, at: int, length: int, tail: bytes) -> bool:
@@ -132,4 +139,5 @@ def _tail(length: int) -> bytes:
 
 _HEADS = [bytes((0x80 | size,)) for size in range(64)]
 _TAILS = [bytes((size + 1,)) for size in range(64)]
+_DIGITS = [b"%d" % number for number in range(128)]
 _SMALL = [bytes((number, 1)) for number in range(128)]

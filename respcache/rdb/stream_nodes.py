@@ -32,7 +32,8 @@ def read_node(key: bytes, blob: bytes) -> PlainStreamNode:
     if len(key) != 16:
         raise Malformed("a key that is no id")
     master = int.from_bytes(key, "big")
-    found = iter(elements(blob))
+    # As in Redis, which counts the entries instead.
+    found = iter(elements(blob, counted=False))
     try:
         count = _number(next(found)) + _number(next(found))
         names = _take(found, _number(next(found)))

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from respcache.server.services.rates import Rates
     from respcache.server.services.registry import Registry
     from respcache.server.services.stats import Stats
+    from respcache.server.services.times import Times
+    from respcache.server.services.tracking import Tracking
     from respcache.server.shards.expiry import ActiveExpiry
     from respcache.server.shards.figures import ShardFigures
     from respcache.server.shards.link import ShardLink
@@ -54,6 +56,7 @@ class Parts:
     alarms: Alarms
     poller: Poller
     stats: Stats
+    times: Times
     rates: Rates
     run_id: str  # 40 hexadecimal digits, new with each start
     replication_id: str  # likewise, of what replicas would follow; DEBUG CHANGE-REPL-ID gives a new one
@@ -71,6 +74,7 @@ class Parts:
     claims: Claims
     outboxes: Outboxes
     registry: Registry[Any]  # of `respcache.server.clients.client.Client`, which is built on this
+    tracking: Tracking
     interception: Interception
     monitoring: Monitoring
     journal: Journal
@@ -101,6 +105,7 @@ class Parts:
     def reset_counters(self) -> None:
         """CONFIG RESETSTAT."""
         self.stats.reset()
+        self.times.tally.reset()
         self.poller.rounds = 0
         self.rates.reset()
         self.figures.reset()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import secrets
 from functools import partial
 from math import inf
@@ -31,6 +32,7 @@ from respcache.server.order.outbox import Outboxes
 from respcache.server.order.router import Router
 from respcache.server.order.sequencer import Sequencer
 from respcache.server.order.snapshots import Snapshots
+from respcache.server.order.tickets import batch_of
 from respcache.server.order.waits import Waits
 from respcache.server.parts import Parts
 from respcache.server.services.congestion import Congestion
@@ -43,18 +45,22 @@ from respcache.server.services.missing import MissingCommands
 from respcache.server.services.rates import Rates
 from respcache.server.services.registry import Registry
 from respcache.server.services.stats import Stats
+from respcache.server.services.times import Times
+from respcache.server.services.tracking import TableLimit, Tracking
 from respcache.server.shards.expiry import ActiveExpiry
 from respcache.server.shards.figures import ShardFigures
 from respcache.server.shards.link import ShardLink
-from respcache.server.shards.queue import Order
+from respcache.server.shards.queue import NOBODY, Answer, Order
 from respcache.server.shards.timekeeper import Timekeeper
 from respcache.shard import wire
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from respcache.config import Config
     from respcache.server.clients.client import Client
+    from respcache.shard.wire import Item
+    from respcache.store.call import Caller
     from respcache.store.reports import Report
 
 
@@ -81,11 +87,28 @@ class Server:
         self.figures = ShardFigures(self.links)
         self.expiry = [ActiveExpiry(link, alarms, clock) for link in self.links]
         router = Router(config.shards)
-        self.sequencer = Sequencer(self.links, router, poller.yield_soon)
         self.monitoring = Monitoring(self.links, clock, config, self.interception.changed)
-        self.lint = Lint(config, clock, Measuring(self.sequencer), self.interception.changed)
-        carrier = Carrier(self.links, router, config.databases)
+        stats = Stats(clock.now_ms(), clock.real_ms())
         self.namespaces = Namespaces(config, self.links, router, alarms)
+        self.times = times = Times(config, clock, self.registry, stats.count_error, self.namespaces.slowlog_of)
+        self.sequencer = Sequencer(self.links, router, poller.yield_soon, times)
+        self.lint = Lint(config, clock, Measuring(self.sequencer), self.interception.changed)
+        table_limit = TableLimit(
+            config.shards,
+            lambda: config.tracking_table_max_keys,
+            lambda shard, keys: self.links[shard].submit(wire.allow(keys), NOBODY),
+            self._evict_tracked,
+            random.choices,
+            poller.yield_soon,
+        )
+        self.tracking = Tracking(
+            config.shards,
+            self._tell_shards,
+            self.registry.get,
+            lambda: batch_of(self._order.answering),
+            table_limit,
+        )
+        carrier = Carrier(self.links, router, config.databases, self.tracking.trackers.__contains__, times)
         self.slow_scripts = Busy(self.links, poller.yield_soon)
         self.time = Timekeeper(
             clock,
@@ -97,10 +120,17 @@ class Server:
             on_step_back=self._on_step_back,
             on_reset=self._on_clock_reset,
         )
-        stats = Stats(clock.now_ms(), clock.real_ms())
-        self.waits = Waits(self.links, alarms, stats.count_error)
+        self.waits = Waits(self.links, alarms, times)
         self.claims = claims = Claims(self.waits, self.sequencer, carrier, poller, self._spawn)
-        self.snapshots = Snapshots(self.sequencer, self.namespaces.default, config, clock, self.time, claims.settle)
+        self.snapshots = Snapshots(
+            self.sequencer,
+            self.namespaces.default,
+            config,
+            clock,
+            self.time,
+            claims.settle,
+            restored=lambda: self.tracking.flushed(self.namespaces.default.number, 0),
+        )
         self.stop_requested = trio.Event()
         self.parts = Parts(
             config=config,
@@ -108,6 +138,7 @@ class Server:
             alarms=alarms,
             poller=poller,
             stats=stats,
+            times=times,
             rates=Rates(stats, poller, alarms, clock),
             run_id=secrets.token_hex(20),
             replication_id=secrets.token_hex(20),
@@ -124,7 +155,7 @@ class Server:
                 self.sequencer,
                 carrier,
                 settle=claims.settle,
-                count_error=stats.count_error,
+                counting=times,
                 on_report=self._on_report,
                 reports_wanted=lambda: bool(config.notify_keyspace_events) or self.monitoring.active,
                 on_foreign=self.monitoring.called_foreign,
@@ -134,6 +165,7 @@ class Server:
             claims=claims,
             outboxes=Outboxes(stats),
             registry=self.registry,
+            tracking=self.tracking,
             interception=self.interception,
             monitoring=self.monitoring,
             journal=self.journal,
@@ -161,6 +193,11 @@ class Server:
             wire.END_OF_SLOW_SCRIPT: self._on_end_of_slow_script,
             wire.EARLY: self._on_early_answers,
             wire.SCRIPT_CALL: self._on_script_call,
+            wire.INVALIDATED: self.tracking.invalidated,
+            wire.FLUSHED: self.tracking.flushed_by_script,
+            wire.TRACKED: self.tracking.limit.tracked,
+            wire.SLOW: times.slow,
+            wire.LATENCY: times.event,
             wire.MONITORED: self.monitoring.reported,
         }
         # What a shard asks in the middle of an item: kind -> who answers, by `ShardQueue.reply`, whatever happens.
@@ -186,6 +223,7 @@ class Server:
     def _tie_together(self) -> None:
         self.poller.before_round.append(self.clock.now_us)  # so that `last_ms` is about now in all callbacks
         self.poller.after_round.append(self._send)
+        self.sequencer.on_flush = self._on_flush
         self.namespaces.on_pause += [self._configure_shards, self._update_clients]
         self.interception.on_change.append(self._update_clients)
         self.interception.add(self.monitoring)
@@ -193,6 +231,7 @@ class Server:
         self.interception.add(self.journal)  # the last: it is to see what the others make of commands and replies
         self.interception.changed()
         self.config.on_shard_change(self._configure_shards)
+        self.config.on_change("tracking-table-max-keys", self.tracking.limit.look)
         self.parts.on_reset += [
             self.parts.faults.clear,
             self.config.reset,
@@ -203,6 +242,7 @@ class Server:
             *[expiry.reset for expiry in self.expiry],
             self._check_checksums,
             self.parts.reset_counters,
+            self.times.latency.reset,
         ]
 
     def _send(self) -> None:
@@ -210,6 +250,8 @@ class Server:
         parts = self.parts
         if self.claims.open:
             self.claims.look()
+        if self.tracking.pending:
+            self.tracking.broadcast()
         left = self.sequencer.flush()
         if parts.outboxes.ready:
             parts.outboxes.flush()
@@ -230,6 +272,7 @@ class Server:
         """What a shard that has just started has to know."""
         return self._shard_settings() | {
             "libraries": self.namespaces.codes(),
+            "tracking": self.tracking.settings(),
             "counted": self.figures.counted(shard),
             "monitored": self.monitoring.active,
         }
@@ -248,6 +291,20 @@ class Server:
     def _update_clients(self) -> None:
         for client in self.registry.all():
             client.update_plain()
+
+    def _tell_shards(self, item: Item, shards: Iterable[int], passing: bool) -> None:
+        """Give shards an item in its place in the order; or, for the owner of a barrier, in place of it (`passing`)."""
+        for shard in shards:
+            if passing:
+                self.links[shard].queue.call(item)
+            else:
+                self.links[shard].submit(item, NOBODY)
+
+    def _evict_tracked(self, shard: int, count: int, answered: Callable[[int], None]) -> None:
+        self.links[shard].submit(wire.evict(count), Answer(answered, lost=0))
+
+    def _on_flush(self, caller: Caller) -> None:
+        self.tracking.flushed(caller.db // self.config.databases, caller.client)
 
     def _on_report(self, report: Report) -> None:
         self._take_report[report[0]](report)
@@ -295,6 +352,7 @@ class Server:
         self._forget_slow_script(shard)
         for client in self.registry.all():
             client.lose_watches(shard)
+        self.tracking.shard_died()
         self.snapshots.shard_died(shard)
         self.claims.shard_died(shard)
         self.waits.shard_died(shard)

@@ -30,6 +30,7 @@ def borrow(shard: Shard, places: Sequence[Place]) -> tuple[list[Loan | None], in
     """
     loans: list[Loan | None] = []
     total = 0
+    shard.client = 0  # whoever borrows: a key that has expired goes by itself
     for index, key in places:
         shard.select(index)
         value = shard.peek(key)
@@ -66,8 +67,9 @@ def carry(
     return (reply, changed, required), size
 
 
-def hand_back(shard: Shard, guests: Sequence[ChangedGuest]) -> None:
-    """Store the shard's own keys as another shard left them. Their events were reported there."""
+def hand_back(shard: Shard, guests: Sequence[ChangedGuest], client: int) -> None:
+    """Store the shard's own keys as another shard left them, for a client. Their events were reported there."""
+    shard.client = client
     for index, key, name, data, deadline, created in guests:
         shard.select(index)
         value = None if name is None else load_value(shard.limits, name, data)

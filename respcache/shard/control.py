@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from itertools import islice
-from time import process_time_ns
+from time import perf_counter_ns, process_time_ns
 from typing import TYPE_CHECKING, Any
 
 from respcache.logs import log
@@ -13,6 +13,7 @@ from respcache.store.reports import EventFilter
 
 if TYPE_CHECKING:
     from respcache.errors import ErrorCounts
+    from respcache.shard.timing import Timing
     from respcache.store.keyspace import Keyspace, Place
     from respcache.store.shard import Shard
 
@@ -20,15 +21,20 @@ if TYPE_CHECKING:
 class Control:
     """Carries out the items that are no commands. See `respcache.shard.wire` for each."""
 
-    def __init__(self, shard: Shard, errors: ErrorCounts) -> None:
+    def __init__(self, shard: Shard, errors: ErrorCounts, timing: Timing) -> None:
         self._shard = shard
         # The error replies of commands on this shard.
         self._errors = errors
+        # The times of commands on this shard.
+        self._timing = timing
+        # Ticks that take so many nanoseconds are reported (``latency-monitor-threshold``); 0: none.
+        self._slow_tick = 0
 
     # -- WATCH
 
     def watch(self, client: int, places: list[Place]) -> None:
         shard = self._shard
+        shard.client = 0
         for index, key in places:
             shard.select(index)
             # Removes the key if it has expired already, so that its going later is not taken for a change.
@@ -47,9 +53,13 @@ class Control:
     # -- time and settings
 
     def tick(self) -> None:
-        started = process_time_ns()
+        started, moment = process_time_ns(), perf_counter_ns()
+        self._shard.client = 0
         self._shard.expiry.expire_due(self._shard.now)
         self._shard.figures.expiring += process_time_ns() - started
+        elapsed = perf_counter_ns() - moment
+        if 0 < self._slow_tick <= elapsed:
+            self._shard.reports.latency("expire-cycle", elapsed // 1_000_000)
 
     def configure(self, values: dict[str, Any]) -> None:
         """Directives that shards need, by their names with underscores; and
@@ -57,6 +67,7 @@ class Control:
         monitored: whether there are monitors.
         expiry_paused: the numbers of the namespaces where CLIENT PAUSE is on.
         libraries: those of all namespaces, by number.
+        tracking: of clients that cache: the readers, and prefixes with their namespaces, see `wire.reader`.
         counted: the counters of the process whose place this one takes, among its `stats`.
         """
         shard = self._shard
@@ -82,28 +93,54 @@ class Control:
                     shard.accesses.log_factor = value
                 case "lint":
                     shard.scripting.reports_calls = value != "off"
+                case "tracking_table_max_keys":
+                    shard.tracking.bound(value)
+                case "tracking":
+                    self._track_all(*value)
                 case "monitored":
                     shard.scripting.monitored = value
                 case "libraries":
                     for namespace, codes in value.items():
                         self.change_libraries(namespace, codes, True)
+                case "latency_tracking" | "slowlog_log_slower_than" | "latency_monitor_threshold":
+                    pass  # below, together
                 case "counted":
+                    self._timing.tally.add(value.get("commands", {}))
                     shard.figures.go_on_from(value)
                     self._errors.by_code.update(value.get("errors", {}))
                 case "expiry_paused":
                     shard.expiry.paused = frozenset(value)
                 case _:  # sizes: a name that is not among them is a bug of main
                     setattr(shard.limits, name, value)
+        if "latency_monitor_threshold" in values:
+            threshold = values["latency_monitor_threshold"]
+            self._slow_tick = threshold * 1_000_000
+            self._timing.configure(values["slowlog_log_slower_than"], threshold, values["latency_tracking"])
+
+    # -- clients that cache
+
+    def _track_all(self, readers: list[int], prefixes: list[tuple[int, bytes]]) -> None:
+        tracking = self._shard.tracking
+        tracking.readers.update(readers)
+        for namespace, prefix in prefixes:
+            tracking.listen(namespace, prefix, True)
+
+    def remember(self, client: int, index: int, keys: list[bytes]) -> None:
+        shard = self._shard
+        if client in shard.tracking.readers:
+            shard.tracking.remember(index // shard.databases.each, client, keys)
 
     # -- snapshots
 
     def take_snapshot(self, number: int, limit: int) -> tuple[int, int, int]:
         shard = self._shard
+        shard.client = 0
         shard.expiry.expire_all(shard.now)
         return *shard.snapshots.take(number, limit), shard.snapshots.held
 
     def restore_snapshot(self, number: int, elapsed: int) -> None:
         self._shard.snapshots.restore(number, elapsed, self._shard.now)
+        self._shard.tracking.drop(0)
 
     def drop_snapshot(self, number: int) -> int:
         snapshots = self._shard.snapshots
@@ -145,12 +182,14 @@ class Control:
             "expiring": figures.expiring,
             "changes": figures.changes,
             "errors": self._errors.by_code,
+            "commands": self._timing.tally.counts(),
             "databases": {
                 index: (len(db), len(db.deadlines), _mean_deadline(db)) for index, db in databases.items() if len(db)
             },
             "processor": os.times()[:2],
             "busy": figures.busy,
             "blocking_keys": self._shard.waiting.keys(databases.each),
+            "tracking": self._shard.tracking.figures(),
             "startup_memory": figures.startup_memory,
             "lua_memory": self._shard.scripting.memory(exact=memory),
             "snapshots": self._shard.snapshots.held,
@@ -159,6 +198,7 @@ class Control:
 
     def reset_stats(self) -> None:
         self._shard.figures.reset()
+        self._timing.tally.reset()
         self._errors.by_code.clear()
 
 

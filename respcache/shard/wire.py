@@ -9,11 +9,14 @@ where the items are part of a larger unit that is not over yet: what the owner o
 | item                                | result                                                                   |
 |-------------------------------------|--------------------------------------------------------------------------|
 | `run(caller, commands, whole)`      | the encoded replies: joined if `whole`, else a list; may come in pieces  |
-| `part(caller, argv)`                | the reply itself, not encoded; None for OK                               |
+| `part(caller, argv)`                | ``(reply, time)``: the reply itself, not encoded, None for OK; and the   |
+|                                     | nanoseconds that it took                                                 |
 | `check(caller, argv)`               | for each key ``(word to go on with in place of its id, error or "")``;   |
 |                                     | or one error of the whole command                                        |
+|                                     | with the time as for `part`                                              |
 | `find(caller, argv)`                | for each key that has something ``(its number, its name, encoded value)``|
-|                                     | or what it waits for, as `attempt` has it, if there is nothing           |
+|                                     | or what it waits for, as `attempt` has it, if there is nothing; with the |
+|                                     | time                                                                     |
 | `execute(caller, check, commands)`  | a list of encoded replies, may come in pieces; None: a watched key has   |
 |                                     | changed, and nothing was run                                             |
 | `is_dirty(client)`                  | True if a watched key has changed; forgets the client's watches          |
@@ -22,7 +25,7 @@ where the items are part of a larger unit that is not over yet: what the owner o
 | `unwatch(client)`                   | None                                                                     |
 | `borrow(places)`                    | for each place ``(type name, data, deadline)``, or None for no such key  |
 | `carry(caller, argv, guests)`       | ``(encoded reply, changed guests, required places)``                     |
-| `hand_back(guests)`                 | None                                                                     |
+| `hand_back(guests, client)`         | None                                                                     |
 | `tick()`                            | None; expired keys were removed                                          |
 | `configure(values)`                 | None                                                                     |
 | `stats(memory)`                     | a dict of figures                                                        |
@@ -61,6 +64,12 @@ where the items are part of a larger unit that is not over yet: what the owner o
 | `has_snapshot(number)`              | True if there is such a snapshot                                         |
 | `restore_snapshot(number, elapsed)` | None; fails if there is none                                             |
 | `drop_snapshot(number)`             | the bytes that the others hold                                           |
+| `reader(client, reads)`             | None; what the client reads from now on is remembered, or is not         |
+| `listen(namespace, prefix, wanted)` | None; changes of all keys that begin so are reported, or are not         |
+| `remember(client, db, keys)`        | None; the client has read these keys, if it is a reader now              |
+| `evict(count)`                      | how many keys are still remembered; so many were forgotten               |
+| `allow(keys)`                       | None; with more of them than this, the shard says so (TRACKED)           |
+| `forget_reads()`                    | None; no key is remembered any more                                      |
 | `dump(caller, keys, most)`          | for each key ``(payload, milliseconds that it has left, 0 for ever)``, or |
 |                                     | None for no such key; for fewer keys once they have more than `most` bytes|
 | `remove(caller, keys)`              | None; these keys are gone, as by DEL                                     |
@@ -89,6 +98,10 @@ the last result has an index behind it.
 | shard)``                           |                                                                           |
 | ``(SCRIPT_CALL, index, client, db, | a script (its SHA) or a function (its name) calls a command; `undeclared` |
 | script, argv, undeclared)``        | is a key of it that is not in KEYS, or None. Only while lint is on        |
+| ``(SLOW, index, client, db,        | a command took so long that SLOWLOG or LATENCY want to know; `argv` is    |
+| microseconds, argv)``              | trimmed for SLOWLOG; `client` is 0 for what a script calls                |
+| ``(LATENCY, index, event,          | something else took long: an event of LATENCY                             |
+| milliseconds)``                    |                                                                           |
 | ``(MONITORED, index, shard, db,    | a script has called a command: its words, quoted; None: a script begins.  |
 | words)``                           | Only while there are monitors                                             |
 | ``(EARLY, index, shard, places,    | the answers to items that were received while a script runs, counted from |
@@ -100,6 +113,12 @@ the last result has an index behind it.
 | ``(SERVED, index, number, reply)`` | a client that waited has its reply, encoded                               |
 | ``(SPOILT, index, number)``        | a client that waits for keys of other shards as well has one of another   |
 |                                    | type here                                                                 |
+| ``(INVALIDATED, index, namespace,  | keys that these clients have read have changed; or keys (`listened`) that |
+| readers, listened, client, own,    | begin with a prefix. By a command of the client, or of none (0); `own` is |
+| keys)``                            | False where they had expired, or a script has changed them                |
+| ``(FLUSHED, index, namespace,      | a script of the client has emptied databases, with one shard: main knows  |
+| client)``                          | of all others that do                                                     |
+| ``(TRACKED, index, shard, keys)``  | so many keys are remembered here, more than main has allowed              |
 
 Bounds: a frame is sent as soon as its results and the replies in its reports take more than `ANSWER_BYTES`. A reply,
 and the value of a `part` or a `borrow`, has at most `MAX_RESULT` bytes, else there is an error in its place; so every
@@ -117,13 +136,18 @@ from respcache.store.reports import EARLY as EARLY
 from respcache.store.reports import END_OF_SLOW_SCRIPT as END_OF_SLOW_SCRIPT
 from respcache.store.reports import EVENT as EVENT
 from respcache.store.reports import FAILED as FAILED
+from respcache.store.reports import FLUSHED as FLUSHED
 from respcache.store.reports import INVALID_SCRIPT as INVALID_SCRIPT
+from respcache.store.reports import INVALIDATED as INVALIDATED
+from respcache.store.reports import LATENCY as LATENCY
 from respcache.store.reports import MONITORED as MONITORED
 from respcache.store.reports import RESUMED as RESUMED
 from respcache.store.reports import SCRIPT_CALL as SCRIPT_CALL
 from respcache.store.reports import SERVED as SERVED
+from respcache.store.reports import SLOW as SLOW
 from respcache.store.reports import SLOW_SCRIPT as SLOW_SCRIPT
 from respcache.store.reports import SPOILT as SPOILT
+from respcache.store.reports import TRACKED as TRACKED
 from respcache.store.reports import UNFINISHED as UNFINISHED
 
 if TYPE_CHECKING:
@@ -138,7 +162,7 @@ RUN, PART, EXECUTE, IS_DIRTY, WATCH, UNWATCH, BORROW, CARRY, HAND_BACK, TICK, CO
 POPULATE, INSPECT, WAIT, FORGET, SERVE, EXIST, ATTEMPT, ENLIST, RELEASE, SETTLE, CHECK, FIND = range(13, 25)
 COMPILE, KILL, SKIP, INSPECT_LIBRARY, LIBRARIES, FORGET_SCRIPTS, DROP, DENY, MEASURE = range(25, 34)
 TAKE_SNAPSHOT, HAS_SNAPSHOT, RESTORE_SNAPSHOT, DROP_SNAPSHOT = range(34, 38)
-DUMP, REMOVE = range(38, 40)
+DUMP, REMOVE, READER, LISTEN, REMEMBER, EVICT, FORGET_READS, ALLOW = range(38, 46)
 DIRTY, DIGEST, DIGEST_VALUES = range(50, 53)
 # What scripts of a client may not do.
 DENY_NOTHING, DENY_WRITES, DENY_GROWTH = range(3)
@@ -161,9 +185,13 @@ MAX_RESULT = (512 << 20) + (64 << 10)
 MAX_CARRIED = (1 << 31) - 1
 
 
-def run(caller: Caller, commands: list[Argv], whole: bool) -> Item:
-    """Consecutive commands of one client, each with its keys on this shard."""
-    return (RUN, *caller, whole, commands)
+def run(caller: Caller, commands: list[Argv], whole: bool, alike: bool = False) -> Item:
+    """Consecutive commands of one client, each with its keys on this shard.
+
+    `alike`: it is one command, or they have the same name, spelt in the same way, and are brief: their times need not
+    be told apart.
+    """
+    return (RUN, *caller, whole, alike, commands)
 
 
 def part(caller: Caller, argv: Argv) -> Item:
@@ -231,6 +259,11 @@ def carry(caller: Caller, argv: Argv, guests: Sequence[Guest]) -> Item:
     return (CARRY, *caller, argv, guests)
 
 
+def hand_back(guests: Sequence[ChangedGuest], client: int = 0) -> Item:
+    """Store the shard's own keys as a client has changed them while they were guests of another shard."""
+    return (HAND_BACK, guests, client)
+
+
 def dump(caller: Caller, keys: Sequence[bytes], most: int) -> Item:
     """Read keys in the form that RESTORE takes, the first one at least."""
     return (DUMP, *caller, keys, most)
@@ -239,11 +272,6 @@ def dump(caller: Caller, keys: Sequence[bytes], most: int) -> Item:
 def remove(caller: Caller, keys: Sequence[bytes]) -> Item:
     """Remove keys that are elsewhere now."""
     return (REMOVE, *caller, keys)
-
-
-def hand_back(guests: Sequence[ChangedGuest]) -> Item:
-    """Store the shard's own keys as they were changed while they were guests of another shard."""
-    return (HAND_BACK, guests)
 
 
 def tick() -> Item:
@@ -334,6 +362,36 @@ def restore_snapshot(number: int, elapsed: int) -> Item:
 def drop_snapshot(number: int) -> Item:
     """Forget a snapshot, if there is one."""
     return (DROP_SNAPSHOT, number)
+
+
+def reader(client: int, reads: bool) -> Item:
+    """Remember what a client reads from now on; or do not any more."""
+    return (READER, client, reads)
+
+
+def listen(namespace: int, prefix: bytes, wanted: bool) -> Item:
+    """Report changes of all keys that begin with a prefix; or do not any more."""
+    return (LISTEN, namespace, prefix, wanted)
+
+
+def remember(client: int, db: int, keys: Sequence[bytes]) -> Item:
+    """A client has read the shard's own keys while they were guests of another shard."""
+    return (REMEMBER, client, db, keys)
+
+
+def evict(count: int) -> Item:
+    """Forget so many keys that were read, and report them as changed; ask how many are left."""
+    return (EVICT, count)
+
+
+def allow(keys: int) -> Item:
+    """So many keys that were read may be remembered without a word."""
+    return (ALLOW, keys)
+
+
+def forget_reads() -> Item:
+    """All clients that have read anything, and might be told, are gone."""
+    return (FORGET_READS,)
 
 
 def client_of(item: Item) -> int:

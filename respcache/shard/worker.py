@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from functools import partial
 from operator import length_hint
+from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from respcache import errors
@@ -23,7 +24,9 @@ from respcache.scripting import ScriptError
 from respcache.shard import carrying, debugging, in_parts, migrating, wire
 from respcache.shard.control import Control
 from respcache.shard.patience import Patience
+from respcache.shard.reading import Reading
 from respcache.shard.serving import Serving
+from respcache.shard.timing import Timing
 from respcache.shard.wire import ANSWER_BYTES, MAX_RESULT, size_of
 from respcache.store.call import Caller
 from respcache.store.guests import ForeignKeys
@@ -47,6 +50,8 @@ Answer = tuple[int, list[Any], list["Report"]]
 
 # Replies up to this size are not counted. The frame that their commands came in is bounded, which bounds them too.
 _SMALL = 64
+# Main's command, which a shard counts if it carries out all of a transaction.
+_EXEC = [b"EXEC"]
 # How bulk strings of these sizes begin.
 _HEADS = [b"$%d\r\n" % size for size in range(_SMALL + 1)]
 
@@ -93,11 +98,17 @@ class Worker:
         self._rest: Callable[[], Any] | None = None
         # The handlers of commands, by the names that clients write.
         self._handlers = _Handlers(self._look_up)
+        # How long commands take.
+        self._timing = timing = Timing(shard)
         # Carries out what is no command.
-        self._control = control = Control(shard, self._errors)
+        self._control = control = Control(shard, self._errors, timing)
         # Runs scripts.
         self._patience = patience = Patience(shard, channel, following=self._following, send=self._send)
-        shard.scripting = Scripting(shard, patience, self._ask_main, self._errors.count)
+        shard.scripting = Scripting(shard, patience, self._ask_main, self._errors.count, timing)
+        # Remembers what clients that cache have read.
+        self._reading = reading = Reading(shard)
+        self._readers = reading.readers
+        shard.tracking.send = self._send
         # Runs commands that wait.
         self._serving = serving = Serving(shard, self._run_to_wait, self.ask, self._send)
         # Kinds of items -> what carries them out.
@@ -143,6 +154,12 @@ class Worker:
             wire.HAS_SNAPSHOT: shard.snapshots.__contains__,
             wire.RESTORE_SNAPSHOT: control.restore_snapshot,
             wire.DROP_SNAPSHOT: control.drop_snapshot,
+            wire.READER: shard.tracking.read_by,
+            wire.LISTEN: shard.tracking.listen,
+            wire.REMEMBER: control.remember,
+            wire.EVICT: shard.tracking.evict,
+            wire.ALLOW: shard.tracking.allow,
+            wire.FORGET_READS: shard.tracking.forget_all,
             wire.DUMP: self._dump,
             wire.REMOVE: partial(migrating.remove, shard),
         }
@@ -240,6 +257,7 @@ class Worker:
         client: int,
         touch: bool,
         whole: bool,
+        alike: bool,
         commands: Iterable[Argv],
         as_one: bool = False,
     ) -> bytes | list[bytes]:
@@ -247,13 +265,20 @@ class Worker:
 
         Clients that wait are served between two commands, except for those that run `as_one`.
         """
-        shard, args, handlers = self.shard, self._args, self._handlers
+        shard, args, handlers, timing = self.shard, self._args, self._handlers, self._timing
         shard.enter(db, protocol, client, touch)
         replies: list[bytes] = []
         room = self._room
         source = commands = iter(commands)  # so that the rest can go on where this stops
-        if shard.waiting.places and not (as_one or self.within_unit):
+        measured = remembered = None
+        serving = bool(shard.waiting.places) and not (as_one or self.within_unit)
+        if serving:
             commands = self._serving.between(source, Caller(db, protocol, client, touch))
+        if client in self._readers:
+            commands = remembered = self._reading.after_each(commands)
+        if serving or not alike or timing.each_one:
+            commands = measured = timing.each(commands, serving or remembered is not None)
+        started = perf_counter_ns()
         for argv in commands:
             args.argv = argv
             args.at = 1
@@ -280,7 +305,7 @@ class Worker:
                     size = len(line)
                     replies.append(line)
             except CommandError as error:
-                line = self._refusal(error)
+                line = self._refusal(error, argv)
                 size = len(line)
                 replies.append(line)
             except Blocked as blocked:
@@ -295,45 +320,64 @@ class Worker:
                 room -= size
                 if room < 0:
                     if size > MAX_RESULT:
-                        replies[-1] = self._refusal(CommandError(errors.REPLY_TOO_LARGE))
+                        replies[-1] = self._refusal(CommandError(errors.REPLY_TOO_LARGE), argv)
                     break
-        if commands is not source:
+        if measured is None:
+            timing.ran(argv, perf_counter_ns() - started, len(replies))
+        else:
+            measured.close()  # the last one is done, if this has stopped early
+        if remembered is not None:
+            remembered.close()
+        if serving:
             room -= self._serving.take_reported()
         if room < 0 and length_hint(source):
-            self._rest = partial(self._run, db, protocol, client, touch, whole, source, as_one)
+            self._rest = partial(self._run, db, protocol, client, touch, whole, alike, source, as_one)
         self._room = room
         return b"".join(replies) if whole else replies
 
     def _execute(
         self, db: int, protocol: int, client: int, touch: bool, check: bool, commands: list[Argv]
     ) -> bytes | list[bytes] | None:
-        if check and self._control.is_dirty(client):
-            return None
-        return self._run(db, protocol, client, touch, False, commands, as_one=True)
+        started = perf_counter_ns()
+        result = None
+        if not (check and self._control.is_dirty(client)):
+            result = self._run(db, protocol, client, touch, False, False, commands, as_one=True)
+        if not self.within_unit:  # otherwise they are a part of it, and main counts EXEC
+            self._timing.ran(_EXEC, perf_counter_ns() - started)
+        return result
 
     # -- single commands
 
-    def _part(self, run: Callable[[Argv], Any], db: int, protocol: int, client: int, touch: bool, argv: Argv) -> Any:
+    def _part(
+        self, run: Callable[[Argv], Any], db: int, protocol: int, client: int, touch: bool, argv: Argv
+    ) -> tuple[Any, int]:
+        """Main counts the command, and its error: parts of other shards may have the same one."""
         self.shard.enter(db, protocol, client, touch)
+        started = perf_counter_ns()
         try:
             reply = run(argv)
-            size = size_of(None if reply is OK else reply)
-            if size > MAX_RESULT:
-                raise CommandError(errors.REPLY_TOO_LARGE)
-        except CommandError as error:
-            self._errors.count(error)
+        except CommandError:
             raise
         except Exception:
-            self._bug(argv)
+            self._log_bug(argv)
             raise CommandError(errors.INTERNAL) from None
+        finally:
+            if client in self._readers:
+                self._reading.remember(argv)
+        elapsed = perf_counter_ns() - started
+        result = None if reply is OK else reply
+        size = size_of(result)
+        if size > MAX_RESULT:
+            raise CommandError(errors.REPLY_TOO_LARGE)
         self._room -= size
-        return None if reply is OK else reply
+        return result, elapsed
 
     def _carry(
         self, db: int, protocol: int, client: int, touch: bool, argv: Argv, guests: list[Guest]
     ) -> tuple[bytes, list[ChangedGuest], list[Place]]:
         self.shard.enter(db, protocol, client, touch)
-        result, size = carrying.carry(self.shard, guests, partial(self._encoded, argv, self._call_without_waiting))
+        run = partial(self._measured, argv, self._call_without_waiting)
+        result, size = carrying.carry(self.shard, guests, run)
         self._room -= size
         return result
 
@@ -362,8 +406,8 @@ class Worker:
 
     def _run_to_wait(self, argv: Argv) -> bytes:
         """The reply of one command, or its error, in bytes. Raises Blocked."""
-        line = self._encoded(argv, self._call)
-        return line if len(line) <= MAX_RESULT else self._refusal(CommandError(errors.REPLY_TOO_LARGE))
+        line = self._measured(argv, self._call)
+        return line if len(line) <= MAX_RESULT else self._refusal(CommandError(errors.REPLY_TOO_LARGE), argv)
 
     def _borrow(self, places: list[Place]) -> list[carrying.Loan | None]:
         loans, size = carrying.borrow(self.shard, places)
@@ -421,24 +465,40 @@ class Worker:
         except Blocked as blocked:
             return blocked.otherwise
 
+    def _measured(self, argv: Argv, call: Callable[[Argv], Reply]) -> bytes:
+        """Like `_encoded`. What ends with an exception is no call: it waits, or will run again."""
+        started = perf_counter_ns()
+        line = self._encoded(argv, call)
+        self._timing.ran(argv, perf_counter_ns() - started)
+        return line
+
     def _encoded(self, argv: Argv, call: Callable[[Argv], Reply]) -> bytes:
         """The reply of one command, or its error, in bytes. Raises ForeignKeys, and Blocked if `call` does."""
         try:
             return encode(call(argv), self.shard.protocol)
         except CommandError as error:
-            return self._refusal(error)
+            return self._refusal(error, argv)
         except (ForeignKeys, Blocked):
             raise
         except Exception:
             return self._bug(argv)
+        finally:
+            if self.shard.client in self._readers:
+                self._reading.remember(argv)
 
-    def _refusal(self, error: CommandError) -> bytes:
+    def _refusal(self, error: CommandError, argv: Argv) -> bytes:
         """The bytes of an error reply, which is counted."""
+        self._timing.failed(argv)
         if type(error) is not ScriptError or not error.counted:
             self._errors.count(error)
         return error.line()
 
     def _bug(self, argv: Argv) -> bytes:
         """A handler raised something other than CommandError, which is a bug: log it. The bytes of an error reply."""
-        log_exception(f"{errors.printable(argv[0])} failed")
+        self._log_bug(argv)
+        self._timing.failed(argv)
         return CommandError(errors.INTERNAL).line()
+
+    @staticmethod
+    def _log_bug(argv: Argv) -> None:
+        log_exception(f"{errors.printable(argv[0])} failed")

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 EVENT, UNFINISHED, FAILED, ASK, SERVED, SPOILT = range(6)
 INVALID_SCRIPT, SLOW_SCRIPT, END_OF_SLOW_SCRIPT, EARLY, RESUMED = range(10, 15)
 SCRIPT_CALL, MONITORED = 20, 21
+INVALIDATED, FLUSHED, TRACKED = range(30, 33)
+SLOW, LATENCY = 40, 41
 
 Report = tuple[Any, ...]
 
@@ -93,6 +95,37 @@ class Reports:
     def script_call(self, client: int, db: int, script: bytes, argv: list[bytes], undeclared: bytes | None) -> None:
         """A script of this client calls a command, with a key that is not in its KEYS unless `undeclared` is None."""
         self._reports.append((SCRIPT_CALL, len(self.results), client, db, script, argv, undeclared))
+
+    def invalidated(
+        self, namespace: int, readers: tuple[int, ...], listened: bool, client: int, own: bool, key: bytes
+    ) -> None:
+        """A key has changed that clients have read, or that begins with a prefix to which some listen.
+
+        Keys that change one after the other are one report if everything else is the same.
+        """
+        index = len(self.results)
+        if self._reports:
+            last = self._reports[-1]
+            if last[0] == INVALIDATED and last[1:7] == (index, namespace, readers, listened, client, own):
+                last[7].append(key)
+                return
+        self._reports.append((INVALIDATED, index, namespace, readers, listened, client, own, [key]))
+
+    def flushed(self, namespace: int, client: int) -> None:
+        """A script has emptied databases: all that clients have read may have changed."""
+        self._reports.append((FLUSHED, len(self.results), namespace, client))
+
+    def tracked(self, shard: int, keys: int) -> None:
+        """So many keys are remembered for clients that cache: more than this shard's share."""
+        self._reports.append((TRACKED, len(self.results), shard, keys))
+
+    def slow(self, client: int, db: int, microseconds: int, argv: list[bytes]) -> None:
+        """A command took longer than the thresholds allow. `client` is 0 within a script."""
+        self._reports.append((SLOW, len(self.results), client, db, microseconds, argv))
+
+    def latency(self, event: str, milliseconds: int) -> None:
+        """Something that is no command took this long, for the latency monitor."""
+        self._reports.append((LATENCY, len(self.results), event, milliseconds))
 
     def monitored(self, shard: int, db: int, words: bytes | None) -> None:
         """A script has called a command, whose words are quoted for MONITOR. None: a script begins."""

@@ -21,6 +21,7 @@ from respcache.store.figures import Figures
 from respcache.store.guests import ForeignKeys, Guests
 from respcache.store.reports import Event, Reports
 from respcache.store.snapshots import Snapshots
+from respcache.store.tracking import Tracking
 from respcache.store.waiting import CHANGED, CREATED, OVERWRITTEN, REMOVED, Waiting
 from respcache.store.watching import Watching
 
@@ -59,7 +60,7 @@ class Shard(Call):
         self.figures = Figures()
         # What main must hear, and which keyspace events it wants to hear.
         self.reports = Reports()
-        # Those of the next four that have to be told of changes of keys. Mostly empty, which is all that is looked at
+        # Those of the next five that have to be told of changes of keys. Mostly empty, which is all that is looked at
         # with every change.
         self.observers: set[object] = set()
         # Whose EXEC must fail.
@@ -79,6 +80,8 @@ class Shard(Call):
             self.guests,
             self.waiting,
         )
+        # Who has read which key, for clients that cache.
+        self.tracking = Tracking(self.observers, self.reports, self.random, databases, index, shards)
         # When keys go because of their deadlines.
         self.expiry = Expiry(self.databases, self._remove_expired)
         # What runs scripts, set by the worker: `respcache.commands.scripting.running.Scripting`.
@@ -320,8 +323,14 @@ class Shard(Call):
         self.figures.changes += count
         return count
 
+    def flush_all(self, indexes: Iterable[int]) -> None:
+        """FLUSHALL and FLUSHDB: empty databases of the caller's namespace, and forget what clients cache of it."""
+        for index in indexes:
+            self.flush(index)
+        self.tracking.flushed(self.namespace, self.client)
+
     def swap(self, first: int, second: int) -> None:
-        """Exchange two databases."""
+        """Exchange two databases. As in Redis, clients that cache are not told."""
         if first == second:
             return
         databases = self.databases
@@ -342,6 +351,7 @@ class Shard(Call):
         for index in self.databases.block(namespace):
             self.flush(index)
         self.databases.drop(namespace)
+        self.tracking.drop(namespace)
 
     def notify(self, kind: str, event: bytes, key: bytes) -> None:
         """Report a keyspace event of the selected database if ``notify-keyspace-events`` asks for its kind."""
@@ -354,10 +364,12 @@ class Shard(Call):
         if self.observers:
             self._tell((self.db_index, key), change)
 
-    def _tell(self, place: Place, change: int, event: bytes = b"") -> None:
+    def _tell(self, place: Place, change: int, event: bytes = b"", *, expired: bool = False) -> None:
         """Tell whoever has to know. Mostly it is one of them: snapshots, in a test run that has prepared a state."""
         if self.watching.watchers:
             self.watching.modified(place)
+        if self.tracking in self.observers and place not in self.guests.places:  # their own shards tell of guests
+            self.tracking.modified(place, self.client, expired)
         if self.guests.places:
             self.guests.modified(place, change)
         if self.waiting.places:
@@ -385,6 +397,6 @@ class Shard(Call):
         self.figures.expired += 1
         self.figures.changes += 1
         if self.observers:
-            self._tell((index, key), REMOVED)
+            self._tell((index, key), REMOVED, expired=True)
         if Event.EXPIRED in self.reports.kinds:
             self.reports.event(index, b"expired", key)

@@ -108,6 +108,55 @@ def test_packing_merging_and_counting_registers(ranks: range) -> None:
     assert raised == [(at, other[at]) for at in range(REGISTERS) if one[at] != other[at]]
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_adding_many_at_once(seed: int) -> None:
+    chance = Random(seed)
+    most_bytes = chance.choice((100, 1000, 3000, 20_000))
+    model, value = NaiveHyperLogLog(most_bytes), hyperloglog.new()
+    hyperloglog.mark_stale(value)
+    for _ in range(4):
+        elements = [b"%d" % chance.randrange(1 << 20) for _ in range(chance.choice((10, 30, 300, 900)))]
+        before = model.registers.copy()
+        changes = hyperloglog.add_all(value, elements, most_bytes)
+        assert model.add(*elements) == bool(changes)
+        assert changes >= sum(map(int.__gt__, model.registers, before))
+        assert value == model.encoded()
+
+
+def test_marks_survive_changes_next_to_each_other() -> None:
+    """Elements hardly ever meet in neighbouring registers, whose opcodes are split and joined."""
+    chance = Random(3)
+    model, value = NaiveHyperLogLog(20_000), hyperloglog.new()
+    hyperloglog.mark_stale(value)
+    places = [(chance.randrange(600), chance.randint(1, 4)) for _ in range(3000)]
+    for register, rank in places:
+        if rank > model.registers[register]:
+            model.raise_register(register, rank)
+    assert hyperloglog_sparse.raise_many(value, places, 20_000)[1] == len(places)
+    assert value == model.encoded()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_merging_large_ones(seed: int) -> None:
+    """Registers are raised one after the other, each from shortly before the last one on."""
+    chance = Random(seed)
+    models = [NaiveHyperLogLog(), NaiveHyperLogLog()]
+    values = [hyperloglog.new(), hyperloglog.new()]
+    for value, model in zip(values, models, strict=True):
+        start = chance.randrange(REGISTERS - 400)
+        changes = [(chance.randrange(REGISTERS), chance.randint(1, 4)) for _ in range(chance.choice((0, 30, 500)))]
+        changes += [(at, chance.randint(1, 2)) for at in range(start, start + 400) if chance.random() < 0.7]
+        for register, rank in changes:
+            if rank > model.registers[register]:
+                model.raise_register(register, rank)
+                assert hyperloglog_sparse.raise_register(value, register, rank, 3000)
+        hyperloglog.mark_stale(value)
+    union = hyperloglog.highest(*map(hyperloglog.registers_of, values))
+    hyperloglog.raise_all(values[0], union, 3000, dense=False)
+    models[0].merge(models[1])
+    assert values[0] == models[0].encoded()
+
+
 @given(st.binary(max_size=60), st.integers(0, REGISTERS - 1), st.integers(1, 33))
 def test_any_bytes_are_opcodes_or_corrupted(opcodes: bytes, register: int, rank: int) -> None:
     """All readers agree; a change of what is corrupted either fails, or sets that register."""
@@ -128,17 +177,12 @@ def test_any_bytes_are_opcodes_or_corrupted(opcodes: bytes, register: int, rank:
         changed = hyperloglog_sparse.raise_register(value, register, rank, 3000)
     except Corrupted:
         assert value == HEADER + opcodes
-        assert not registers or _ends_within_an_opcode(opcodes)
+        assert not registers
     else:
         if not changed:
             assert value == HEADER + opcodes
         elif registers:
             assert hyperloglog.registers_of(value)[register] == rank
-
-
-def _ends_within_an_opcode(opcodes: bytes) -> bool:
-    rest = iter(opcodes)
-    return any(opcode & 0xC0 == 0x40 and next(rest, None) is None for opcode in rest)
 
 
 @pytest.mark.parametrize(
@@ -163,6 +207,14 @@ def test_opcodes_that_nobody_would_write(opcodes: bytes) -> None:
     value = bytearray(HEADER + opcodes)
     registers = hyperloglog.registers_of(value)
     assert hyperloglog.count(value) == hyperloglog.count_registers(registers)
+    everywhere = bytes([32]) * REGISTERS
+    raised = value.copy()
+    assert hyperloglog_sparse.raise_all(raised, everywhere, 1 << 20)
+    assert hyperloglog.registers_of(raised) == everywhere
+    added = value.copy()
+    places = [(at, 32) for at in reversed(range(REGISTERS))][:300]
+    assert hyperloglog_sparse.raise_many(added, places, 1 << 20)[1] == len(places)
+    assert hyperloglog.registers_of(added)[-300:] == everywhere[:300]
     assert hyperloglog.make_dense(value)
     assert hyperloglog.registers_of(value) == registers
 

@@ -21,6 +21,7 @@ import respcache.commands.all  # noqa: F401 - fills the table
 from respcache.clock import Clock
 from respcache.commands.table import TABLE
 from respcache.errors import SHARD_DIED, CommandError
+from respcache.server.order.counting import Uncounted
 from respcache.server.order.outbox import Outbox, Outboxes
 from respcache.server.order.plan import Kind, Plan
 from respcache.server.order.router import Router
@@ -66,13 +67,13 @@ class FakeShard:
 
     def _carry_out(self, item: wire.Item) -> Any:
         match item:
-            case (wire.RUN, _, _, _, _, whole, commands):
+            case (wire.RUN, _, _, _, _, whole, _, commands):
                 self.log += [int(argv[0]) for argv in commands]
                 replies = [b":%b\r\n" % argv[0] for argv in commands]
                 return b"".join(replies) if whole else replies
             case (wire.PART, _, _, _, _, argv):
                 self.log.append(int(argv[1]))
-                return 1
+                return 1, 0
             case (wire.BORROW, [(number, _)]):
                 self.log.append(number)
                 return number
@@ -111,7 +112,7 @@ class House:
     def __init__(self, nursery: trio.Nursery) -> None:
         self.shards = [FakeShard() for _ in range(SHARDS)]
         self.outboxes = Outboxes(Stats(0, 0))
-        self.sequencer = Sequencer(self.shards, Router(SHARDS), wake=lambda: None)  # type: ignore[arg-type]
+        self.sequencer = Sequencer(self.shards, Router(SHARDS), wake=lambda: None, counting=Uncounted())  # type: ignore[arg-type]
         self.clients = [FakeClient(number, self.outboxes) for number in range(3)]
         self.nursery = nursery
         self.numbers = 0

@@ -28,11 +28,11 @@ def child(children: Callable[[int], list[Child]]) -> Child:
 
 
 def check(child: Child, command: str) -> Any:
-    return child.ask(wire.check(child.caller, words(command)))[0]
+    return child.ask(wire.check(child.caller, words(command)))[0][0]
 
 
 def find(child: Child, command: str) -> Any:
-    return child.ask(wire.find(child.caller, words(command)))[0]
+    return child.ask(wire.find(child.caller, words(command)))[0][0]
 
 
 def entries(*ids: bytes) -> bytes:

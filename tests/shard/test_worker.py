@@ -241,15 +241,15 @@ class TestParts:
     def test_plain_replies(self, child: Child) -> None:
         child.run("SET k v")
         items = [wire.part(child.caller, words(command)) for command in ("MGET k none", "DEL k", "FLUSHALL")]
-        assert child.ask(*items) == [[b"v", None], 1, None]
+        assert [reply for reply, _ in child.ask(*items)] == [[b"v", None], 1, None]
 
     def test_an_error_is_a_failure(self, child: Child) -> None:
         child.run("RPUSH l a")
         (frame,) = child.send(wire.part(child.caller, words("GET l")), wire.part(child.caller, words("DBSIZE")))
-        assert frame.results == [None, 1]
+        assert [result and result[0] for result in frame.results] == [None, 1]
         assert frame.reports == [(wire.FAILED, 0, errors.WRONG_TYPE)]
         (stats,) = child.ask(wire.stats())
-        assert stats["errors"] == {"WRONGTYPE": 1}
+        assert stats["errors"] == {}  # main counts it, once for all parts
 
 
 class TestTransactions:

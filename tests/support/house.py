@@ -294,8 +294,10 @@ class InProcessShard:
         self._put_back.clear()
         self._begin()
         with self._poller.round():
+            self.link.restarts += 1
             self.link.queue.fail_taken()
             self.link._on_death(self.link.index)
+            self.link.queue.begin_with(wire.configure(self.link._settings()))
 
     def end(self) -> None:
         """Main has closed the pipe."""

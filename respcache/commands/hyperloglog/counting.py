@@ -56,7 +56,7 @@ def pfadd(shard: Shard, args: Args) -> int:
 
     most_bytes = shard.limits.hll_sparse_max_bytes
     try:
-        changes = sum(hyperloglog.add(value, element, most_bytes) for element in elements)
+        changes = hyperloglog.add_all(value, elements, most_bytes)
     except Corrupted:
         shard.marked(key)  # elements before this one may have changed it, as in Redis
         raise CommandError(HLL_CORRUPTED) from None

@@ -48,7 +48,7 @@ def dbsize(shard: Shard, args: Args) -> Reply:
 def flushdb(shard: Shard, args: Args) -> Reply:
     """Remove all keys of the selected database."""
     _take_flush_mode(args)
-    shard.flush(shard.db_index)
+    shard.flush_all([shard.db_index])
     return OK
 
 
@@ -66,8 +66,7 @@ def flushdb(shard: Shard, args: Args) -> Reply:
 def flushall(shard: Shard, args: Args) -> Reply:
     """Remove all keys of all databases."""
     _take_flush_mode(args)
-    for index in shard.databases.block(shard.namespace):
-        shard.flush(index)
+    shard.flush_all(shard.databases.block(shard.namespace))
     return OK
 
 

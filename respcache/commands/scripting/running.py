@@ -10,16 +10,18 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from functools import partial
+from time import perf_counter_ns
 from typing import TYPE_CHECKING, Protocol
 
 from respcache import errors
 from respcache.commands.args import Args
+from respcache.commands.reading import reads
 from respcache.commands.scripting.admission import admit, row_of
 from respcache.commands.scripting.calls import ANSWERED_IN_SCRIPTS
 from respcache.commands.scripting.replies import decode
 from respcache.commands.scripting.reported import ReportedCalls
 from respcache.commands.scripting.sorting import unordered
-from respcache.commands.table import Flag, Reach
+from respcache.commands.table import TABLE, Flag, Reach
 from respcache.errors import CommandError
 from respcache.logs import log, log_exception
 from respcache.quoting import quote_bytes
@@ -67,6 +69,19 @@ class Patience(Protocol):
         """It has ended."""
 
 
+class Timing(Protocol):
+    """Counts commands: `respcache.shard.timing`."""
+
+    def ran(self, argv: Argv, nanoseconds: int, calls: int = 1, in_script: bool = False) -> None:
+        """A command ran."""
+
+    def failed(self, argv: Argv) -> None:
+        """It ends with an error."""
+
+    def rejected(self, argv: Argv) -> None:
+        """A script must not call it, or not like this."""
+
+
 class _Counted(CommandError):
     """An error that was counted where the command was carried out."""
 
@@ -78,6 +93,7 @@ class Scripting:
 
     ask_main: the answer of main to a command, encoded. In a frame that is no part of a larger unit, it is None.
     count_error: told each error of a command that a script has called.
+    timing: told each command that runs here.
     memory: bytes that scripts may use, with everything that they have made and not thrown away.
     """
 
@@ -87,12 +103,14 @@ class Scripting:
         patience: Patience,
         ask_main: Callable[[Argv, bool], bytes | None],
         count_error: Callable[[CommandError], None],
+        timing: Timing,
         memory: int = _MEMORY,
     ) -> None:
         self._shard = shard
         self.patience = patience
         self._ask_main = ask_main
         self._count_error = count_error
+        self._timing = timing
         self._memory = memory
         self._interpreter: Interpreter | None = None  # from the first script on
         self._idle_memory = 0  # bytes that Lua took then
@@ -106,6 +124,8 @@ class Scripting:
         self._read_only = False
         # Clients whose scripts are refused writes, see `wire.deny`; and the texts of the errors.
         self._denied: dict[int, str] = {}
+        # Whether what it reads is remembered for its client (CLIENT TRACKING).
+        self._remembers = False
         # Commands that scripts have called.
         self._calls = 0
         # Whether main wants to hear of what scripts call (lint), and who tells it of the running script.
@@ -197,6 +217,9 @@ class Scripting:
         shard = self._shard
         db, protocol = shard.db_index, shard.protocol
         self._read_only = read_only
+        tracking = shard.tracking
+        self._remembers = shard.client in tracking.readers
+        tracking.in_script = True
         self._begin()
         self._reported = ReportedCalls(shard.reports, shard.client, name, keys) if self.reports_calls else None
         self.patience.begin(None if argv is None else name, argv or [])
@@ -204,6 +227,7 @@ class Scripting:
             reply = run(protocol)
         finally:
             self.patience.end()
+            tracking.in_script = False
             shard.protocol = protocol
             shard.select(db)
         return reply
@@ -329,27 +353,38 @@ class Scripting:
         row = row_of(argv)
         if row is None or row.in_main:
             return self._asked(argv)
-        writes = admit(row, argv, read_only=self._read_only)
-        if self._denied:
-            self._check_denial(row)
+        try:
+            writes = admit(row, argv, read_only=self._read_only)
+            if self._denied:
+                self._check_denial(row)
+        except CommandError:
+            self._timing.rejected(argv)
+            raise
         if writes:
             self.patience.wrote = True
         if row.name in _SORTS:
             argv = self._sort_that_repeats(argv)
         if self._shard.shards > 1 and not self._is_local(row, argv):
             return self._asked(argv)
-        shard = self._shard
         if self.monitored:
             self._monitor(argv)
+        started = perf_counter_ns()
         try:
-            reply: Reply = row.handler(shard, Args(argv, row.words_of_name))
+            reply: Reply = row.handler(self._shard, Args(argv, row.words_of_name))
         except CommandError:
+            self._timing.failed(argv)
             raise
         except Blocked as blocked:  # nothing waits here
-            return blocked.otherwise
+            reply = blocked.otherwise
         except Exception:
             log_exception(f"{errors.printable(argv[0])} failed")
+            self._timing.failed(argv)
             raise CommandError(errors.INTERNAL) from None
+        finally:
+            self._timing.ran(argv, perf_counter_ns() - started, in_script=True)
+            if self._remembers and reads(row):
+                keys = [argv[at] for at in row.key_positions(argv)]
+                self._shard.tracking.remember(self._shard.namespace, self._shard.client, keys)
         return reply
 
     def _sort_that_repeats(self, argv: Argv) -> Argv:
@@ -357,11 +392,11 @@ class Scripting:
         words = unordered(argv)
         if words is None:
             return argv
-        monitored, self.monitored = self.monitored, False  # the script has not called this
-        try:
-            kind = self._call([b"TYPE", argv[1]])
-        finally:
-            self.monitored = monitored
+        look = [b"TYPE", argv[1]]  # the script has not called this: it is neither counted nor shown to monitors
+        if self._shard.owns(argv[1]):
+            kind = TABLE[b"TYPE"].handler(self._shard, Args(look))
+        else:
+            kind = self._asked(look)
         return words if isinstance(kind, Status) and kind.text == b"set" else argv
 
     def _is_local(self, row: Command, argv: Argv) -> bool:
@@ -388,6 +423,20 @@ class Scripting:
 
     def _answer(self, argv: Argv) -> Reply:
         """What main answers to clients, and the shard to scripts."""
+        started = perf_counter_ns()
+        try:
+            reply = self._answered(argv)
+        except CommandError as error:
+            if error.text == errors.WRONG_ARITY_IN_SCRIPT:
+                self._timing.rejected(argv)
+            else:
+                self._timing.failed(argv)
+                self._timing.ran(argv, perf_counter_ns() - started, in_script=True)
+            raise
+        self._timing.ran(argv, perf_counter_ns() - started, in_script=True)
+        return reply
+
+    def _answered(self, argv: Argv) -> Reply:
         count = len(argv)
         match argv[0].upper():
             case b"PING":

@@ -1,7 +1,7 @@
 """EVAL and its kin, in a shard.
 
-Main puts the text of a script in the place of its SHA, or one of two words (`UNKNOWN_SHA`, `NOT_A_SHA`) if it does not
-know the script: which error comes first is decided here.
+Main puts the text of a script in the place of its SHA; or if it does not know the script the SHA after `UNKNOWN`, which
+no Lua begins with: which error comes first is decided here.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
 command = family("scripting")
 
-# What EVALSHA is given instead of a SHA that main does not know, and of a word that cannot be one. They are not Lua.
-UNKNOWN_SHA, NOT_A_SHA = b"?" * 40, b"?"
+# Before a SHA that main does not know.
+UNKNOWN = b"?"
+_SHA = 40  # digits
 
 FLAGS = NOSCRIPT | STALE | SKIP_MONITOR | Flag.NO_MANDATORY_KEYS
 WRITES = NumKeys(2, access="RW ACCESS UPDATE")
@@ -114,11 +115,12 @@ def evalsha_ro(shard: Shard, args: Args) -> Reply:
 
 def _evalsha(shard: Shard, args: Args, *, read_only: bool) -> Reply:
     text = args.next()
+    unknown = text.startswith(UNKNOWN)
     shard.scripting.called()
-    if text == NOT_A_SHA:
+    if unknown and len(text) != len(UNKNOWN) + _SHA:
         raise CommandError(errors.NO_SCRIPT)
     keys, arguments = keys_and_arguments(args)
-    if text == UNKNOWN_SHA:
+    if unknown:
         raise CommandError(errors.NO_SCRIPT)
     try:
         script = shard.scripting.compile(text)

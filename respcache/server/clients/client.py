@@ -24,18 +24,22 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from respcache.commands.args import Args
 from respcache.server.order.exec import Transaction
+from respcache.server.order.outbox import Batch
 from respcache.server.services.pubsub import Subscriptions
 from respcache.store.call import Caller
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from respcache.commands.table import Command
     from respcache.resp.types import Argv
     from respcache.server.io.transport import Transport
     from respcache.server.order.namespaces import Namespace
-    from respcache.server.order.outbox import Batch, Outbox
+    from respcache.server.order.outbox import Outbox
     from respcache.server.order.waits import Wait
     from respcache.server.parts import Parts
     from respcache.server.services.interception import Tap
+    from respcache.server.services.tracking import Mode
 
 # Why a client's commands are not carried out for now. What it sends is kept.
 IN_COMMAND = 1  # a command waits in main
@@ -112,6 +116,7 @@ class Client:
         self.watching: set[int] = set()  # shards that hold keys which the client watches
         self.watch_lost = False  # one of those shards died, so the next EXEC fails
         self.subscriptions = Subscriptions()
+        self.tracking: Mode | None = None  # since CLIENT TRACKING ON; see `respcache.server.services.tracking`
         self.wait: Wait | None = None  # its blocking command that is not answered
         self.suspended = 0  # why its commands are not carried out, reasons or-ed; 0: they are
         self.running = False  # one of its own commands is being dispatched
@@ -119,6 +124,7 @@ class Client:
         self.silenced = False  # by a fault: it gets nothing more, but is not closed either
         self.closed = False
         self._pushed: list[tuple[bytes, tuple[Tap, ...]]] = []  # by the running command, to its own client
+        self._after_wait: list[bytes] = []  # messages that come after the reply to its blocking command
         # Of the journal: the latest round trip that it has counted, and what has come of that.
         self.round_trip = self.round_trip_bytes = 0
         self.round_trip_state = 0  # one of `respcache.server.services.journal`
@@ -156,6 +162,11 @@ class Client:
         return self.wait is not None and self.wait.waiting
 
     @property
+    def within_exec(self) -> bool:
+        """True while it carries out a transaction that holds a barrier."""
+        return self.executing is not None
+
+    @property
     def busy(self) -> bool:
         """True if the client has asked for something that it does not have yet. One that waits may never have it."""
         if self.blocked:
@@ -172,6 +183,8 @@ class Client:
             and not self.namespace.pause.active
             and not self.parts.busy.scripts
             and not self.parts.interception.active
+            # What its command changes is told right after the reply to this command, so each has a place of its own.
+            and (self.tracking is None or self.tracking.bcast)
         )
 
     # -- transitions
@@ -271,6 +284,7 @@ class Client:
     def _let_go(self) -> None:
         """What RESET and leaving have in common: everything that others keep for this client."""
         self.discard()
+        self.parts.tracking.disable(self)
         self.unsubscribe()
         self.parts.monitoring.end(self)
 
@@ -305,6 +319,10 @@ class Client:
     def end_wait(self) -> None:
         """The blocking command has its reply."""
         self.wait = None
+        self.parts.tracking.end_command(self)
+        if self._after_wait:
+            messages, self._after_wait = self._after_wait, []
+            self.invalidate(messages, True, None)
         self.resume(IN_WAIT)
 
     def end_of_pause(self) -> None:
@@ -344,6 +362,29 @@ class Client:
             pushed, self._pushed = self._pushed, []
             for data, taps in pushed:
                 self.outbox.push(data, taps)
+
+    def relay(self, send: Callable[[], None], size: int) -> None:
+        """Call `send` once all replies that are under way were sent. It keeps so many bytes until then."""
+        self.outbox.relay(send, size)
+
+    def invalidate(self, messages: list[bytes], own: bool, after: object) -> None:
+        """Send messages about keys that the client may have cached: as `push` does, or right after a batch of its own
+        (`after`), whose command has changed them. What a command has changed that has waited (`own`) comes after its
+        reply, too, which is on its way then.
+        """
+        if self.silenced:
+            return
+        if own and self.blocked:
+            self._after_wait += messages
+            return
+        if not self.parts.interception.active:
+            messages = [b"".join(messages)]
+        for data in messages:
+            if isinstance(after, Batch) and after.outbox is self.outbox:
+                taps = self.parts.interception.message(self, data) if self.parts.interception.active else ()
+                self.outbox.push_after(after, data, taps)
+            else:
+                self.push(data)
 
     def push(self, data: bytes) -> None:
         """Send out-of-band data: after the replies that are under way, as things happened in that order."""
@@ -394,6 +435,7 @@ class Client:
                 self.wait.leave()
             self.wait = None
         self._let_go()
+        parts.tracking.forget(self)
         self.outbox.close()
 
 

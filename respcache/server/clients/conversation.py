@@ -43,15 +43,23 @@ _LONGEST_COMMAND = 3 << 30
 _LONGEST_WORD = (1 << 31) - 1024
 
 
-# Fewest and most words, index of the key, and a function that tells whether a call may wait, if any does: all that the
-# fast path needs to know of a command.
-FastRow = tuple[int, int, int, Waits | None]
+# Fewest and most words, index of the key, a function that tells whether a call may wait, if any does, and whether calls
+# are so brief that their times need not be told apart: all that the fast path needs to know of a command.
+FastRow = tuple[int, int, int, Waits | None, bool]
+# It sets one value, although it has not the flag `fast`: it may free a large one.
+_BRIEF = frozenset(("SET",))
 
 
 def fast_rows(shards: int) -> dict[bytes, FastRow]:
     """The commands of the fast path, by the ways in which names are usually spelt."""
     return {
-        spelling: (row.min_words, row.max_words, key, row.waits if row.blocking else None)
+        spelling: (
+            row.min_words,
+            row.max_words,
+            key,
+            row.waits if row.blocking else None,
+            bool(row.flags & Flag.FAST) or row.name in _BRIEF,
+        )
         for name, row in TABLE.items()
         if (key := _fast_key(row, shards))
         for spelling in (name, name.lower())
@@ -259,7 +267,7 @@ class Conversation:
         try:
             # Not islice, which would walk over everything before `start` each time.
             for argv in map(commands.__getitem__, range(start, len(commands))) if start else commands:
-                fewest, most, at, waits = rows[argv[0]]
+                fewest, most, at, waits, _ = rows[argv[0]]
                 if not fewest <= len(argv) <= most or (waits is not None and waits(argv)):
                     break
                 keys.append(argv[at])
@@ -275,7 +283,7 @@ class Conversation:
             del keys[count:]
             self.client.suspend(OUTPUT_WAITS)
         run = commands if count == len(commands) else commands[start : start + count]
-        self._submit(run, keys, size * count // len(commands))
+        self._submit(run, keys, size * count // len(commands), count == 1)
         return start + count
 
     def _submit_columns(self, commands: list[Argv], columns: Columns, size: int) -> bool:
@@ -290,14 +298,14 @@ class Conversation:
             or self._outbox.unanswered + len(names) > self._outbox.window
         ):
             return False
-        self._submit(commands, columns[row[2]], size)
+        self._submit(commands, columns[row[2]], size, row[4])
         return True
 
-    def _submit(self, run: list[Argv], keys: list[bytes], size: int) -> None:
+    def _submit(self, run: list[Argv], keys: list[bytes], size: int, alike: bool = False) -> None:
         client = self.client
         client.last_command = run[-1][0]
         self._parts.stats.commands += len(run)
-        self._sequencer.run(client.caller, self._outbox, run, self._router.shards_of(keys), size)
+        self._sequencer.run(client.caller, self._outbox, run, self._router.shards_of(keys), size, alike)
 
     def _hang_up_on_bad_input(self) -> None:
         """After the commands that came before it are carried out, and only once."""

@@ -31,6 +31,7 @@ def describe(client: Client, request: Sequence[bytes] = (), *, dirty: bool = Fal
     """
     now = client.parts.clock.now_ms()
     transaction = client.transaction or client.executing
+    tracking = client.tracking
     transport = client.transport
     memory = Memory.of(client, request)
     fields = {
@@ -60,7 +61,7 @@ def describe(client: Client, request: Sequence[bytes] = (), *, dirty: bool = Fal
         "events": "rw" if memory.unsent else "r",
         "cmd": command_name(client),
         "user": "default",
-        "redir": -1,
+        "redir": -1 if tracking is None else tracking.redirect,
         "resp": client.protocol,
         "lib-name": printable(client.library_name),
         "lib-ver": printable(client.library_version),
@@ -76,6 +77,9 @@ def _flags(client: Client, dirty: bool) -> str:
         "P": bool(len(client.subscriptions)),
         "x": client.transaction is not None or client.executing is not None,
         "b": client.blocked or client in client.namespace.pause.held,
+        "t": client.tracking is not None,
+        "R": client.tracking is not None and client.tracking.broken,
+        "B": client.tracking is not None and client.tracking.bcast,
         "d": dirty or client.watch_lost,
         "c": client.closing,
         "U": is_unix_socket(client.transport.peer),

@@ -7,6 +7,7 @@ This is the general way. Consecutive commands with one key each take the fast pa
 from __future__ import annotations
 
 from inspect import iscoroutine
+from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from respcache import errors
@@ -16,14 +17,15 @@ from respcache.logs import log, log_exception
 from respcache.resp.encode import encode
 from respcache.resp.types import QUEUED, Encoded, Reply
 from respcache.server.clients.checks import CHECKS, WHILE_QUEUING, WHILE_SUBSCRIBED, held_by_pause
-from respcache.server.clients.client import IN_COMMAND, IN_PAUSE, Client
+from respcache.server.clients.client import IN_COMMAND, IN_PAUSE, IN_WAIT, Client
 from respcache.server.order.exec import Queued
 from respcache.server.order.outbox import IN_A_SLOT, Batch
 from respcache.server.order.plan import Kind, plan
 from respcache.server.services.interception import Held
+from respcache.server.services.times import at_work
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Sequence
 
     from respcache.resp.types import Argv
     from respcache.server.order.plan import Plan
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
 # What an HTTP request has for commands. A web page can make a browser send one here; its body might follow as commands.
 _OF_BROWSERS = (b"POST", b"HOST:")
+# How the wire names of CLIENT's subcommands begin.
+_OF_CLIENT = "client|"
 # Answered by out-of-band data, which CLIENT REPLY does not switch off.
 _CONFIRMED = frozenset(name for name in WHILE_SUBSCRIBED if name.endswith("SUBSCRIBE"))
 
@@ -64,6 +68,7 @@ def dispatch(client: Client, argv: Argv) -> bool:
         if refusal is not None:
             if client.transaction is not None and argv[0].upper() != b"EXEC":
                 client.transaction.aborted = True
+            client.parts.times.rejected(argv)
             raise refusal
         assert row is not None
         _run_or_queue(client, row, argv)
@@ -78,6 +83,8 @@ def dispatch(client: Client, argv: Argv) -> bool:
         if muted:
             _mute(client, row, before)
         client.end_command()
+        if client.tracking is not None:
+            _end_caching(client, row)
     return True
 
 
@@ -115,6 +122,8 @@ def _run_or_queue(client: Client, row: Command, argv: Argv) -> None:
             words = client.namespace.scripts.words(row, argv)
     else:
         how = plan(row, argv, client.parts.router, may_wait=client.transaction is None)
+    if not queued and client.tracking is not None and client.tracking.caching:
+        client.parts.tracking.begin_command(client, _shards_read(client, row, how))
     if queued:
         assert client.transaction is not None
         if not client.transaction.aborted:  # else they will not run
@@ -138,6 +147,22 @@ def _route_and_show(client: Client, row: Command, argv: Argv, words: Argv, how: 
         client.parts.monitoring.show(client, row, argv, how, transaction)
 
 
+def _shards_read(client: Client, row: Command, how: Plan) -> Sequence[int]:
+    """Where a command may read keys."""
+    return range(client.parts.router.shards) if row.name == "EXEC" else [*how.positions]
+
+
+def _end_caching(client: Client, row: Command | None) -> None:
+    """After a command of a client that tracks: CLIENT CACHING was about this one, unless it is of CLIENT as well.
+
+    As in Redis it may have been refused; and MULTI and what it queues do not count, but EXEC does. A command that waits
+    is not done yet.
+    """
+    waits = client.suspended & (IN_COMMAND | IN_WAIT)
+    if client.transaction is None and not waits and not (row is not None and row.wire_name.startswith(_OF_CLIENT)):
+        client.parts.tracking.end_command(client)
+
+
 def _refuse(client: Client, argv: Argv, error: CommandError) -> None:
     """Answer with the error; hang up on what a browser sends."""
     if argv[0].upper() in _OF_BROWSERS:
@@ -154,11 +179,7 @@ def route(client: Client, row: Command, argv: Argv, how: Plan) -> None:
     parts = client.parts
     match how.kind:
         case Kind.LOCAL:
-            reply = client.run_local(row, argv)
-            if iscoroutine(reply):
-                _await_reply(client, reply)
-            elif reply is not IN_A_SLOT:
-                _answer(client, encode(reply, client.protocol))
+            _run_local(client, row, argv)
         case Kind.WAIT:
             if len(how.positions) == 1:
                 parts.waits.start(client, row, argv, how.shard)
@@ -169,13 +190,48 @@ def route(client: Client, row: Command, argv: Argv, how: Plan) -> None:
         case Kind.SPLIT | Kind.ALL:
             parts.sequencer.gather(client.caller, client.outbox, row, argv, how)
         case Kind.CURSOR:
-            parts.sequencer.scan(client.caller, client.outbox, argv)
+            parts.sequencer.scan(client.caller, client.outbox, row, argv)
         case Kind.CARRY:
             barrier = parts.sequencer.barrier(how.positions)
             _await_reply(client, _run_carried(parts, barrier, client.caller, row, argv, how))
         case Kind.SCRIPT:
             barrier = parts.sequencer.barrier(how.positions)
             _await_reply(client, parts.executor.run_script(client, Queued(row, argv, how), barrier))
+
+
+def _run_local(client: Client, row: Command, argv: Argv) -> None:
+    """Carry out a command of main, and count it."""
+    times, caller = client.parts.times, client.caller
+    started = perf_counter_ns()
+    try:
+        reply = client.run_local(row, argv)
+    except CommandError:
+        times.ran(row, argv, caller, perf_counter_ns() - started, failed=True)
+        raise
+    elapsed = perf_counter_ns() - started
+    if iscoroutine(reply):
+        _await_reply(client, reply if row.name == "EXEC" else _counted(client, row, argv, elapsed, reply))
+        return
+    if reply is not IN_A_SLOT:
+        times.ran(row, argv, caller, elapsed)
+        _answer(client, encode(reply, client.protocol))
+    elif row.name != "EXEC":  # which is counted by whoever carries it out
+        times.ran(row, argv, caller, elapsed)
+
+
+async def _counted(client: Client, row: Command, argv: Argv, took: int, reply: Coroutine[Any, Any, Reply]) -> Reply:
+    """The reply of a command of main that awaits something, such as shards that have other things to do.
+
+    What main does for it is its time, and no more: others would seem to be slow along with a slow one.
+    """
+    caller, failed = client.caller, True
+    times = [took]
+    try:
+        result: Reply = await at_work(reply, times.append)
+        failed = False
+        return result
+    finally:
+        client.parts.times.ran(row, argv, caller, sum(times), failed=failed)
 
 
 async def _run_carried(parts: Parts, barrier: Barrier, caller: Caller, row: Command, argv: Argv, how: Plan) -> Reply:
@@ -210,6 +266,8 @@ async def _finish(client: Client, reply: Coroutine[Any, Any, Reply], batch: Batc
     with client.parts.poller.round():
         batch.data = data
         batch.arrived()
+        if client.tracking is not None and not str(client.last_command).startswith(_OF_CLIENT):
+            client.parts.tracking.end_command(client)
         client.resume(IN_COMMAND)
 
 

@@ -22,7 +22,7 @@ class IdleClients:
         self.look()
 
     def look(self) -> None:
-        """Disconnect those that are silent for too long. Subscribers may be, and clients that wait for an answer."""
+        """Disconnect those that are silent for too long. Who listens may be, and who waits for an answer."""
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
@@ -33,5 +33,6 @@ class IdleClients:
         limit = self._parts.clock.now_ms() - seconds * 1000
         for client in self._parts.registry.all():
             waits = client.outbox.slots or client.blocked or client in client.namespace.pause.held
-            if client.last_active < limit and not waits and not len(client.subscriptions):
+            listens = client.monitoring or len(client.subscriptions)
+            if client.last_active < limit and not waits and not listens:
                 client.close()

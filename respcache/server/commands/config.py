@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from respcache.commands.table import (
     ADMIN,
@@ -34,13 +34,22 @@ def config_get(client: Client, args: Args) -> Reply:
 
 
 @command("CONFIG SET", "parameter value [parameter value ...]", arity=-4, flags=CONFIG, since="2.0.0", tips=ALL_NODES)
-def config_set(client: Client, args: Args) -> Reply:
+def config_set(client: Client, args: Args) -> Any:
     """Change directives, all of them or none."""
     if len(args) % 2:
         raise WrongSyntax
     refuse_in_namespace(client, "CONFIG SET")
     config = client.parts.config
     config.set(args.pairs(), allow_protected=client.is_among(config.enable_protected_configs))
+    # EXEC may hold up the shards that a lower ``tracking-table-max-keys`` is to reach.
+    if client.parts.tracking.limit.busy and client.executing is None:
+        return _trimmed(client)
+    return OK
+
+
+async def _trimmed(client: Client) -> Reply:
+    """The reply once a table of tracked keys that has become too large is so no more."""
+    await client.parts.tracking.limit.settled()
     return OK
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from respcache import errors
+from respcache.commands.reading import reads
 from respcache.errors import CommandError
 from respcache.server.order.in_parts import run_in_parts
 from respcache.shard import wire
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from respcache.commands.table import Command
     from respcache.resp.types import Argv
+    from respcache.server.order.counting import Counting
     from respcache.server.order.in_parts import Lacking
     from respcache.server.order.router import Router
     from respcache.server.shards.link import ShardLink
@@ -34,12 +36,26 @@ _MAX_ATTEMPTS = 4
 
 
 class Carrier:
-    """Carries commands. `databases`: how many a client sees."""
+    """Carries commands.
 
-    def __init__(self, links: Sequence[ShardLink], router: Router, databases: int) -> None:
+    databases: how many a client sees.
+    tracks: tells if a client, by its id, caches.
+    counting: told each command that runs in parts. All others are counted by the shard that runs them.
+    """
+
+    def __init__(
+        self,
+        links: Sequence[ShardLink],
+        router: Router,
+        databases: int,
+        tracks: Callable[[int], bool],
+        counting: Counting,
+    ) -> None:
+        self._counting = counting
         self._links = links
         self._router = router
         self._databases = databases
+        self._tracks = tracks
 
     async def carry(self, caller: Caller, row: Command, argv: Argv, positions: dict[int, list[int]]) -> bytes:
         """The reply of one command, encoded; errors are encoded too, except those of dying shards (CommandError).
@@ -70,7 +86,7 @@ class Carrier:
         positions: dict[int, list[int]],
     ) -> tuple[bytes, Lacking | None]:
         if row.in_parts is not None:
-            return await run_in_parts(self._links, caller, row, argv, positions)
+            return await self._run_in_parts(caller, row, argv, positions, may_wait=item is wire.attempt)
         if row.by_key:
             home = self._links[await self._first_that_exists(caller, argv, positions)]
             reply, _, _, *lacking = await home.call(item(caller, argv, [])).result()
@@ -89,10 +105,25 @@ class Carrier:
             guests = await self._borrow(foreign)
             reply, changed, required, *lacking = await home.call(item(caller, argv, guests)).result()
             if not required:
-                await self._hand_back(foreign, changed)
+                if self._tracks(caller.client) and reads(row):
+                    self._remember(caller, argv, {**positions, home.index: []})
+                await self._hand_back(foreign, changed, caller.client)
                 return reply, lacking[0] if lacking else None
             foreign |= {(db, key): self._router.shard_of(key) for db, key in required}
         raise CommandError(errors.INTERNAL)
+
+    async def _run_in_parts(
+        self, caller: Caller, row: Command, argv: Argv, positions: dict[int, list[int]], *, may_wait: bool
+    ) -> tuple[bytes, Lacking | None]:
+        times: list[int] = []
+        try:
+            reply, lacking = await run_in_parts(self._links, caller, row, argv, positions, times.append)
+        except CommandError:
+            self._counting.ran(row, argv, caller, sum(times), failed=True)
+            raise
+        if lacking is None or not may_wait:
+            self._counting.ran(row, argv, caller, sum(times))
+        return reply, lacking
 
     def _database(self, caller: Caller, named: int | None) -> int:
         """The database that a command names, or that its caller has selected, as shards know it."""
@@ -121,9 +152,16 @@ class Carrier:
                 guests.append((*place, *(lent or (None, None, None))))
         return guests
 
-    async def _hand_back(self, owners: dict[Place, int], changed: list[ChangedGuest]) -> None:
+    def _remember(self, caller: Caller, argv: Argv, positions: dict[int, list[int]]) -> None:
+        """Let each shard know which of its keys a client that caches has read."""
+        for shard, indexes in positions.items():
+            if indexes:
+                keys = [argv[at] for at in indexes]
+                self._links[shard].call(wire.remember(caller.client, caller.db, keys))
+
+    async def _hand_back(self, owners: dict[Place, int], changed: list[ChangedGuest], client: int) -> None:
         returns: dict[int, list[ChangedGuest]] = {}
         for guest in changed:
             returns.setdefault(owners[guest[0], guest[1]], []).append(guest)
-        for call in [self._links[shard].call(wire.hand_back(guests)) for shard, guests in returns.items()]:
+        for call in [self._links[shard].call(wire.hand_back(guests, client)) for shard, guests in returns.items()]:
             await call.result()

@@ -110,7 +110,7 @@ class SharedWait(Wait):
         if self.tried is not None:
             self.time_is_up = True
         else:
-            self.end(timed_out(self.member))
+            self.give_up(timed_out(self.member))
 
     def leave(self) -> None:
         """See `Wait`."""
@@ -206,7 +206,7 @@ class Claims:
                     await (self._release(wait) if wait.waiting else self._enlist(wait, found))
                 found = b""
         except CommandError as error:
-            self._waits.count_error(error)
+            self._waits.counting.count_error(error)
             found = error.line()
         except Exception:
             log_exception(f"{wait.row.name} failed")
@@ -223,7 +223,7 @@ class Claims:
             elif wait.lost:
                 wait.shard_died(-1)
             elif wait.time_is_up:
-                wait.end(timed_out(wait.member))
+                wait.give_up(timed_out(wait.member))
             elif positions is not None:
                 self._try_again(wait)
 

@@ -11,24 +11,26 @@ asked for, what the shards report is brought back into the order of the commands
 from __future__ import annotations
 
 from collections import deque
-from inspect import isawaitable
+from inspect import isawaitable, iscoroutine
 from itertools import groupby
+from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from respcache import errors
 from respcache.commands.args import Args
 from respcache.commands.scripting.admission import admit, row_of
-from respcache.commands.table import Command, Part, Reach
+from respcache.commands.table import TABLE, Command, Part, Reach
 from respcache.errors import CommandError
 from respcache.logs import log_exception
 from respcache.resp.encode import encode
 from respcache.resp.types import NULL_ARRAY, OK, Encoded, Reply
 from respcache.server.order.gather import merge
 from respcache.server.order.outbox import IN_A_SLOT, Batch
-from respcache.server.order.plan import Kind, Plan, cut_up, plan
+from respcache.server.order.plan import Kind, Plan, cut_up, empties, plan
 from respcache.server.order.scan import Scan
 from respcache.server.order.sequencer import size_of_words
 from respcache.server.order.tickets import ExecTicket
+from respcache.server.services.times import at_work
 from respcache.shard import wire
 from respcache.store.call import Caller
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
     from respcache.resp.types import Argv
     from respcache.server.order.carry import Carrier
+    from respcache.server.order.counting import Counting
     from respcache.server.order.namespaces import Namespace
     from respcache.server.order.outbox import Outbox
     from respcache.server.order.scripts import Scripts
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
     from respcache.store.reports import Report
 
 
+_EXEC = [b"EXEC"]
 _CUT_UP = (Kind.SPLIT, Kind.ALL)
 # How many bytes of commands that are cut up are sent at once. Each counts for some more, as it costs main some time.
 _AT_ONCE = 1 << 20
@@ -122,7 +126,7 @@ class Executor:
     """Carries out transactions, and scripts that need a barrier.
 
     settle: serves those who wait for what a transaction has brought to shards under its barrier (`Claims.settle`).
-    count_error: told each error that main itself answers with.
+    counting: told each command, and each error, that main itself answers with.
     on_report: gets what shards report while a transaction runs, in the order of its commands.
     reports_wanted: True if shards report anything at present.
     on_foreign: told what main has carried out for a script: the shard of the script, database, row and words.
@@ -135,7 +139,7 @@ class Executor:
         carrier: Carrier,
         *,
         settle: Callable[[Collection[int]], Awaitable[None]],
-        count_error: Callable[[CommandError], None],
+        counting: Counting,
         on_report: Callable[[Report], None],
         reports_wanted: Callable[[], bool],
         on_foreign: Callable[[int, int, Command, Argv], None],
@@ -146,7 +150,7 @@ class Executor:
         self._router = sequencer.router
         self._carrier = carrier
         self._settle = settle
-        self._count_error = count_error
+        self._counting = counting
         self._on_report = on_report
         self._reports_wanted = reports_wanted
         self._on_foreign = on_foreign
@@ -191,18 +195,26 @@ class Executor:
         cancellation, at the end of the server, may leave the transaction half done.
         """
         sender.executing = transaction
+        started = 0
+        failed = True
         ran = False
         try:
             await barrier.reached()
+            started = perf_counter_ns()
             client = sender.caller.client
             checks = [self._links[shard].call(wire.is_dirty(client)) for shard in watching]
             if any([await check.result() for check in checks]):
+                failed = False
                 return NULL_ARRAY
             ran = True
             replies = await self._run(sender, transaction.commands)
             await self._settle(shards)
+            failed = False
             return Encoded(b"*%d\r\n%b" % (len(replies), b"".join(replies)))
         finally:
+            if started:
+                elapsed = perf_counter_ns() - started
+                self._counting.ran(TABLE[_EXEC[0]], _EXEC, sender.caller, elapsed, failed=failed)
             sender.executing = None
             if _manages_scripts(transaction):
                 sender.namespace.scripts.unsettled -= 1
@@ -260,6 +272,8 @@ class Executor:
     def _call_parts(self, caller: Caller, queued: Queued, keep_reports: bool) -> list[tuple[Call, list[int]]]:
         """The parts of a SPLIT or ALL, with the positions of their keys."""
         row, argv, plan = queued
+        if empties(row, argv):
+            self._sequencer.on_flush(caller)
         return [
             (self._links[shard].queue.call(wire.part(caller, words), keep_reports), positions)
             for shard, words, positions in cut_up(row, argv, plan, self._router)
@@ -278,13 +292,26 @@ class Executor:
         """The reply to a SPLIT or ALL."""
         error = None
         merged = []
+        elapsed = 0
         for call, positions in calls:
             try:
-                merged.append(Part(await call.result(), positions))
+                reply, nanoseconds = await call.result()
+                merged.append(Part(reply, positions))
+                elapsed += nanoseconds
             except CommandError as failure:
                 error = error or failure
             self._hand_on_reports(call)
-        return merge(queued.row, merged, caller.protocol, error)
+        data = b""
+        if error is None:
+            try:
+                data = merge(queued.row, merged, caller.protocol)
+            except CommandError as failure:
+                error = failure
+        if error is not None:
+            self._counting.count_error(error)
+            data = error.line()
+        self._counting.ran(queued.row, queued.argv, caller, elapsed, failed=error is not None)
+        return data
 
     def _hand_on_reports(self, call: Call) -> None:
         for report in call.reports or ():
@@ -297,20 +324,33 @@ class Executor:
         try:
             match plan.kind:
                 case Kind.LOCAL:
-                    reply = sender.run_local(row, argv)
-                    if isawaitable(reply):
-                        reply = await reply
+                    reply = await self._run_local(sender, row, argv)
                     # By the caller of now: HELLO changes the protocol of its own reply.
                     return b"" if reply is IN_A_SLOT else encode(reply, sender.caller.protocol)
                 case Kind.CURSOR:
-                    return await self._scan(caller, argv)
+                    return await self._scan(caller, row, argv)
                 case Kind.SCRIPT:
                     return await self._run_script(sender, _current(sender, queued))
                 case _:
                     return await self._carrier.carry(caller, row, argv, plan.positions)
         except CommandError as error:
-            self._count_error(error)
+            self._counting.count_error(error)
             return error.line()
+
+    async def _run_local(self, sender: Sender, row: Command, argv: Argv) -> Any:
+        caller = sender.caller
+        times: list[int] = []
+        failed = True
+        started = perf_counter_ns()
+        try:
+            reply = sender.run_local(row, argv)
+            times.append(perf_counter_ns() - started)
+            if iscoroutine(reply):
+                reply = await at_work(reply, times.append)
+            failed = False
+        finally:
+            self._counting.ran(row, argv, caller, sum(times) or perf_counter_ns() - started, failed=failed)
+        return reply
 
     # -- libraries of functions
 
@@ -370,18 +410,25 @@ class Executor:
         if client is None:  # it was wrongly proven to need no barrier of its own: the script gets an error
             link.queue.reply(None)
         else:
-            self._spawn(self._answer_foreign, link, _WithinScript(client, Caller(*caller)), argv, read_only)
+            sender = _WithinScript(client, Caller(*caller))
+            self._spawn(self._answer_foreign, link, link.restarts, sender, argv, read_only)
 
-    async def _answer_foreign(self, link: ShardLink, sender: _WithinScript, argv: Argv, read_only: bool) -> None:
-        lives = link.restarts
+    async def _answer_foreign(
+        self, link: ShardLink, lives: int, sender: _WithinScript, argv: Argv, read_only: bool
+    ) -> None:
+        """A task. `lives`: how often the shard had been restarted when it asked: its successor has asked nothing."""
         try:
             row = row_of(argv)
-            admit(row, argv, read_only=read_only, deny=self.deny_in_scripts)
+            try:
+                admit(row, argv, read_only=read_only, deny=self.deny_in_scripts)
+            except CommandError:
+                self._counting.rejected(argv)
+                raise
             assert row is not None
             (reply,) = await self._run(sender, [Queued(row, argv, plan(row, argv, self._router))])
             self._on_foreign(link.index, sender.caller.db, row, argv)
         except CommandError as error:
-            self._count_error(error)
+            self._counting.count_error(error)
             reply = error.line()
         except Exception:
             log_exception(f"{errors.printable(argv[0])} failed in a script")
@@ -390,10 +437,14 @@ class Executor:
             link.queue.reply(reply)
             link.flush()
 
-    async def _scan(self, caller: Caller, argv: Argv) -> bytes:
-        scan = Scan(caller, argv, self._router.shards)
-        while not scan.take(await self._links[scan.shard].call(scan.item()).result()):
-            pass
+    async def _scan(self, caller: Caller, row: Command, argv: Argv) -> bytes:
+        scan = Scan(caller, row, argv, self._router.shards, self._counting)
+        try:
+            while not scan.take(await self._links[scan.shard].call(scan.item()).result()):
+                pass
+        except CommandError:
+            scan.failed()
+            raise
         return scan.reply
 
 

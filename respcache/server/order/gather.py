@@ -12,49 +12,69 @@ from respcache.resp.encode import encode
 
 if TYPE_CHECKING:
     from respcache.commands.table import Command
+    from respcache.resp.types import Argv
+    from respcache.server.order.counting import Counting
     from respcache.server.order.outbox import Batch
+    from respcache.store.call import Caller
 
 
 class Gathering:
-    """The parts of one command; when the last one is in, its batch has the merged reply, or the first error."""
+    """The parts of one command; when the last one is in, its batch has the merged reply, or the first error.
 
-    __slots__ = ("_batch", "_error", "_missing", "_parts", "_protocol", "_row")
+    counting: told then that the command ran, and for how long in all its shards.
+    """
 
-    def __init__(self, row: Command, parts: int, protocol: int, batch: Batch) -> None:
+    __slots__ = ("_argv", "_caller", "_counting", "_error", "_missing", "_nanoseconds", "_parts", "_row", "batch")
+
+    def __init__(self, row: Command, argv: Argv, parts: int, caller: Caller, batch: Batch, counting: Counting) -> None:
         self._row = row
+        self._argv = argv
         self._missing = parts
         self._parts: list[Part | None] = [None] * parts
-        self._protocol = protocol
-        self._batch = batch
+        self._caller = caller
+        self.batch = batch
+        self._counting = counting
+        self._nanoseconds = 0
         self._error: CommandError | None = None
 
     def ticket(self, index: int, positions: list[int]) -> PartTicket:
         """The ticket of part `index`; `positions` says where its keys are in the command."""
         return PartTicket(self, index, positions)
 
-    def put(self, index: int, part: Part, error: CommandError | None = None) -> None:
-        """The answer to part `index`."""
+    def put(self, index: int, part: Part, nanoseconds: int, error: CommandError | None = None) -> None:
+        """The answer to part `index`, and how long it took."""
         self._error = self._error or error
         self._parts[index] = part
+        self._nanoseconds += nanoseconds
         self._missing -= 1
         if not self._missing:
-            self._batch.data = merge(self._row, [p for p in self._parts if p], self._protocol, self._error)
-            self._batch.arrived()
+            self._finish()
+
+    def _finish(self) -> None:
+        failure = self._error
+        if failure is None:
+            try:
+                self.batch.data = merge(self._row, [p for p in self._parts if p], self._caller.protocol)
+            except CommandError as error:
+                failure = error
+        if failure is not None:
+            self.batch.data = failure.line()
+            self._counting.count_error(failure)
+        self._counting.ran(self._row, self._argv, self._caller, self._nanoseconds, failed=failure is not None)
+        self.batch.arrived()
 
 
-def merge(row: Command, parts: list[Part], protocol: int, error: CommandError | None) -> bytes:
-    """The encoded reply of a command from its parts; an error of any part is the error of the whole."""
+def merge(row: Command, parts: list[Part], protocol: int) -> bytes:
+    """The encoded reply of a command from its parts. Raises CommandError."""
     assert row.gather is not None
-    if error is None:
-        try:
-            return encode(row.gather(parts), protocol)
-        except CommandError as too_large:
-            error = too_large
-        except Exception:
-            # A bug of the command's `gather`, as in a handler. The shards that answered are not to blame.
-            log_exception(f"the parts of {row.name} could not be merged")
-            error = CommandError(errors.INTERNAL)
-    return error.line()
+    try:
+        return encode(row.gather(parts), protocol)
+    except CommandError:
+        raise
+    except Exception:
+        # A bug of the command's `gather`, as in a handler. The shards that answered are not to blame.
+        log_exception(f"the parts of {row.name} could not be merged")
+        raise CommandError(errors.INTERNAL) from None
 
 
 class PartTicket:
@@ -67,11 +87,17 @@ class PartTicket:
         self._index = index
         self._positions = positions
 
-    def deliver(self, result: Any) -> None:
-        self._gathering.put(self._index, Part(result, self._positions))
+    @property
+    def batch(self) -> Batch:
+        """Where the reply will be."""
+        return self._gathering.batch
+
+    def deliver(self, result: tuple[Any, int]) -> None:
+        reply, nanoseconds = result
+        self._gathering.put(self._index, Part(reply, self._positions), nanoseconds)
 
     def deliver_piece(self, result: Any) -> None:  # noqa: ARG002 - a Ticket has it, and gets no pieces here
         raise AssertionError("a part is answered whole")
 
     def fail(self, error: CommandError) -> None:
-        self._gathering.put(self._index, Part(None, self._positions), error)
+        self._gathering.put(self._index, Part(None, self._positions), 0, error)

@@ -27,12 +27,18 @@ Lacking = tuple["Argv", "Until", list[bytes], list[bytes], bool]
 
 
 async def run_in_parts(
-    links: Sequence[ShardLink], caller: Caller, row: Command, argv: Argv, positions: dict[int, list[int]]
+    links: Sequence[ShardLink],
+    caller: Caller,
+    row: Command,
+    argv: Argv,
+    positions: dict[int, list[int]],
+    took: Callable[[int], None],
 ) -> tuple[bytes, Lacking | None]:
     """The encoded reply of a command whose row has `InParts`; and if there is nothing, what it waits for if it may.
 
     `positions` are those of its plan: shard -> indexes into `argv` of the keys that live there. The caller holds a
     barrier over these shards, and it has been reached. Raises CommandError if anything is wrong, or a shard dies.
+    `took` is told how many nanoseconds each part took.
     """
     (keys,) = row.keys
     assert isinstance(keys, StreamKeys)
@@ -42,7 +48,12 @@ async def run_in_parts(
         calls = [
             (indexes, links[shard].call(item(caller, keys.part(argv, indexes)))) for shard, indexes in positions.items()
         ]
-        return [(indexes, await call.result()) for indexes, call in calls]
+        answers = []
+        for indexes, call in calls:
+            answer, nanoseconds = await call.result()
+            took(nanoseconds)
+            answers.append((indexes, answer))
+        return answers
 
     argv = _checked(keys, argv, await ask(wire.check, argv))
     found: list[tuple[int, bytes, bytes]] = []

@@ -21,6 +21,7 @@ from respcache.server.order.scripts import Scripts
 from respcache.server.services.monitor import View
 from respcache.server.services.pause import Pause
 from respcache.server.services.pubsub import PubSub
+from respcache.server.services.slowlog import SlowLog
 from respcache.server.shards.link import settled
 from respcache.shard import wire
 
@@ -47,6 +48,7 @@ class Namespace:
         self.name = name  # empty for the default namespace
         self.first = first  # what shards call its database 0
         self.pubsub = PubSub()
+        self.slowlog = SlowLog()
         self.view = View()
         self.pause = pause
         self.libraries = Libraries(links, number)
@@ -62,6 +64,7 @@ class Namespace:
         self.end_pause()
         self.scripts.flush()
         self.libraries.reset()
+        self.slowlog.reset()
 
     def end_pause(self) -> None:
         """Let clients go on, if CLIENT PAUSE holds them up."""
@@ -144,6 +147,11 @@ class Namespaces:
         """The channels of the namespace with this number; None if it is gone."""
         namespace = self._by_number.get(number)
         return None if namespace is None else namespace.pubsub
+
+    def slowlog_of(self, db: int) -> SlowLog | None:
+        """The SLOWLOG of those who use a database, by its number in shards; None if their namespace is gone."""
+        namespace = self._by_number.get(db // self._config.databases)
+        return None if namespace is None else namespace.slowlog
 
     def paused(self) -> list[int]:
         """The numbers of those where CLIENT PAUSE is on."""

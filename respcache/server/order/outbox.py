@@ -81,6 +81,20 @@ class _Pushed(Batch):
         outbox.pushed += size
 
 
+class _Relayed(_Pushed):
+    """Out-of-band data for another client, whose time has come when the replies before it were sent to this one."""
+
+    __slots__ = ("_send",)
+
+    def __init__(self, outbox: Outbox, send: Callable[[], None], size: int) -> None:
+        super().__init__(outbox, 0, b"", size)
+        self._send = send
+
+    def output(self) -> bytes:
+        self._send()
+        return b""
+
+
 class Sink(Protocol):
     """Where replies go."""
 
@@ -195,6 +209,31 @@ class Outbox:
             self._sink.waits()
         else:
             self._send(data)
+
+    def relay(self, send: Callable[[], None], size: int) -> None:
+        """Call `send` when the replies that are under way were sent. It keeps so many bytes until then."""
+        if self.slots:
+            _Relayed(self, send, size)
+            self.ready()
+            self._sink.waits()
+        else:
+            send()
+
+    def push_after(self, batch: Batch, data: bytes, taps: tuple[Tap, ...] = ()) -> None:
+        """Send out-of-band data after the replies of a batch, and what was put there before."""
+        slots = self.slots
+        if batch not in slots:  # its client has gone, or it is on its way already
+            self.push(data, taps)
+            return
+        at = slots.index(batch) + 1
+        while at < len(slots) and isinstance(slots[at], _Pushed):
+            at += 1
+        pushed = _Pushed(self, 0, data, len(data))
+        pushed.taps = taps
+        slots.pop()  # where it has put itself
+        slots.insert(at, pushed)
+        self.ready()
+        self._sink.waits()
 
     def hold(self, data: bytes) -> Callable[[], None]:
         """Hold bytes back, and what comes after them, until the function that this returns is called: once."""

@@ -115,6 +115,14 @@ def cut_up(row: Command, argv: Argv, plan: Plan, router: Router) -> list[tuple[i
     return [(shard, _part_of(row, argv, indexes), indexes) for shard, indexes in plan.positions.items()]
 
 
+def empties(row: Command, argv: Argv) -> bool:
+    """True for FLUSHALL and FLUSHDB, if they will not be refused."""
+    return row.name in _FLUSHES and (len(argv) == 1 or (len(argv) == 2 and argv[1].upper() in (b"ASYNC", b"SYNC")))
+
+
+_FLUSHES = frozenset(("FLUSHALL", "FLUSHDB"))
+
+
 def _part_of(row: Command, argv: Argv, indexes: list[int]) -> Argv:
     """The name, and the keys at `indexes`, each with the words that belong to it."""
     words = argv[: row.words_of_name]

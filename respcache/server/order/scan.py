@@ -16,9 +16,11 @@ from respcache.resp.encode import encode
 from respcache.shard import wire
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from respcache.commands.table import Command
     from respcache.resp.types import Argv
+    from respcache.server.order.counting import Counting
     from respcache.server.order.outbox import Batch
     from respcache.server.shards.link import ShardLink
     from respcache.shard.wire import Item
@@ -26,14 +28,24 @@ if TYPE_CHECKING:
 
 
 class Scan:
-    """One SCAN, shard by shard. `reply` is set when it is done. Raises CommandError for an invalid cursor."""
+    """One SCAN, shard by shard. `reply` is set when it is done. Raises CommandError for an invalid cursor.
 
-    def __init__(self, caller: Caller, argv: Argv, shards: int) -> None:
+    counting: told when it is done, and how long it took in all shards.
+    """
+
+    def __init__(self, caller: Caller, row: Command, argv: Argv, shards: int, counting: Counting) -> None:
         self._caller = caller
+        self._row = row
         self._argv = argv
+        self._counting = counting
+        self._nanoseconds = 0
         self._shards = shards  # how many there are
         # The shard that is asked next, and its own cursor.
-        self._cursor, self.shard = divmod(parse_cursor(argv[1]), shards)
+        try:
+            self._cursor, self.shard = divmod(parse_cursor(argv[1]), shards)
+        except CommandError:
+            self.failed()
+            raise
         self._wanted = _count(argv)
         self._found: list[Any] = []  # keys, of all shards so far
         self.reply = b""
@@ -42,8 +54,10 @@ class Scan:
         """What to ask of shard `shard`."""
         return wire.part(self._caller, [self._argv[0], b"%d" % self._cursor, *self._argv[2:]])
 
-    def take(self, answer: list[Any]) -> bool:
+    def take(self, result: tuple[list[Any], int]) -> bool:
         """The answer of the shard. True if the scan is done; otherwise `item` is for the next shard."""
+        answer, nanoseconds = result
+        self._nanoseconds += nanoseconds
         self._cursor = int(answer[0])
         self._found += answer[1]
         if not self._cursor:
@@ -52,7 +66,12 @@ class Scan:
                 return False
         told = 0 if self.shard == self._shards else self._cursor * self._shards + self.shard
         self.reply = encode([b"%d" % told, self._found], self._caller.protocol)
+        self._counting.ran(self._row, self._argv, self._caller, self._nanoseconds)
         return True
+
+    def failed(self) -> None:
+        """It ends with an error."""
+        self._counting.ran(self._row, self._argv, self._caller, self._nanoseconds, failed=True)
 
 
 def _count(argv: Argv) -> int:
@@ -64,12 +83,15 @@ def _count(argv: Argv) -> int:
 
 
 class ScanTicket:
-    """The ticket of a SCAN on its way through the shards."""
+    """The ticket of a SCAN on its way through the shards. `count_error`: told the error that it ends with."""
 
-    __slots__ = ("_batch", "_links", "_scan")
+    __slots__ = ("_count_error", "_links", "_scan", "batch")
 
-    def __init__(self, batch: Batch, scan: Scan, links: Sequence[ShardLink]) -> None:
-        self._batch = batch
+    def __init__(
+        self, batch: Batch, scan: Scan, links: Sequence[ShardLink], count_error: Callable[[CommandError], None]
+    ) -> None:
+        self._count_error = count_error
+        self.batch = batch
         self._scan = scan
         self._links = links
 
@@ -77,15 +99,15 @@ class ScanTicket:
         """Take the next place in the order of the shard that the scan has come to."""
         self._links[self._scan.shard].submit(self._scan.item(), self)
 
-    def deliver(self, result: list[Any]) -> None:
+    def deliver(self, result: tuple[list[Any], int]) -> None:
         try:
             done = self._scan.take(result)
         except CommandError as too_large:
             self.fail(too_large)
             return
         if done:
-            self._batch.data = self._scan.reply
-            self._batch.arrived()
+            self.batch.data = self._scan.reply
+            self.batch.arrived()
         else:
             self.submit()
 
@@ -93,5 +115,7 @@ class ScanTicket:
         raise AssertionError("a part is answered whole")
 
     def fail(self, error: CommandError) -> None:
-        self._batch.data = error.line()
-        self._batch.arrived()
+        self._scan.failed()
+        self._count_error(error)
+        self.batch.data = error.line()
+        self.batch.arrived()

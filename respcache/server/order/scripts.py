@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from respcache.commands.args import parse_int
 from respcache.commands.scripting.closed import LONGEST, UNPROVEN, Proof, prove
-from respcache.commands.scripting.scripts import NOT_A_SHA, UNKNOWN_SHA
+from respcache.commands.scripting.scripts import UNKNOWN
 from respcache.commands.table import Reach
 from respcache.errors import CommandError
 from respcache.scripting.headers import script_flags
@@ -220,7 +220,7 @@ class Scripts:
         if row.name in _BY_SHA:
             script = self.find(argv[1])
             if script is None:
-                return [argv[0], UNKNOWN_SHA if len(argv[1]) == len(UNKNOWN_SHA) else NOT_A_SHA, *argv[2:]]
+                return [argv[0], UNKNOWN + argv[1], *argv[2:]]
             self._touch(script)
             return [argv[0], script.text, *argv[2:]]
         count = parse_int(argv[2])

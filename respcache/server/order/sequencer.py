@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from respcache.server.order.gather import Gathering
 from respcache.server.order.outbox import Batch
-from respcache.server.order.plan import cut_up
+from respcache.server.order.plan import cut_up, empties
 from respcache.server.order.router import on_shard
 from respcache.server.order.scan import Scan, ScanTicket
 from respcache.server.order.tickets import PartialRun, SplitBatch, WholeRun
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from respcache.commands.table import Command
     from respcache.resp.types import Argv
+    from respcache.server.order.counting import Counting
     from respcache.server.order.outbox import Outbox
     from respcache.server.order.plan import Plan
     from respcache.server.order.router import Router
@@ -32,12 +33,21 @@ if TYPE_CHECKING:
 
 
 class Sequencer:
-    """Puts commands into the queues of shards. `wake`: called when a task that waits for a barrier can go on."""
+    """Puts commands into the queues of shards.
 
-    def __init__(self, links: Sequence[ShardLink], router: Router, wake: Callable[[], None]) -> None:
+    wake: called when a task that waits for a barrier can go on.
+    counting: told each command whose answers are merged.
+    """
+
+    def __init__(
+        self, links: Sequence[ShardLink], router: Router, wake: Callable[[], None], counting: Counting
+    ) -> None:
         self.links = links  # by shard
         self.router = router
+        self._counting = counting
         self._wake = wake
+        # Told for whom databases are emptied at this place in the order.
+        self.on_flush: Callable[[Caller], None] = lambda _: None
         # Commands of one client for several shards keep their order among those, too: each has its own place.
         self._one_by_one = False
 
@@ -55,15 +65,17 @@ class Sequencer:
         for link in self.links:
             link.queue.keep_places(wanted)
 
-    def run(self, caller: Caller, outbox: Outbox, commands: list[Argv], shards: bytes, size: int) -> None:
+    def run(
+        self, caller: Caller, outbox: Outbox, commands: list[Argv], shards: bytes, size: int, alike: bool = False
+    ) -> None:
         """Commands with their keys on one shard each, `shards` saying which: one run per shard, one batch for all.
 
-        `size`: about how many bytes they have.
+        `size`: about how many bytes they have. `alike`: see `wire.run`.
         """
         count = len(commands)
         head = shards[0]
         if shards.count(head) == count:
-            self.links[head].submit(wire.run(caller, commands, True), WholeRun(Batch(outbox, count, 1)), size)
+            self.links[head].submit(wire.run(caller, commands, True, alike), WholeRun(Batch(outbox, count, 1)), size)
             return
         if self._one_by_one:
             self._run_one_by_one(caller, outbox, commands, shards, size)
@@ -72,7 +84,7 @@ class Sequencer:
         batch = SplitBatch(outbox, shards, len(involved))
         for shard in involved:
             part = on_shard(shard, commands, shards)
-            item = wire.run(caller, part, False)
+            item = wire.run(caller, part, False, alike)
             self.links[shard].submit(item, PartialRun(batch, shard), size * len(part) // count)
 
     def _run_one_by_one(self, caller: Caller, outbox: Outbox, commands: list[Argv], shards: bytes, size: int) -> None:
@@ -86,20 +98,26 @@ class Sequencer:
 
     def one(self, caller: Caller, outbox: Outbox, argv: Argv, shard: int) -> None:
         """A ONE: a run by itself."""
-        self.links[shard].submit(wire.run(caller, [argv], True), WholeRun(Batch(outbox, 1, 1)), size_of_words(argv))
+        self.links[shard].submit(
+            wire.run(caller, [argv], True, True), WholeRun(Batch(outbox, 1, 1)), size_of_words(argv)
+        )
 
-    def gather(self, caller: Caller, outbox: Outbox, row: Command, argv: Argv, plan: Plan) -> None:
+    def gather(
+        self, caller: Caller, outbox: Outbox, row: Command, argv: Argv, plan: Plan, counting: Counting | None = None
+    ) -> None:
         """A SPLIT or ALL: its parts are queued in one step, and their answers merged when all are in."""
         parts = cut_up(row, argv, plan, self.router)
-        gathering = Gathering(row, len(parts), caller.protocol, Batch(outbox, 1, 1))
+        gathering = Gathering(row, argv, len(parts), caller, Batch(outbox, 1, 1), counting or self._counting)
         for index, (shard, words, positions) in enumerate(parts):
             ticket = gathering.ticket(index, positions)
             self.links[shard].submit(wire.part(caller, words), ticket, size_of_words(words))
+        if empties(row, argv):
+            self.on_flush(caller)
 
-    def scan(self, caller: Caller, outbox: Outbox, argv: Argv) -> None:
+    def scan(self, caller: Caller, outbox: Outbox, row: Command, argv: Argv) -> None:
         """A CURSOR: its first step is queued now. Raises CommandError for an invalid cursor."""
-        scan = Scan(caller, argv, self.router.shards)
-        ScanTicket(Batch(outbox, 1, 1), scan, self.links).submit()
+        scan = Scan(caller, row, argv, self.router.shards, self._counting)
+        ScanTicket(Batch(outbox, 1, 1), scan, self.links, self._counting.count_error).submit()
 
     def barrier(self, shards: Iterable[int]) -> Barrier:
         """A barrier in the queues of these shards, placed now. Its owner has to lift it, whatever happens."""

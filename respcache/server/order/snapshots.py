@@ -57,6 +57,7 @@ class Snapshots:
 
     namespace: the one whose scripts and libraries are kept, beside its databases: the default one.
     settle: serves those who wait for what a restore has brought back (`Claims.settle`).
+    restored: called when shards have changed anything, at its place in the order.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Snapshots:
         clock: Clock,
         time: Timekeeper,
         settle: Callable[[Collection[int]], Awaitable[None]],
+        restored: Callable[[], None],
     ) -> None:
         self._sequencer = sequencer
         self._links = sequencer.links
@@ -76,6 +78,7 @@ class Snapshots:
         self._clock = clock
         self._time = time
         self._settle = settle
+        self._restored = restored
         self._number = count(1).__next__
         self._by_name: dict[bytes, Snapshot] = {}
         # Bytes that they hold in each shard, about: less than the sum of their sizes, as they share much.
@@ -165,6 +168,7 @@ class Snapshots:
         if not await self._is_complete(snapshot):
             raise CommandError(errors.SNAPSHOT_GONE)
         elapsed = 0 if clock else barrier.moment - snapshot.time
+        self._restored()
         for call in self._call(wire.restore_snapshot(snapshot.number, elapsed)):
             await call.result()
         self._scripts.put_back(snapshot.scripts)

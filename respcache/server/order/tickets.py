@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from respcache.server.order.outbox import Outbox
 
 
+def batch_of(ticket: object) -> Batch | None:
+    """The batch that a ticket helps to fill, if it is known: not where the client waits for a task anyway."""
+    batch: Batch | None = getattr(ticket, "batch", None)
+    return batch
+
+
 class SplitBatch(Batch):
     """A batch whose commands went to several shards; `shards` says where each one went."""
 
@@ -85,10 +91,10 @@ class ExecTicket:
     on_end: told that it is over, and whether it has run.
     """
 
-    __slots__ = ("_batch", "_count", "_on_end", "_pieces", "_protocol")
+    __slots__ = ("_count", "_on_end", "_pieces", "_protocol", "batch")
 
     def __init__(self, batch: Batch, count: int, protocol: int, on_end: Callable[[bool], object] = bool) -> None:
-        self._batch = batch
+        self.batch = batch
         self._count = count
         self._protocol = protocol
         self._on_end = on_end
@@ -96,16 +102,16 @@ class ExecTicket:
 
     def deliver(self, result: list[bytes] | None) -> None:
         if result is None:
-            self._batch.data = encode(NULL_ARRAY, self._protocol)
+            self.batch.data = encode(NULL_ARRAY, self._protocol)
         else:
-            self._batch.data = b"*%d\r\n%b" % (self._count, b"".join(self._pieces + result))
-        self._batch.arrived()
+            self.batch.data = b"*%d\r\n%b" % (self._count, b"".join(self._pieces + result))
+        self.batch.arrived()
         self._on_end(result is not None)
 
     def deliver_piece(self, result: list[bytes]) -> None:
         self._pieces += result
 
     def fail(self, error: CommandError) -> None:
-        self._batch.data = error.line()
-        self._batch.arrived()
+        self.batch.data = error.line()
+        self.batch.arrived()
         self._on_end(True)  # for all that is known

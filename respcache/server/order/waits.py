@@ -28,11 +28,12 @@ from respcache.shard import wire
 from respcache.store.waiting import TIMED_OUT
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+    from collections.abc import Awaitable, Coroutine, Sequence
 
     from respcache.alarms import Alarm, Alarms
     from respcache.commands.table import Command
     from respcache.resp.types import Argv
+    from respcache.server.order.counting import Counting
     from respcache.server.order.outbox import Outbox
     from respcache.server.shards.link import ShardLink
     from respcache.shard.wire import Until
@@ -118,6 +119,11 @@ class Wait(ABC):
         self._batch.data = reply
         self._batch.arrived()
         self.member.end_wait()
+
+    def give_up(self, reply: bytes, *, failed: bool = False) -> None:
+        """The same with a reply of main, which counts the command then: no shard has found anything for it."""
+        self._waits.counting.ran(self.row, self.argv, self.member.caller, 0, failed=failed)
+        self.end(reply)
 
     def _finish(self) -> None:
         self.over = True
@@ -241,6 +247,10 @@ class TimedWait(Wait):
         """See `Wait`."""
         self.end(self._given_up)
 
+    def give_up(self, reply: bytes, *, failed: bool = False) -> None:  # noqa: ARG002 - as below
+        """See `Wait`. Main has counted the command when it began."""
+        self.end(reply)
+
     def leave(self) -> None:
         """See `Wait`."""
         self._finish()
@@ -264,7 +274,7 @@ class _Dismissal:
 
     def deliver(self, result: bool) -> None:
         if result and not self._wait.over:
-            self._wait.end(self._reply)
+            self._wait.give_up(self._reply)
 
     def deliver_piece(self, result: Any) -> None:  # noqa: ARG002 - a Ticket has it, and gets no pieces here
         raise AssertionError("it is answered whole")
@@ -276,13 +286,13 @@ class _Dismissal:
 class Waits:
     """All blocking commands that are under way.
 
-    count_error: told each error that main itself answers with.
+    counting: told each command, and each error, that main itself answers with.
     """
 
-    def __init__(self, links: Sequence[ShardLink], alarms: Alarms, count_error: Callable[[CommandError], None]) -> None:
+    def __init__(self, links: Sequence[ShardLink], alarms: Alarms, counting: Counting) -> None:
         self.links = links  # by shard
         self._alarms = alarms
-        self.count_error = count_error
+        self.counting = counting
         self.last_number = 0  # that was given to a wait
         self._by_number: dict[int, Wait] = {}  # all that are not over
         self.blocked = 0  # how many clients wait
@@ -318,10 +328,10 @@ class Waits:
             return False
         if with_error:
             error = CommandError(errors.UNBLOCKED)
-            self.count_error(error)
-            wait.end(error.line())
+            self.counting.count_error(error)
+            wait.give_up(error.line(), failed=True)
         else:
-            wait.end(wait.given_up)
+            wait.give_up(wait.given_up)
         return True
 
     def shard_died(self, shard: int) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from respcache.server.shards.queue import Call
 
 # The figures among `wire.stats` that are counters; the others are about the moment, or about one process.
-_COUNTERS = ("keyspace_hits", "keyspace_misses", "expired_keys", "expiring", "busy", "errors")
+_COUNTERS = ("keyspace_hits", "keyspace_misses", "expired_keys", "expiring", "busy", "errors", "commands")
 
 
 class ShardFigures:

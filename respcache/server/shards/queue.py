@@ -62,6 +62,25 @@ class Nobody:
 NOBODY = Nobody()
 
 
+class Answer:
+    """A ticket for one function: it is called with the answer, or with `lost` if there is none."""
+
+    __slots__ = ("_function", "_lost")
+
+    def __init__(self, function: Callable[[Any], None], lost: Any) -> None:
+        self._function = function
+        self._lost = lost
+
+    def deliver(self, result: Any) -> None:
+        self._function(result)
+
+    def deliver_piece(self, result: Any) -> None:  # noqa: ARG002 - a Ticket has it, and gets no pieces here
+        raise AssertionError("it is answered whole")
+
+    def fail(self, error: CommandError) -> None:  # noqa: ARG002 - the shard has died, and that is on the log
+        self._function(self._lost)
+
+
 class Call:
     """A ticket that a task waits for. `wake` is called when there is something for trio to run.
 
@@ -120,10 +139,12 @@ class Call:
 class Order:
     """Numbers the places in the one global order, for all queues of a server."""
 
-    __slots__ = ("next",)
+    __slots__ = ("answering", "next")
 
     def __init__(self) -> None:
         self.next = count(1).__next__
+        # Whose answer is being handed out now, while the reports that belong to it are.
+        self.answering: Ticket | None = None
 
 
 class Barrier:
@@ -436,6 +457,7 @@ class ShardQueue:
         ticket = self._tickets[0]
         kept = ticket.reports if type(ticket) is Call else None
         hand_on = self._on_report if kept is None else kept.append
+        self.order.answering = ticket
         for report in reports:
             if report[0] == wire.FAILED:
                 failure = CommandError(report[2])
@@ -443,6 +465,7 @@ class ShardQueue:
                 unfinished = True
             else:
                 hand_on(report)
+        self.order.answering = None
         if unfinished:
             ticket.deliver_piece(result)
             return

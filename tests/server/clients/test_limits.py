@@ -96,8 +96,9 @@ async def test_a_client_that_leaves_takes_its_alarm_along() -> None:
 
 async def test_clients_that_say_nothing_are_disconnected_after_timeout() -> None:
     async with house(1, timeout="10") as main:
-        silent, talking, subscriber, waiting = [main.connect() for _ in range(4)]
+        silent, talking, subscriber, monitor, waiting = [main.connect() for _ in range(5)]
         subscriber.send("SUBSCRIBE", "c")
+        monitor.send("MONITOR")
         await main.settle()
         waiting.send("SET", "k", 1)
         main.turn()  # and no shard works
@@ -110,6 +111,7 @@ async def test_clients_that_say_nothing_are_disconnected_after_timeout() -> None
         assert silent.closed
         assert not talking.closed
         assert not subscriber.closed
+        assert not monitor.closed
         assert not waiting.closed
         await main.settle()
         assert waiting.replies() == ["OK"]

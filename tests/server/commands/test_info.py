@@ -106,6 +106,8 @@ FORMS = {
 FORM = {name: form for form, names in FORMS.items() for name in names.split()}
 
 TITLES = [*FIELDS, "Modules", "Errorstats", "Cluster", "Keyspace"]
+# With those that are not shown by default.
+ALL_TITLES = [*FIELDS, "Modules", "Commandstats", "Errorstats", "Latencystats", "Cluster", "Keyspace"]
 
 
 def info(do: Transcript, *sections: str) -> dict[str, str]:
@@ -127,7 +129,7 @@ def text(do: Transcript, *sections: str) -> str:
 
 def titles(do: Transcript, *sections: str) -> list[str]:
     """The sections that INFO prints; those that newer servers have, and those that respcache has not, left out."""
-    return [title for title in re.findall(r"^# (\w+)\r$", text(do, *sections), re.M) if title in TITLES]
+    return [title for title in re.findall(r"^# (\w+)\r$", text(do, *sections), re.M) if title in ALL_TITLES]
 
 
 # -- fields and sections
@@ -144,8 +146,10 @@ def test_fields(do: Transcript, title: str) -> None:
 
 
 def test_sections(do: Transcript) -> None:
-    for words in ((), ("default",), ("all",), ("everything",), ("ALL", "server"), ("nosuch", "Default")):
+    for words in ((), ("default",), ("nosuch", "Default")):
         assert titles(do, *words) == TITLES
+    for words in (("all",), ("everything",), ("ALL", "server"), ("default", "latencystats", "commandstats")):
+        assert titles(do, *words) == ALL_TITLES
     assert titles(do, "CPU", "server", "cpu", "nosuch") == ["Server", "CPU"]
     assert titles(do, "modules") == titles(do, "module_list") == ["Modules"]
     assert text(do, "nosuch") == ""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import trio.testing
 
-from respcache.server.services.journal import DEFAULT, Journal, Record
+from respcache.server.services.journal import _LONGEST_HOLD, DEFAULT, Journal, Record
 from tests.support.house import House, Peer, house
 from tests.support.resp import pack
 
@@ -123,7 +123,7 @@ async def test_pieces_with_a_pause_between_them(mock_clock: trio.testing.MockClo
         client.send_raw(GET)
         third = second + await answered(main, client)
         assert third < 601
-        mock_clock.jump(0.06)
+        mock_clock.jump(_LONGEST_HOLD + 0.01)
         assert third + await answered(main, client) == 601
         client.send_raw(GET)
         assert await answered(main, client) == 1
@@ -143,7 +143,7 @@ async def test_a_piece_that_comes_before_the_task_that_waits_for_it(mock_clock: 
         main.turn()
         assert found._held == {}
         assert await answered(main, client) == 300
-        mock_clock.jump(0.06)
+        mock_clock.jump(_LONGEST_HOLD + 0.01)
         assert await answered(main, client) == 1
         assert trips(found) == [(1, 301)]
 
@@ -165,7 +165,7 @@ async def test_half_a_command_while_the_reply_is_held_back(mock_clock: trio.test
         await main.settle()
         client.send_raw(GET[:5])
         await main.settle()
-        mock_clock.jump(0.06)
+        mock_clock.jump(_LONGEST_HOLD + 0.01)
         assert await answered(main, client) == 300
         client.send_raw(GET[5:])
         await main.settle()
@@ -180,7 +180,7 @@ async def test_what_is_pushed_meanwhile_comes_after_the_reply(mock_clock: trio.t
         other.send("PUBLISH", "c", "hello")
         await main.settle()
         before = client.replies()
-        mock_clock.jump(0.06)
+        mock_clock.jump(_LONGEST_HOLD + 0.01)
         await main.settle()
         assert [*before, *client.replies()][300:] == [[b"subscribe", b"c", 1], [b"message", b"c", b"hello"]]
 
@@ -199,7 +199,7 @@ async def test_a_client_that_leaves_while_its_reply_is_held_back(how: str, mock_
             case "quits":
                 client.send("QUIT")
         await main.settle()
-        mock_clock.jump(0.06)
+        mock_clock.jump(_LONGEST_HOLD + 0.01)
         await main.settle()
         assert client.closed
         if how != "hangs up":
@@ -215,7 +215,7 @@ async def test_a_journal_that_is_stopped_while_a_reply_is_held_back(mock_clock: 
         found.stop()
         client.send_raw(GET)
         await main.settle()
-        mock_clock.jump(0.06)
+        mock_clock.jump(_LONGEST_HOLD + 0.01)
         assert await answered(main, client) == 301
 
 

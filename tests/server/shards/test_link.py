@@ -54,8 +54,10 @@ class Setup:
 
 
 async def answer(call: Call) -> Any:
+    """The reply to a `part`."""
     with trio.fail_after(10):
-        return await call.result()
+        reply, _ = await call.result()
+    return reply
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from respcache.commands.table import TABLE
 from respcache.server.commands.control.family import CONTROL, command
+from respcache.server.order.counting import Uncounted
 from respcache.server.order.outbox import IN_A_SLOT
 from respcache.server.order.plan import plan
 
@@ -36,5 +37,5 @@ def respcache_reset(client: Client, args: Args) -> Any:
             undo()
     words = [b"FLUSHALL"]
     row = TABLE[words[0]]
-    parts.sequencer.gather(client.caller, client.outbox, row, words, plan(row, words, parts.router))
+    parts.sequencer.gather(client.caller, client.outbox, row, words, plan(row, words, parts.router), Uncounted())
     return IN_A_SLOT

@@ -7,6 +7,7 @@ sections in Redis' order; /metrics (`respcache.server.doors.http.metrics`) reads
 * `memory`: memory (its figures come from `footprint`, as do those of MEMORY STATS and MEMORY DOCTOR);
 * `storage`: persistence, replication, cluster, keyspace;
 * `traffic`: stats and errorstats;
+* `times`: commandstats and latencystats;
 * `own`: modules, and shards, a section that Redis does not have.
 """
 
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 from respcache.commands.table import LOADING, STALE, family
 from respcache.commands.table.tips import ALL_SHARDS_MERGED
 from respcache.resp.types import Verbatim
-from respcache.server.commands.info import memory, own, storage, system, traffic
+from respcache.server.commands.info import memory, own, storage, system, times, traffic
 from respcache.server.commands.info.facts import Facts
 
 if TYPE_CHECKING:
@@ -40,11 +41,15 @@ SECTIONS: dict[str, Callable[[Facts], Fields]] = {
     "Replication": storage.replication,
     "CPU": system.cpu,
     "Modules": own.modules,
+    "Commandstats": times.commands,
     "Errorstats": traffic.errors,
+    "Latencystats": times.percentiles,
     "Cluster": storage.cluster,
     "Keyspace": storage.keyspace,
     "Shards": own.shards,
 }
+# Not shown by default, as in Redis.
+_ON_DEMAND = {"Commandstats", "Latencystats"}
 # Shown when Redis shows the sections of modules: for "everything", "modules" and the name of the section.
 _OF_MODULES = {"Shards"}
 # Second names of sections.
@@ -74,7 +79,8 @@ def _wanted(words: list[str]) -> list[str]:
     if names & {"everything", "modules"}:
         names |= {title.lower() for title in _OF_MODULES}
     if names & {"default", "all", "everything"}:
-        names |= {title.lower() for title in SECTIONS if title not in _OF_MODULES}
+        left_out = _OF_MODULES if names & {"all", "everything"} else _OF_MODULES | _ON_DEMAND
+        names |= {title.lower() for title in SECTIONS if title not in left_out}
     return [title for title in SECTIONS if title.lower() in names]
 
 

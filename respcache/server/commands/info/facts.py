@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from respcache.server.commands.info.footprint import Footprint
+from respcache.store.tally import Tally
 
 if TYPE_CHECKING:
     from respcache.server.clients.client import Client
@@ -46,6 +47,15 @@ class Facts:
     def blocking_keys(self, on_removal: bool) -> int:
         """How many keys somebody waits for; or only those whose removal somebody wants to know."""
         return sum(shard["blocking_keys"].get(self.namespace.number, (0, 0))[on_removal] for shard in self.shards)
+
+    @property
+    def tracking_clients(self) -> int:
+        """Clients that have sent CLIENT TRACKING."""
+        return self.parts.tracking.clients(self._only)
+
+    def tracked(self, column: int) -> int:
+        """How many keys are remembered for clients that track (0), or how many readers these have together (1)."""
+        return sum(shard["tracking"].get(self.namespace.number, (0, 0))[column] for shard in self.shards)
 
     @cached_property
     def footprint(self) -> Footprint:
@@ -87,6 +97,15 @@ class Facts:
             mean = sum(row[1] * row[2] for row in found) // expires - self.now if expires else 0
             rows.append((keys, expires, max(mean, 0)))
         return rows
+
+    @cached_property
+    def commands(self) -> Tally:
+        """The calls of all commands, of main and of all shards."""
+        tally = Tally()
+        tally.add(self.parts.times.tally.counts())
+        for shard in self.shards:
+            tally.add(shard["commands"])
+        return tally
 
     @cached_property
     def errors(self) -> Counter[str]:

@@ -89,7 +89,7 @@ def clients(facts: Facts) -> Fields:
             (client.transport.unsent for client in facts.clients), default=0
         ),
         "blocked_clients": facts.waiting,
-        "tracking_clients": 0,
+        "tracking_clients": facts.tracking_clients,
         "clients_in_timeout_table": facts.with_timeout,
         "total_blocking_keys": facts.blocking_keys(on_removal=False),
         "total_blocking_keys_on_nokey": facts.blocking_keys(on_removal=True),

@@ -18,7 +18,15 @@ import trio.testing
 from prometheus_client.parser import text_string_to_metric_families
 
 from respcache.server.doors.http.metrics import METRICS, health, metrics
-from respcache.server.doors.http.metrics.exposition import COUNTER, GAUGE, Metric, exposition, readable
+from respcache.server.doors.http.metrics.exposition import (
+    COUNTER,
+    GAUGE,
+    SUMMARY,
+    Metric,
+    Summary,
+    exposition,
+    readable,
+)
 from respcache.server.doors.http.metrics.scrape import Scrape
 from respcache.server.services.registry import Registry
 from tests.support.house import House, house
@@ -29,6 +37,7 @@ from tests.support.waiting import eventually
 SHARDS = (1, 3)
 
 Samples = dict[str, float]
+SUMMARIES = {metric.name for metric in METRICS if metric.kind == SUMMARY}
 
 
 def read(body: bytes) -> Samples:
@@ -37,13 +46,20 @@ def read(body: bytes) -> Samples:
     samples: Samples = {}
     for family in text_string_to_metric_families(body.decode("utf-8")):
         for sample in family.samples:
-            assert family.type == kinds[sample.name], sample.name
+            assert family.type == kinds[metric_of(sample.name)], sample.name
             assert family.documentation
             labels = ",".join(f'{name}="{value}"' for name, value in sample.labels.items())
             name = f"{sample.name}{{{labels}}}" if labels else sample.name
             assert name not in samples
             samples[name] = sample.value
     return samples
+
+
+def metric_of(sample: str) -> str:
+    """The metric that a sample is of; of a summary there are a sum and a count as well."""
+    name = sample.partition("{")[0]
+    whole = name.removesuffix("_sum").removesuffix("_count")
+    return whole if whole in SUMMARIES else name
 
 
 def total(samples: Samples, name: str) -> float:
@@ -68,6 +84,16 @@ def test_numbers_and_states() -> None:
     metric = Metric("m", GAUGE, "Help.", lambda _: [((str(n),), value) for n, value in enumerate(values)], ("n",))
     (family,) = text_string_to_metric_families(exposition([metric], Any).decode())  # type: ignore[arg-type]  # not read
     assert [sample.value for sample in family.samples] == [0, 10**15 + 1, 0.25, 1e-7, 1.5, 1, 0]
+
+
+def test_summaries() -> None:
+    metric = Metric("m", SUMMARY, "Help.", lambda _: [(("a",), Summary(3, 4.5, {50: 1.003, 99.9: 2}))], ("l",))
+    assert exposition([metric], Any).decode().splitlines()[2:] == [  # type: ignore[arg-type]  # not read
+        'm{l="a",quantile="50"} 1.003',
+        'm{l="a",quantile="99.9"} 2',
+        'm_sum{l="a"} 4.5',
+        'm_count{l="a"} 3',
+    ]
 
 
 def test_each_metric_is_there_once() -> None:
@@ -139,6 +165,29 @@ async def test_counters_move(shards: int) -> None:
         now = await scrape(main)
         assert now["redis_keyspace_hits_total"] == now["redis_expired_keys_total"] == 0
         assert not [name for name in now if name.startswith("redis_errors_total")]
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize("shards", SHARDS)
+async def test_commands(shards: int) -> None:
+    async with house(shards=shards) as main:
+        client = main.connect()
+        client.send("CONFIG", "SET", "slowlog-log-slower-than", "0")
+        await main.settle()
+        for words in (("MSET", "a", "1", "b", "1", "c", "1"), ("GET", "a"), ("LPUSH", "a", "x"), ("GET",), ("PING",)):
+            client.send(*words)
+            await main.settle()
+        samples = await scrape(main)
+        assert samples['redis_commands_total{cmd="mset"}'] == 1
+        assert samples['redis_commands_total{cmd="config|set"}'] == 1
+        assert samples['redis_commands_duration_seconds_total{cmd="get"}'] >= 0
+        assert samples['redis_commands_failed_calls_total{cmd="lpush"}'] == 1
+        assert samples['redis_commands_rejected_calls_total{cmd="get"}'] == 1
+        assert samples['redis_latency_percentiles_usec_count{cmd="get"}'] == 1
+        assert samples['redis_latency_percentiles_usec{cmd="get",quantile="99.9"}'] > 0
+        assert samples["redis_slowlog_length"] == 5
+        assert samples["redis_slowlog_last_id"] == 4
+        assert samples["redis_last_slow_execution_duration_seconds"] >= 0
 
 
 @pytest.mark.trio
@@ -223,8 +272,8 @@ async def test_a_silent_shard(autojump_clock: trio.testing.MockClock) -> None:
         assert 'respcache_shard_keys{shard="1"}' not in partial
         assert 'respcache_shard_keys{shard="2"}' in partial
         missing = {metric.name for metric in METRICS if metric.of_all_shards}
-        assert {name.partition("{")[0] for name in whole} - {name.partition("{")[0] for name in partial} <= missing
-        assert not missing & {name.partition("{")[0] for name in partial}
+        assert set(map(metric_of, whole)) - set(map(metric_of, partial)) <= missing
+        assert not missing & set(map(metric_of, partial))
 
         await main.settle()
         again = await scrape(main)
@@ -261,7 +310,16 @@ async def test_what_is_not_of_all_shards_is_known_without_them(monkeypatch: pyte
     monkeypatch.setattr("respcache.server.commands.info.footprint.peak_resident", lambda _pid: 2000)
     async with house(shards=3) as main:
         client, waiting = main.connect(), main.connect()
-        for words in ("SET a 1 EX 100", "GET a", "GET b", "LPUSH a x", "EVAL return{} 0", "RPUSH l x y"):
+        for words in (
+            "HELLO 3",
+            "CLIENT TRACKING ON",
+            "SET a 1 EX 100",
+            "GET a",
+            "GET b",
+            "LPUSH a x",
+            "EVAL return{} 0",
+            "RPUSH l x y",
+        ):
             client.send(*words.split())
         waiting.send("BLPOP", "nosuch", "0")
         await main.settle()
@@ -445,7 +503,7 @@ def test_a_shard_is_killed(watched: Watched, call: Callable[..., Any]) -> None:
     after = watched.samples()
     kinds = {metric.name: metric.kind for metric in METRICS}
     for name, value in before.items():
-        if kinds[name.partition("{")[0]] == COUNTER and not name.startswith("respcache_process_cpu"):
+        if kinds[metric_of(name)] == COUNTER and not name.startswith("respcache_process_cpu"):
             assert after[name] >= value, name
     assert after["redis_keyspace_hits_total"] == after['redis_errors_total{err="MINE"}'] == 20
     assert after[f'respcache_shard_up{{shard="{victim[0]}"}}'] == 1

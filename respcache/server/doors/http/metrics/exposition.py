@@ -11,13 +11,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from respcache.server.doors.http.metrics.scrape import Scrape
 
-COUNTER, GAUGE = "counter", "gauge"
+COUNTER, GAUGE, SUMMARY = "counter", "gauge", "summary"
 
-Value = int | float | str  # text is a number as INFO prints it, or `ok` or another word for a state
+
+@dataclass(frozen=True)
+class Summary:
+    """How something is distributed."""
+
+    count: int
+    sum: float
+    quantiles: dict[float, float]  # in the form that its metric gives to quantiles
+
+
+Value = int | float | str | Summary  # text is a number as INFO prints it, or `ok` or another word for a state
 Sample = tuple[tuple[str, ...], Value]  # the values of the labels, in the order of their names
 
 
@@ -26,7 +36,7 @@ class Metric:
     """One family of samples. `name`, `help` and the names of labels are plain: nothing in them needs an escape."""
 
     name: str
-    kind: str  # COUNTER or GAUGE
+    kind: str  # COUNTER, GAUGE, or SUMMARY if its values are that
     help: str  # one sentence
     read: Callable[[Scrape], Iterable[Sample]]  # each combination of labels at most once
     labels: tuple[str, ...] = ()
@@ -46,8 +56,20 @@ def exposition(metrics: Iterable[Metric], scrape: Scrape) -> bytes:
         samples = list(metric.read(scrape))
         if samples:
             lines += (f"# HELP {metric.name} {metric.help}", f"# TYPE {metric.name} {metric.kind}")
-            lines += (f"{metric.name}{_labels(metric.labels, values)} {_number(value)}" for values, value in samples)
+            for values, value in samples:
+                lines += _lines(metric, values, value)
     return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _lines(metric: Metric, labels: tuple[str, ...], value: Value) -> Iterator[str]:
+    if not isinstance(value, Summary):
+        yield f"{metric.name}{_labels(metric.labels, labels)} {_number(value)}"
+        return
+    for quantile, number in value.quantiles.items():
+        named = _labels((*metric.labels, "quantile"), (*labels, f"{quantile:.10g}"))
+        yield f"{metric.name}{named} {_number(number)}"
+    yield f"{metric.name}_sum{_labels(metric.labels, labels)} {_number(value.sum)}"
+    yield f"{metric.name}_count{_labels(metric.labels, labels)} {_number(value.count)}"
 
 
 def _labels(names: tuple[str, ...], values: tuple[str, ...]) -> str:
@@ -65,7 +87,7 @@ def readable(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def _number(value: Value) -> str:
+def _number(value: int | float | str) -> str:
     """A state is 1 if it is `ok`, else 0, as redis_exporter has it."""
     if not isinstance(value, str):
         return repr(value)

@@ -13,13 +13,17 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from respcache.server.doors.http.metrics.exposition import COUNTER, GAUGE, Metric, readable
+from respcache.server.doors.http.metrics.exposition import COUNTER, GAUGE, SUMMARY, Metric, Summary, readable
+from respcache.store.tally import percentile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from respcache.server.doors.http.metrics.exposition import Sample, Value
     from respcache.server.doors.http.metrics.scrape import Scrape
+    from respcache.server.services.latency import Event as LatencyEvent
+    from respcache.server.services.slowlog import SlowLog
+    from respcache.store.tally import Entry
 
 # The labels of redis_instance_info.
 _INSTANCE = {
@@ -85,6 +89,42 @@ def _errors(scrape: Scrape) -> Iterator[Sample]:
         yield (code,), count
 
 
+def _commands(figure: Callable[[Entry], Value]) -> Callable[[Scrape], Iterator[Sample]]:
+    def read(scrape: Scrape) -> Iterator[Sample]:
+        for name, entry in scrape.facts.commands.entries():
+            yield (name,), figure(entry)
+
+    return read
+
+
+def _percentiles(scrape: Scrape) -> Iterator[Sample]:
+    wanted = scrape.parts.config.latency_tracking_info_percentiles
+    for name, entry in scrape.facts.commands.entries():
+        if entry.histogram:
+            found = {percent: percentile(entry.histogram, percent) for percent in wanted}
+            yield (name,), Summary(entry.calls, entry.nanoseconds // 1000, found)
+
+
+def _slowlog(figure: Callable[[SlowLog], Value]) -> Callable[[Scrape], Value]:
+    """Of the default namespace, as INFO has it."""
+    return lambda scrape: figure(scrape.parts.namespaces.default.slowlog)
+
+
+def _last_slow(log: SlowLog) -> tuple[int, float]:
+    """Number and seconds of the latest slow command; zeros if none is kept."""
+    for entry in log.latest(1):
+        return entry.number, entry.microseconds / 10**6
+    return 0, 0.0
+
+
+def _latest_events(figure: Callable[[LatencyEvent], Value]) -> Callable[[Scrape], Iterator[Sample]]:
+    def read(scrape: Scrape) -> Iterator[Sample]:
+        for name, event in scrape.parts.times.latency.all().items():
+            yield (name,), figure(event)
+
+    return read
+
+
 def _databases(column: int) -> Callable[[Scrape], Iterator[Sample]]:
     def read(scrape: Scrape) -> Iterator[Sample]:
         for index, row in enumerate(scrape.facts.databases):
@@ -126,6 +166,7 @@ METRICS: tuple[Metric, ...] = (
         ("connected_clients", "connected_clients", "Clients that are connected."),
         ("blocked_clients", "blocked_clients", "Clients that wait for a key, or for the end of CLIENT PAUSE."),
         ("clients_in_timeout_table", "clients_in_timeout_table", "Clients that wait for a key up to some time."),
+        ("tracking_clients", "tracking_clients", "Clients that cache, and are told when keys change."),
         ("total_blocking_keys", "*total_blocking_keys", "Keys that clients wait for."),
         (
             "total_blocking_keys_on_nokey",
@@ -176,6 +217,9 @@ METRICS: tuple[Metric, ...] = (
         ("pubsub_channels", "pubsub_channels", "Channels with subscribers."),
         ("pubsub_patterns", "pubsub_patterns", "Patterns with subscribers."),
         ("pubsubshard_channels", "pubsubshard_channels", "Shard channels with subscribers."),
+        ("tracking_total_keys", "*tracking_total_keys", "Keys that are remembered for clients that cache."),
+        ("tracking_total_items", "*tracking_total_items", "How many clients have read these keys, added up."),
+        ("tracking_total_prefixes", "tracking_total_prefixes", "Prefixes that clients in BCAST mode listen to."),
         ("eventloop_cycles", "+eventloop_cycles_total", "Rounds of the poller."),
         ("eventloop_duration_sum", "+eventloop_duration_sum_usec_total", "Processor time of the main process."),
         ("eventloop_duration_cmd_sum", "+*eventloop_duration_cmd_sum_usec_total", "Processor time of the shards."),
@@ -186,6 +230,74 @@ METRICS: tuple[Metric, ...] = (
         "Clients disconnected because they left too many replies unread.",
         lambda scrape: scrape.parts.stats.output_limit_disconnections,
         COUNTER,
+    ),
+    Metric(
+        "redis_commands_total",
+        COUNTER,
+        "Calls of a command.",
+        _commands(lambda entry: entry.calls),
+        ("cmd",),
+        "cmdstat_*: calls",
+        True,
+    ),
+    Metric(
+        "redis_commands_duration_seconds_total",
+        COUNTER,
+        "Time that all calls of a command took.",
+        _commands(lambda entry: entry.nanoseconds // 1000 / 10**6),
+        ("cmd",),
+        "cmdstat_*: usec",
+        True,
+    ),
+    Metric(
+        "redis_commands_rejected_calls_total",
+        COUNTER,
+        "Calls that were refused before they began.",
+        _commands(lambda entry: entry.rejected),
+        ("cmd",),
+        "cmdstat_*: rejected_calls",
+        True,
+    ),
+    Metric(
+        "redis_commands_failed_calls_total",
+        COUNTER,
+        "Calls that ended with an error.",
+        _commands(lambda entry: entry.failed),
+        ("cmd",),
+        "cmdstat_*: failed_calls",
+        True,
+    ),
+    Metric(
+        "redis_latency_percentiles_usec",
+        SUMMARY,
+        "How long calls take, in microseconds; quantiles are those of latency-tracking-info-percentiles.",
+        _percentiles,
+        ("cmd",),
+        "latency_percentiles_usec_*",
+        True,
+    ),
+    _one("slowlog_length", "Commands that SLOWLOG keeps.", _slowlog(len)),
+    _one(
+        "slowlog_last_id", "Number of the latest of them; 0 if there is none.", _slowlog(lambda log: _last_slow(log)[0])
+    ),
+    _one(
+        "last_slow_execution_duration_seconds",
+        "How long the latest of them took; 0 if there is none.",
+        _slowlog(lambda log: _last_slow(log)[1]),
+    ),
+    Metric(
+        "redis_latency_spike_last",
+        GAUGE,
+        "When an event of LATENCY was last seen, in seconds since the epoch.",
+        _latest_events(lambda event: event.samples[-1].time),
+        ("event_name",),
+    ),
+    Metric(
+        "redis_latency_spike_duration_seconds",
+        GAUGE,
+        "How long it took then.",
+        _latest_events(lambda event: event.samples[-1].milliseconds / 1000),
+        ("event_name",),
     ),
     Metric("redis_errors_total", COUNTER, "Error replies by their first word.", _errors, ("err",), "errorstat_*", True),
     *_of(
@@ -210,10 +322,6 @@ METRICS: tuple[Metric, ...] = (
     *_unused("Clients", "there is no cluster", "cluster_connections"),
     *_unused("Cluster", "there is no cluster", "cluster_enabled"),
     *_unused("Memory", "there is no cluster", "mem_cluster_links=mem_cluster_links_bytes"),
-    *_unused("Clients", "there is no client tracking", "tracking_clients"),
-    *_unused(
-        "Stats", "there is no client tracking", "tracking_total_keys tracking_total_items tracking_total_prefixes"
-    ),
     *_unused(
         "Memory",
         "Python's allocator does not tell",
