@@ -156,7 +156,7 @@ class Config:
                 self._change(change)
             self._check(before)
             self._apply(before)
-        except CommandError:
+        except Exception:  # a bug in a check leaves everything as it was, too
             for row, value in before.items():
                 setattr(self, row.attribute, value)
             raise
