@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from respcache.config.directives import DIRECTIVES, NAMES, Directive
 from respcache.config.kinds import BadValue
-from respcache.errors import CommandError, config_set_failed, unknown_directive
+from respcache.errors import config_set_failed, unknown_directive
 from respcache.glob import compile_glob
 from respcache.logs import log
 
