@@ -328,6 +328,17 @@ def test_the_reference_is_up_to_date() -> None:
     assert not stale, "run `python -m compat.docs`"
 
 
+def test_only_what_the_readme_names_is_missing() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert "every other command of Redis 7.2 is there" in readme
+    page = (ROOT / "docs" / "reference" / "differences.md").read_text("utf-8")
+    groups = re.findall(r"^### (.*)$", page.partition("\n## Missing commands\n")[2], re.MULTILINE)
+    named = {"Persistence": "persistence", "Access control lists": "ACLs", "Replication": "replication"}
+    named |= {"Cluster": "Cluster", "Modules": "modules"}
+    assert set(groups) == set(named)
+    assert all(word in readme for word in named.values())
+
+
 def test_every_command_is_documented() -> None:
     page = (ROOT / "docs" / "reference" / "commands.md").read_text("utf-8")
     listed = [line.split("`")[1].replace("\\|", "|") for line in page.splitlines() if line.startswith("| `")]
