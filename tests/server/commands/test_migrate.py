@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -500,3 +502,22 @@ def test_the_server_can_be_stopped_meanwhile(fake: Callable[..., FakeTarget], sh
     assert time.monotonic() - began < 8
     assert server.process.returncode == 0
     connection.close()
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+def test_shards_may_die_and_the_client_may_leave_meanwhile(fake: Callable[..., FakeTarget], shards: int) -> None:
+    """The key was in the shard and nowhere else, so it is gone. Who waits for its shard waits until the timeout."""
+    server = RespcacheServer(shards=shards)
+    target = fake(b"+OK\r\n")
+    client, other = Connection(server.port), Connection(server.port)
+    other.call("SET", "k", "v")
+    client.send("MIGRATE", HOST, target.port, "k", 0, 500)
+    assert target.asked.wait(10)
+    for row in other.call("DEBUG", "SHARDS"):
+        os.kill(row[1], signal.SIGKILL)
+    client.close()
+    assert other.call("GET", "k") is None
+    assert other.pipeline(("SET", "k", "new"), ("GET", "k")) == ["OK", b"new"]
+    assert "Traceback" not in server.output()
+    other.close()
+    server.stop()
