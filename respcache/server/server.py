@@ -90,7 +90,7 @@ class Server:
         router = Router(config.shards)
         self.namespaces = Namespaces(config, self.links, router, alarms)
         stats = Stats(clock.now_ms(), clock.real_ms())
-        self.times = times = Times(config, clock, self.registry, stats.count_error, self.namespaces.slowlog_of)
+        self.times = times = self._build_times(stats)
         self.sequencer = Sequencer(self.links, router, poller.yield_soon, times)
         # Those who look on.
         self.monitoring = Monitoring(self.links, clock, config, self.interception.changed)
@@ -118,6 +118,16 @@ class Server:
         self._tie_together()
 
     # -- building
+
+    def _build_times(self, stats: Stats) -> Times:
+        return Times(
+            self.config,
+            self.clock,
+            self.registry,
+            stats.count_error,
+            self.namespaces.slowlog_of,
+            lambda client: self.parts.executor.in_script(client),
+        )
 
     def _build_tracking(self) -> Tracking:
         limit = TableLimit(

@@ -356,7 +356,7 @@ class Worker:
         except CommandError:
             raise
         except Exception:
-            self._log_bug(argv)
+            log_exception(f"{errors.printable(argv[0])} failed")
             raise CommandError(errors.INTERNAL) from None
         finally:
             if client in self._readers:
@@ -492,10 +492,6 @@ class Worker:
 
     def _bug(self, argv: Argv) -> bytes:
         """A handler raised something other than CommandError, which is a bug: log it. The bytes of an error reply."""
-        self._log_bug(argv)
+        log_exception(f"{errors.printable(argv[0])} failed")
         self._timing.failed(argv)
         return CommandError(errors.INTERNAL).line()
-
-    @staticmethod
-    def _log_bug(argv: Argv) -> None:
-        log_exception(f"{errors.printable(argv[0])} failed")
