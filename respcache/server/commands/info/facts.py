@@ -107,6 +107,12 @@ class Facts:
             tally.add(shard["commands"])
         return tally
 
+    @property
+    def calls(self) -> int:
+        """Commands that were carried out. As in Redis, refused ones are not among them, and what scripts call is."""
+        of_main = sum(entry.calls for _, entry in self.parts.times.tally.entries())
+        return of_main + sum(counts[0] for shard in self.shards for counts in shard["commands"].values())
+
     @cached_property
     def errors(self) -> Counter[str]:
         """Error replies by their first word, of main and of all shards."""

@@ -310,7 +310,15 @@ async def test_what_is_not_of_all_shards_is_known_without_them(monkeypatch: pyte
     monkeypatch.setattr("respcache.server.commands.info.footprint.peak_resident", lambda _pid: 2000)
     async with house(shards=3) as main:
         client, waiting = main.connect(), main.connect()
-        for words in ("SET a 1 EX 100", "GET a", "GET b", "LPUSH a x", "EVAL return{} 0", "RPUSH l x y"):
+        for words in (
+            "CLIENT TRACKING ON",
+            "SET a 1 EX 100",
+            "GET a",
+            "GET b",
+            "LPUSH a x",
+            "EVAL return{} 0",
+            "RPUSH l x y",
+        ):
             client.send(*words.split())
         waiting.send("BLPOP", "nosuch", "0")
         await main.settle()
