@@ -277,6 +277,10 @@ LEFT_OUT: Mapping[str, str] = {
     "OBJECT HELP": "the prose is our own",
     "SORT": "with BY or GET, the order of some types is that of the hash table: in transcripts",
     "SORT_RO": "as SORT",
+    "DUMP": "streams hold times of the server's clock, and sets have orders of their own: in the part payloads",
+    **dict.fromkeys(("SLOWLOG GET", "SLOWLOG LEN"), "what is slow depends on the machine: in transcripts and tests"),
+    "LATENCY HISTOGRAM": "how long commands take: in tests",
+    **dict.fromkeys(("LATENCY DOCTOR", "LATENCY HELP", "SLOWLOG HELP"), "the prose is our own"),
     **dict.fromkeys(("XINFO HELP", "XGROUP HELP", "SCRIPT HELP", "FUNCTION HELP"), "the prose is our own"),
     **dict.fromkeys(
         ("MONITOR", "ROLE", "LASTSAVE", "REPLICAOF", "SLAVEOF"), "about the server: tests run them on both"

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from respcache.config.directives import DIRECTIVES, NAMES, Directive
 from respcache.config.kinds import BadValue
-from respcache.errors import CommandError, config_set_failed, unknown_directive
+from respcache.errors import config_set_failed, unknown_directive
 from respcache.glob import compile_glob
 from respcache.logs import log
 
@@ -156,7 +156,7 @@ class Config:
                 self._change(change)
             self._check(before)
             self._apply(before)
-        except CommandError:
+        except Exception:  # a bug in a check leaves everything as it was, too
             for row, value in before.items():
                 setattr(self, row.attribute, value)
             raise

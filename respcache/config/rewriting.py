@@ -8,6 +8,7 @@ not depend on where the server is started next.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tempfile
@@ -46,10 +47,15 @@ def rewrite(config: Config) -> None:
 
 
 def _read(path: str) -> str:
-    """The old file. One that is gone is made again."""
+    """The old file. One that is gone is made again. As at the start, a carriage return alone ends no line.
+
+    Raises OSError; at once for a pipe or a terminal, as reading it again would wait for more, and everybody with it.
+    """
+    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
+        raise OSError(errno.EINVAL, "Not a regular file")
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            return file.read()
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+            return file.read().replace("\r\n", "\n")
     except FileNotFoundError:
         return ""
 
@@ -64,6 +70,7 @@ def _replace(path: str, text: str) -> None:
         delete=False,
         encoding="utf-8",
         errors="surrogateescape",
+        newline="",
     )
     try:
         with temporary as file:

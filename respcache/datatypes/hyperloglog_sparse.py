@@ -121,9 +121,9 @@ def _opcodes_of(data: bytes | bytearray) -> bytes:
 
 
 def describe(data: bytes | bytearray) -> bytes:
-    """The opcodes as PFDEBUG DECODE prints them, whatever they are."""
+    """The opcodes as PFDEBUG DECODE prints them, whatever they stand for. Raises Corrupted if there are too many."""
     words: list[bytes] = []
-    opcodes = iter(data[HEADER:])
+    opcodes = iter(_opcodes_of(data))
     for opcode in opcodes:
         if opcode & _VAL:
             words.append(b"v:%d,%d" % (_rank(opcode), _length(opcode)))

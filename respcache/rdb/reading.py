@@ -2,7 +2,7 @@
 
 The checks are those that Redis makes with ``sanitize-dump-payload yes``: no value has duplicates, an odd number of
 elements, a score that is NaN, or nothing in it. It is stricter where Redis' own structures would bear what ours cannot:
-NaN in a listpack, and entries of a stream that are out of order.
+NaN in a listpack, entries of a stream that are out of order or miscounted, times and counts below zero.
 """
 
 from __future__ import annotations

@@ -319,6 +319,10 @@ def _open(places: Iterable[_Wanted], backlog: int) -> list[Place]:
 
 
 def _listen(address: str, port: int, backlog: int) -> socket.socket:
+    """Raises OSError."""
+    # Python would take an empty name for all addresses, and for these others raise what is no OSError.
+    if not address or "\0" in address or not address.isascii():
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:

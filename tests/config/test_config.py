@@ -114,6 +114,15 @@ class TestListeners:
         config.set([(b"maxclients", b"100")])
         assert told == [100]
 
+    def test_a_bug_in_a_check_changes_nothing(self, config: Config) -> None:
+        def check() -> None:
+            raise ZeroDivisionError
+
+        config.add_check("maxclients", check)
+        with pytest.raises(ZeroDivisionError):
+            config.set([(b"timeout", b"7"), (b"maxclients", b"101")])
+        assert (config.timeout, config.maxclients) == (0, 10_000)
+
     def test_unknown_names(self, config: Config) -> None:
         with pytest.raises(KeyError):
             config.on_change("nosuch", lambda: None)

@@ -55,6 +55,16 @@ def test_comments_order_and_what_is_still_so(tmp_path: Path) -> None:
     assert rewritten(text, (b"maxclients", b"6")) == [*lines, *of_rewrite()]
 
 
+def test_a_carriage_return_in_the_middle_of_a_line_ends_none() -> None:
+    with open("redis.conf", "w", newline="") as file:
+        file.write("# one\rcomment\r\ntimeout 5\r\n")
+    config = load(["redis.conf"])
+    config.set([(b"timeout", b"6")])
+    rewrite(config)
+    assert Path("redis.conf").read_bytes().split(b"\n")[:2] == [b"# one\rcomment", b"timeout 6"]
+    assert load(["redis.conf"]).timeout == 6
+
+
 def test_a_directive_that_is_at_its_default_again_keeps_its_line() -> None:
     lines = rewritten("maxclients 5\nlogfile x\n", (b"maxclients", b"10000"), arguments=("--logfile", ""))
     assert lines == ["maxclients 10000", *of_rewrite()]  # and an empty text has none
@@ -160,6 +170,15 @@ def test_errors(tmp_path: Path) -> None:
         with pytest.raises(CommandError, match=f"ERR Rewriting config file: {reason}"):
             rewrite(config)
         assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo("pipe")
+    config = Config()
+    config.path = str(tmp_path / "pipe")
+    with pytest.raises(CommandError, match="ERR Rewriting config file: Not a regular file"):
+        rewrite(config)
+    assert os.listdir() == ["pipe"]
 
 
 # -- with genuine servers

@@ -367,6 +367,14 @@ class TestMoving:
         assert f"{refused} nosuch.invalid:{moved.port}: " in said
         assert "# Failed applying new configuration. Possibly related to new bind setting." in said
 
+    @pytest.mark.parametrize("bind", ["-", "127.0.0.1 -", b"\xff\xfe", "a\0b", "localhost.."])
+    def test_no_name(self, moved: Moved, bind: str | bytes) -> None:
+        before = listening_on(moved.client)
+        assert moved.set("bind", bind) == NO_ADDRESS
+        assert listening_on(moved.client) == before
+        assert listens(moved.port)
+        assert not listens(moved.port, "127.0.0.2")
+
     def test_an_optional_address_may_be_missing_but_not_in_use(self, moved: Moved, taken: int) -> None:
         assert moved.set("bind", f"127.0.0.2 -{ELSEWHERE}", "port", taken) == "OK"
         assert moved.set("bind", "127.0.0.2 -127.0.0.1") == NO_ADDRESS

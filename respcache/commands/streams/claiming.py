@@ -26,7 +26,7 @@ from respcache.store.shard import Shard
 
 if TYPE_CHECKING:
     from respcache.commands.args import Args
-    from respcache.datatypes.stream_groups import Consumer
+    from respcache.datatypes.stream_groups import Consumer, Delivery
 
 command = family("stream")
 
@@ -114,7 +114,7 @@ def xclaim(shard: Shard, args: Args) -> Reply:
         delivery = group.pending.get(id)
         if delivery is None and claim.force:
             delivery = group.add(id, consumer, shard.now)
-        elif delivery is None or shard.now - delivery.time < min_idle:
+        elif delivery is None or not _is_idle(delivery, shard.now, min_idle):
             continue
         group.give(id, delivery, consumer)
         delivery.time = claim.time
@@ -125,6 +125,14 @@ def xclaim(shard: Shard, args: Args) -> Reply:
         claimed.append(format_id(id) if claim.just_ids else entry_reply((id, fields)))
     _took(shard, key, consumer, len(claimed), changes)
     return claimed
+
+
+def _is_idle(delivery: Delivery, now: int, least: int) -> bool:
+    """Whether an entry was delivered at least so many milliseconds ago.
+
+    0 or less takes any, also one whose time is to come: the clock was set back, or RESTORE has brought it.
+    """
+    return least <= 0 or now - delivery.time >= least
 
 
 @command(
@@ -164,7 +172,7 @@ def xautoclaim(shard: Shard, args: Args) -> Reply:
         if fields is None:
             group.acknowledge(id)
             deleted.append(format_id(id))
-        elif shard.now - delivery.time >= min_idle:
+        elif _is_idle(delivery, shard.now, min_idle):
             group.give(id, delivery, consumer)
             delivery.time = shard.now
             delivery.count += not just_ids

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from respcache.commands.streams.ids import format_id
 from respcache.datatypes.stream_groups import NEVER
+from respcache.datatypes.stream_node import difference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,6 +22,11 @@ def in_order(consumers: Mapping[bytes, Consumer]) -> Iterator[Consumer]:
     return (consumers[name] for name in sorted(consumers))
 
 
+def as_int64(count: int | None) -> int | None:
+    """A count as Redis tells it: above the highest integer, which clients can set, it goes on with the lowest one."""
+    return None if count is None else difference(count, 0)
+
+
 def groups_in_short(stream: Stream) -> list[Reply]:
     """The groups of a stream, for XINFO GROUPS."""
     return [
@@ -29,8 +35,8 @@ def groups_in_short(stream: Stream) -> list[Reply]:
             b"consumers": len(group.consumers),
             b"pending": len(group.pending),
             b"last-delivered-id": format_id(group.last_id),
-            b"entries-read": group.entries_read,
-            b"lag": group.lag(stream),
+            b"entries-read": as_int64(group.entries_read),
+            b"lag": as_int64(group.lag(stream)),
         }
         for name, group in sorted(stream.groups.items())
     ]
@@ -59,10 +65,12 @@ def _in_full(name: bytes, group: Group, stream: Stream, count: int | None) -> Re
     return {
         b"name": name,
         b"last-delivered-id": format_id(group.last_id),
-        b"entries-read": group.entries_read,
-        b"lag": group.lag(stream),
+        b"entries-read": as_int64(group.entries_read),
+        b"lag": as_int64(group.lag(stream)),
         b"pel-count": len(group.pending),
-        b"pending": [[format_id(id), delivery.consumer, delivery.time, delivery.count] for id, delivery in pending],
+        b"pending": [
+            [format_id(id), delivery.consumer, delivery.time, as_int64(delivery.count)] for id, delivery in pending
+        ],
         b"consumers": [_consumer_in_full(consumer, count) for consumer in in_order(group.consumers)],
     }
 
@@ -74,5 +82,5 @@ def _consumer_in_full(consumer: Consumer, count: int | None) -> Reply:
         b"seen-time": consumer.seen_time,
         b"active-time": consumer.active_time,
         b"pel-count": len(consumer.pending),
-        b"pending": [[format_id(id), delivery.time, delivery.count] for id, delivery in pending],
+        b"pending": [[format_id(id), delivery.time, as_int64(delivery.count)] for id, delivery in pending],
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from respcache.commands.streams.group_info import groups_in_full
+from respcache.commands.streams.group_info import as_int64, groups_in_full
 from respcache.commands.streams.ids import entries_reply, entry_reply, format_id
 from respcache.commands.table import READ, READONLY, family
 from respcache.datatypes.stream import Stream
@@ -63,7 +63,7 @@ def _about(stream: Stream) -> dict[bytes, Reply]:
         b"radix-tree-nodes": nodes,
         b"last-generated-id": format_id(stream.last_id),
         b"max-deleted-entry-id": format_id(stream.max_deleted_id),
-        b"entries-added": stream.entries_added,
+        b"entries-added": as_int64(stream.entries_added),
         b"recorded-first-entry-id": format_id(stream.first_id),
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from respcache.commands.streams.group_info import in_order
+from respcache.commands.streams.group_info import as_int64, in_order
 from respcache.commands.streams.ids import format_id, parse_end, parse_id, parse_start
 from respcache.commands.table import FAST, READ, READONLY, UPDATE, WRITE, family
 from respcache.commands.table.tips import RANDOM_OUTPUT
@@ -99,7 +99,7 @@ class _Range:
                 return []
             pending = consumer.pending
         found: Iterator[Reply] = (
-            [format_id(id), delivery.consumer, max(now - delivery.time, 0), delivery.count]
+            [format_id(id), delivery.consumer, max(now - delivery.time, 0), as_int64(delivery.count)]
             for id, delivery in pending.walk(self.start, self.end)
             if not self.idle or now - delivery.time >= self.idle
         )

@@ -261,8 +261,9 @@ def command_getkeys(client: Client, args: Args) -> Reply:
 )
 def command_getkeysandflags(client: Client, args: Args) -> Reply:
     """Return the keys of a command line, and what the command does to each."""
+    # That a specification may be incomplete says nothing of the keys that were found.
     return [
-        [key, SetReply(Status(flag.encode()) for flag in _access_flags(access))]
+        [key, SetReply(Status(flag.encode()) for flag in _access_flags(access) if flag != "incomplete")]
         for key, access in _keys_of(args.rest())
     ]
 

@@ -99,7 +99,7 @@ def latency_doctor(client: Client, args: Args) -> Any:
     parts = client.parts
     if not parts.config.latency_monitor_threshold and not parts.times.latency.all():
         return Verbatim(
-            b"Latency monitoring is disabled in this instance: nothing is known, Dave. "
+            b"Latency monitoring is disabled in this instance, so nothing is known. "
             b'Use "CONFIG SET latency-monitor-threshold <milliseconds>" to enable it.\n'
         )
     return when_caught_up(client, lambda: Verbatim(_diagnosis(parts.times.latency).encode()))
@@ -108,8 +108,8 @@ def latency_doctor(client: Client, args: Args) -> Any:
 def _diagnosis(monitor: LatencyMonitor) -> str:
     events = monitor.all()
     if not events:
-        return "Nothing took as long as latency-monitor-threshold so far: no latency spike was observed, Dave.\n"
-    lines = ["These latency spikes were observed, Dave:", ""]
+        return "Nothing took as long as latency-monitor-threshold so far: no latency spike was observed.\n"
+    lines = ["These latency spikes were observed:", ""]
     for number, (name, event) in enumerate(events.items(), 1):
         lines.append(f"{number}. {name}: {_spikes(list(event.samples))}. Worst all time event {event.longest}ms.")
     lines += ["", "What can be done about it:", ""]

@@ -37,20 +37,23 @@ def _secret_words(argv: Argv) -> Sequence[int]:
     if name == b"AUTH":
         return range(1, len(argv))
     if name == b"HELLO":
-        return _after_option(argv, {b"AUTH": 2}, 1)
+        return _after_options(argv, {b"AUTH": 2}, 1)
     if name == b"CONFIG" and len(argv) > 3 and argv[1].upper() == b"SET":
         # From the second directive on a name may be where a value is expected, and the other way round.
         return [at for at in range(3, len(argv)) if argv[at - 1].lower() in _DIRECTIVES]
     if name == b"ACL" and len(argv) > 3 and argv[1].upper() == b"SETUSER":
         return range(3, len(argv))
     if name == b"MIGRATE":
-        return _after_option(argv, {b"AUTH": 1, b"AUTH2": 2}, 6)
+        return _after_options(argv, {b"AUTH": 1, b"AUTH2": 2}, 6, b"KEYS")
     return ()
 
 
-def _after_option(argv: Argv, options: dict[bytes, int], start: int) -> Sequence[int]:
-    """The words after the first of these options, as many as it has values. Options begin at `start`."""
-    for at in range(start, len(argv)):
-        if count := options.get(argv[at].upper()):
-            return range(at + 1, min(at + 1 + count, len(argv)))
-    return ()
+def _after_options(argv: Argv, options: dict[bytes, int], start: int, last: bytes | None = None) -> Sequence[int]:
+    """The words after these options, as many as each has values. Options begin at `start`, and `last` ends them."""
+    found: list[int] = []
+    at = start
+    while at < len(argv) and (word := argv[at].upper()) != last:
+        count = options.get(word, 0)
+        found += range(at + 1, min(at + 1 + count, len(argv)))
+        at += 1 + count
+    return found

@@ -32,6 +32,13 @@ def test_decode(do: Transcript) -> None:
     assert do("PFDEBUG", "DECODE", "h") == b""
 
 
+@pytest.mark.respcache_only(reason="Redis prints them all")
+def test_decode_of_more_than_there_can_be(do: Transcript) -> None:
+    """It would take main memory and time for something that is no HyperLogLog."""
+    do("SET", "h", b"HYLL\x01" + bytes(11) + bytes(2 * 16384 + 1))
+    assert do.error("PFDEBUG", "DECODE", "h") == "INVALIDOBJ Corrupted HLL object detected"
+
+
 def test_encoding_and_todense(do: Transcript) -> None:
     do("PFADD", "h", "a")
     assert do("PFDEBUG", "ENCODING", "h") == "sparse"

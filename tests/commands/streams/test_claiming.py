@@ -71,6 +71,24 @@ def test_claim_by_force(pending: Transcript) -> None:
     assert groups_of(do)[0][b"last-delivered-id"] == b"4-0"
 
 
+# A stream with the entry 1-5, which the consumer c of the group g has got at a time to come (2**60).
+_OF_THE_FUTURE = bytes.fromhex(
+    "130110000000000000000100000000000000051d1d0000000a0001010001010181660200010201000100018176020401ff01"
+    "0105010500000101016701050101000000000000000100000000000000050000000000000010010101630000000000000010"
+    "01000000000000000100000000000000050a00c42168cc2ec34e26"
+)
+
+
+@pytest.mark.parametrize("least", [0, -1])
+def test_whatever_was_delivered_when_has_been_idle_for_0_ms(do: Transcript, least: int) -> None:
+    do("RESTORE", "s", 0, _OF_THE_FUTURE)
+    assert do("XCLAIM", "s", "g", "d", 1, "1-5", "JUSTID") == []
+    assert do("XAUTOCLAIM", "s", "g", "d", 1, 0, "JUSTID")[1] == []
+    assert do("XCLAIM", "s", "g", "d", least, "1-5", "JUSTID") == [b"1-5"]
+    do("RESTORE", "s", 0, _OF_THE_FUTURE, "REPLACE")
+    assert do("XAUTOCLAIM", "s", "g", "d", least, 0, "JUSTID")[1] == [b"1-5"]
+
+
 def test_claim_of_deleted_entries(pending: Transcript) -> None:
     do = pending
     do("XDEL", "s", "2-0", "4-0")

@@ -88,6 +88,26 @@ def tree(do: Transcript) -> tuple[int, int]:
     return found["radix-tree-keys"], found["radix-tree-nodes"]
 
 
+def test_counts_beyond_the_highest_integer(do: Transcript) -> None:
+    """They go on with the lowest one, as in C: RESP has no higher integers, so clients would hang up."""
+    highest, lowest = 2**63 - 1, -(2**63)
+    do("XADD", "s", "1-0", "a", "b")
+    do("XGROUP", "CREATE", "s", "g", 0)
+    do("XREADGROUP", "GROUP", "g", "c", "STREAMS", "s", ">")
+    do("XCLAIM", "s", "g", "c", 0, "1-0", "RETRYCOUNT", highest)
+    do("XCLAIM", "s", "g", "c", 0, "1-0")
+    assert do("XPENDING", "s", "g", "-", "+", 1)[0][3] == lowest
+    do("XSETID", "s", "1-0", "ENTRIESADDED", highest)
+    do("XGROUP", "SETID", "s", "g", "1-0", "ENTRIESREAD", highest)
+    do("XADD", "s", "2-0", "a", "b")
+    do("XREADGROUP", "GROUP", "g", "c", "STREAMS", "s", ">")
+    assert about(do)["entries-added"] == lowest
+    group = do.as_map(do("XINFO", "GROUPS", "s")[0])
+    assert (group[b"entries-read"], group[b"lag"]) == (lowest, 0)
+    full = do.as_map(about(do, "FULL")["groups"][0])
+    assert (full[b"entries-read"], full[b"pending"][0][3]) == (lowest, lowest)
+
+
 def test_nodes(do: Transcript, limit: Callable[[int, int], None]) -> None:
     limit(3, 4096)
     for number in range(1, 11):

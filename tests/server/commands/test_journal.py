@@ -271,6 +271,14 @@ HIDDEN = b"(redacted)"
             ["MIGRATE", "127.0.0.1", 1, "k", 0, 1, "AUTH2", "user", "secret", "COPY"],
             [b"MIGRATE", b"127.0.0.1", b"1", b"k", b"0", b"1", b"AUTH2", HIDDEN, HIDDEN, b"COPY"],
         ),
+        (
+            ["MIGRATE", "h", 1, "", 0, 1, "auth", "AUTH", "AUTH", "secret", "KEYS", "auth", "k"],
+            [b"MIGRATE", b"h", b"1", b"", b"0", b"1", b"auth", HIDDEN, b"AUTH", HIDDEN, b"KEYS", b"auth", b"k"],
+        ),
+        (
+            ["HELLO", 9, "AUTH", "a", "b", "AUTH", "user", "secret"],
+            [b"HELLO", b"9", b"AUTH", HIDDEN, HIDDEN, b"AUTH", HIDDEN, HIDDEN],
+        ),
     ],
 )
 def test_passwords(do: Transcript, since: int, words: list[Any], kept: list[bytes]) -> None:

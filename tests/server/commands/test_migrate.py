@@ -257,6 +257,9 @@ def test_its_keys(do: Transcript) -> None:
     assert keys_of("", 0, 1, "COPY", "KEYS", "a", "b") == [b"a", b"b"]
     assert keys_of("", 0, 1, "AUTH2", "KEYS", "KEYS", "KEYS", "a") == [b"a"]
     assert keys_of("", 0, 1, "AUTH", "KEYS") == [b""]
+    for words in (("k", 0, 1), ("", 0, 1, "KEYS", "k")):
+        ((key, flags),) = do("COMMAND", "GETKEYSANDFLAGS", "MIGRATE", "host", "port", *words)
+        assert (key, sorted(flags)) == (b"k", ["RW", "access", "delete"])
 
 
 # -- errors before anything is sent

@@ -311,6 +311,7 @@ async def test_what_is_not_of_all_shards_is_known_without_them(monkeypatch: pyte
     async with house(shards=3) as main:
         client, waiting = main.connect(), main.connect()
         for words in (
+            "HELLO 3",
             "CLIENT TRACKING ON",
             "SET a 1 EX 100",
             "GET a",
