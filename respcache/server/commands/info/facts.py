@@ -110,8 +110,10 @@ class Facts:
     @property
     def calls(self) -> int:
         """Commands that were carried out. As in Redis, refused ones are not among them, and what scripts call is."""
-        of_main = sum(entry.calls for _, entry in self.parts.times.tally.entries())
-        return of_main + sum(counts[0] for shard in self.shards for counts in shard["commands"].values())
+        calls = sum(entry.calls for _, entry in self.parts.times.tally.entries())
+        for shard in self.shards:
+            calls += sum(counts[0] for counts in shard["commands"].values())
+        return calls
 
     @cached_property
     def errors(self) -> Counter[str]:
