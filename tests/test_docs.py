@@ -164,6 +164,38 @@ def test_tests_in_javascript(tmp_path: Path) -> None:
     assert "pass 1" in done.stdout
 
 
+# Around the snippet, which leaves out what any program has.
+CACHE_OF_IOREDIS = """
+import assert from "node:assert";
+import Redis from "ioredis";
+const url = process.env.REDIS_URL;
+{snippet}
+const other = new Redis(url);
+const told = () => new Promise((resolve) => listener.once("messageBuffer", () => setImmediate(resolve)));
+for (const key of ["one", "two"]) {{
+  await other.set(key, "before");
+  cache.set(key, await reader.get(key));
+}}
+let next = told();
+await other.set("one", "after");
+await next;
+assert.deepEqual([...cache.keys()], ["two"]);
+next = told();
+await other.flushall();
+await next;
+assert.equal(cache.size, 0);
+for (const client of [listener, reader, other]) client.disconnect();
+"""
+
+
+def test_a_cache_with_ioredis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    packages_of("ioredis", tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    (snippet,) = snippets(ROOT / "docs" / "guides" / "client-side-caching.md", "js")
+    (tmp_path / "cache.mjs").write_text(CACHE_OF_IOREDIS.format(snippet=snippet))
+    run([sys.executable, "-m", "respcache", "run", "--", "node", "cache.mjs"], tmp_path)
+
+
 def run(command: list[str], directory: Path) -> None:
     done = subprocess.run(
         command, cwd=directory, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -294,6 +326,17 @@ def test_names_on_a_page_exist(page: Path) -> None:
 def test_the_reference_is_up_to_date() -> None:
     stale = [page.name for page, make in docs.PAGES.items() if page.read_text("utf-8") != make()]
     assert not stale, "run `python -m compat.docs`"
+
+
+def test_only_what_the_readme_names_is_missing() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert "every other command of Redis 7.2 is there" in readme
+    page = (ROOT / "docs" / "reference" / "differences.md").read_text("utf-8")
+    groups = re.findall(r"^### (.*)$", page.partition("\n## Missing commands\n")[2], re.MULTILINE)
+    named = {"Persistence": "persistence", "Access control lists": "ACLs", "Replication": "replication"}
+    named |= {"Cluster": "Cluster", "Modules": "modules"}
+    assert set(groups) == set(named)
+    assert all(word in readme for word in named.values())
 
 
 def test_every_command_is_documented() -> None:

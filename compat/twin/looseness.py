@@ -274,6 +274,7 @@ LEFT_OUT: Mapping[str, str] = {
     "OBJECT FREQ": "needs an LFU policy: in transcripts",
     "MIGRATE": "goes to another server: in tests",
     "PFSELFTEST": "takes Redis seconds, and its data are its own",
+    "OBJECT REFCOUNT": "COPY gives a small integer an object of its own (difference `encodings`): in tests",
     "OBJECT HELP": "the prose is our own",
     "SORT": "with BY or GET, the order of some types is that of the hash table: in transcripts",
     "SORT_RO": "as SORT",
