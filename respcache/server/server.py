@@ -82,64 +82,115 @@ class Server:
         self.registry: Registry[Client] = Registry()
         self.interception = Interception()
         self.journal = Journal(clock, poller, self.interception.changed, self._spawn)
+        # Shards, and the order in which they get their work.
         self._order = Order()
         self.links = [self._link(index) for index in range(config.shards)]
         self.figures = ShardFigures(self.links)
         self.expiry = [ActiveExpiry(link, alarms, clock) for link in self.links]
         router = Router(config.shards)
-        self.monitoring = Monitoring(self.links, clock, config, self.interception.changed)
-        stats = Stats(clock.now_ms(), clock.real_ms())
         self.namespaces = Namespaces(config, self.links, router, alarms)
-        self.times = times = Times(config, clock, self.registry, stats.count_error, self.namespaces.slowlog_of)
+        stats = Stats(clock.now_ms(), clock.real_ms())
+        self.times = times = self._build_times(stats)
         self.sequencer = Sequencer(self.links, router, poller.yield_soon, times)
+        # Those who look on.
+        self.monitoring = Monitoring(self.links, clock, config, self.interception.changed)
         self.lint = Lint(config, clock, Measuring(self.sequencer), self.interception.changed)
-        table_limit = TableLimit(
-            config.shards,
-            lambda: config.tracking_table_max_keys,
+        self.tracking = self._build_tracking()
+        # What takes several steps.
+        self.slow_scripts = Busy(self.links, poller.yield_soon)
+        self.time = self._build_timekeeper()
+        carrier = Carrier(self.links, router, config.databases, self.tracking.trackers.__contains__, times)
+        self.waits = Waits(self.links, alarms, times)
+        self.claims = Claims(self.waits, self.sequencer, carrier, poller, self._spawn)
+        self.snapshots = self._build_snapshots()
+        self.stop_requested = trio.Event()
+        self.parts = self._build_parts(router, stats, carrier, supervised)
+        IdleClients(self.parts)  # kept alive by the configuration, which it listens to
+        FaultInjector(self.parts)  # likewise by the interception
+        self.accept = RespDoor(self.parts).accept
+        # What a shard reports besides replies: kind -> who takes it.
+        self._take_report = self._takers_of_reports()
+        # What a shard asks in the middle of an item: kind -> who answers, by `ShardQueue.reply`, whatever happens.
+        self._answer: dict[int, Callable[..., None]] = {
+            wire.CLAIM: self.claims.claim,
+            wire.FOREIGN: self.parts.executor.run_foreign,
+        }
+        self._tie_together()
+
+    # -- building
+
+    def _build_times(self, stats: Stats) -> Times:
+        return Times(
+            self.config,
+            self.clock,
+            self.registry,
+            stats.count_error,
+            self.namespaces.slowlog_of,
+            lambda client: self.parts.executor.in_script(client),
+        )
+
+    def _build_tracking(self) -> Tracking:
+        limit = TableLimit(
+            self.config.shards,
+            lambda: self.config.tracking_table_max_keys,
             lambda shard, keys: self.links[shard].submit(wire.allow(keys), NOBODY),
             self._evict_tracked,
             random.choices,
-            poller.yield_soon,
+            self.poller.yield_soon,
         )
-        self.tracking = Tracking(
-            config.shards,
+        return Tracking(
+            self.config.shards,
             self._tell_shards,
             self.registry.get,
             lambda: batch_of(self._order.answering),
-            table_limit,
+            limit,
         )
-        carrier = Carrier(self.links, router, config.databases, self.tracking.trackers.__contains__, times)
-        self.slow_scripts = Busy(self.links, poller.yield_soon)
-        self.time = Timekeeper(
-            clock,
-            alarms,
-            poller,
+
+    def _build_timekeeper(self) -> Timekeeper:
+        return Timekeeper(
+            self.clock,
+            self.alarms,
+            self.poller,
             self.links,
             self.expiry,
             self.slow_scripts,
             on_step_back=self._on_step_back,
             on_reset=self._on_clock_reset,
         )
-        self.waits = Waits(self.links, alarms, times)
-        self.claims = claims = Claims(self.waits, self.sequencer, carrier, poller, self._spawn)
-        self.snapshots = Snapshots(
+
+    def _build_snapshots(self) -> Snapshots:
+        return Snapshots(
             self.sequencer,
             self.namespaces.default,
-            config,
-            clock,
+            self.config,
+            self.clock,
             self.time,
-            claims.settle,
+            self.claims.settle,
             restored=lambda: self.tracking.flushed(self.namespaces.default.number, 0),
         )
-        self.stop_requested = trio.Event()
-        self.parts = Parts(
-            config=config,
-            clock=clock,
-            alarms=alarms,
-            poller=poller,
+
+    def _build_executor(self, carrier: Carrier) -> Executor:
+        return Executor(
+            self.sequencer,
+            carrier,
+            settle=self.claims.settle,
+            counting=self.times,
+            on_report=self._on_report,
+            reports_wanted=lambda: bool(self.config.notify_keyspace_events) or self.monitoring.active,
+            on_foreign=self.monitoring.called_foreign,
+            spawn=self._spawn,
+        )
+
+    def _build_parts(self, router: Router, stats: Stats, carrier: Carrier, supervised: str) -> Parts:
+        """What is built already, and those that nothing else is built on."""
+        return Parts(
+            config=self.config,
+            clock=self.clock,
+            alarms=self.alarms,
+            poller=self.poller,
             stats=stats,
-            times=times,
-            rates=Rates(stats, poller, alarms, clock),
+            times=self.times,
+            rates=Rates(stats, self.poller, self.alarms, self.clock),
             run_id=secrets.token_hex(20),
             replication_id=secrets.token_hex(20),
             links=self.links,
@@ -151,18 +202,9 @@ class Server:
             snapshots=self.snapshots,
             namespaces=self.namespaces,
             busy=self.slow_scripts,
-            executor=Executor(
-                self.sequencer,
-                carrier,
-                settle=claims.settle,
-                counting=times,
-                on_report=self._on_report,
-                reports_wanted=lambda: bool(config.notify_keyspace_events) or self.monitoring.active,
-                on_foreign=self.monitoring.called_foreign,
-                spawn=self._spawn,
-            ),
+            executor=self._build_executor(carrier),
             waits=self.waits,
-            claims=claims,
+            claims=self.claims,
             outboxes=Outboxes(stats),
             registry=self.registry,
             tracking=self.tracking,
@@ -171,7 +213,7 @@ class Server:
             journal=self.journal,
             lint=self.lint,
             faults=Faults(),
-            congestion=Congestion(config, self.links),
+            congestion=Congestion(self.config, self.links),
             missing=MissingCommands(),
             spawn=self._spawn,
             stop=self.stop,
@@ -179,15 +221,13 @@ class Server:
             time=self.time,
             supervised=supervised,
         )
-        IdleClients(self.parts)  # kept alive by the configuration, which it listens to
-        FaultInjector(self.parts)  # likewise by the interception
-        self.accept = RespDoor(self.parts).accept
-        # What a shard reports besides replies: kind -> who takes it.
-        self._take_report: dict[int, Callable[[Report], None]] = {
-            wire.EVENT: KeyspaceEvents(config, self.namespaces.pubsub_of).publish,
+
+    def _takers_of_reports(self) -> dict[int, Callable[[Report], None]]:
+        return {
+            wire.EVENT: KeyspaceEvents(self.config, self.namespaces.pubsub_of).publish,
             wire.ASK: self._on_ask,
             wire.SERVED: self.waits.served,
-            wire.SPOILT: claims.spoilt,
+            wire.SPOILT: self.claims.spoilt,
             wire.INVALID_SCRIPT: self._on_invalid_script,
             wire.SLOW_SCRIPT: self._on_slow_script,
             wire.END_OF_SLOW_SCRIPT: self._on_end_of_slow_script,
@@ -196,16 +236,10 @@ class Server:
             wire.INVALIDATED: self.tracking.invalidated,
             wire.FLUSHED: self.tracking.flushed_by_script,
             wire.TRACKED: self.tracking.limit.tracked,
-            wire.SLOW: times.slow,
-            wire.LATENCY: times.event,
+            wire.SLOW: self.times.slow,
+            wire.LATENCY: self.times.event,
             wire.MONITORED: self.monitoring.reported,
         }
-        # What a shard asks in the middle of an item: kind -> who answers, by `ShardQueue.reply`, whatever happens.
-        self._answer: dict[int, Callable[..., None]] = {
-            wire.CLAIM: claims.claim,
-            wire.FOREIGN: self.parts.executor.run_foreign,
-        }
-        self._tie_together()
 
     def _link(self, index: int) -> ShardLink:
         return ShardLink(

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 from respcache.commands.reading import keys_read
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
-
     from respcache.resp.types import Argv
     from respcache.store.shard import Shard
 
@@ -29,11 +27,3 @@ class Reading:
             keys = [key for key in keys if shard.owns(key)]
         if keys:
             shard.tracking.remember(shard.namespace, shard.client, keys)
-
-    def after_each(self, commands: Iterator[Argv]) -> Generator[Argv, None, None]:
-        """The commands of a run. To be closed if it is not exhausted: the last one may have to be remembered."""
-        for argv in commands:
-            try:
-                yield argv
-            finally:
-                self.remember(argv)

@@ -159,15 +159,13 @@ class Serving:
         return self._shard.peek(key)
 
     def between(self, commands: Iterator[Argv], caller: Caller) -> Iterator[Argv]:
-        """The commands of a run, while others are served in between. Ends early when the frame is full of replies."""
+        """The commands of a run, while others are served in between."""
         shard = self._shard
         ready = shard.waiting.ready
         while True:
-            if ready:
+            if ready:  # perhaps since the frame before
                 self.serve()
                 shard.enter(*caller)
-                if self._reported > ANSWER_BYTES:
-                    return
             argv = next(commands, None)
             if argv is None:
                 return

@@ -19,7 +19,7 @@ from respcache.commands.table import TABLE
 from respcache.store.tally import EXACT, Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from respcache.resp.types import Argv
     from respcache.store.shard import Shard
@@ -83,10 +83,13 @@ class Timing:
         if nanoseconds >= self._limit and calls == 1:
             self._report(argv, nanoseconds, in_script)
 
-    def each(self, commands: Iterator[Argv], shared: bool) -> Generator[Argv, None, None]:
+    def each(
+        self, commands: Iterator[Argv], after: Callable[[Argv], None] | None, *, shared: bool
+    ) -> Generator[Argv, None, None]:
         """The commands, each of which is measured from when it is given until the next one is asked for, or `close`.
 
-        With `shared`, asking for the next one does more, such as to serve clients that wait: that is no command's time.
+        `after` is called with each one then. With `shared`, this takes time, or asking for the next command does more,
+        such as to serve clients that wait: that is no command's time.
         """
         before = perf_counter_ns()
         for argv in commands:
@@ -98,6 +101,8 @@ class Timing:
                 now = perf_counter_ns()
                 self.ran(argv, now - before)
                 before = now
+                if after is not None:
+                    after(argv)
 
     def failed(self, argv: Argv) -> None:
         """A command ends with an error. Its time is counted as well."""

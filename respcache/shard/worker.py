@@ -270,14 +270,14 @@ class Worker:
         replies: list[bytes] = []
         room = self._room
         source = commands = iter(commands)  # so that the rest can go on where this stops
-        measured = remembered = None
-        serving = bool(shard.waiting.places) and not (as_one or self.within_unit)
-        if serving:
-            commands = self._serving.between(source, Caller(db, protocol, client, touch))
-        if client in self._readers:
-            commands = remembered = self._reading.after_each(commands)
-        if serving or not alike or timing.each_one:
-            commands = measured = timing.each(commands, serving or remembered is not None)
+        each = None
+        # Mostly nobody waits or caches, and there is nothing to do between two commands.
+        if not alike or shard.waiting.places or timing.each_one or (self._readers and client in self._readers):
+            serving = bool(shard.waiting.places) and not (as_one or self.within_unit)
+            if serving:
+                commands = self._serving.between(source, Caller(db, protocol, client, touch))
+            remember = self._reading.remember if client in self._readers else None
+            commands = each = timing.each(commands, remember, shared=serving or remember is not None)
         started = perf_counter_ns()
         for argv in commands:
             args.argv = argv
@@ -322,13 +322,10 @@ class Worker:
                     if size > MAX_RESULT:
                         replies[-1] = self._refusal(CommandError(errors.REPLY_TOO_LARGE), argv)
                     break
-        if measured is None:
+        if each is None:
             timing.ran(argv, perf_counter_ns() - started, len(replies))
         else:
-            measured.close()  # the last one is done, if this has stopped early
-        if remembered is not None:
-            remembered.close()
-        if serving:
+            each.close()  # the last one is done, if this has stopped early
             room -= self._serving.take_reported()
         if room < 0 and length_hint(source):
             self._rest = partial(self._run, db, protocol, client, touch, whole, alike, source, as_one)
@@ -359,7 +356,7 @@ class Worker:
         except CommandError:
             raise
         except Exception:
-            self._log_bug(argv)
+            log_exception(f"{errors.printable(argv[0])} failed")
             raise CommandError(errors.INTERNAL) from None
         finally:
             if client in self._readers:
@@ -495,10 +492,6 @@ class Worker:
 
     def _bug(self, argv: Argv) -> bytes:
         """A handler raised something other than CommandError, which is a bug: log it. The bytes of an error reply."""
-        self._log_bug(argv)
+        log_exception(f"{errors.printable(argv[0])} failed")
         self._timing.failed(argv)
         return CommandError(errors.INTERNAL).line()
-
-    @staticmethod
-    def _log_bug(argv: Argv) -> None:
-        log_exception(f"{errors.printable(argv[0])} failed")

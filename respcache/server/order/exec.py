@@ -159,6 +159,12 @@ class Executor:
         self.deny_in_scripts = True
         # Shard -> for whom it runs a script under a barrier.
         self._running: dict[int, Sender] = {}
+        # Clients, by their ids, for whose scripts commands are carried out now; they themselves have sent none of them.
+        self._foreign: set[int] = set()
+
+    def in_script(self, client: int) -> bool:
+        """True if a script of this client has called what runs for it now, outside of the shard of the script."""
+        return client in self._foreign
 
     def reset(self) -> None:
         """RESPCACHE RESET: scripts may call what is for scripts."""
@@ -425,7 +431,11 @@ class Executor:
                 self._counting.rejected(argv)
                 raise
             assert row is not None
-            (reply,) = await self._run(sender, [Queued(row, argv, plan(row, argv, self._router))])
+            self._foreign.add(sender.caller.client)
+            try:
+                (reply,) = await self._run(sender, [Queued(row, argv, plan(row, argv, self._router))])
+            finally:
+                self._foreign.discard(sender.caller.client)
             self._on_foreign(link.index, sender.caller.db, row, argv)
         except CommandError as error:
             self._counting.count_error(error)

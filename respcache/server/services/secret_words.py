@@ -1,4 +1,4 @@
-"""Passwords in commands, whether or not the commands make sense: neither the journal nor lint shows them."""
+"""Passwords in commands, whether or not these make sense: the journal, lint, SLOWLOG and MONITOR do not show them."""
 
 from __future__ import annotations
 

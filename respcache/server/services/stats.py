@@ -39,6 +39,7 @@ class Stats:
         self.reset()
 
     def reset(self) -> None:
+        # That clients have sent, refused ones included: for what there is per second. INFO counts those that ran.
         self.commands = 0
         self.connections = 0
         self.rejected = 0

@@ -36,6 +36,7 @@ class Times:
 
     count_error: told each error that main answers with.
     slowlog_of: the SLOWLOG of those who use a database, by its number in shards; None if they are gone.
+    in_script: tells if what runs for a client at this moment was called by a script of that client.
     """
 
     def __init__(
@@ -45,12 +46,14 @@ class Times:
         registry: Registry[Any],
         count_error: Callable[[CommandError], None],
         slowlog_of: Callable[[int], SlowLog | None],
+        in_script: Callable[[int], bool],
     ) -> None:
         self.count_error = count_error
         self._config = config
         self._clock = clock
         self._registry = registry
         self._slowlog_of = slowlog_of
+        self._in_script = in_script
         # Of the commands that main counts.
         self.tally = Tally()
         self._entries: dict[Command, Entry] = {}
@@ -120,7 +123,7 @@ class Times:
         self.latency.add(name, self._clock.now_ms() // 1000, milliseconds)
 
     def _slow(self, row: Command, argv: Argv, client: int, db: int, microseconds: int) -> None:
-        """A command took long. Client 0: a script called it."""
+        """A command took long. Client 0: a script called it, in its own shard."""
         now = self._clock.now_ms() // 1000
         if self._threshold is not None and microseconds >= self._threshold:
             self.latency.add("fast-command" if row.flags & Flag.FAST else "command", now, microseconds // 1000)
@@ -129,7 +132,7 @@ class Times:
         log = self._slowlog_of(db)
         if log is None:
             return
-        found = self._registry.get(client)
+        found = None if self._in_script(client) else self._registry.get(client)
         address, name = b"", b""
         if found is not None:
             address, name = found.transport.peer.encode("utf-8", "surrogateescape"), found.name

@@ -6,7 +6,8 @@ messages of ``__redis__:invalidate`` if it speaks RESP2 and is subscribed to any
 `tracking.c`, and so are the moments:
 
 * Clients are told in the order of the changes, after the replies that they had asked for before, also if somebody else
-  gets the message. What a command of their own has changed comes right after its reply.
+  gets the message. Of what an EXEC changes on several shards, that is the order within each shard. What a command of
+  their own has changed comes right after its reply.
 * What changes below a prefix (BCAST) is collected, and told at the end of the round.
 * FLUSHALL and its like are told once, as no key at all, when they take their place in the order: what was read before
   comes before the message, and what is read after it is read from empty databases.

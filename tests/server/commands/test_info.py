@@ -184,6 +184,27 @@ def test_info_counts_what_happens(do: Transcript) -> None:
     assert int(stats["total_net_input_bytes"]) > 100
 
 
+@pytest.mark.parametrize(
+    ("commands", "carried_out"),
+    [
+        ("GET a|MGET a b c|NOPE|GET|SCAN 0", 3),
+        ("MULTI|GET a|SET b 1|EXEC", 4),
+        ("MULTI|GET a|DISCARD", 2),
+        ("MULTI|GET|EXEC", 2),
+        ("EVAL redis.call('GET','a')return{redis.call('DBSIZE')} 0", 3),
+        ("BLPOP l 0.01", 1),
+    ],
+)
+def test_commands_that_were_carried_out(
+    do: Transcript, connect: type[Connection], commands: str, carried_out: int
+) -> None:
+    other = connect()
+    before = int(info(do, "stats")["total_commands_processed"])
+    for words in commands.split("|"):
+        other.call(*words.split())
+    assert int(info(do, "stats")["total_commands_processed"]) - before - 1 == carried_out  # without INFO
+
+
 def test_info_counts_errors_inside_transactions(do: Transcript) -> None:
     do("CONFIG", "RESETSTAT")
     do("RPUSH", "l", "a")

@@ -171,6 +171,29 @@ def test_scripts(do: Transcript) -> None:
     assert inner[5] == b""
 
 
+def test_nobody_has_sent_what_scripts_call(do: Transcript, connect: type[Connection]) -> None:
+    """Wherever the keys are."""
+    other = connect()
+    other.call("CLIENT", "SETNAME", "worker")
+    other.call("SLOWLOG", "RESET")
+    calls = [
+        ("SET", "a", "1"),
+        ("SET", "b", "1"),
+        ("MGET", "a", "b", "c"),
+        ("DBSIZE",),
+        ("SCAN", "0"),
+        ("RENAME", "a", "c"),
+        ("PUBLISH", "x", "y"),
+    ]
+    quoted = [",".join(f"'{word}'" for word in words) for words in calls]
+    other.call("EVAL", "".join(f"redis.call({words}) " for words in quoted), 0)
+    entries = {entry[3][0]: entry for entry in do("SLOWLOG", "GET", -1)}
+    for words in calls:
+        assert entries[words[0].encode()][4] in (b"", b"?:0"), words
+        assert entries[words[0].encode()][5] == b""
+    assert entries[b"EVAL"][4:] == [other.call("CLIENT", "INFO").split(b" addr=")[1].split(b" ")[0], b"worker"]
+
+
 def test_refused_commands_are_not_kept(do: Transcript) -> None:
     do.error("NOSUCH")
     do.error("GET")

@@ -107,6 +107,14 @@ class Facts:
             tally.add(shard["commands"])
         return tally
 
+    @property
+    def calls(self) -> int:
+        """Commands that were carried out. As in Redis, refused ones are not among them, and what scripts call is."""
+        calls = sum(entry.calls for _, entry in self.parts.times.tally.entries())
+        for shard in self.shards:
+            calls += sum(counts[0] for counts in shard["commands"].values())
+        return calls
+
     @cached_property
     def errors(self) -> Counter[str]:
         """Error replies by their first word, of main and of all shards."""

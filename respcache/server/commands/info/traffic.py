@@ -17,7 +17,7 @@ def stats(facts: Facts) -> Fields:
     grown, seconds = parts.rates.growth()
     return {
         "total_connections_received": counted.connections,
-        "total_commands_processed": counted.commands,
+        "total_commands_processed": facts.calls,
         "instantaneous_ops_per_sec": int(grown.commands / seconds),
         "total_net_input_bytes": counted.bytes_in,
         "total_net_output_bytes": counted.bytes_out,

@@ -207,7 +207,7 @@ METRICS: tuple[Metric, ...] = (
     *_of(
         "Stats",
         ("total_connections_received", "+connections_received_total", "Connections, those turned away included."),
-        ("total_commands_processed", "+commands_processed_total", "Commands that were carried out."),
+        ("total_commands_processed", "+*commands_processed_total", "Commands that were carried out."),
         ("total_net_input_bytes", "+net_input_bytes_total", "Bytes received from clients."),
         ("total_net_output_bytes", "+net_output_bytes_total", "Bytes sent to clients."),
         ("rejected_connections", "+rejected_connections_total", "Connections that were turned away."),
