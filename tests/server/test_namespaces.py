@@ -174,5 +174,5 @@ def test_many_take_no_memory(shared: RespcacheServer) -> None:
         make_and_drop()
     after = [resident(process) for process in processes]
     admin.close()
-    # Less than a tenth of a kilobyte each, which is what the system gives and takes anyway.
-    assert all(now - then < 500_000 for now, then in zip(after, before, strict=True)), (before, after)
+    # Less than half a kilobyte each, which is what the system gives and takes anyway. One that stays takes several.
+    assert all(now - then < 1_500_000 for now, then in zip(after, before, strict=True)), (before, after)
