@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections.abc import Iterator
@@ -49,8 +50,9 @@ class Liar:
             while data := source.recv(1 << 16):
                 target.sendall(data.replace(truth, lie) if truth else data)
             target.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
+        except OSError:  # a client that goes without having read all
+            with contextlib.suppress(OSError):
+                target.shutdown(socket.SHUT_RDWR)
         finally:
             source.close()
 
