@@ -12,6 +12,7 @@ from contextlib import closing
 from typing import Any
 
 from compat.twin.looseness import Dialect
+from compat.twin.strict import delete_libraries
 from compat.values import COMMANDS, NEWER, OLDER, WITH_DEADLINES, Command, sealed
 from respcache.rdb.payload import FOOTER
 from tests.support.resp import Connection, ReplyError
@@ -157,17 +158,17 @@ class _Exchange:
         found = []
         dumped = []
         for connection in (self._here, self._there):
-            connection.call("FUNCTION", "FLUSH")
+            delete_libraries(connection)
             connection.call("FUNCTION", "LOAD", _LIBRARY)
             dumped.append(connection.call("FUNCTION", "DUMP"))
         if self._writes_the_same and dumped[0] != dumped[1]:
             found.append(f"other bytes: {dumped[0].hex()}\n  are not {dumped[1].hex()}")
         for connection, payload in zip((self._there, self._here), dumped, strict=True):
-            connection.call("FUNCTION", "FLUSH")
+            delete_libraries(connection)
             said = connection.call("FUNCTION", "RESTORE", payload), connection.call("FCALL", "f", 1, "k")
             if said != ("OK", b"k"):
                 found.append(f"restored: {said}")
-            connection.call("FUNCTION", "FLUSH")
+            delete_libraries(connection)
         return "functions", 4, "\n".join(found)
 
     def errors(self) -> Finding:

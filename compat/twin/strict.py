@@ -40,3 +40,10 @@ class StrictConnection(Connection):
 
     def _big_number(self, text: bytes) -> Any:
         return BigNumber(text.decode("utf-8", "surrogateescape"))
+
+
+def delete_libraries(connection: Connection) -> None:
+    """Remove all functions. Not by FUNCTION FLUSH, which may end Redis 8.0.6."""
+    for library in connection.call("FUNCTION", "LIST"):
+        name = library[b"library_name"] if isinstance(library, dict) else library[1]
+        connection.call("FUNCTION", "DELETE", name)

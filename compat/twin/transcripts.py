@@ -26,7 +26,7 @@ from typing import Any
 from compat.twin import scripts
 from compat.twin.looseness import Dialect, Equal, same, same_error, same_pairs_sorted, same_shape, same_sorted
 from compat.twin.sequences import SETTING, shown
-from compat.twin.strict import StrictConnection
+from compat.twin.strict import StrictConnection, delete_libraries
 from respcache.quoting import split_args
 
 FOLDER = Path(__file__).with_name("transcripts")
@@ -149,9 +149,7 @@ def differences(path: Path, ours: int, theirs: int, protocol: int, dialect: Dial
     """How many answers were compared, and a text for each that differs."""
     for port in (ours, theirs):
         connection = StrictConnection(port)
-        # Not with FUNCTION FLUSH, which may end Redis 8.0.6.
-        for library in connection.call("FUNCTION", "LIST"):
-            connection.call("FUNCTION", "DELETE", library[1])
+        delete_libraries(connection)
         connection.pipeline(("FLUSHALL",), *(SETTING if path.parent == scripts.FOLDER else ()))
         connection.close()
     sides = Side(ours, protocol), Side(theirs, protocol)
