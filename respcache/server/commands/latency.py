@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from respcache import errors
 from respcache.commands.table import ADMIN, LOADING, NOSCRIPT, STALE, family, find_row
-from respcache.commands.table.tips import ALL_NODES
+from respcache.commands.table.tips import SUMMED_BY_NODE
 from respcache.errors import CommandError
 from respcache.resp.types import Reply, Verbatim
 from respcache.server.commands.caught_up import when_caught_up
@@ -57,7 +57,7 @@ def latency_history(client: Client, args: Args) -> Any:
     return when_caught_up(client, reply)
 
 
-@command("LATENCY RESET", "[event [event ...]]", arity=-2, flags=LATENCY, since="2.8.13", tips=ALL_NODES)
+@command("LATENCY RESET", "[event [event ...]]", arity=-2, flags=LATENCY, since="2.8.13", tips=SUMMED_BY_NODE)
 def latency_reset(client: Client, args: Args) -> Any:
     """Forget some events, or all; return how many there were."""
     monitor, names = client.parts.times.latency, [_name(word) for word in args.rest()]
