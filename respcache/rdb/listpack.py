@@ -20,8 +20,8 @@ _HEADER = 6
 _END = 0xFF
 # The number of elements where there are more than the header can say.
 _MANY = 0xFFFF
-# The first byte of an integer of 2, 3, 4 and 8 bytes, and the bytes of the whole entry.
-_INTEGERS = {0xF1: (2, 4), 0xF2: (3, 5), 0xF3: (4, 6), 0xF4: (8, 10)}
+# The first byte of an integer, and how many bytes the integer has.
+_INTEGERS = {0xF1: 2, 0xF2: 3, 0xF3: 4, 0xF4: 8}
 
 
 # -- reading
@@ -60,7 +60,7 @@ def elements(blob: bytes, *, counted: bool = True) -> list[Element]:
                 append(blob[start : start + count])
                 length = start + count - at
             else:
-                width = _INTEGERS[first][0]
+                width = _INTEGERS[first]
                 append(int.from_bytes(blob[at + 1 : at + 1 + width], "little", signed=True))
                 length = 1 + width
             at += length
@@ -70,7 +70,7 @@ def elements(blob: bytes, *, counted: bool = True) -> list[Element]:
                 at += 1
             else:
                 tail = _tail(length)
-                if not _ends_in(blob, at, length, tail):
+                if blob[at : at + len(tail)] != tail:
                     raise Malformed("an entry with another length at its end")
                 at += len(tail)
     except (IndexError, KeyError):
@@ -90,11 +90,6 @@ def as_strings(found: Iterable[Element]) -> list[bytes]:
         (_DIGITS[element] if 0 <= element < 128 else b"%d" % element) if isinstance(element, int) else element
         for element in found
     ]
-
-
-def _ends_in(blob: bytes, at: int, length: int, tail: bytes) -> bool:
-    """Whether an entry of this length is followed by it."""
-    return blob[at : at + len(tail)] == tail
 
 
 # -- writing
@@ -126,7 +121,7 @@ def integer_entry(number: int) -> bytes:
     if -4096 <= number < 4096:
         return bytes((0xC0 | (number & 0x1FFF) >> 8, number & 0xFF, 2))
     bits = (number if number >= 0 else ~number).bit_length() + 1
-    first, width = next((first, width) for first, (width, _) in _INTEGERS.items() if bits <= 8 * width)
+    first, width = next((first, width) for first, width in _INTEGERS.items() if bits <= 8 * width)
     return bytes((first,)) + number.to_bytes(width, "little", signed=True) + bytes((1 + width,))
 
 

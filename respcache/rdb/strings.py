@@ -13,8 +13,6 @@ from respcache.rdb.lzf import compress, decompress
 
 # The two highest bits of the first byte of a length of 14 bits, and the first bytes of longer ones.
 _MEDIUM, _LONG, _LONGER = 1, 0x80, 0x81
-# Encodings of strings: integers of 1, 2 and 4 bytes are 0 to 2.
-_INT32, _LZF = 2, 3
 # The first bytes of an integer of 1, 2 and 4 bytes, and of compressed data.
 _INT8_MARK, _INT16_MARK, _INT32_MARK, _LZF_MARK = 0xC0, 0xC1, 0xC2, 0xC3
 
@@ -30,7 +28,7 @@ _NUMBER = re.compile(
     rb"|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[iI][nN][fF]|[nN][aA][nN]))"
 )
 # The doubles that stand for themselves in the old text form, in place of the length of the text.
-_NAN, _INF, _MINUS_INF = 253, 254, 255
+_IN_PLACE_OF_A_LENGTH = {253: nan, 254: inf, 255: -inf}
 
 
 class Malformed(ValueError):
@@ -117,13 +115,8 @@ class Reader:
     def text_double(self) -> float:
         """A double in digits, as it was written up to Redis 4."""
         length = self.byte()
-        match length:
-            case 253:
-                return nan
-            case 254:
-                return inf
-            case 255:
-                return -inf
+        if length in _IN_PLACE_OF_A_LENGTH:
+            return _IN_PLACE_OF_A_LENGTH[length]
         found = leading_number(self.take(length))
         if found is None:
             raise Malformed("a text that is no number")
@@ -150,8 +143,8 @@ def write_length(value: int) -> bytes:
     if value < 1 << 14:
         return bytes((_MEDIUM << 6 | value >> 8, value & 255))
     if value < 1 << 32:
-        return b"\x80" + value.to_bytes(4, "big")
-    return b"\x81" + value.to_bytes(8, "big")
+        return bytes((_LONG,)) + value.to_bytes(4, "big")
+    return bytes((_LONGER,)) + value.to_bytes(8, "big")
 
 
 def write_string(value: bytes, *, compressed: bool = False) -> bytes:

@@ -259,7 +259,7 @@ def carry(caller: Caller, argv: Argv, guests: Sequence[Guest]) -> Item:
     return (CARRY, *caller, argv, guests)
 
 
-def hand_back(guests: Sequence[ChangedGuest], client: int = 0) -> Item:
+def hand_back(guests: Sequence[ChangedGuest], client: int) -> Item:
     """Store the shard's own keys as a client has changed them while they were guests of another shard."""
     return (HAND_BACK, guests, client)
 

@@ -23,6 +23,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from respcache.commands.args import Args
+from respcache.server.io.listener import is_unix_socket
 from respcache.server.order.exec import Transaction
 from respcache.server.order.outbox import Batch
 from respcache.server.services.pubsub import Subscriptions
@@ -442,8 +443,3 @@ class Client:
 def is_local(peer: str) -> bool:
     """True for an address on this machine: loopback, or a unix socket (whose port is 0)."""
     return peer.startswith(_LOCAL_PREFIXES) or is_unix_socket(peer)
-
-
-def is_unix_socket(peer: str) -> bool:
-    """True for an address as CLIENT LIST has it of a unix socket: its path, and 0 for the port."""
-    return peer.endswith(":0")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from respcache.errors import bad_name, printable
 from respcache.resp.encode import encode
-from respcache.server.clients.client import is_unix_socket
+from respcache.server.io.listener import is_unix_socket
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,7 +114,7 @@ class Memory(NamedTuple):
         return cls(
             received=client.input.buffered + (len(encode(list(request), 2)) if request else 0),
             command=sum(map(len, running)),
-            queued=0 if transaction is None else sum(sum(map(len, each.argv)) for each in transaction.commands),
+            queued=0 if transaction is None else transaction.size,
             replies=sum(len(slot.data) for slot in client.outbox.slots),
             unsent=client.transport.unsent,
             known=len(client.name) + sum(_PER_NAME + len(name) for kind in names for name in kind),

@@ -127,7 +127,7 @@ def _run_or_queue(client: Client, row: Command, argv: Argv) -> None:
     if queued:
         assert client.transaction is not None
         if not client.transaction.aborted:  # else they will not run
-            client.transaction.commands.append(Queued(row, argv, how))
+            client.transaction.add(Queued(row, argv, how))
         _answer(client, encode(QUEUED, client.protocol))
     elif client.parts.monitoring.active:
         _route_and_show(client, row, argv, words, how)
@@ -212,11 +212,11 @@ def _run_local(client: Client, row: Command, argv: Argv) -> None:
     if iscoroutine(reply):
         _await_reply(client, reply if row.name == "EXEC" else _counted(client, row, argv, elapsed, reply))
         return
-    if reply is not IN_A_SLOT:
+    in_a_slot = reply is IN_A_SLOT
+    if not (in_a_slot and row.name == "EXEC"):  # which is counted by whoever carries it out
         times.ran(row, argv, caller, elapsed)
+    if not in_a_slot:
         _answer(client, encode(reply, client.protocol))
-    elif row.name != "EXEC":  # which is counted by whoever carries it out
-        times.ran(row, argv, caller, elapsed)
 
 
 async def _counted(client: Client, row: Command, argv: Argv, took: int, reply: Coroutine[Any, Any, Reply]) -> Reply:

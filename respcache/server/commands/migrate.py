@@ -169,12 +169,9 @@ class _Migration:
     async def _read(self) -> list[tuple[bytes, bytes, int]]:
         """The next keys that exist, each with its payload and its TTL in milliseconds."""
         window = [key for key, _ in zip(self._pending, range(self._at_once), strict=False)]
-        by_shard: dict[int, list[bytes]] = {}
-        for key in window:
-            by_shard.setdefault(self.parts.router.shard_of(key), []).append(key)
         calls = {
             shard: self.parts.links[shard].call(wire.dump(self._caller, keys, _BYTES_AT_ONCE))
-            for shard, keys in by_shard.items()
+            for shard, keys in self.parts.router.by_shard(window).items()
         }
         dumped = {shard: deque(await call.result()) for shard, call in calls.items()}
         found = []
@@ -210,7 +207,7 @@ class _Migration:
                 if refusal is not None:
                     raise refused_by_target(refusal)
         except BaseException:
-            await target.__aexit__()
+            await target.aclose()
             raise
         return target
 
@@ -239,9 +236,7 @@ class _Migration:
         return [await _refusal(target) for _ in commands]
 
     async def _remove(self, keys: list[bytes]) -> None:
-        by_shard: dict[int, list[bytes]] = {}
-        for key in keys:
-            by_shard.setdefault(self.parts.router.shard_of(key), []).append(key)
+        by_shard = self.parts.router.by_shard(keys)
         for call in [self.parts.links[shard].call(wire.remove(self._caller, gone)) for shard, gone in by_shard.items()]:
             await call.result()
 

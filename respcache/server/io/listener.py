@@ -25,6 +25,8 @@ _MOST_WAITING = 1 << 12
 # `accept` fails with these when the system is out of something; trying again at once would not help.
 _SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _SHORTAGE_PAUSE = 100  # milliseconds
+# What stands behind the path of a unix socket where other addresses have their port.
+_NO_PORT = ":0"
 
 
 class Listener:
@@ -91,7 +93,7 @@ class Listener:
     def _welcome(self, sock: socket.socket, address: Any) -> None:
         if sock.family == socket.AF_UNIX:
             path = self._socket.getsockname() or "?"
-            self._accept(sock, f"{path}:0", f"{path}:0")
+            self._accept(sock, path + _NO_PORT, path + _NO_PORT)
         else:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._accept(sock, printed_address(address), printed_address(sock.getsockname()))
@@ -118,3 +120,8 @@ def printed_address(address: tuple[str, int] | tuple[str, int, int, int]) -> str
     """``127.0.0.1:6379`` or ``[::1]:6379``."""
     host, port = address[0], address[1]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def is_unix_socket(peer: str) -> bool:
+    """True for an address of a unix socket, as `accept` gets it."""
+    return peer.endswith(_NO_PORT)

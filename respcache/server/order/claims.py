@@ -230,9 +230,7 @@ class Claims:
     async def _enlist(self, wait: SharedWait, lacking: Lacking) -> None:
         """Let the client wait on each shard that has a key which it waits for."""
         wait.argv, until, keys, types, on_removal = lacking
-        by_shard: dict[int, list[bytes]] = {}
-        for key in keys:
-            by_shard.setdefault(self._router.shard_of(key), []).append(key)
+        by_shard = self._router.by_shard(keys)
         calls = [
             self._links[shard].call(wire.enlist(wait.caller, wait.number, wait.argv, own, types, on_removal))
             for shard, own in by_shard.items()

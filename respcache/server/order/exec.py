@@ -24,7 +24,7 @@ from respcache.errors import CommandError
 from respcache.logs import log_exception
 from respcache.resp.encode import encode
 from respcache.resp.types import NULL_ARRAY, OK, Encoded, Reply
-from respcache.server.order.gather import merge
+from respcache.server.order.gather import merged
 from respcache.server.order.outbox import IN_A_SLOT, Batch
 from respcache.server.order.plan import Kind, Plan, cut_up, empties, plan
 from respcache.server.order.scan import Scan
@@ -74,14 +74,20 @@ class _Sent(NamedTuple):
 class Transaction:
     """What a client has queued since MULTI."""
 
-    __slots__ = ("aborted", "commands", "may_fail", "on_end", "placed")
+    __slots__ = ("aborted", "commands", "may_fail", "on_end", "placed", "size")
 
     def __init__(self) -> None:
         self.commands: list[Queued] = []
+        self.size = 0  # bytes of their words
         self.aborted = False  # a command was refused, so EXEC must fail
         self.placed = False  # EXEC has its place in the order
         self.may_fail = False  # if a watched key has changed
         self.on_end: Callable[[bool], object] | None = None  # to be called when EXEC is over: True if it has run
+
+    def add(self, queued: Queued) -> None:
+        """Queue one more."""
+        self.commands.append(queued)
+        self.size += sum(map(len, queued.argv))
 
     def end(self, ran: bool) -> None:
         """EXEC is over."""
@@ -297,27 +303,17 @@ class Executor:
     async def _merged(self, caller: Caller, queued: Queued, calls: list[tuple[Call, list[int]]]) -> bytes:
         """The reply to a SPLIT or ALL."""
         error = None
-        merged = []
+        parts = []
         elapsed = 0
         for call, positions in calls:
             try:
                 reply, nanoseconds = await call.result()
-                merged.append(Part(reply, positions))
+                parts.append(Part(reply, positions))
                 elapsed += nanoseconds
             except CommandError as failure:
                 error = error or failure
             self._hand_on_reports(call)
-        data = b""
-        if error is None:
-            try:
-                data = merge(queued.row, merged, caller.protocol)
-            except CommandError as failure:
-                error = failure
-        if error is not None:
-            self._counting.count_error(error)
-            data = error.line()
-        self._counting.ran(queued.row, queued.argv, caller, elapsed, failed=error is not None)
-        return data
+        return merged(queued.row, queued.argv, caller, error or parts, elapsed, self._counting)
 
     def _hand_on_reports(self, call: Call) -> None:
         for report in call.reports or ():

@@ -51,20 +51,29 @@ class Gathering:
             self._finish()
 
     def _finish(self) -> None:
-        failure = self._error
-        if failure is None:
-            try:
-                self.batch.data = merge(self._row, [p for p in self._parts if p], self._caller.protocol)
-            except CommandError as error:
-                failure = error
-        if failure is not None:
-            self.batch.data = failure.line()
-            self._counting.count_error(failure)
-        self._counting.ran(self._row, self._argv, self._caller, self._nanoseconds, failed=failure is not None)
+        parts: list[Part] | CommandError = self._error or [part for part in self._parts if part]
+        self.batch.data = merged(self._row, self._argv, self._caller, parts, self._nanoseconds, self._counting)
         self.batch.arrived()
 
 
-def merge(row: Command, parts: list[Part], protocol: int) -> bytes:
+def merged(
+    row: Command, argv: Argv, caller: Caller, parts: list[Part] | CommandError, nanoseconds: int, counting: Counting
+) -> bytes:
+    """The encoded reply of a command from its parts, or from the first error among them. The command is counted."""
+    failed = False
+    try:
+        if isinstance(parts, CommandError):
+            raise parts
+        data = _merge(row, parts, caller.protocol)
+    except CommandError as error:
+        failed = True
+        counting.count_error(error)
+        data = error.line()
+    counting.ran(row, argv, caller, nanoseconds, failed=failed)
+    return data
+
+
+def _merge(row: Command, parts: list[Part], protocol: int) -> bytes:
     """The encoded reply of a command from its parts. Raises CommandError."""
     assert row.gather is not None
     try:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from respcache.commands.args import parse_int
 from respcache.commands.table import Flag, Reach
 from respcache.quoting import quote_bytes
+from respcache.server.io.listener import is_unix_socket
 from respcache.server.services.secret_words import redacted
 from respcache.server.shards.queue import NOBODY
 from respcache.shard import wire
@@ -128,7 +129,7 @@ class Monitoring:
 
     def _head(self, client: Any, db: int) -> bytes:
         peer: str = client.transport.peer
-        if peer.endswith(":0"):  # a unix socket, as CLIENT LIST has it
+        if is_unix_socket(peer):
             peer = f"unix:{self._config.unixsocket}"
         return self._begin(self._clock.now_us(), db, peer.encode("utf-8", "surrogateescape"))
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from binascii import crc_hqx
 from itertools import compress
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from respcache.slots import shards_of_slots, slot_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 T = TypeVar("T")
 
@@ -45,3 +48,10 @@ class Router:
     def shard_of(self, key: bytes) -> int:
         """The shard of one key."""
         return self.shard_of_slot[slot_of(key)]
+
+    def by_shard(self, keys: Iterable[bytes]) -> dict[int, list[bytes]]:
+        """The keys of each shard that has any, in their order."""
+        found: dict[int, list[bytes]] = {}
+        for key in keys:
+            found.setdefault(self.shard_of(key), []).append(key)
+        return found

@@ -125,12 +125,11 @@ class Sequencer:
 
     def watch(self, caller: Caller, keys: list[bytes]) -> set[int]:
         """From this point of the order on, changes of these keys fail the client's EXEC. The shards that watch."""
-        places: dict[int, list[tuple[int, bytes]]] = {}
-        for key in keys:
-            places.setdefault(self.router.shard_of(key), []).append((caller.db, key))
-        for shard, watched in places.items():
-            self.links[shard].submit(wire.watch(caller.client, watched), NOBODY, size_of_words(keys))
-        return set(places)
+        by_shard = self.router.by_shard(keys)
+        for shard, watched in by_shard.items():
+            places = [(caller.db, key) for key in watched]
+            self.links[shard].submit(wire.watch(caller.client, places), NOBODY, size_of_words(keys))
+        return set(by_shard)
 
     def unwatch(self, client: int, shards: Iterable[int]) -> None:
         """Forget what a client watches in these shards."""

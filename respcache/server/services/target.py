@@ -60,6 +60,9 @@ class Target:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
         await self._stream.aclose()
 
     async def send(self, commands: Iterable[Argv]) -> None:

@@ -16,7 +16,7 @@ from respcache.errors import CommandError
 from respcache.server.services.latency import LatencyMonitor
 from respcache.server.services.secret_words import redacted
 from respcache.shard.timing import trimmed
-from respcache.store.tally import EXACT, Tally
+from respcache.store.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
@@ -63,8 +63,6 @@ class Times:
         self._threshold: int | None = None
         # The smaller one of both, in nanoseconds.
         self._limit: float = float("inf")
-        # Below this, a duration needs nothing but to be counted.
-        self._plain: float = 0
         names = ("slowlog-log-slower-than", "latency-monitor-threshold", "latency-tracking")
         config.on_change(names, self._configure)
         self._configure()
@@ -75,9 +73,7 @@ class Times:
         self._threshold = threshold * 1000 if threshold else None
         limits = [limit * 1000 for limit in (self._slower_than, self._threshold) if limit is not None]
         self._limit = min(limits, default=float("inf"))
-        tracking = self._config.latency_tracking
-        self.tally.tracking = tracking
-        self._plain = min(self._limit, EXACT * 1000) if tracking else 0
+        self.tally.tracking = self._config.latency_tracking
 
     # -- what main counts
 
@@ -88,11 +84,6 @@ class Times:
         entry = self._entries.get(row) or self._entry_of(row)
         if failed:
             entry.failed += 1
-        if nanoseconds < self._plain:  # as most: what `Tally.ran` does, without the call
-            entry.calls += 1
-            entry.nanoseconds += nanoseconds
-            entry.histogram[nanoseconds // 1000] += 1
-            return
         self.tally.ran(entry, nanoseconds)
         if nanoseconds >= self._limit:
             self._slow(row, trimmed(argv), caller.client, caller.db, nanoseconds // 1000)
