@@ -315,6 +315,11 @@ def plain_line(text: str) -> str:
     return text.replace("\x1b[0K", "")
 
 
+def nameless(hint: str) -> str:
+    """A hint without the names of its arguments."""
+    return re.sub("[a-z][a-z0-9_-]*", "_", hint)
+
+
 def test_hints(cli: str, ours: StartedServer, genuine: StartedServer) -> None:
     """They come of COMMAND DOCS: the same for every command, but for those that other versions describe differently."""
     names = sorted(name.replace("|", " ") for name in commands(ours) & commands(genuine))
@@ -323,7 +328,9 @@ def test_hints(cli: str, ours: StartedServer, genuine: StartedServer) -> None:
     elsewhere = {row.split(", ")[1] for row in changed | set(OUR_OWN) if row.startswith("COMMAND DOCS")}
     with Session(cli, ours) as one, Session(cli, genuine) as other:
         hints = {name: (one.hint(f"{name} "), other.hint(f"{name} ")) for name in names}
-    different = {name: pair for name, pair in hints.items() if pair[0] != pair[1]}
+    # Redis 7.2 gave many arguments other names.
+    compared = nameless if genuine.version < (7, 2) else str
+    different = {name for name, (one, other) in hints.items() if compared(one) != compared(other)}
     assert {name for name in different if name.replace(" ", "|") not in elsewhere} == set()
     assert hints["get"] == ("key", "key")
     # What was typed already is left out.
