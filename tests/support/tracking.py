@@ -10,10 +10,12 @@ In RESP2 a second connection is told, as client libraries have it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 from tests.support.resp import Connection, PushData, ReplyError
+from tests.support.transcript import Transcript
 
 _END = b"that was all"
 CHANNEL = "__redis__:invalidate"
@@ -75,3 +77,13 @@ def _keys(message: Any) -> list[str] | None:
         assert message[:2] == [b"message", CHANNEL.encode()], message
     keys = message[-1]
     return None if keys is None else [key.decode() for key in keys]
+
+
+def push(*words: Any) -> PushData:
+    """A push message of RESP3."""
+    return PushData(words)
+
+
+def figures(do: Transcript) -> dict[str, int]:
+    """What INFO says of tracking."""
+    return {name: int(value) for name, value in re.findall(r"tracking_(\w+):(\d+)", str(do("INFO")))}
