@@ -43,7 +43,9 @@ AREAS: st.SearchStrategy[Area] = st.one_of(CIRCLES, BOXES)
 def test_a_place_is_the_middle_of_its_cell(point: Point) -> None:
     found = point_of(score_of(point))
     assert abs(found.longitude - point.longitude) <= HALF_LONGITUDE
-    assert abs(found.latitude - point.latitude) <= HALF_LATITUDE
+    # A score on the eastern edge has one bit too many for a double, which rounds it to the next row.
+    halves = 1 if point.longitude < LONGITUDE_MAX else 3
+    assert abs(found.latitude - point.latitude) <= halves * HALF_LATITUDE
     if point.longitude < LONGITUDE_MAX and point.latitude < LATITUDE_MAX:
         assert score_of(found) == score_of(point)
 
@@ -60,6 +62,7 @@ def test_known_scores() -> None:
     assert score_of(Point(-180, -LATITUDE_MAX)) == 0
     # The eastern edge is a column of its own, beyond the 52 bits.
     assert score_of(Point(180, 0)) == 2**53 + 2**50 + score_of(Point(-180, 0)) - 2**50
+    assert point_of(score_of(Point(180, 19))) == Point(180, 18.999997327880145)  # as in Redis: not the next middle
     assert not is_on_map(Point(0, 85.06))
     assert not is_on_map(Point(inf, 0))
 

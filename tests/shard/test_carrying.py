@@ -30,7 +30,7 @@ def carried(home: Child, owner: Child, command: str, key: bytes = THERE) -> tupl
         wire.carry(home.caller, words(command), [(0, key, *(lent or (None, None, None)))])
     )
     assert required == []
-    assert owner.ask(wire.hand_back(changed)) == [None]
+    assert owner.ask(wire.hand_back(changed, 0)) == [None]
     return reply, changed
 
 
@@ -85,7 +85,7 @@ def test_events_are_reported_where_the_command_runs(both: list[Child]) -> None:
     ((lent,),) = owner.ask(wire.borrow([(0, b"a")]))
     (frame,) = home.send(wire.carry(home.caller, words("RENAME b a"), [(0, b"a", *lent)]))
     assert frame.reports == [(wire.EVENT, 0, 0, b"rename_from", b"b"), (wire.EVENT, 0, 0, b"rename_to", b"a")]
-    (frame,) = owner.send(wire.hand_back(frame.results[0][1]))
+    (frame,) = owner.send(wire.hand_back(frame.results[0][1], 0))
     assert frame.reports == []
 
 

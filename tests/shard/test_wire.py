@@ -24,7 +24,7 @@ ITEMS = [
     wire.unwatch(5),
     wire.borrow([(0, b"k")]),
     wire.carry(CALLER, [b"RENAME", b"k", b"l"], [(0, b"l", None, None, None)]),
-    wire.hand_back([(0, b"l", "string", b"v", 1000)]),
+    wire.hand_back([(0, b"l", "string", b"v", 1000)], 7),
     wire.tick(),
     wire.configure({"expiry_paused": [0]}),
     wire.stats(),

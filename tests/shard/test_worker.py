@@ -296,7 +296,7 @@ class TestBugs:
 
     def test_an_item_that_fails(self, child: Child, capfd: pytest.CaptureFixture[str]) -> None:
         """Not even an invalid item from main makes a shard lose its data."""
-        bad = [wire.hand_back([(0, b"k", "no such type", b"", None)]), wire.configure({"no_such_setting": 1})]
+        bad = [wire.hand_back([(0, b"k", "no such type", b"", None)], 0), wire.configure({"no_such_setting": 1})]
         (frame,) = child.send(*bad, wire.run(child.caller, [words("INCR n")], whole=True))
         assert frame.results == [None, None, b":1\r\n"]
         assert frame.reports == [(wire.FAILED, 0, errors.INTERNAL), (wire.FAILED, 1, errors.INTERNAL)]
