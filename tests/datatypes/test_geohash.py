@@ -29,7 +29,9 @@ POINTS = st.builds(Point, LONGITUDES, LATITUDES)
 HALF_LONGITUDE = 180 / 2**26 + 1e-9
 HALF_LATITUDE = LATITUDE_MAX / 2**26 + 1e-9
 
-# Redis does not find everything around the poles, nor in areas as large as a continent.
+# Scores from here on are of places on the northern or the eastern edge, in a row or a column of their own.
+EDGE = 2**52
+# Redis does not find everything around the poles, nor in areas as large as a continent, nor on the eastern edge.
 CENTRES = st.builds(Point, LONGITUDES, st.floats(-70, 70))
 CLOSE = st.floats(-0.5, 0.5)
 SIZES = st.one_of(st.floats(0, 100), st.floats(0, 10_000), st.floats(0, 1_000_000))
@@ -44,9 +46,9 @@ def test_a_place_is_the_middle_of_its_cell(point: Point) -> None:
     found = point_of(score)
     assert abs(found.longitude - point.longitude) <= HALF_LONGITUDE
     # A score on the eastern edge has one bit too many for a double, which rounds it to the next row.
-    halves = 1 if score < 2**53 else 3
+    halves = 1 if score < 2 * EDGE else 3
     assert abs(found.latitude - point.latitude) <= halves * HALF_LATITUDE
-    if score < 2**52:  # not on an edge
+    if score < EDGE:
         assert score_of(found) == score
 
 
@@ -95,7 +97,7 @@ def test_all_places_of_an_area_are_in_its_ranges(
     points = [point_of(score_of(point)) for point in [*points, *anywhere, area.centre] if is_on_map(point)]
     found = ranges(area)
     for point in points:
-        if area.distance_to(point) is not None:
+        if area.distance_to(point) is not None and score_of(point) < EDGE:
             assert contains(found, score_of(point))
 
 
